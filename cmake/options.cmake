@@ -1,0 +1,26 @@
+# sks_options: the warnings, hardening and sanitizers that every target of the project is built with.
+add_library(sks_options INTERFACE)
+
+target_compile_options(sks_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wold-style-cast -Wcast-align -Wformat=2 -Wundef -Wextra-semi
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond;-Wlogical-op>
+  $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
+  $<$<BOOL:${SKS_WERROR}>:-Werror>
+  -fstack-protector-strong)
+
+if(SKS_SANITIZE)
+  target_compile_options(sks_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(sks_options INTERFACE -fsanitize=address,undefined)
+  target_compile_definitions(sks_options INTERFACE _GLIBCXX_ASSERTIONS)
+else()
+  # A level of _FORTIFY_SOURCE needs an optimising build.
+  target_compile_options(sks_options INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
+endif()
+target_link_options(sks_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+target_include_directories(sks_options INTERFACE ${CMAKE_SOURCE_DIR})
+
+# Parsing these headers costs more than our own code: they are precompiled once for the targets that ask for them.
+function(sks_precompile target)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+endfunction()

@@ -1,0 +1,57 @@
+#include "key-user-api/local_store.h"
+
+#include <cstdlib>
+
+#include "attestation/device_identity.h"
+#include "sealed-storage/sqlite_store.h"
+
+namespace sks {
+namespace {
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read once, before threads start
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+}  // namespace
+
+// The engine is destroyed first: it refers to the other two.
+struct LocalStore::Parts {
+  std::unique_ptr<SqliteStore> storage;
+  attestation::SoftwareIdentity identity;
+  std::unique_ptr<Engine> engine;
+};
+
+LocalStore::LocalStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+LocalStore::LocalStore(LocalStore&&) noexcept = default;
+LocalStore& LocalStore::operator=(LocalStore&&) noexcept = default;
+LocalStore::~LocalStore() = default;
+
+Result<void> LocalStore::create(const std::string& folder, std::string_view device_name) {
+  using attestation::AttestationKeyType;
+  using attestation::SoftwareIdentity;
+  SKS_LET(const SoftwareIdentity identity,
+          SoftwareIdentity::create(device_name, AttestationKeyType::p256, system_clock()));
+  SKS_LET(SecureBytes private_key, identity.private_key_pkcs8());
+  return SqliteStore::create(folder, {identity.certificate_path(), std::move(private_key)});
+}
+
+Result<LocalStore> LocalStore::open(const std::string& folder) {
+  SKS_LET(std::unique_ptr<SqliteStore> storage, SqliteStore::open(folder));
+  SKS_LET(StoredIdentity stored, storage->identity());
+  SKS_LET(attestation::SoftwareIdentity identity,
+          attestation::SoftwareIdentity::from_parts(std::move(stored.certificate_path), stored.private_key.view()));
+  auto parts = std::make_unique<Parts>(Parts{std::move(storage), std::move(identity), nullptr});
+  SKS_LET(parts->engine, Engine::open({*parts->storage, parts->identity}));
+  return LocalStore(std::move(parts));
+}
+
+Engine& LocalStore::engine() { return *parts_->engine; }
+
+std::string default_store_folder() {
+  if (std::string folder = environment("SKS_STORE"); !folder.empty()) return folder;
+  if (const std::string data = environment("XDG_DATA_HOME"); !data.empty()) return data + "/sks/default";
+  return environment("HOME") + "/.local/share/sks/default";
+}
+
+}  // namespace sks

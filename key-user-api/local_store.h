@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sks-core/engine/engine.h"
+
+namespace sks {
+
+/// A key store folder of this machine, opened and wired to an engine in this process.
+class LocalStore {
+ public:
+  /// Makes a new store with a device identity of its own. Fails as SqliteStore::create.
+  static Result<void> create(const std::string& folder, std::string_view device_name);
+
+  /// Fails as SqliteStore::open and Engine::open.
+  static Result<LocalStore> open(const std::string& folder);
+
+  LocalStore(LocalStore&&) noexcept;
+  LocalStore& operator=(LocalStore&&) noexcept;
+  ~LocalStore();
+
+  Engine& engine();
+
+ private:
+  struct Parts;
+  explicit LocalStore(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+/// $SKS_STORE if set, else $XDG_DATA_HOME/sks/default, else ~/.local/share/sks/default.
+std::string default_store_folder();
+
+}  // namespace sks

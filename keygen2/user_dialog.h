@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sks-core/base/bytes.h"
+
+namespace sks::keygen2 {
+
+struct ConsentRequest {
+  std::string host;      ///< TLS-verified name of the issuer
+  std::string action;    ///< "manage" or "unlock"
+  bool device_identified;  ///< privacyEnabled is false
+};
+
+/// One PIN to be chosen. Spec: keygen2.md 8.4.
+struct PinRequest {
+  std::string label;  ///< "PIN", "signature PIN", "authentication PIN", "encryption PIN"
+  std::vector<std::string> key_names;  ///< friendly name, or id, of the keys it will protect
+  std::uint8_t format;
+  std::uint16_t min_length;  ///< bytes
+  std::uint16_t max_length;
+  std::uint16_t retry_limit;
+  std::uint8_t pattern_restrictions;
+  std::uint8_t grouping;
+};
+
+/// What the client asks its user. Implementations: terminal, script.
+class UserDialog {
+ public:
+  virtual ~UserDialog() = default;
+  virtual bool consent(const ConsentRequest& request) = 0;
+  /// The chosen PIN as bytes, or none to cancel the session. `problem` is empty at the first try, and says afterwards
+  /// which rule the last PIN broke.
+  virtual std::optional<SecureBytes> choose_pin(const PinRequest& request, const std::string& problem) = 0;
+  /// Whether to go on with more keys than the sanity limit (keygen2.md Appendix B and E.5).
+  virtual bool accept_many_keys(std::size_t count) = 0;
+};
+
+}  // namespace sks::keygen2

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sks-core/engine/storage.h"
+
+namespace sks {
+
+/// The device identity as a store keeps it: sealed like every record.
+struct StoredIdentity {
+  std::vector<Bytes> certificate_path;  ///< DER, device certificate first
+  SecureBytes private_key;              ///< PKCS#8
+};
+
+/// A key store on disk: a folder with a SQLite database of sealed records, a master key file (mode 0600) and a lock.
+/// Format: spec/sealed-record.md.
+///
+/// One process holds a store at a time; the kernel releases the lock when the process ends, however it ends.
+class SqliteStore final : public Storage {
+ public:
+  /// Makes a new store in `folder` (created with mode 0700). Fails with option when there is a store already, storage
+  /// when the folder cannot be written; leaves nothing half-made behind.
+  static Result<void> create(const std::string& folder, const StoredIdentity& identity);
+
+  /// Opens a store. Fails with not_available (no store there; in use by process N), option (not a store, a format version
+  /// this program does not know), crypto (the master key does not fit, a sealed record was altered) or storage.
+  static Result<std::unique_ptr<SqliteStore>> open(const std::string& folder);
+
+  ~SqliteStore() override;
+
+  Result<std::unique_ptr<Transaction>> begin() override;
+  Result<StoredIdentity> identity();
+
+ private:
+  struct Impl;
+  explicit SqliteStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sks

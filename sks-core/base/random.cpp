@@ -1,0 +1,33 @@
+#include "sks-core/base/random.h"
+
+#include <openssl/rand.h>
+
+#include "sks-core/base/encoding.h"
+#include "sks-core/base/result.h"
+
+namespace sks {
+namespace {
+
+constexpr std::size_t kIdBytes = 24;  // 32 characters of base64url
+
+class SystemRandom final : public Random {
+ public:
+  void fill(std::span<std::uint8_t> out) const override { SKS_CHECK(RAND_bytes_ex(nullptr, out.data(), out.size(), 0) == 1); }
+};
+
+}  // namespace
+
+Bytes Random::bytes(std::size_t size) const {
+  Bytes out(size);
+  fill(out);
+  return out;
+}
+
+const Random& system_random() {
+  static const SystemRandom random;
+  return random;
+}
+
+std::string random_id(const Random& random) { return to_base64url(random.bytes(kIdBytes)); }
+
+}  // namespace sks

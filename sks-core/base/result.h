@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace sks {
+
+/// Status codes of the SKS API. Spec: sks-api.md chapter 9.
+enum class Status : std::uint8_t {
+  authorization = 0x01,
+  not_allowed = 0x02,
+  storage = 0x03,
+  mac = 0x04,
+  crypto = 0x05,
+  no_session = 0x06,
+  no_key = 0x07,
+  algorithm = 0x08,
+  option = 0x09,
+  internal = 0x0A,
+  external = 0x0B,
+  user_abort = 0x0C,
+  not_available = 0x0D,
+};
+
+/// The name of a status as the specification spells it, such as "ERROR_MAC".
+std::string_view to_string(Status status);
+
+/// What went wrong: the status that callers act on, and one sentence for people.
+///
+/// `detail` may reach a peer or a log (at most 2000 bytes on the wire), so it never holds secret data.
+struct Error {
+  Status status;
+  std::string detail;
+};
+
+/// Ends the process when our own code broke one of its own rules. For mistakes, never for input.
+[[noreturn]] void fail_check(const char* condition, const char* file, int line);
+
+#define SKS_CHECK(condition) \
+  ((condition) ? static_cast<void>(0) : ::sks::fail_check(#condition, __FILE__, __LINE__))
+
+/// Either a value or the error that prevented it. Reading the wrong side is a mistake of the caller and ends the process.
+template <class T, class E = Error>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+  explicit operator bool() const noexcept { return state_.index() == 0; }
+
+  T& value() & {
+    SKS_CHECK(state_.index() == 0);
+    return *std::get_if<0>(&state_);
+  }
+  const T& value() const& {
+    SKS_CHECK(state_.index() == 0);
+    return *std::get_if<0>(&state_);
+  }
+  T&& value() && {
+    SKS_CHECK(state_.index() == 0);
+    return std::move(*std::get_if<0>(&state_));
+  }
+
+  E& error() & {
+    SKS_CHECK(state_.index() == 1);
+    return *std::get_if<1>(&state_);
+  }
+  const E& error() const& {
+    SKS_CHECK(state_.index() == 1);
+    return *std::get_if<1>(&state_);
+  }
+  E&& error() && {
+    SKS_CHECK(state_.index() == 1);
+    return std::move(*std::get_if<1>(&state_));
+  }
+
+  T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
+
+ private:
+  std::variant<T, E> state_;
+};
+
+template <class E>
+class [[nodiscard]] Result<void, E> {
+ public:
+  Result() = default;
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+  explicit operator bool() const noexcept { return state_.index() == 0; }
+
+  E& error() & {
+    SKS_CHECK(state_.index() == 1);
+    return *std::get_if<1>(&state_);
+  }
+  const E& error() const& {
+    SKS_CHECK(state_.index() == 1);
+    return *std::get_if<1>(&state_);
+  }
+  E&& error() && {
+    SKS_CHECK(state_.index() == 1);
+    return std::move(*std::get_if<1>(&state_));
+  }
+
+ private:
+  std::variant<std::monostate, E> state_;
+};
+
+/// Returns the error of `expression` to our own caller, or goes on.
+#define SKS_TRY(expression)                                              \
+  do {                                                                   \
+    auto sks_try_result = (expression);                                  \
+    if (!sks_try_result) return std::move(sks_try_result).error();       \
+  } while (false)
+
+#define SKS_CONCAT_INNER(a, b) a##b
+#define SKS_CONCAT(a, b) SKS_CONCAT_INNER(a, b)
+#define SKS_LET_INNER(result, declaration, expression) \
+  auto result = (expression);                          \
+  if (!result) return std::move(result).error();       \
+  declaration = std::move(result).value()
+
+/// Declares a variable from the value of `expression`, or returns its error to our own caller.
+#define SKS_LET(declaration, ...) SKS_LET_INNER(SKS_CONCAT(sks_let_, __LINE__), declaration, (__VA_ARGS__))
+
+}  // namespace sks

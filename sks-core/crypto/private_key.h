@@ -1,0 +1,49 @@
+#pragma once
+
+#include "sks-core/crypto/public_key.h"
+
+namespace sks::crypto {
+
+/// A private key in memory. Moves, does not copy.
+class PrivateKey {
+ public:
+  /// Makes the key that a key generation row describes. `parameters` is the RSA exponent for rows that take one:
+  /// 1-8 bytes, big-endian two's complement; not positive, even or below 3 fails with crypto. Otherwise empty.
+  static Result<PrivateKey> generate(const Algorithm& algorithm, ByteView parameters = {});
+
+  /// PKCS#8 PrivateKeyInfo, nothing after it. Fails with crypto.
+  static Result<PrivateKey> from_pkcs8(ByteView der);
+  /// An EC key from its secret scalar (big-endian, field size). Fails with crypto.
+  static Result<PrivateKey> from_ec_scalar(Curve curve, ByteView scalar);
+
+  /// Version-0 PrivateKeyInfo, EC keys with named curve.
+  Result<SecureBytes> to_pkcs8() const;
+
+  const PublicKey& public_key() const { return public_key_; }
+
+  /// PKCS#1 v1.5 over the message with `hash` (DigestInfo inside), k bytes. RSA keys only, else crypto.
+  Result<Bytes> sign_rsa(HashId hash, ByteView message) const;
+  /// The same for a ready digest; with HashId::none `digest` is padded as it is (EMSA type 1, at most k - 11 bytes).
+  Result<Bytes> sign_rsa_digest(HashId hash, ByteView digest) const;
+  /// Raw r || s. EC keys only, else crypto. A digest longer than the order is truncated as ECDSA defines.
+  Result<Bytes> sign_ecdsa(HashId hash, ByteView message) const;
+  Result<Bytes> sign_ecdsa_digest(ByteView digest) const;
+  /// Pure EdDSA of the message. Ed25519 and Ed448 keys only, else crypto.
+  Result<Bytes> sign_eddsa(ByteView message) const;
+
+  /// Signs as verify_signature() verifies: RSA PKCS#1 v1.5 or raw ECDSA, with SHA-256.
+  Result<Bytes> sign(ByteView message) const;
+
+  /// The shared secret: the x-coordinate, left-padded to the field size. A peer on another curve fails with crypto.
+  Result<SecureBytes> agree(const PublicKey& peer) const;
+
+  EVP_PKEY* openssl() const { return key_.get(); }
+
+ private:
+  PrivateKey(ossl::Pkey key, PublicKey public_key);
+
+  ossl::Pkey key_;
+  PublicKey public_key_;
+};
+
+}  // namespace sks::crypto

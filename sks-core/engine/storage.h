@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "sks-core/base/bytes.h"
+#include "sks-core/base/result.h"
+
+namespace sks {
+
+/// What a record holds. The numbers are part of the stored format (spec/sealed-record.md).
+enum class RecordKind : std::uint8_t {
+  counters = 1,      ///< next free handles; handle 0
+  session = 2,       ///< provisioning session
+  key = 3,           ///< key entry without its secret
+  key_material = 4,  ///< private or symmetric key
+  pin_policy = 5,
+  puk_policy = 6,    ///< with PUK value and error count
+  pin_group = 7,     ///< PIN value and error count shared by the keys of one group
+};
+
+struct RecordId {
+  RecordKind kind;
+  std::uint32_t handle;
+  auto operator<=>(const RecordId&) const = default;
+};
+
+/// Where the engine keeps its records: a port, implemented by sealed-storage and by integrators with memory of their own.
+///
+/// Confidentiality, integrity and atomic commits are the implementation's duty. One transaction at a time; calls come
+/// from one thread at a time. Failures are storage, except where a method says otherwise.
+class Storage {
+ public:
+  /// A Transaction sees its own writes and hides them from others. Destroying it without commit() discards them.
+  class Transaction {
+   public:
+    virtual ~Transaction() = default;
+    virtual Result<std::optional<SecureBytes>> get(RecordId id) = 0;
+    virtual Result<void> put(RecordId id, ByteView value) = 0;
+    virtual Result<void> erase(RecordId id) = 0;  ///< Erasing an absent record succeeds.
+    /// Visits every record of a kind in ascending handle order; stops at the first error and returns it.
+    virtual Result<void> scan(RecordKind kind,
+                              const std::function<Result<void>(std::uint32_t handle, ByteView value)>& visit) = 0;
+    /// Makes all writes durable, or none of them. After an error only destruction is allowed.
+    virtual Result<void> commit() = 0;
+  };
+
+  virtual ~Storage() = default;
+  virtual Result<std::unique_ptr<Transaction>> begin() = 0;
+};
+
+}  // namespace sks
