@@ -29,8 +29,8 @@ Result<void> check_device(const std::vector<Bytes>& path, const DeviceTrust& tru
 /// The session key both sides hold. `z` is the ECDH result. Spec: sks-api.md 3.1.
 SecureBytes derive_session_key(ByteView z, const SessionClaims& claims);
 
-/// Verifies a session attestation: a signature of the device key, or in privacy enabled mode a MAC under the session key.
-/// Fails with crypto or option.
+/// Verifies a session attestation: a signature of the device key, or in privacy enabled mode a MAC under the session
+/// key. Fails with crypto or option.
 Result<void> verify_session(const SessionClaims& claims, const SecureBytes& session_key, ByteView attestation);
 
 /// MAC = HMAC(sessionKey || method || counter, data). Spec: sks-api.md 3.4.

@@ -18,8 +18,8 @@ struct ClientContext {
 
 /// One run of KeyGen2 as the client sees it, over any SecureKeyStore. Takes a message, gives the reply; no I/O.
 ///
-/// Any failure aborts the key store session before it is returned (keygen2.md 8.9); so does destroying a run that has not
-/// finished.
+/// Any failure aborts the key store session before it is returned (keygen2.md 8.9); so does destroying a run that has
+/// not finished.
 class ClientSession {
  public:
   ClientSession(SecureKeyStore& store, UserDialog& dialog, const Clock& clock, ClientContext context);

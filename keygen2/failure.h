@@ -16,7 +16,7 @@ std::string_view to_string(ErrorClass error_class);
 
 struct Failure {
   ErrorClass error_class;
-  std::string detail;  ///< one sentence; never secret data
+  std::string detail;                ///< one sentence; never secret data
   Status status = Status::internal;  ///< of the key store; only for ErrorClass::sks
 };
 

@@ -22,7 +22,7 @@ struct KeySpec {
   std::uint8_t delete_protection = 0;
   std::uint8_t biometric_protection = 0;
   bool enable_pin_caching = false;
-  bool device_pin_protection = false;  ///< only outside a PIN policy
+  bool device_pin_protection = false;     ///< only outside a PIN policy
   std::optional<SecureBytes> preset_pin;  ///< only under a PIN policy; for all of its keys or for none
 };
 
@@ -57,8 +57,8 @@ struct IssuancePlan {
 
 /// A key that the client has created and attested, in message order.
 struct AttestedKey {
-  std::string id;             ///< "Key.1", ...
-  std::size_t index;          ///< position in message order (keygen2.md 4.8)
+  std::string id;     ///< "Key.1", ...
+  std::size_t index;  ///< position in message order (keygen2.md 4.8)
   crypto::PublicKey public_key;
 };
 
@@ -83,8 +83,8 @@ enum class IssuerPhase : std::uint8_t { invocation, initialization, key_creation
 
 /// One run of KeyGen2 as the issuer sees it. Takes a message, gives the next one; no I/O.
 ///
-/// Between two messages a run is bytes: save() and restore() carry it over processes. Those bytes hold the session key, so
-/// they are sealed by whoever keeps them.
+/// Between two messages a run is bytes: save() and restore() carry it over processes. Those bytes hold the session key,
+/// so they are sealed by whoever keeps them.
 class IssuerSession {
  public:
   /// Starts a run for `plan`. Fails with value when the plan breaks a rule of keygen2.md 4.9 or 4.14.
@@ -100,14 +100,14 @@ class IssuerSession {
   std::string invocation_request() const;
 
   /// Handles the next response and returns the next request; empty when the run is done and its credentials are valid.
-  /// Fails with the class of the first check of keygen2.md 1.5 that does not hold; the run is then useless and its secrets
-  /// are wiped.
+  /// Fails with the class of the first check of keygen2.md 1.5 that does not hold; the run is then useless and its
+  /// secrets are wiped.
   Outcome<std::string> receive(std::string_view message, IssuerDecisions& decisions, const IssuerContext& context);
 
   IssuerPhase phase() const;
   const std::string& server_session_id() const;
-  const std::string& client_session_id() const;       ///< empty before initialization
-  const std::vector<Bytes>& device_path() const;      ///< empty in privacy mode or before initialization
+  const std::string& client_session_id() const;   ///< empty before initialization
+  const std::vector<Bytes>& device_path() const;  ///< empty in privacy mode or before initialization
 
  private:
   struct Impl;

@@ -9,14 +9,14 @@
 namespace sks::keygen2 {
 
 struct ConsentRequest {
-  std::string host;      ///< TLS-verified name of the issuer
-  std::string action;    ///< "manage" or "unlock"
+  std::string host;        ///< TLS-verified name of the issuer
+  std::string action;      ///< "manage" or "unlock"
   bool device_identified;  ///< privacyEnabled is false
 };
 
 /// One PIN to be chosen. Spec: keygen2.md 8.4.
 struct PinRequest {
-  std::string label;  ///< "PIN", "signature PIN", "authentication PIN", "encryption PIN"
+  std::string label;                   ///< "PIN", "signature PIN", "authentication PIN", "encryption PIN"
   std::vector<std::string> key_names;  ///< friendly name, or id, of the keys it will protect
   std::uint8_t format;
   std::uint16_t min_length;  ///< bytes

@@ -24,8 +24,8 @@ class SqliteStore final : public Storage {
   /// when the folder cannot be written; leaves nothing half-made behind.
   static Result<void> create(const std::string& folder, const StoredIdentity& identity);
 
-  /// Opens a store. Fails with not_available (no store there; in use by process N), option (not a store, a format version
-  /// this program does not know), crypto (the master key does not fit, a sealed record was altered) or storage.
+  /// Opens a store. Fails with not_available (no store there; in use by process N), option (not a store, a format
+  /// version this program does not know), crypto (the master key does not fit, a sealed record was altered) or storage.
   static Result<std::unique_ptr<SqliteStore>> open(const std::string& folder);
 
   ~SqliteStore() override;

@@ -17,10 +17,10 @@ class ByteWriter {
   ByteWriter& u32(std::uint32_t value);
   ByteWriter& u64(std::uint64_t value);
   ByteWriter& boolean(bool value) { return u8(value ? 1 : 0); }
-  ByteWriter& array(ByteView value);        ///< byte[]: U16(length) || bytes
+  ByteWriter& array(ByteView value);         ///< byte[]: U16(length) || bytes
   ByteWriter& text(std::string_view value);  ///< id, uri, string: U16(length) || UTF-8
-  ByteWriter& blob(ByteView value);         ///< U32(length) || bytes
-  ByteWriter& raw(ByteView value);          ///< bytes without length indicator
+  ByteWriter& blob(ByteView value);          ///< U32(length) || bytes
+  ByteWriter& raw(ByteView value);           ///< bytes without length indicator
 
   ByteView view() const { return buffer_; }
   Bytes take() { return std::move(buffer_); }

@@ -35,9 +35,9 @@ void cleanse(std::span<std::uint8_t> memory);
 
 /// SecureBytes owns key material, PINs and session keys, and cleanses the memory when it lets go of it.
 ///
-/// It does not copy: write copy_of() where a second copy is meant, and expect to be asked why. It has no stream operator
-/// and no conversion to std::string, so it cannot reach a log by accident. Its size is fixed, so spans into it stay
-/// valid until it is moved from or destroyed.
+/// It does not copy: write copy_of() where a second copy is meant, and expect to be asked why. It has no stream
+/// operator and no conversion to std::string, so it cannot reach a log by accident. Its size is fixed, so spans into it
+/// stay valid until it is moved from or destroyed.
 class SecureBytes {
  public:
   SecureBytes() = default;

@@ -20,8 +20,8 @@ std::string to_base64url(ByteView bytes);
 /// Strict: no padding, no white space, unused trailing bits zero. Fails with option.
 Result<Bytes> from_base64url(std::string_view text);
 
-/// PEM blocks with the given label ("CERTIFICATE", ...), in file order; other blocks are skipped. Fails with option on a
-/// malformed block.
+/// PEM blocks with the given label ("CERTIFICATE", ...), in file order; other blocks are skipped. Fails with option on
+/// a malformed block.
 Result<std::vector<Bytes>> from_pem(std::string_view text, std::string_view label);
 std::string to_pem(ByteView der, std::string_view label);
 

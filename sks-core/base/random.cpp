@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include "sks-core/base/encoding.h"
+#include "sks-core/base/library_context.h"
 #include "sks-core/base/result.h"
 
 namespace sks {
@@ -12,7 +13,9 @@ constexpr std::size_t kIdBytes = 24;  // 32 characters of base64url
 
 class SystemRandom final : public Random {
  public:
-  void fill(std::span<std::uint8_t> out) const override { SKS_CHECK(RAND_bytes_ex(nullptr, out.data(), out.size(), 0) == 1); }
+  void fill(std::span<std::uint8_t> out) const override {
+    SKS_CHECK(RAND_bytes_ex(library_context(), out.data(), out.size(), 0) == 1);
+  }
 };
 
 }  // namespace

@@ -40,10 +40,10 @@ struct Error {
 /// Ends the process when our own code broke one of its own rules. For mistakes, never for input.
 [[noreturn]] void fail_check(const char* condition, const char* file, int line);
 
-#define SKS_CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::sks::fail_check(#condition, __FILE__, __LINE__))
+#define SKS_CHECK(condition) ((condition) ? static_cast<void>(0) : ::sks::fail_check(#condition, __FILE__, __LINE__))
 
-/// Either a value or the error that prevented it. Reading the wrong side is a mistake of the caller and ends the process.
+/// Either a value or the error that prevented it. Reading the wrong side is a mistake of the caller and ends the
+/// process.
 template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:
@@ -114,10 +114,10 @@ class [[nodiscard]] Result<void, E> {
 };
 
 /// Returns the error of `expression` to our own caller, or goes on.
-#define SKS_TRY(expression)                                              \
-  do {                                                                   \
-    auto sks_try_result = (expression);                                  \
-    if (!sks_try_result) return std::move(sks_try_result).error();       \
+#define SKS_TRY(expression)                                        \
+  do {                                                             \
+    auto sks_try_result = (expression);                            \
+    if (!sks_try_result) return std::move(sks_try_result).error(); \
   } while (false)
 
 #define SKS_CONCAT_INNER(a, b) a##b

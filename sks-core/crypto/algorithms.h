@@ -49,8 +49,8 @@ bool is_signature(const Algorithm& algorithm);
 
 struct CurveInfo {
   Curve curve;
-  std::string_view group_name;  ///< OpenSSL's name of the group
-  std::uint16_t field_bytes;    ///< L of sks-api.md chapter 6.2
+  std::string_view group_name;                ///< OpenSSL's name of the group
+  std::uint16_t field_bytes;                  ///< L of sks-api.md chapter 6.2
   std::span<const std::uint8_t> spki_prefix;  ///< DER up to and including the 04 of the uncompressed point
 };
 

@@ -57,10 +57,11 @@ class PublicKey {
   ossl::Pkey key_;
 };
 
-/// Verifies a signature by the rules for session attestations and key management authorizations (sks-api.md chapter 3.6):
-/// RSA = PKCS#1 v1.5 with SHA-256, EC = ECDSA with SHA-256 as raw r || s.
+/// Verifies a signature by the rules for session attestations and key management authorizations (sks-api.md
+/// chapter 3.6): RSA = PKCS#1 v1.5 with SHA-256, EC = ECDSA with SHA-256 as raw r || s.
 ///
-/// Fails with crypto when the encoding has a wrong length or a zero r or s, with option when it is well-formed but wrong.
+/// Fails with crypto when the encoding has a wrong length or a zero r or s, with option when it is well-formed but
+/// wrong.
 Result<void> verify_signature(const PublicKey& key, ByteView data, ByteView signature);
 
 /// DER to raw r || s of `curve`, and back. Fail with crypto.

@@ -52,7 +52,7 @@ class Engine final : public SecureKeyStore {
   Result<CreatedSession> create_provisioning_session(const SessionRequest& request) override;
   Result<Bytes> close_provisioning_session(ProvisioningHandle session, ByteView nonce, ByteView mac) override;
   Result<std::optional<SessionInfo>> enumerate_provisioning_sessions(ProvisioningHandle previous,
-                                                                      SessionState state) override;
+                                                                     SessionState state) override;
   Result<void> abort_provisioning_session(ProvisioningHandle session) override;
   Result<PukPolicyHandle> create_puk_policy(ProvisioningHandle session, const PukPolicyRequest& request) override;
   Result<PinPolicyHandle> create_pin_policy(ProvisioningHandle session, const PinPolicyRequest& request) override;

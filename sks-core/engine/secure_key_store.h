@@ -32,8 +32,8 @@ struct SessionRequest {
   std::string server_session_id;
   Bytes server_ephemeral_key;  ///< SPKI
   std::string issuer_uri;
-  Bytes key_management_key;        ///< SPKI, or empty
-  std::uint32_t client_time = 0;   ///< seconds since 1970
+  Bytes key_management_key;             ///< SPKI, or empty
+  std::uint32_t client_time = 0;        ///< seconds since 1970
   std::uint16_t session_life_time = 0;  ///< seconds
   std::uint16_t session_key_limit = 0;
   Bytes server_certificate;  ///< opaque
@@ -182,7 +182,7 @@ class SecureKeyStore {
 
   /// The next session in `state` after `previous` (0 = start); none at the end. Spec: sks-api.md 4.4.
   virtual Result<std::optional<SessionInfo>> enumerate_provisioning_sessions(ProvisioningHandle previous,
-                                                                              SessionState state) = 0;
+                                                                             SessionState state) = 0;
 
   /// Fails with no_session. Spec: sks-api.md 4.5.
   virtual Result<void> abort_provisioning_session(ProvisioningHandle session) = 0;
@@ -193,7 +193,8 @@ class SecureKeyStore {
   /// Fails with no_session (nothing is aborted), option, mac or storage. Spec: sks-api.md 4.8.
   virtual Result<PinPolicyHandle> create_pin_policy(ProvisioningHandle session, const PinPolicyRequest& request) = 0;
 
-  /// Fails with no_session (nothing is aborted), algorithm, option, internal, crypto, mac or storage. Spec: sks-api.md 4.9.
+  /// Fails with no_session (nothing is aborted), algorithm, option, internal, crypto, mac or storage. Spec:
+  /// sks-api.md 4.9.
   virtual Result<CreatedKey> create_key_entry(ProvisioningHandle session, const KeyEntryRequest& request) = 0;
 
   /// Fails with no_session or option; never aborts. Spec: sks-api.md 4.10.
@@ -214,7 +215,8 @@ class SecureKeyStore {
   /// Fails with no_key, option, authorization, not_allowed or storage. Spec: sks-api.md 4.22.
   virtual Result<void> delete_key(KeyHandle key, const SecureBytes& authorization) = 0;
 
-  /// `data` is a hash. Fails with no_key, authorization, option, algorithm, crypto or storage. Spec: sks-api.md 4.27, 4.28.
+  /// `data` is a hash. Fails with no_key, authorization, option, algorithm, crypto or storage. Spec:
+  /// sks-api.md 4.27, 4.28.
   virtual Result<Bytes> sign_hashed_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                          const Authorization& authorization, ByteView data) = 0;
 

@@ -17,8 +17,8 @@ enum class RecordKind : std::uint8_t {
   key = 3,           ///< key entry without its secret
   key_material = 4,  ///< private or symmetric key
   pin_policy = 5,
-  puk_policy = 6,    ///< with PUK value and error count
-  pin_group = 7,     ///< PIN value and error count shared by the keys of one group
+  puk_policy = 6,  ///< with PUK value and error count
+  pin_group = 7,   ///< PIN value and error count shared by the keys of one group
 };
 
 struct RecordId {
@@ -27,7 +27,8 @@ struct RecordId {
   auto operator<=>(const RecordId&) const = default;
 };
 
-/// Where the engine keeps its records: a port, implemented by sealed-storage and by integrators with memory of their own.
+/// Where the engine keeps its records: a port, implemented by sealed-storage and by integrators with memory of their
+/// own.
 ///
 /// Confidentiality, integrity and atomic commits are the implementation's duty. One transaction at a time; calls come
 /// from one thread at a time. Failures are storage, except where a method says otherwise.

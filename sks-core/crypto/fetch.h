@@ -1,0 +1,17 @@
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "sks-core/crypto/algorithms.h"
+
+/// Algorithm objects of OpenSSL, fetched once from our library context: a fetch per operation costs more than hashing.
+/// They live until the process ends.
+namespace sks::crypto {
+
+/// `hash` must not be HashId::none.
+EVP_MD* fetched_md(HashId hash);
+EVP_MAC* fetched_hmac();
+EVP_CIPHER* fetched_aes_256_cbc();
+EVP_CIPHER* fetched_aes_256_gcm();
+
+}  // namespace sks::crypto

@@ -1,0 +1,64 @@
+#include "sks-core/crypto/mac.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+
+#include <algorithm>
+#include <array>
+
+#include "sks-core/base/library_context.h"
+#include "sks-core/crypto/fetch.h"
+#include "sks-core/crypto/ossl.h"
+
+namespace sks::crypto {
+
+using MacCtx = ossl::Ptr<EVP_MAC_CTX, EVP_MAC_CTX_free>;
+
+Sha256Digest hmac_sha256(std::initializer_list<ByteView> key, ByteView data) {
+  std::size_t key_size = 0;
+  for (const ByteView part : key) key_size += part.size();
+  // OpenSSL takes a null key as "keep the last one", so an empty key still needs an address.
+  SecureBytes joined(std::max<std::size_t>(key_size, 1));
+  std::uint8_t* at = joined.data();
+  for (const ByteView part : key) at = std::ranges::copy(part, at).out;
+
+  const MacCtx context(EVP_MAC_CTX_new(fetched_hmac()));
+  SKS_CHECK(context != nullptr);
+  std::array<char, 7> name{"SHA256"};
+  const std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
+                                             OSSL_PARAM_construct_end()};
+  Sha256Digest out;
+  std::size_t size = 0;
+  SKS_CHECK(EVP_MAC_init(context.get(), joined.data(), key_size, parameters.data()) == 1);
+  SKS_CHECK(EVP_MAC_update(context.get(), data.data(), data.size()) == 1);
+  SKS_CHECK(EVP_MAC_final(context.get(), out.data(), &size, out.size()) == 1 && size == out.size());
+  return out;
+}
+
+SecureBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size) {
+  // RFC 5869 in terms of HMAC: OpenSSL's own HKDF refuses empty inputs that the RFC allows.
+  constexpr std::size_t kMaxBlocks = 255;
+  SKS_CHECK(size <= kMaxBlocks * kSha256Size);
+  const Sha256Digest no_salt{};
+  Sha256Digest pseudo_random_key = hmac_sha256(salt.empty() ? ByteView(no_salt) : salt, secret);
+  SecureBytes out(size);
+  SecureBytes block;
+  std::size_t done = 0;
+  for (std::uint8_t counter = 1; done < size; ++counter) {
+    SecureBytes message(block.size() + info.size() + 1);
+    std::uint8_t* at = std::ranges::copy(block.view(), message.data()).out;
+    at = std::ranges::copy(info, at).out;
+    *at = counter;
+    Sha256Digest next = hmac_sha256(pseudo_random_key, message.view());
+    block = SecureBytes::copy_of(next);
+    cleanse(next);
+    const std::size_t part = std::min(block.size(), size - done);
+    std::copy_n(block.data(), part, out.data() + done);
+    done += part;
+  }
+  cleanse(pseudo_random_key);
+  return out;
+}
+
+}  // namespace sks::crypto

@@ -1,0 +1,204 @@
+#include "sks-core/crypto/private_key.h"
+
+#include <openssl/core_names.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "sks-core/base/library_context.h"
+#include "sks-core/crypto/fetch.h"
+#include "sks-core/crypto/key_types.h"
+
+namespace sks::crypto {
+namespace {
+
+constexpr std::size_t kMaxExponentBytes = 8;
+constexpr std::uint8_t kDefaultExponent[] = {0x01, 0x00, 0x01};
+
+const char* md_name(HashId hash) { return EVP_MD_get0_name(fetched_md(hash)); }
+
+// Big-endian two's complement; must be positive, odd and at least 3. Spec: sks-api.md 4.9 step 21.
+Result<ossl::BigNum> parse_exponent(ByteView parameters) {
+  const ByteView bytes = parameters.empty() ? ByteView(kDefaultExponent) : parameters;
+  if (bytes.size() > kMaxExponentBytes || bytes[0] >= 0x80)
+    return Error{Status::crypto, "RSA exponent is not positive or too long"};
+  ossl::BigNum exponent(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
+  SKS_CHECK(exponent != nullptr);
+  if (BN_is_odd(exponent.get()) == 0 || BN_is_one(exponent.get()) == 1)
+    return Error{Status::crypto, "RSA exponent is even or below 3"};
+  return exponent;
+}
+
+Result<void> set_up_generation(EVP_PKEY_CTX* context, const Algorithm& algorithm, ByteView parameters) {
+  if (algorithm.kind == KeyKind::ec) {
+    const std::string group(curve_info(*algorithm.curve).group_name);
+    if (EVP_PKEY_CTX_set_group_name(context, group.c_str()) != 1) return ossl::take_error("EC curve not available");
+  }
+  if (algorithm.kind == KeyKind::rsa) {
+    SKS_LET(const ossl::BigNum exponent, parse_exponent(parameters));
+    if (EVP_PKEY_CTX_set_rsa_keygen_bits(context, algorithm.size) != 1 ||
+        EVP_PKEY_CTX_set1_rsa_keygen_pubexp(context, exponent.get()) != 1)
+      return ossl::take_error("RSA key generation refused");
+  }
+  return {};
+}
+
+// Runs a "how long, then fill" pair of OpenSSL. `run(out, size)` returns 1 on success.
+template <class Buffer, class Run>
+Result<Buffer> fill(const char* what, Run run) {
+  std::size_t size = 0;
+  if (run(nullptr, &size) != 1) return ossl::take_error(what);
+  Buffer out(size);
+  if (run(out.data(), &size) != 1) return ossl::take_error(what);
+  if constexpr (std::is_same_v<Buffer, SecureBytes>) {
+    out.truncate(size);
+  } else {
+    out.resize(size);
+  }
+  return out;
+}
+
+Result<Bytes> digest_sign(EVP_PKEY* key, const char* md, ByteView message) {
+  const ossl::MdCtx context(EVP_MD_CTX_new());
+  SKS_CHECK(context != nullptr);
+  if (EVP_DigestSignInit_ex(context.get(), nullptr, md, library_context(), nullptr, key, nullptr) != 1)
+    return ossl::take_error("Key cannot sign");
+  return fill<Bytes>("Signing failed", [&](std::uint8_t* out, std::size_t* size) {
+    return EVP_DigestSign(context.get(), out, size, message.data(), message.size());
+  });
+}
+
+Result<Bytes> sign_prepared(EVP_PKEY_CTX* context, ByteView digest) {
+  const std::uint8_t nothing = 0;  // a null pointer would mean "no input" to some providers
+  const std::uint8_t* const data = digest.empty() ? &nothing : digest.data();
+  return fill<Bytes>("Signing failed", [&](std::uint8_t* out, std::size_t* size) {
+    return EVP_PKEY_sign(context, out, size, data, digest.size());
+  });
+}
+
+Error wrong_type() { return {Status::crypto, "Key type does not fit the operation"}; }
+
+}  // namespace
+
+PrivateKey::PrivateKey(ossl::Pkey key, PublicKey public_key)
+    : key_(std::move(key)), public_key_(std::move(public_key)) {}
+
+Result<PrivateKey> PrivateKey::generate(const Algorithm& algorithm, ByteView parameters) {
+  SKS_CHECK(algorithm.kind.has_value());
+  SKS_LET(const ossl::PkeyCtx context, new_key_context(*algorithm.kind));
+  if (EVP_PKEY_keygen_init(context.get()) != 1) return ossl::take_error("Key generation refused");
+  SKS_TRY(set_up_generation(context.get(), algorithm, parameters));
+  EVP_PKEY* made = nullptr;
+  if (EVP_PKEY_generate(context.get(), &made) != 1) return ossl::take_error("Key generation failed");
+  ossl::Pkey key(made);
+  SKS_LET(PublicKey public_key, PublicKey::from_openssl(key.get()));
+  return PrivateKey(std::move(key), std::move(public_key));
+}
+
+Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
+  const std::uint8_t* at = der.data();
+  const ossl::Ptr<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
+      d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size())));
+  if (info == nullptr || at != der.data() + der.size()) return ossl::take_error("PKCS#8 key is malformed");
+  ossl::Pkey key(EVP_PKCS82PKEY_ex(info.get(), library_context(), nullptr));
+  if (key == nullptr) return ossl::take_error("PKCS#8 key is malformed");
+  Result<PublicKey> public_key = PublicKey::from_openssl(key.get());
+  if (!public_key) return Error{Status::crypto, std::move(public_key).error().detail};
+  if (public_key->kind() == KeyKind::ec) {
+    // The decoder takes any number as a scalar; only those below the order of the group are keys.
+    SKS_LET(const ossl::PkeyCtx context, new_key_context(key.get()));
+    if (EVP_PKEY_private_check(context.get()) != 1) return ossl::take_error("EC private key out of range");
+  }
+  return PrivateKey(std::move(key), std::move(public_key).value());
+}
+
+Result<PrivateKey> PrivateKey::from_ec_scalar(Curve curve, ByteView scalar) {
+  // A PKCS#8 key without its public half: OpenSSL computes the point while decoding.
+  const CurveInfo& info = curve_info(curve);
+  if (scalar.size() != info.field_bytes) return Error{Status::crypto, "EC scalar of a wrong length"};
+  // SubjectPublicKeyInfo starts with SEQUENCE { AlgorithmIdentifier, BIT STRING 00 04 ... }: the middle is what we
+  // need.
+  const bool long_form = info.spki_prefix[1] == 0x81;
+  const ByteView after_header = info.spki_prefix.subspan(long_form ? 3 : 2);
+  const ByteView algorithm = after_header.first(std::size_t{2} + after_header[1]);
+  const auto length = [](std::size_t size) { return static_cast<std::uint8_t>(size); };
+  SecureBytes der(scalar.size() + algorithm.size() + 14);
+  const std::size_t ec_key = 3 + 2 + scalar.size();
+  const std::uint8_t head[] = {0x30, length(3 + algorithm.size() + 2 + 2 + ec_key), 0x02, 0x01, 0x00};
+  const std::uint8_t body[] = {0x04, length(2 + ec_key),   0x30, length(ec_key), 0x02, 0x01, 0x01,
+                               0x04, length(scalar.size())};
+  SKS_CHECK(head[1] < 0x80);
+  std::uint8_t* at = std::ranges::copy(head, der.data()).out;
+  at = std::ranges::copy(algorithm, at).out;
+  at = std::ranges::copy(body, at).out;
+  at = std::ranges::copy(scalar, at).out;
+  SKS_CHECK(at == der.data() + der.size());
+  return from_pkcs8(der.view());
+}
+
+Result<SecureBytes> PrivateKey::to_pkcs8() const {
+  const ossl::Ptr<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(EVP_PKEY2PKCS8(key_.get()));
+  if (info == nullptr) return ossl::take_error("Private key cannot be encoded");
+  std::uint8_t* encoded = nullptr;
+  const int size = i2d_PKCS8_PRIV_KEY_INFO(info.get(), &encoded);
+  if (size <= 0) return ossl::take_error("Private key cannot be encoded");
+  SecureBytes out = SecureBytes::copy_of({encoded, static_cast<std::size_t>(size)});
+  OPENSSL_clear_free(encoded, static_cast<std::size_t>(size));
+  return out;
+}
+
+Result<Bytes> PrivateKey::sign_rsa(HashId hash, ByteView message) const {
+  if (public_key_.kind() != KeyKind::rsa) return wrong_type();
+  return digest_sign(key_.get(), md_name(hash), message);  // PKCS#1 v1.5 is the default padding
+}
+
+Result<Bytes> PrivateKey::sign_rsa_digest(HashId hash, ByteView digest) const {
+  if (public_key_.kind() != KeyKind::rsa) return wrong_type();
+  SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
+  if (EVP_PKEY_sign_init(context.get()) != 1 || EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1)
+    return ossl::take_error("Key cannot sign");
+  if (hash != HashId::none && EVP_PKEY_CTX_set_signature_md(context.get(), fetched_md(hash)) != 1)
+    return ossl::take_error("Key cannot sign");
+  return sign_prepared(context.get(), digest);
+}
+
+Result<Bytes> PrivateKey::sign_ecdsa(HashId hash, ByteView message) const {
+  if (public_key_.kind() != KeyKind::ec) return wrong_type();
+  SKS_LET(const Bytes der, digest_sign(key_.get(), md_name(hash), message));
+  return ecdsa_der_to_raw(public_key_.curve(), der);
+}
+
+Result<Bytes> PrivateKey::sign_ecdsa_digest(ByteView digest) const {
+  if (public_key_.kind() != KeyKind::ec) return wrong_type();
+  SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
+  if (EVP_PKEY_sign_init(context.get()) != 1) return ossl::take_error("Key cannot sign");
+  SKS_LET(const Bytes der, sign_prepared(context.get(), digest));
+  return ecdsa_der_to_raw(public_key_.curve(), der);
+}
+
+Result<Bytes> PrivateKey::sign_eddsa(ByteView message) const {
+  if (public_key_.kind() != KeyKind::ed25519 && public_key_.kind() != KeyKind::ed448) return wrong_type();
+  return digest_sign(key_.get(), nullptr, message);
+}
+
+Result<Bytes> PrivateKey::sign(ByteView message) const {
+  if (public_key_.kind() == KeyKind::rsa) return sign_rsa(HashId::sha256, message);
+  return sign_ecdsa(HashId::sha256, message);
+}
+
+Result<SecureBytes> PrivateKey::agree(const PublicKey& peer) const {
+  SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
+  if (EVP_PKEY_derive_init(context.get()) != 1) return ossl::take_error("Key cannot agree");
+  // PublicKey has checked the point already, so OpenSSL need not do it a second time.
+  constexpr int kNoValidation = 0;
+  if (EVP_PKEY_derive_set_peer_ex(context.get(), peer.openssl(), kNoValidation) != 1)
+    return ossl::take_error("Public key does not fit the private key");
+  return fill<SecureBytes>("Key agreement failed", [&](std::uint8_t* out, std::size_t* size) {
+    return EVP_PKEY_derive(context.get(), out, size);
+  });
+}
+
+}  // namespace sks::crypto

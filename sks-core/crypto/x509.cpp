@@ -1,0 +1,108 @@
+#include "sks-core/crypto/x509.h"
+
+#include <openssl/x509v3.h>
+
+#include "sks-core/base/library_context.h"
+
+namespace sks::crypto {
+namespace {
+
+constexpr std::size_t kMaxCertificateBytes = 0xFFFF;  // what a byte[] can carry
+
+template <class Object, class Encode>
+Bytes encoded(Object* object, Encode encode) {
+  std::uint8_t* out = nullptr;
+  const int size = encode(object, &out);
+  SKS_CHECK(size >= 0);
+  const Bytes bytes(out, out + size);
+  OPENSSL_free(out);
+  return bytes;
+}
+
+std::string name_text(const X509_NAME* name) {
+  const ossl::Bio text(BIO_new(BIO_s_mem()));
+  SKS_CHECK(text != nullptr);
+  // RFC 2253 order and escapes, but UTF-8 stays readable.
+  constexpr unsigned long kFlags = XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
+  if (X509_NAME_print_ex(text.get(), name, 0, kFlags) < 0) return {};
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(text.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+std::int64_t seconds(const ASN1_TIME* time) {
+  const ossl::Ptr<ASN1_TIME, ASN1_STRING_free> epoch(ASN1_TIME_set(nullptr, 0));
+  int days = 0;
+  int rest = 0;
+  if (ASN1_TIME_diff(&days, &rest, epoch.get(), time) != 1) return 0;
+  return std::int64_t{days} * 86400 + rest;
+}
+
+}  // namespace
+
+Certificate::Certificate(Bytes der, ossl::Cert cert) : der_(std::move(der)), cert_(std::move(cert)) {}
+
+Certificate::Certificate(const Certificate& other) : der_(other.der_) {
+  SKS_CHECK(X509_up_ref(other.cert_.get()) == 1);
+  cert_.reset(other.cert_.get());
+}
+
+Certificate& Certificate::operator=(const Certificate& other) {
+  if (this != &other) *this = Certificate(other);
+  return *this;
+}
+
+Result<Certificate> Certificate::from_der(ByteView der) {
+  if (der.empty() || der.size() > kMaxCertificateBytes)
+    return Error{Status::crypto, "Certificate of an impossible length"};
+  ossl::Cert cert(X509_new_ex(library_context(), nullptr));
+  SKS_CHECK(cert != nullptr);
+  X509* target = cert.release();
+  const std::uint8_t* at = der.data();
+  // On failure d2i_X509 frees the object it was given and clears our pointer.
+  X509* const decoded = d2i_X509(&target, &at, static_cast<long>(der.size()));
+  cert.reset(target);
+  if (decoded == nullptr || at != der.data() + der.size()) return ossl::take_error("Certificate is malformed");
+  (void)ossl::take_error("");
+  return Certificate(to_bytes(der), std::move(cert));
+}
+
+Result<PublicKey> Certificate::public_key() const {
+  return PublicKey::from_spki(encoded(X509_get_X509_PUBKEY(cert_.get()), i2d_X509_PUBKEY));
+}
+
+std::string Certificate::subject() const { return name_text(X509_get_subject_name(cert_.get())); }
+std::string Certificate::issuer() const { return name_text(X509_get_issuer_name(cert_.get())); }
+Bytes Certificate::subject_der() const { return encoded(X509_get_subject_name(cert_.get()), i2d_X509_NAME); }
+Bytes Certificate::issuer_der() const { return encoded(X509_get_issuer_name(cert_.get()), i2d_X509_NAME); }
+Bytes Certificate::serial_number_der() const { return encoded(X509_get0_serialNumber(cert_.get()), i2d_ASN1_INTEGER); }
+std::int64_t Certificate::not_before() const { return seconds(X509_get0_notBefore(cert_.get())); }
+std::int64_t Certificate::not_after() const { return seconds(X509_get0_notAfter(cert_.get())); }
+
+bool Certificate::is_ca() const {
+  const bool has_extension = X509_get_ext_by_NID(cert_.get(), NID_basic_constraints, -1) >= 0;
+  return has_extension && X509_check_ca(cert_.get()) == 1;
+}
+
+bool Certificate::is_issued_by(const Certificate& issuer) const {
+  if (X509_NAME_cmp(X509_get_issuer_name(cert_.get()), X509_get_subject_name(issuer.cert_.get())) != 0) return false;
+  EVP_PKEY* const key = X509_get0_pubkey(issuer.cert_.get());
+  const bool verified = key != nullptr && X509_verify(cert_.get(), key) == 1;
+  (void)ossl::take_error("");
+  return verified;
+}
+
+Result<std::vector<Certificate>> parse_path(const std::vector<Bytes>& path) {
+  if (path.empty()) return Error{Status::crypto, "Certificate path is empty"};
+  std::vector<Certificate> certificates;
+  certificates.reserve(path.size());
+  for (const Bytes& der : path) {
+    SKS_LET(Certificate certificate, Certificate::from_der(der));
+    if (!certificates.empty() && !certificates.back().is_issued_by(certificate))
+      return Error{Status::crypto, "Certificate path is broken: a certificate is not issued by the one after it"};
+    certificates.push_back(std::move(certificate));
+  }
+  return certificates;
+}
+
+}  // namespace sks::crypto

@@ -1,0 +1,195 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "sks-core/base/encoding.h"
+#include "sks-core/crypto/hash.h"
+#include "sks-core/crypto/private_key.h"
+#include "tests/support/vectors.h"
+
+namespace sks::crypto {
+namespace {
+
+std::string prefix() { return "https://webpki.github.io/sks/algorithm#"; }
+
+Status status_of(const Result<Bytes>& result) { return result ? Status::internal : result.error().status; }
+
+TEST_CASE("PrivateKey: signs and agrees as the OpenSSL command line does") {
+  int checked = 0;
+  for (const test::VectorBlock& block : test::read_vectors("crypto/keys.vec")) {
+    const std::string kind = block.text("Kind");
+    CAPTURE(kind);
+    const auto key = PrivateKey::from_pkcs8(block.hex("Pkcs8"));
+    REQUIRE(key);
+    const Bytes message = block.hex("Msg");
+    CHECK(to_hex(key->public_key().spki()) == block.text("Spki"));
+    CHECK(PrivateKey::from_pkcs8(key->to_pkcs8().value().view())->public_key().spki() == key->public_key().spki());
+    if (kind == "rsa") {
+      CHECK(to_hex(key->sign_rsa(HashId::sha256, message).value()) == block.text("Rsa-sha256"));
+      CHECK(to_hex(key->sign_rsa(HashId::sha384, message).value()) == block.text("Rsa-sha384"));
+      CHECK(to_hex(key->sign_rsa(HashId::sha512, message).value()) == block.text("Rsa-sha512"));
+      CHECK(to_hex(key->sign_rsa_digest(HashId::sha384, digest(HashId::sha384, message)).value()) ==
+            block.text("Rsa-sha384"));
+      CHECK(to_hex(key->sign_rsa_digest(HashId::none, message).value()) == block.text("Rsa-none"));
+      CHECK(key->sign_rsa_digest(HashId::none, {}));
+      CHECK(key->sign_rsa_digest(HashId::none, Bytes(128 - 11, 1)));
+      CHECK(status_of(key->sign_rsa_digest(HashId::none, Bytes(128 - 10, 1))) == Status::crypto);
+      CHECK(status_of(key->sign_ecdsa(HashId::sha256, message)) == Status::crypto);
+      CHECK(verify_signature(key->public_key(), message, block.hex("Rsa-sha256")));
+    } else if (kind == "ed25519") {
+      CHECK(to_hex(key->sign_eddsa(message).value()) == block.text("Ed25519"));
+      CHECK(status_of(key->sign_rsa(HashId::sha256, message)) == Status::crypto);
+    } else {
+      const Curve curve = key->public_key().curve();
+      const Bytes raw = ecdsa_der_to_raw(curve, block.hex("Ecdsa-sha256-der")).value();
+      CHECK(raw.size() == 2U * curve_info(curve).field_bytes);
+      CHECK(verify_signature(key->public_key(), message, raw));
+      CHECK(to_hex(ecdsa_raw_to_der(curve, raw).value()) == block.text("Ecdsa-sha256-der"));
+      CHECK(verify_signature(key->public_key(), message, key->sign_ecdsa(HashId::sha256, message).value()));
+      CHECK(verify_signature(key->public_key(), message, key->sign_ecdsa_digest(sha256(message)).value()));
+      CHECK(key->sign_ecdsa_digest({}));
+      const PublicKey peer = PublicKey::from_spki(block.hex("Peer")).value();
+      CHECK(to_hex(key->agree(peer).value().view()) == block.text("Z"));
+      CHECK(status_of(key->sign_eddsa(message)) == Status::crypto);
+    }
+    ++checked;
+  }
+  CHECK(checked == 5);
+}
+
+TEST_CASE("PublicKey: what is malformed is refused with crypto, what is merely unsupported with option") {
+  for (const test::VectorBlock& block : test::read_vectors("crypto/refused-spki.vec")) {
+    const std::string what = block.text("What");
+    CAPTURE(what);
+    const auto key = PublicKey::from_spki(block.hex("Spki"));
+    REQUIRE_FALSE(key);
+    CHECK(to_string(key.error().status) == block.text("Status"));
+  }
+}
+
+TEST_CASE("PublicKey: the specification's samples decode and keep their bytes") {
+  for (const test::VectorBlock& block : test::read_vectors("crypto/keys.vec")) {
+    const Bytes spki = block.hex("Spki");
+    CHECK(PublicKey::from_spki(spki)->spki() == spki);
+    for (const char* name : {"Kind", "Pkcs8", "Msg", "Rsa-sha256", "Rsa-sha384", "Rsa-sha512", "Rsa-none",
+                             "Ecdsa-sha256-der", "Peer", "Z", "Ed25519"})
+      if (block.has(name)) block.text(name);
+  }
+}
+
+TEST_CASE("PublicKey: keys are rebuilt from their parts") {
+  const auto ec = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p521"));
+  REQUIRE(ec);
+  const PublicKey& point = ec->public_key();
+  CHECK(PublicKey::from_ec_point(Curve::p521, point.ec_x(), point.ec_y())->spki() == point.spki());
+  CHECK_FALSE(PublicKey::from_ec_point(Curve::p384, point.ec_x(), point.ec_y()));
+  CHECK_FALSE(PublicKey::from_ec_point(Curve::p521, point.ec_y(), point.ec_y()));
+
+  const auto rsa = PrivateKey::generate(*find_algorithm(prefix() + "rsa1024"));
+  REQUIRE(rsa);
+  const PublicKey& numbers = rsa->public_key();
+  CHECK(numbers.rsa_modulus_bytes() == 128);
+  CHECK(numbers.rsa_exponent() == Bytes{1, 0, 1});
+  CHECK(PublicKey::from_rsa(numbers.rsa_modulus(), numbers.rsa_exponent())->spki() == numbers.spki());
+  CHECK_FALSE(PublicKey::from_rsa(concat({Bytes{0}, numbers.rsa_modulus()}), numbers.rsa_exponent()));
+  CHECK_FALSE(PublicKey::from_rsa(numbers.rsa_modulus(), Bytes{}));
+
+  const auto ed = PrivateKey::generate(*find_algorithm(prefix() + "ed25519"));
+  REQUIRE(ed);
+  CHECK(PublicKey::from_raw(KeyKind::ed25519, ed->public_key().raw())->spki() == ed->public_key().spki());
+  CHECK_FALSE(PublicKey::from_raw(KeyKind::ed25519, Bytes(31)));
+}
+
+TEST_CASE("PrivateKey::generate: the exponent is a positive odd two's-complement number of at least 3") {
+  const Algorithm& algorithm = *find_algorithm(prefix() + "rsa1024.exp");
+  for (const Bytes& good : {Bytes{3}, Bytes{0, 0, 0, 5}, Bytes{1, 0, 1}}) {
+    const auto key = PrivateKey::generate(algorithm, good);
+    REQUIRE(key);
+    CHECK(key->public_key().rsa_exponent().back() == good.back());
+  }
+  for (const Bytes& bad :
+       {Bytes{1}, Bytes{2}, Bytes{0}, Bytes{0x80}, Bytes{0x83}, Bytes(9, 1), Bytes{0x81, 0, 0, 0, 0, 0, 0, 1}}) {
+    const auto key = PrivateKey::generate(algorithm, bad);
+    REQUIRE_FALSE(key);
+    CHECK(key.error().status == Status::crypto);
+  }
+}
+
+TEST_CASE("PrivateKey::from_ec_scalar: the specification's scalars give the specification's points") {
+  for (const test::VectorBlock& block : test::read_vectors("crypto/ec-scalars.vec")) {
+    const auto key = PrivateKey::from_ec_scalar(Curve::p256, block.hex("Scalar"));
+    REQUIRE(key);
+    CHECK(to_hex(key->public_key().spki()) == block.text("Spki"));
+    block.text("Source");
+  }
+  CHECK_FALSE(PrivateKey::from_ec_scalar(Curve::p256, Bytes(31, 1)));
+  CHECK_FALSE(PrivateKey::from_ec_scalar(Curve::p256, Bytes(32, 0)));
+  CHECK_FALSE(PrivateKey::from_ec_scalar(Curve::p256, Bytes(32, 0xFF)));
+  for (const char* curve : {"ec.nist.p384", "ec.nist.p521"}) {
+    const Curve id = *find_algorithm(prefix() + curve)->curve;
+    const Bytes scalar(curve_info(id).field_bytes, 0x01);
+    Bytes small = scalar;
+    small[0] = 0;
+    CHECK(PrivateKey::from_ec_scalar(id, small));
+  }
+}
+
+TEST_CASE("PrivateKey::from_pkcs8: garbage and trailing bytes are refused") {
+  const auto key = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p256"));
+  Bytes der = to_bytes(key->to_pkcs8().value().view());
+  der.push_back(0);
+  CHECK_FALSE(PrivateKey::from_pkcs8(der));
+  CHECK_FALSE(PrivateKey::from_pkcs8(Bytes{1, 2, 3}));
+  CHECK_FALSE(PrivateKey::from_pkcs8({}));
+}
+
+TEST_CASE("verify_signature: wrong lengths and zero numbers are crypto, a wrong signature is option") {
+  const auto key = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p256"));
+  const Bytes message{1, 2, 3};
+  Bytes signature = key->sign(message).value();
+  const auto verify = [&](ByteView data, ByteView value) {
+    const auto result = verify_signature(key->public_key(), data, value);
+    return result ? Status::internal : result.error().status;
+  };
+  CHECK(verify(Bytes{1, 2, 4}, signature) == Status::option);
+  CHECK(verify(message, ByteView(signature).first(63)) == Status::crypto);
+  CHECK(verify(message, concat({signature, Bytes{0}})) == Status::crypto);
+  CHECK(verify(message, concat({Bytes(32, 0), ByteView(signature).last(32)})) == Status::crypto);
+  CHECK(verify(message, concat({ByteView(signature).first(32), Bytes(32, 0)})) == Status::crypto);
+  CHECK(verify(message, Bytes(64, 0xFF)) == Status::option);
+  CHECK(verify(message, ecdsa_raw_to_der(Curve::p256, signature).value()) == Status::crypto);
+
+  const auto rsa = PrivateKey::generate(*find_algorithm(prefix() + "rsa1024"));
+  Bytes rsa_signature = rsa->sign(message).value();
+  CHECK(verify_signature(rsa->public_key(), message, rsa_signature));
+  CHECK(verify_signature(rsa->public_key(), message, ByteView(rsa_signature).first(127)).error().status ==
+        Status::crypto);
+  rsa_signature[5] = static_cast<std::uint8_t>(rsa_signature[5] ^ 1);
+  CHECK(verify_signature(rsa->public_key(), message, rsa_signature).error().status == Status::option);
+}
+
+TEST_CASE("agree: a peer on another curve is refused with crypto") {
+  const auto p256 = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p256"));
+  const auto p384 = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p384"));
+  const auto secret = p256->agree(p384->public_key());
+  REQUIRE_FALSE(secret);
+  CHECK(secret.error().status == Status::crypto);
+}
+
+TEST_CASE("all_algorithms: every key generation row makes the key it describes") {
+  for (const Algorithm& algorithm : all_algorithms()) {
+    CAPTURE(algorithm.uri);
+    CHECK(find_algorithm(algorithm.uri) == &algorithm);
+    if (algorithm.category != Category::key_generation) continue;
+    const Bytes exponent = algorithm.takes_parameters ? Bytes{1, 0, 1} : Bytes{};
+    const auto key = PrivateKey::generate(algorithm, exponent);
+    REQUIRE(key);
+    CHECK(key->public_key().kind() == *algorithm.kind);
+    if (algorithm.curve) CHECK(key->public_key().curve() == *algorithm.curve);
+    if (algorithm.kind == KeyKind::rsa) CHECK(key->public_key().rsa_modulus_bytes() * 8 == algorithm.size);
+  }
+  CHECK(find_algorithm("https://webpki.github.io/sks/algorithm#ec.nist.p25") == nullptr);
+}
+
+}  // namespace
+}  // namespace sks::crypto

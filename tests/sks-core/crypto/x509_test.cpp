@@ -1,0 +1,146 @@
+#include "sks-core/crypto/x509.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdio>
+#include <memory>
+
+#include "sks-core/base/encoding.h"
+#include "tests/support/temp_dir.h"
+
+namespace sks::crypto {
+namespace {
+
+constexpr std::int64_t kStart = 1700000000;  // 2023-11-14T22:13:20Z
+constexpr std::int64_t kEnd = 4102444800;    // 2100-01-01T00:00:00Z
+
+PrivateKey new_key(const char* name = "ec.nist.p256") {
+  return PrivateKey::generate(*find_algorithm(std::string("https://webpki.github.io/sks/algorithm#") + name)).value();
+}
+
+struct Authority {
+  PrivateKey key = new_key();
+  Certificate certificate =
+      issue_certificate({CertificateKind::ca, parse_dn("CN=Test CA,O=Åre & Söner").value(), kStart, kEnd, {}, {}, {}},
+                        key.public_key(), nullptr, key)
+          .value();
+};
+
+/// What a command prints, and that it succeeded.
+std::string run(const std::string& command) {
+  std::string output;
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen((command + " 2>&1").c_str(), "r"), pclose);
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> part{};
+  while (std::fgets(part.data(), part.size(), pipe.get()) != nullptr) output += part.data();
+  return output;
+}
+
+TEST_CASE("issue_certificate: OpenSSL's command line accepts the chain for its purposes") {
+  const Authority ca;
+  const PrivateKey server_key = new_key();
+  const auto server = issue_certificate({CertificateKind::tls_server,
+                                         parse_dn("CN=localhost").value(),
+                                         kStart,
+                                         kEnd,
+                                         {"localhost"},
+                                         {"127.0.0.1", "::1"},
+                                         {}},
+                                        server_key.public_key(), &ca.certificate, ca.key);
+  REQUIRE(server);
+  const PrivateKey client_key = new_key("rsa2048");
+  const auto client = issue_certificate(
+      {CertificateKind::tls_client, parse_dn("CN=Jo\\, Doe,C=SE").value(), kStart, kEnd, {}, {}, {"jo@example.com"}},
+      client_key.public_key(), &ca.certificate, ca.key);
+  REQUIRE(client);
+
+  const test::TempDir dir;
+  test::write_file(dir.file("ca.pem"), to_pem(ca.certificate.der(), "CERTIFICATE"));
+  test::write_file(dir.file("server.pem"), to_pem(server->der(), "CERTIFICATE"));
+  test::write_file(dir.file("client.pem"), to_pem(client->der(), "CERTIFICATE"));
+  const std::string verify = "openssl verify -x509_strict -CAfile " + dir.file("ca.pem") + " ";
+  CHECK(run(verify + "-purpose sslserver -verify_hostname localhost " + dir.file("server.pem")).find(": OK") !=
+        std::string::npos);
+  CHECK(run(verify + "-purpose sslserver -verify_ip 127.0.0.1 " + dir.file("server.pem")).find(": OK") !=
+        std::string::npos);
+  CHECK(run(verify + "-purpose sslclient -verify_email jo@example.com " + dir.file("client.pem")).find(": OK") !=
+        std::string::npos);
+  CHECK(run(verify + "-purpose sslserver " + dir.file("client.pem")).find(": OK") == std::string::npos);
+  CHECK(run(verify + "-purpose sslclient " + dir.file("server.pem")).find(": OK") == std::string::npos);
+  CHECK(run("openssl x509 -noout -subject -nameopt RFC2253,-esc_msb -in " + dir.file("client.pem")) ==
+        "subject=" + client->subject() + "\n");
+
+  CHECK(client->subject() == "C=SE,CN=Jo\\, Doe");
+  CHECK(client->issuer() == "O=Åre & Söner,CN=Test CA");
+  CHECK(client->not_before() == kStart);
+  CHECK(client->not_after() == kEnd);
+  CHECK(client->public_key()->spki() == client_key.public_key().spki());
+  CHECK(ca.certificate.is_ca());
+  CHECK_FALSE(client->is_ca());
+  CHECK(client->is_issued_by(ca.certificate));
+  CHECK_FALSE(client->is_issued_by(*server));
+  CHECK(client->serial_number_der().size() == 18);
+}
+
+TEST_CASE("issue_certificate: names that cannot be are refused") {
+  const Authority ca;
+  const PublicKey& key = ca.key.public_key();
+  const auto issue = [&](std::vector<std::string> dns, std::vector<std::string> ips, std::vector<std::string> emails) {
+    return static_cast<bool>(issue_certificate({CertificateKind::tls_server, parse_dn("CN=x").value(), kStart, kEnd,
+                                                std::move(dns), std::move(ips), std::move(emails)},
+                                               key, &ca.certificate, ca.key));
+  };
+  CHECK(issue({"a.example"}, {}, {}));
+  CHECK_FALSE(issue({""}, {}, {}));
+  CHECK_FALSE(issue({"a b"}, {}, {}));
+  CHECK_FALSE(issue({}, {"300.1.1.1"}, {}));
+  CHECK_FALSE(issue({}, {}, {"jo\nx"}));
+}
+
+TEST_CASE("parse_dn: every malformed name is refused with option") {
+  for (const char* bad : {"", "CN", "CN=", "=x", "CN=x,", ",CN=x", "XYZ=1", "CN=x\\", "C=SWE", "CN=a\nb"}) {
+    CAPTURE(bad);
+    const auto name = parse_dn(bad);
+    REQUIRE_FALSE(name);
+    CHECK(name.error().status == Status::option);
+  }
+  const auto name = parse_dn("CN=Jo=Doe, O = A\\,B ,emailAddress=jo@example.com");
+  REQUIRE(name);
+  REQUIRE(name->size() == 3);
+  CHECK((*name)[0].value == "Jo=Doe");
+  CHECK((*name)[1].type == "O");
+  CHECK((*name)[1].value == "A,B");
+}
+
+TEST_CASE("Certificate: bytes after it, a cut and garbage are refused with crypto") {
+  const Authority ca;
+  Bytes der = ca.certificate.der();
+  CHECK(Certificate::from_der(der)->fingerprint() == sha256(der));
+  der.push_back(0);
+  CHECK_FALSE(Certificate::from_der(der));
+  CHECK_FALSE(Certificate::from_der(ByteView(der).first(der.size() - 2)));
+  CHECK_FALSE(Certificate::from_der({}));
+  CHECK_FALSE(Certificate::from_der(Bytes{0x30, 0x00}));
+  CHECK(Certificate::from_der(Bytes(10, 0x30)).error().status == Status::crypto);
+}
+
+TEST_CASE("parse_path: each certificate must be issued by the next") {
+  const Authority ca;
+  const Authority other;
+  const PrivateKey key = new_key();
+  const Certificate leaf =
+      issue_certificate({CertificateKind::device, parse_dn("CN=leaf").value(), kStart, kEnd, {}, {}, {}},
+                        key.public_key(), &ca.certificate, ca.key)
+          .value();
+  CHECK(parse_path({leaf.der()}));
+  CHECK(parse_path({leaf.der(), ca.certificate.der()}));
+  // The same names, but another key.
+  CHECK_FALSE(parse_path({leaf.der(), other.certificate.der()}));
+  CHECK_FALSE(parse_path({ca.certificate.der(), leaf.der()}));
+  CHECK_FALSE(parse_path({}));
+  CHECK_FALSE(parse_path({leaf.der(), Bytes{1}}));
+}
+
+}  // namespace
+}  // namespace sks::crypto
