@@ -1,0 +1,104 @@
+"""Checks that every folder includes only what it may depend on (docs/architecture.md).
+
+usage: include_direction.py SOURCE_DIR
+"""
+
+import pathlib
+import re
+import sys
+
+# A file belongs to the first row whose prefix it starts with. It may include project headers that start with one of the
+# row's prefixes, and system headers that match one of its patterns (besides the C and C++ standard libraries and POSIX).
+RULES = [
+    ("sks-core/base/", ["sks-core/base/"], ["openssl/"]),
+    ("sks-core/crypto/", ["sks-core/base/", "sks-core/crypto/"], ["openssl/"]),
+    ("sks-core/engine/", ["sks-core/base/", "sks-core/crypto/", "sks-core/engine/"], ["openssl/"]),
+    ("attestation/verifier", ["sks-core/base/", "sks-core/crypto/", "attestation/"], ["openssl/"]),
+    (
+        "attestation/",
+        ["sks-core/base/", "sks-core/crypto/", "attestation/", "sks-core/engine/device_identity.h"],
+        ["openssl/"],
+    ),
+    (
+        "sealed-storage/",
+        ["sks-core/base/", "sks-core/crypto/", "sealed-storage/", "sks-core/engine/storage.h"],
+        ["sqlite3.h", "cbor.h"],
+    ),
+    (
+        "keygen2/client",
+        ["sks-core/base/", "sks-core/crypto/", "sks-core/engine/secure_key_store.h", "keygen2/"],
+        ["nlohmann/"],
+    ),
+    (
+        "keygen2/issuer",
+        ["sks-core/base/", "sks-core/crypto/", "attestation/claims.h", "attestation/verifier.h", "keygen2/"],
+        ["nlohmann/"],
+    ),
+    ("keygen2/", ["sks-core/base/", "sks-core/crypto/", "keygen2/"], ["nlohmann/"]),
+    (
+        "key-user-api/pkcs11/",
+        ["sks-core/", "key-user-api/"],
+        ["p11-kit/"],
+    ),
+    (
+        "key-user-api/",
+        ["sks-core/", "sealed-storage/", "attestation/device_identity.h", "keygen2/", "key-user-api/"],
+        ["nlohmann/", "CLI/", "boost/", "openssl/"],
+    ),
+    (
+        "provisioning-server/",
+        ["sks-core/base/", "sks-core/crypto/", "attestation/claims.h", "attestation/verifier.h", "keygen2/", "provisioning-server/"],
+        ["nlohmann/", "CLI/", "boost/", "openssl/", "sqlite3.h", "toml++/", "spdlog/"],
+    ),
+]
+
+# Halves that must not meet: the issuer never links the engine, the client never the verifier.
+FORBIDDEN = [
+    ("provisioning-server/", "keygen2/client"),
+    ("provisioning-server/", "keygen2/user_dialog.h"),
+    ("key-user-api/", "keygen2/issuer"),
+    ("keygen2/client", "keygen2/issuer"),
+    ("keygen2/issuer", "keygen2/client"),
+]
+
+LIBRARY = re.compile(r"^(openssl|nlohmann|CLI|boost|toml\+\+|spdlog|p11-kit|cbor|sqlite3|doctest|libpq|tss2)")
+INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
+
+
+def problems_of(name, text):
+    rule = next((r for r in RULES if name.startswith(r[0])), None)
+    if rule is None:
+        yield f"{name}: no rule covers this folder"
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        quote, target = match.groups()
+        where = f"{name}:{number}: {target}"
+        if quote == '"':
+            if not any(target.startswith(prefix) for prefix in rule[1]):
+                yield f"{where} is not a dependency of {rule[0]}"
+            if any(name.startswith(a) and target.startswith(b) for a, b in FORBIDDEN):
+                yield f"{where} belongs to the other half"
+        elif LIBRARY.match(target) and not any(target.startswith(prefix) for prefix in rule[2]):
+            yield f"{where} is not a library of {rule[0]}"
+
+
+def main(root):
+    root = pathlib.Path(root)
+    folders = ["sks-core", "attestation", "sealed-storage", "keygen2", "key-user-api", "provisioning-server"]
+    files = sorted(f for folder in folders for f in (root / folder).rglob("*") if f.suffix in (".h", ".cpp"))
+    problems = [p for f in files for p in problems_of(f.relative_to(root).as_posix(), f.read_text(encoding="utf-8"))]
+    # The rules themselves must bite: an engine include in the server, JSON in the engine.
+    assert list(problems_of("provisioning-server/x.cpp", '#include "sks-core/engine/engine.h"\n'))
+    assert list(problems_of("sks-core/engine/x.cpp", "#include <nlohmann/json.hpp>\n"))
+    assert not list(problems_of("keygen2/x.cpp", '#include "sks-core/base/bytes.h"\n#include <vector>\n'))
+    for problem in problems:
+        print(problem)
+    print(f"{len(files)} files, {len(problems)} problems")
+    return 1 if problems or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
