@@ -1,0 +1,14 @@
+#include "key-user-api/pkcs11/backend.h"
+
+namespace sks::p11 {
+
+Result<std::unique_ptr<Backend>> Backend::open() {
+  SKS_LET(LocalStore store, LocalStore::open(default_store_folder()));
+  return std::unique_ptr<Backend>(new Backend(std::move(store)));
+}
+
+Backend::Backend(LocalStore store)
+    : store_(std::move(store)),
+      api_(store_.engine(), [this](KeyHandle key) { return store_.engine().pin_group(key); }) {}
+
+}  // namespace sks::p11
