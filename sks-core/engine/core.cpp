@@ -1,0 +1,108 @@
+#include "sks-core/engine/core.h"
+
+#include <algorithm>
+
+#include "sks-core/base/byte_reader.h"
+
+namespace sks::engine {
+namespace {
+
+constexpr std::size_t kCachedKeys = 64;
+constexpr std::size_t kMaxArray = 65535;
+constexpr std::size_t kMaxIdLength = 32;
+
+bool is_array(ByteView bytes) { return bytes.size() <= kMaxArray; }
+bool is_text(std::string_view text) { return text.size() <= kMaxArray && is_utf8(text); }
+
+Result<void> decodable(bool fits) {
+  if (!fits) return Error{Status::option, "Request decoding failed: an argument has no serialised form"};
+  return {};
+}
+
+std::string number(std::uint32_t handle) { return std::to_string(handle); }
+
+Error unknown_key(KeyHandle handle) { return {Status::no_key, "Unknown key " + number(handle.value)}; }
+
+}  // namespace
+
+Core::Core(EnginePorts engine_ports, EngineConfig engine_config, std::unique_ptr<StoreState> loaded)
+    : ports(engine_ports), config(std::move(engine_config)), state(std::move(loaded)), key_cache(kCachedKeys) {}
+
+Result<std::shared_ptr<const Session>> Core::open_session(ProvisioningHandle handle) const {
+  std::shared_ptr<const Session> session = state->find<Session>(handle);
+  if (session == nullptr) return Error{Status::no_session, "Unknown provisioning session " + number(handle.value)};
+  if (!session->is_open())
+    return Error{Status::no_session, "Provisioning session " + number(handle.value) + " is closed"};
+  return session;
+}
+
+Result<std::shared_ptr<const KeyEntry>> Core::open_key(KeyHandle handle) const {
+  std::shared_ptr<const KeyEntry> key = state->find<KeyEntry>(handle);
+  if (key == nullptr) return unknown_key(handle);
+  if (!state->find<Session>(key->session)->is_open())
+    return Error{Status::no_key, "Key " + number(handle.value) + " is already provisioned"};
+  return key;
+}
+
+Result<std::shared_ptr<const KeyEntry>> Core::std_key(KeyHandle handle) const {
+  std::shared_ptr<const KeyEntry> key = state->find<KeyEntry>(handle);
+  if (key == nullptr) return unknown_key(handle);
+  if (state->find<Session>(key->session)->is_open())
+    return Error{Status::no_key, "Key " + number(handle.value) + " is still being provisioned"};
+  return key;
+}
+
+std::shared_ptr<const KeyEntry> Core::find_key(ProvisioningHandle session, std::string_view id) const {
+  for (const KeyHandle handle : state->index().keys_of_session.of(session))
+    if (std::shared_ptr<const KeyEntry> key = state->find<KeyEntry>(handle); key->id == id) return key;
+  return nullptr;
+}
+
+Result<std::shared_ptr<const crypto::PrivateKey>> Core::private_key(KeyHandle handle) {
+  if (auto cached = key_cache.find(handle); cached != nullptr) return cached;
+  SKS_LET(const SecureBytes pkcs8, state->key_material(handle));
+  Result<crypto::PrivateKey> key = crypto::PrivateKey::from_pkcs8(pkcs8.view());
+  if (!key) return Error{Status::internal, "the stored private key of key " + number(handle.value) + " is malformed"};
+  return key_cache.insert(handle, std::move(key).value());
+}
+
+void Core::abort(ProvisioningHandle handle) {
+  const Index& index = state->index();
+  Change change(*state);
+  for (const KeyHandle key : index.keys_of_session.of(handle)) change.erase<KeyEntry>(key);
+  for (const PinPolicyHandle policy : index.pin_policies_of_session.of(handle)) {
+    for (const PinGroupHandle group : index.groups_of_policy.of(policy)) change.erase<PinGroup>(group);
+    change.erase<PinPolicy>(policy);
+  }
+  for (const PukPolicyHandle policy : index.puk_policies_of_session.of(handle)) change.erase<PukPolicy>(policy);
+  change.erase<Session>(handle);
+  change.commit_or_catch_up_later();
+}
+
+Result<void> check_decodable(std::initializer_list<ByteView> arrays, std::initializer_list<std::string_view> texts) {
+  return decodable(std::ranges::all_of(arrays, is_array) && std::ranges::all_of(texts, is_text));
+}
+
+Result<void> check_decodable(const std::vector<Bytes>& arrays) {
+  return decodable(arrays.size() <= kMaxArray && std::ranges::all_of(arrays, is_array));
+}
+
+Result<void> check_decodable(const std::vector<std::string>& texts) {
+  return decodable(texts.size() <= kMaxArray && std::ranges::all_of(texts, is_text));
+}
+
+Result<void> register_id(Session& session, const std::string& id, bool referenced) {
+  if (session.name_space.contains(id)) return Error{Status::option, "id already used: " + id};
+  SKS_TRY(check_id(id));
+  session.name_space.emplace(id, referenced);
+  return {};
+}
+
+Result<void> check_id(std::string_view id) {
+  const auto visible = [](char c) { return c >= 0x21 && c <= 0x7E; };
+  if (id.empty() || id.size() > kMaxIdLength || !std::ranges::all_of(id, visible))
+    return Error{Status::option, "Bad id syntax"};
+  return {};
+}
+
+}  // namespace sks::engine

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <mutex>
+#include <type_traits>
+
+#include "sks-core/engine/authorization.h"
+#include "sks-core/engine/key_cache.h"
+#include "sks-core/engine/store_state.h"
+
+namespace sks::engine {
+
+struct Core;
+
+/// A call in an open session: what it changes becomes durable when it succeeds.
+struct SessionCall {
+  Core& core;
+  Change& change;
+  Session& session;  ///< as it will be after the call
+};
+
+/// What the methods share: the ports, the store, and the look-ups and the session discipline of sks-api.md chapters 1.6
+/// and 4. `mutex` is held during every method.
+struct Core {
+  Core(EnginePorts engine_ports, EngineConfig engine_config, std::unique_ptr<StoreState> loaded);
+
+  EnginePorts ports;
+  EngineConfig config;
+  std::unique_ptr<StoreState> state;
+  KeyCache key_cache;
+  std::mutex mutex;
+
+  AuthorizationPorts authorization() const { return {*state, config.device_pin, ports.clock}; }
+
+  /// openSession, openKey and stdKey of chapter 4. Fail with no_session, no_key and no_key.
+  Result<std::shared_ptr<const Session>> open_session(ProvisioningHandle handle) const;
+  Result<std::shared_ptr<const KeyEntry>> open_key(KeyHandle handle) const;
+  Result<std::shared_ptr<const KeyEntry>> std_key(KeyHandle handle) const;
+
+  /// The key of an open session with this id, or null.
+  std::shared_ptr<const KeyEntry> find_key(ProvisioningHandle session, std::string_view id) const;
+
+  /// The private key of a committed key, from the cache or from its record.
+  Result<std::shared_ptr<const crypto::PrivateKey>> private_key(KeyHandle handle);
+
+  /// Runs `body` in the open session `handle`: commits what it changed, or aborts the session and returns its error.
+  template <class Body>
+  std::invoke_result_t<Body&, SessionCall&> in_open_session(ProvisioningHandle handle, Body body) {
+    SKS_TRY(open_session(handle));
+    auto result = run(handle, body);
+    if (!result) abort(handle);
+    return result;
+  }
+
+  /// Deletes an open session and everything made in it, for good even when the storage fails. Spec: 1.4, 1.6.
+  void abort(ProvisioningHandle handle);
+
+ private:
+  template <class Body>
+  std::invoke_result_t<Body&, SessionCall&> run(ProvisioningHandle handle, Body& body) {
+    Change change(*state);
+    SessionCall call{*this, change, change.edit<Session>(handle)};
+    auto result = body(call);
+    if (result) SKS_TRY(change.commit());
+    return result;
+  }
+};
+
+/// Fails with option when the byte stream could not carry the arguments: such a request counts as undecodable, reaches
+/// no method and aborts nothing. Spec: sks-api.md 2.3.
+Result<void> check_decodable(std::initializer_list<ByteView> arrays, std::initializer_list<std::string_view> texts);
+Result<void> check_decodable(const std::vector<Bytes>& arrays);
+Result<void> check_decodable(const std::vector<std::string>& texts);
+
+/// Name space rules of createPukPolicy, createPinPolicy and createKeyEntry: unused, then well-formed. Fails with
+/// option.
+Result<void> register_id(Session& session, const std::string& id, bool referenced);
+Result<void> check_id(std::string_view id);
+
+}  // namespace sks::engine
+
+namespace sks {
+
+struct Engine::Impl {
+  engine::Core core;
+};
+
+}  // namespace sks

@@ -1,0 +1,132 @@
+#include "sks-core/engine/engine.h"
+
+#include "sks-core/engine/core.h"
+
+namespace sks {
+
+Result<std::unique_ptr<Engine>> Engine::open(EnginePorts ports, EngineConfig config) {
+  SKS_LET(std::unique_ptr<engine::StoreState> state, engine::StoreState::load(ports.storage));
+  auto impl = std::unique_ptr<Impl>(new Impl{{ports, std::move(config), std::move(state)}});
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<DeviceInfo> Engine::get_device_info() {
+  const EngineConfig& config = impl_->core.config;
+  DeviceInfo info;
+  info.device_type = config.device_type;
+  info.vendor_name = config.vendor_name;
+  info.vendor_description = config.vendor_description;
+  info.certificate_path = impl_->core.ports.identity.certificate_path();
+  for (const Algorithm& algorithm : all_algorithms()) info.supported_algorithms.emplace_back(algorithm.uri);
+  info.crypto_data_size = config.crypto_data_size;
+  info.extension_data_size = config.extension_data_size;
+  info.device_pin_support = config.device_pin != nullptr;
+  info.biometric_support = config.biometric_support;
+  return info;
+}
+
+Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(ProvisioningHandle previous,
+                                                                           SessionState state) {
+  engine::Core& core = impl_->core;
+  const std::lock_guard lock(core.mutex);
+  const auto& sessions = core.state->all<engine::Session>();
+  if (previous && !sessions.contains(previous)) return std::optional<SessionInfo>();
+  for (auto next = sessions.upper_bound(previous); next != sessions.end(); ++next) {
+    const engine::Session& session = *next->second;
+    if (session.state != state) continue;
+    SessionInfo info;
+    info.handle = session.handle;
+    info.session_key_algorithm = std::string(kSessionAlgorithm);
+    info.privacy_enabled = session.privacy_enabled;
+    info.key_management_key = session.key_management_key;
+    info.client_time = session.client_time;
+    info.session_life_time = session.session_life_time;
+    info.server_session_id = session.server_session_id;
+    info.client_session_id = session.client_session_id;
+    info.issuer_uri = session.issuer_uri;
+    return std::optional(std::move(info));
+  }
+  return std::optional<SessionInfo>();
+}
+
+Result<std::optional<EnumeratedKey>> Engine::enumerate_keys(KeyHandle previous) {
+  engine::Core& core = impl_->core;
+  const std::lock_guard lock(core.mutex);
+  const auto& keys = core.state->all<engine::KeyEntry>();
+  if (previous && !keys.contains(previous)) return std::optional<EnumeratedKey>();
+  for (auto next = keys.upper_bound(previous); next != keys.end(); ++next)
+    if (core.std_key(next->first)) return std::optional(EnumeratedKey{next->first, next->second->session});
+  return std::optional<EnumeratedKey>();
+}
+
+Result<KeyAttributes> Engine::get_key_attributes(KeyHandle handle) {
+  engine::Core& core = impl_->core;
+  const std::lock_guard lock(core.mutex);
+  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
+  KeyAttributes attributes;
+  attributes.symmetric_key_length = key->symmetric_key_length.value_or(0);
+  attributes.certificate_path = key->certificate_path;
+  attributes.app_usage = static_cast<std::uint8_t>(key->app_usage);
+  attributes.friendly_name = key->friendly_name;
+  attributes.endorsed_algorithms = key->endorsed_algorithms;
+  return attributes;
+}
+
+namespace {
+
+void describe_puk(const engine::PukPolicy& puk, KeyProtectionInfo& info) {
+  info.protection_status |= kPukProtected;
+  if (puk.retry_limit > 0 && puk.error_count >= puk.retry_limit) info.protection_status |= kPukBlocked;
+  info.puk_format = static_cast<std::uint8_t>(puk.format);
+  info.puk_retry_limit = puk.retry_limit;
+  info.puk_error_count = puk.error_count;
+}
+
+void describe_pin(const engine::PinPolicy& policy, const engine::PinGroup& group, KeyProtectionInfo& info) {
+  info.protection_status |= kPinProtected;
+  if (group.error_count >= policy.retry_limit) info.protection_status |= kPinBlocked;
+  info.user_defined = policy.user_defined;
+  info.user_modifiable = policy.user_modifiable;
+  info.format = static_cast<std::uint8_t>(policy.format);
+  info.retry_limit = policy.retry_limit;
+  info.grouping = static_cast<std::uint8_t>(policy.grouping);
+  info.pattern_restrictions = policy.pattern_restrictions;
+  info.min_length = policy.min_length;
+  info.max_length = policy.max_length;
+  info.input_method = policy.input_method;
+  info.pin_error_count = group.error_count;
+}
+
+}  // namespace
+
+Result<KeyProtectionInfo> Engine::get_key_protection_info(KeyHandle handle) {
+  engine::Core& core = impl_->core;
+  const std::lock_guard lock(core.mutex);
+  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
+  KeyProtectionInfo info;
+  if (key->device_pin_protection) info.protection_status = kDevicePin;
+  if (key->pin_policy) {
+    const auto policy = core.state->find<engine::PinPolicy>(key->pin_policy);
+    describe_pin(*policy, *core.state->find<engine::PinGroup>(key->pin_group), info);
+    if (policy->puk_policy) describe_puk(*core.state->find<engine::PukPolicy>(policy->puk_policy), info);
+  }
+  info.enable_pin_caching = key->enable_pin_caching;
+  info.biometric_protection = static_cast<std::uint8_t>(key->biometric_protection);
+  info.export_protection = static_cast<std::uint8_t>(key->export_protection);
+  info.delete_protection = static_cast<std::uint8_t>(key->delete_protection);
+  info.key_backup = key->key_backup;
+  return info;
+}
+
+Result<std::optional<PinGroupHandle>> Engine::pin_group(KeyHandle handle) {
+  engine::Core& core = impl_->core;
+  const std::lock_guard lock(core.mutex);
+  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
+  if (!key->pin_group) return std::optional<PinGroupHandle>();
+  return std::optional(key->pin_group);
+}
+
+}  // namespace sks

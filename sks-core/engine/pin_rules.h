@@ -1,0 +1,31 @@
+#pragma once
+
+#include "sks-core/engine/store_state.h"
+
+/// What a PIN or PUK must look like, and who shares it. Spec: sks-api.md chapter 5.
+namespace sks::engine {
+
+inline constexpr std::uint8_t kTwoInARow = 0x01;
+inline constexpr std::uint8_t kThreeInARow = 0x02;
+inline constexpr std::uint8_t kSequence = 0x04;
+inline constexpr std::uint8_t kRepeated = 0x08;
+inline constexpr std::uint8_t kMissingGroup = 0x10;
+inline constexpr std::uint8_t kAllPatterns = 0x1F;
+
+inline constexpr std::size_t kMaxPinLength = 128;
+
+/// Whether every byte is one that `format` allows.
+bool obeys_format(Format format, ByteView value);
+
+/// Tests 1 to 6 of chapter 5.3. Fails with option.
+Result<void> check_pin_value(const PinPolicy& policy, ByteView pin);
+
+/// The number that keys of one policy have in common when they share a PIN. Spec: 5.6.
+std::uint8_t group_class(Grouping grouping, AppUsage usage);
+
+/// The group that a new key with `pin` joins: null when it founds one. Fails with option when the PIN violates the
+/// grouping rule of chapter 5.4.
+Result<std::shared_ptr<const PinGroup>> find_group(const StoreState& state, const PinPolicy& policy, AppUsage usage,
+                                                   ByteView pin);
+
+}  // namespace sks::engine
