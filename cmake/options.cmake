@@ -15,7 +15,7 @@ if(SKS_SANITIZE)
   target_compile_definitions(sks_options INTERFACE _GLIBCXX_ASSERTIONS)
 else()
   # A level of _FORTIFY_SOURCE needs an optimising build.
-  target_compile_options(sks_options INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
+  target_compile_options(sks_options INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>)
 endif()
 target_link_options(sks_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 target_include_directories(sks_options INTERFACE ${CMAKE_SOURCE_DIR})
