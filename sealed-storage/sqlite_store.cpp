@@ -1,0 +1,406 @@
+#include "sealed-storage/sqlite_store.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "sealed-storage/folder_lock.h"
+#include "sealed-storage/master_key.h"
+#include "sealed-storage/record.h"
+#include "sealed-storage/sqlite.h"
+#include "sks-core/base/random.h"
+#include "sks-core/crypto/cipher.h"
+
+namespace sks {
+namespace {
+
+using sealed::Database;
+using sealed::RecordSealer;
+using sealed::Statement;
+
+/// Spec: spec/sealed-record.md chapter 3.
+constexpr std::int64_t kApplicationId = 0x534B5353;
+constexpr std::string_view kStoreTable =
+    "CREATE TABLE store (id INTEGER PRIMARY KEY CHECK (id = 1), "
+    "store_id BLOB NOT NULL CHECK (length(store_id) = 16), "
+    "key_check BLOB NOT NULL CHECK (length(key_check) = 32), "
+    "generation INTEGER NOT NULL CHECK (generation >= 0)) STRICT";
+constexpr std::string_view kRecordTable =
+    "CREATE TABLE record (kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 255), "
+    "handle INTEGER NOT NULL CHECK (handle BETWEEN 0 AND 4294967295), "
+    "generation INTEGER NOT NULL CHECK (generation >= 1), "
+    "sealed BLOB NOT NULL, PRIMARY KEY (kind, handle)) STRICT, WITHOUT ROWID";
+
+constexpr const char* kPutRecord =
+    "INSERT OR REPLACE INTO record (kind, handle, generation, sealed) VALUES (?1, ?2, ?3, ?4)";
+
+/// The kinds that belong to the engine; the others are the store's own.
+constexpr std::uint8_t kFirstEngineKind = 1;
+constexpr std::uint8_t kLastEngineKind = 127;
+
+struct Files {
+  explicit Files(std::string path) : folder(std::move(path)) {}
+
+  std::string folder;
+  std::string database = folder + "/store.db";
+  std::string master_key = folder + "/master.key";
+  std::string lock = folder + "/lock";
+};
+
+bool exists(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+/// Durability and locking of a connection. Exclusive locking keeps SQLite from sharing its index through a file: nobody
+/// else uses the store anyway.
+Result<void> configure(Database& database) {
+  return database.execute(
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; "
+      "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY");
+}
+
+Bytes seal_now(const RecordSealer& sealer, sealed::RecordLabel label, ByteView plaintext) {
+  const Bytes nonce = system_random().bytes(crypto::kGcmNonce);
+  return sealer.seal(label, nonce, plaintext);
+}
+
+/// A new store as a whole, in an empty folder.
+Result<void> write_store(const Files& files, ByteView identity_plaintext) {
+  SKS_LET(SecureBytes master_key, sealed::KeyFile::create(files.master_key, system_random()));
+  sealed::StoreId store_id{};
+  system_random().fill(store_id);
+  const RecordSealer sealer(std::move(master_key), store_id);
+
+  SKS_TRY(sealed::write_new_file(files.database, {}));  // SQLite takes over the mode of a file that is there
+  SKS_LET(Database database, Database::open(files.database));
+  SKS_TRY(configure(database));
+  SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));
+  SKS_TRY(database.execute("BEGIN IMMEDIATE; PRAGMA application_id = " + std::to_string(kApplicationId) +
+                           "; PRAGMA user_version = " + std::to_string(sealed::kFormatVersion)));
+  SKS_TRY(database.execute(std::string(kStoreTable)));
+  SKS_TRY(database.execute(std::string(kRecordTable)));
+
+  constexpr std::int64_t kFirstGeneration = 1;
+  const SecureBytes key_check = sealer.key_check();
+  SKS_LET(Statement header,
+          database.prepare("INSERT INTO store (id, store_id, key_check, generation) VALUES (1, ?1, ?2, ?3)"));
+  SKS_TRY(header.bind(1, store_id).bind(2, key_check.view()).bind(3, kFirstGeneration).run());
+
+  const Bytes record = seal_now(sealer, {sealed::kIdentityKind, 0, kFirstGeneration}, identity_plaintext);
+  SKS_LET(Statement put, database.prepare(kPutRecord));
+  SKS_TRY(put.bind(1, sealed::kIdentityKind).bind(2, 0).bind(3, kFirstGeneration).bind(4, record).run());
+  return database.execute("COMMIT");
+}
+
+/// Removes the folder with all its content, unless it was given its final place.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+
+  const std::string& path() const { return path_; }
+
+  /// Replaces an empty folder and nothing else.
+  Result<void> move_to(const Files& target) {
+    if (std::rename(path_.c_str(), target.folder.c_str()) == 0) {
+      path_.clear();
+      return {};
+    }
+    if (errno == EEXIST || errno == ENOTEMPTY) {
+      return Error{Status::option, exists(target.database)
+                                       ? "there is a key store in " + target.folder + " already"
+                                       : target.folder + " is not empty: a key store needs a folder of its own"};
+    }
+    if (errno == ENOTDIR) return Error{Status::option, target.folder + " is not a folder"};
+    return sealed::system_error("cannot create " + target.folder);
+  }
+
+ private:
+  std::string path_;
+};
+
+/// The absolute path of a folder that need not exist, without a slash at its end.
+Result<std::filesystem::path> absolute_path(const std::string& folder) {
+  if (folder.empty()) return Error{Status::option, "a key store needs the name of a folder"};
+  std::error_code failure;
+  const std::filesystem::path absolute = std::filesystem::absolute(folder, failure);
+  if (failure) return Error{Status::storage, "cannot use " + folder + ": " + failure.message()};
+  std::filesystem::path path = std::filesystem::weakly_canonical(absolute, failure);
+  if (failure) return Error{Status::storage, "cannot use " + folder + ": " + failure.message()};
+  return path.has_filename() ? path : path.parent_path();
+}
+
+Result<void> check_place(const Files& files) {
+  if (!exists(files.database)) {
+    if (errno == ENOENT || errno == ENOTDIR)
+      return Error{Status::not_available, "there is no key store in " + files.folder};
+    return sealed::system_error("cannot read " + files.database);
+  }
+  return sealed::check_private_folder(files.folder);
+}
+
+Result<void> check_schema(Database& database, const Files& files) {
+  const Error foreign{Status::option, files.database + " is not a key store"};
+  SKS_LET(Statement schema, database.prepare("SELECT sql FROM sqlite_schema ORDER BY name"));
+  for (const std::string_view expected : {kRecordTable, kStoreTable}) {
+    SKS_LET(const bool row, schema.step());
+    if (!row || schema.text(0) != expected) return foreign;
+  }
+  SKS_LET(const bool more, schema.step());
+  if (more) return foreign;
+  return {};
+}
+
+Result<void> check_format(Database& database, const Files& files) {
+  SKS_LET(const std::int64_t application_id, database.query_integer("PRAGMA application_id"));
+  if (application_id != kApplicationId) return Error{Status::option, files.database + " is not a key store"};
+  SKS_LET(const std::int64_t version, database.query_integer("PRAGMA user_version"));
+  if (version != sealed::kFormatVersion) {
+    return Error{Status::option, "the key store in " + files.folder + " has format version " + std::to_string(version) +
+                                     "; this program knows version " + std::to_string(sealed::kFormatVersion)};
+  }
+  return check_schema(database, files);
+}
+
+struct Header {
+  sealed::StoreId store_id{};
+  Bytes key_check;
+  std::int64_t generation = 0;
+};
+
+Result<Header> read_header(Database& database, const Files& files) {
+  const Error missing{Status::option, files.database + " is not a key store"};
+  SKS_LET(Statement select, database.prepare("SELECT store_id, key_check, generation FROM store"));
+  SKS_LET(const bool row, select.step());
+  if (!row) return missing;
+  Header header;
+  const ByteView store_id = select.blob(0);
+  if (store_id.size() != header.store_id.size()) return missing;
+  std::copy(store_id.begin(), store_id.end(), header.store_id.begin());
+  header.key_check = to_bytes(select.blob(1));
+  header.generation = select.integer(2);
+  return header;
+}
+
+Result<RecordSealer> unlock(const sealed::MasterKeyProvider& provider, const Header& header, const Files& files) {
+  SKS_LET(SecureBytes master_key, provider.load());
+  RecordSealer sealer(std::move(master_key), header.store_id);
+  if (!equal_constant_time(sealer.key_check().view(), header.key_check)) {
+    return Error{Status::crypto, "the master key does not belong to the key store in " + files.folder};
+  }
+  return sealer;
+}
+
+struct Statements {
+  Statement get;
+  Statement next;
+  Statement put;
+  Statement erase;
+  Statement set_generation;
+  Statement begin;
+  Statement commit;
+  Statement rollback;
+
+  static Result<Statements> prepare(Database& database) {
+    SKS_LET(Statement get, database.prepare("SELECT generation, sealed FROM record WHERE kind = ?1 AND handle = ?2"));
+    SKS_LET(Statement next, database.prepare("SELECT generation, sealed, handle FROM record "
+                                             "WHERE kind = ?1 AND handle > ?2 ORDER BY handle LIMIT 1"));
+    SKS_LET(Statement put, database.prepare(kPutRecord));
+    SKS_LET(Statement erase, database.prepare("DELETE FROM record WHERE kind = ?1 AND handle = ?2"));
+    SKS_LET(Statement set_generation, database.prepare("UPDATE store SET generation = ?1"));
+    SKS_LET(Statement begin, database.prepare("BEGIN IMMEDIATE"));
+    SKS_LET(Statement commit, database.prepare("COMMIT"));
+    SKS_LET(Statement rollback, database.prepare("ROLLBACK"));
+    return Statements{std::move(get),    std::move(next),           std::move(put),
+                      std::move(erase),  std::move(set_generation), std::move(begin),
+                      std::move(commit), std::move(rollback)};
+  }
+};
+
+std::uint8_t engine_kind(RecordKind kind) {
+  const auto number = static_cast<std::uint8_t>(kind);
+  SKS_CHECK(number >= kFirstEngineKind && number <= kLastEngineKind);
+  return number;
+}
+
+}  // namespace
+
+// Members are destroyed from the end: the statements before the database, the lock last.
+struct SqliteStore::Impl {
+  sealed::FolderLock lock;
+  Database database;
+  Statements statements;
+  RecordSealer sealer;
+  std::int64_t committed_generation;
+  bool in_transaction = false;
+
+  /// The plaintext of the row that a statement stands on, whose first columns are generation and sealed.
+  Result<SecureBytes> open_row(const Statement& row, std::uint8_t kind, std::uint32_t handle,
+                               std::int64_t newest) const {
+    const std::int64_t found = row.integer(0);
+    if (found < 1 || found > newest) {
+      return Error{Status::crypto, "the sealed record " + std::to_string(kind) + "/" + std::to_string(handle) +
+                                       " claims to be newer than the key store"};
+    }
+    return sealer.open({kind, handle, static_cast<std::uint64_t>(found)}, row.blob(1));
+  }
+
+  Result<std::optional<SecureBytes>> read(std::uint8_t kind, std::uint32_t handle, std::int64_t newest) {
+    const sealed::StatementReset guard(statements.get);
+    SKS_LET(const bool row, statements.get.bind(1, kind).bind(2, handle).step());
+    if (!row) return std::optional<SecureBytes>();
+    SKS_LET(SecureBytes plaintext, open_row(statements.get, kind, handle, newest));
+    return std::optional(std::move(plaintext));
+  }
+
+  class SealedTransaction;
+};
+
+class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
+ public:
+  /// `store` is inside BEGIN IMMEDIATE already.
+  explicit SealedTransaction(Impl& store) : store_(store), generation_(store.committed_generation) {
+    store_.in_transaction = true;
+  }
+  SealedTransaction(const SealedTransaction&) = delete;
+  SealedTransaction& operator=(const SealedTransaction&) = delete;
+
+  ~SealedTransaction() override {
+    // After some errors SQLite has rolled back by itself. When ROLLBACK fails, the next BEGIN says why.
+    if (store_.database.in_transaction()) static_cast<void>(store_.statements.rollback.run());
+    store_.in_transaction = false;
+  }
+
+  Result<std::optional<SecureBytes>> get(RecordId id) override {
+    SKS_LET(const std::optional<SecureBytes> plaintext, store_.read(engine_kind(id.kind), id.handle, generation_));
+    if (!plaintext) return std::optional<SecureBytes>();
+    SKS_LET(const ByteView value, sealed::decode_value(plaintext->view()));
+    return std::optional(SecureBytes::copy_of(value));
+  }
+
+  Result<void> put(RecordId id, ByteView value) override {
+    if (value.size() > sealed::kMaxValue) return Error{Status::storage, "a record is too large for the key store"};
+    const std::uint8_t kind = engine_kind(id.kind);
+    const std::int64_t generation = ++generation_;
+    const SecureBytes plaintext = sealed::encode_value(value);
+    const Bytes record =
+        seal_now(store_.sealer, {kind, id.handle, static_cast<std::uint64_t>(generation)}, plaintext.view());
+    return write(store_.statements.put.bind(1, kind).bind(2, id.handle).bind(3, generation).bind(4, record));
+  }
+
+  Result<void> erase(RecordId id) override {
+    return write(store_.statements.erase.bind(1, engine_kind(id.kind)).bind(2, id.handle));
+  }
+
+  /// Each row is searched anew, so that `visit` may write.
+  Result<void> scan(RecordKind kind, const std::function<Result<void>(std::uint32_t, ByteView)>& visit) override {
+    const std::uint8_t number = engine_kind(kind);
+    for (std::int64_t last = -1;;) {
+      SecureBytes plaintext;
+      {
+        Statement& next = store_.statements.next;
+        const sealed::StatementReset guard(next);
+        SKS_LET(const bool row, next.bind(1, number).bind(2, last).step());
+        if (!row) return {};
+        last = next.integer(2);
+        SKS_LET(plaintext, store_.open_row(next, number, static_cast<std::uint32_t>(last), generation_));
+      }
+      SKS_LET(const ByteView value, sealed::decode_value(plaintext.view()));
+      SKS_TRY(visit(static_cast<std::uint32_t>(last), value));
+    }
+  }
+
+  Result<void> commit() override {
+    if (generation_ != store_.committed_generation)
+      SKS_TRY(write(store_.statements.set_generation.bind(1, generation_)));
+    SKS_TRY(write(store_.statements.commit));
+    store_.committed_generation = generation_;
+    return {};
+  }
+
+ private:
+  /// After a failed write SQLite may have rolled back: what followed would then be durable one by one.
+  Result<void> write(Statement& statement) {
+    if (failed_ || !store_.database.in_transaction()) {
+      statement.reset();
+      return Error{Status::storage, "the transaction has failed or ended before"};
+    }
+    Result<void> done = statement.run();
+    failed_ = !done;
+    return done;
+  }
+
+  Impl& store_;
+  std::int64_t generation_;
+  bool failed_ = false;
+};
+
+SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+SqliteStore::~SqliteStore() { SKS_CHECK(!impl_->in_transaction); }
+
+Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity) {
+  const std::vector<ByteView> path(identity.certificate_path.begin(), identity.certificate_path.end());
+  SKS_LET(const SecureBytes plaintext, sealed::encode_identity({path, identity.private_key.view()}));
+  SKS_LET(const std::filesystem::path place, absolute_path(folder));
+  const Files target(place.string());
+  if (exists(target.database)) return Error{Status::option, "there is a key store in " + target.folder + " already"};
+
+  const std::string parent = place.parent_path().string();
+  std::error_code failure;
+  std::filesystem::create_directories(parent, failure);
+  if (failure) return Error{Status::storage, "cannot create " + parent + ": " + failure.message()};
+
+  std::string pattern = target.folder + ".new-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) return sealed::system_error("cannot create " + target.folder);
+  TemporaryFolder temporary(pattern);
+  SKS_TRY(write_store(Files(temporary.path()), plaintext.view()));
+  SKS_TRY(sealed::sync_folder(temporary.path()));
+  SKS_TRY(temporary.move_to(target));
+  return sealed::sync_folder(parent);
+}
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder) {
+  SKS_LET(const std::filesystem::path place, absolute_path(folder));
+  const Files files(place.string());
+  SKS_TRY(check_place(files));
+  SKS_LET(sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock));
+  SKS_LET(Database database, Database::open(files.database));
+  SKS_TRY(configure(database));
+  SKS_TRY(check_format(database, files));
+  SKS_LET(const Header header, read_header(database, files));
+  SKS_LET(RecordSealer sealer, unlock(sealed::KeyFile(files.master_key), header, files));
+  SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));  // a database put back from a dump may have lost it
+  SKS_LET(Statements statements, Statements::prepare(database));
+  auto impl = std::unique_ptr<Impl>(
+      new Impl{std::move(lock), std::move(database), std::move(statements), std::move(sealer), header.generation});
+  return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
+}
+
+Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin() {
+  if (impl_->in_transaction) return Error{Status::storage, "a transaction is open already"};
+  SKS_TRY(impl_->statements.begin.run());
+  return std::unique_ptr<Transaction>(std::make_unique<Impl::SealedTransaction>(*impl_));
+}
+
+Result<StoredIdentity> SqliteStore::identity() {
+  SKS_LET(const std::optional<SecureBytes> plaintext,
+          impl_->read(sealed::kIdentityKind, 0, impl_->committed_generation));
+  if (!plaintext) return Error{Status::crypto, "the key store has lost its device identity"};
+  SKS_LET(const sealed::IdentityView view, sealed::decode_identity(plaintext->view()));
+  StoredIdentity identity;
+  for (const ByteView certificate : view.certificate_path) identity.certificate_path.push_back(to_bytes(certificate));
+  identity.private_key = SecureBytes::copy_of(view.private_key);
+  return identity;
+}
+
+}  // namespace sks
