@@ -1,0 +1,65 @@
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "key-user-api/cli/http_message.h"
+#include "key-user-api/cli/invocation.h"
+#include "key-user-api/dialog/script_dialog.h"
+#include "key-user-api/dialog/terminal.h"
+#include "sks-core/base/clock.h"
+#include "sks-core/engine/secure_key_store.h"
+
+/// The commands of sks, one file each. A command writes its result to `out`; an error is one sentence for its user.
+/// Where a Terminal is taken, null means that nobody is there to ask.
+namespace sks::cli {
+
+struct InitOptions {
+  std::string store;
+  std::string name;              ///< of the device; empty: the name of this host
+  std::string certificate_file;  ///< where to write the device certificate, or empty
+};
+Result<void> run_init(const InitOptions& options, std::ostream& out);
+
+struct DeviceOptions {
+  bool pem = false;
+};
+Result<void> run_device(const DeviceOptions& options, SecureKeyStore& store, std::ostream& out);
+
+struct EnrollOptions {
+  Invocation invocation;
+  dialog::ScriptDialog::Consent consent = dialog::ScriptDialog::Consent::ask;
+  std::vector<SecureBytes> pins;
+};
+Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
+                        dialog::Terminal* terminal, const Clock& clock, std::ostream& out);
+
+enum class Format : std::uint8_t { text, json };
+
+Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out);
+Result<void> run_sessions(Format format, SecureKeyStore& store, std::ostream& out);
+
+struct DeleteOptions {
+  std::string key;                     ///< handle or certificate fingerprint
+  std::vector<SecureBytes> passwords;  ///< the PIN or PUK as typed, or nothing
+  bool confirmed = false;
+};
+Result<void> run_delete(DeleteOptions options, SecureKeyStore& store, dialog::Terminal* terminal, std::ostream& out);
+
+struct PinCheckOptions {
+  std::string key;
+  std::vector<SecureBytes> pins;
+};
+Result<void> run_pin_check(PinCheckOptions options, SecureKeyStore& store, dialog::Terminal* terminal,
+                           std::ostream& out);
+
+/// The one password of a command as bytes for the key store: from `given`, else asked for at the terminal.
+/// Fails with option (several given, not in its format) or user_abort (none).
+Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, std::string_view what, std::uint8_t format,
+                                  dialog::Terminal* terminal);
+
+/// The line that names a device certificate.
+std::string device_line(ByteView certificate);
+
+}  // namespace sks::cli

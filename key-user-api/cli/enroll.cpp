@@ -1,0 +1,19 @@
+#include "key-user-api/cli/commands.h"
+#include "key-user-api/cli/enrolment.h"
+
+namespace sks::cli {
+
+Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
+                        dialog::Terminal* terminal, const Clock& clock, std::ostream& out) {
+  std::optional<dialog::TerminalDialog> attended;
+  if (terminal != nullptr) attended.emplace(*terminal);
+  dialog::ScriptDialog script(options.consent, std::move(options.pins), attended ? &*attended : nullptr, out);
+  const auto enrolled = enrol(options.invocation, transport, store, script, clock, out);
+  if (enrolled) return {};
+  if (enrolled.error().status == Status::user_abort && !options.invocation.cancel_url.empty())
+    out << "The issuer's page for a cancelled session: " << options.invocation.cancel_url << "\n";
+  if (!script.failure().empty()) return Error{Status::user_abort, script.failure()};
+  return enrolled.error();
+}
+
+}  // namespace sks::cli

@@ -1,0 +1,201 @@
+#include "key-user-api/cli/enrolment.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "key-user-api/cli/cookie_jar.h"
+#include "key-user-api/cli/interrupt.h"
+#include "key-user-api/cli/listed_key.h"
+#include "key-user-api/cli/reply.h"
+#include "key-user-api/dialog/pin_text.h"
+#include "keygen2/client_session.h"
+#include "sks-core/base/encoding.h"
+#include "sks-core/crypto/hash.h"
+
+namespace sks::cli {
+namespace {
+
+constexpr int kMaxRepeats = 2;
+constexpr std::int64_t kBusyPause = 1;     ///< seconds, unless the issuer names a time
+constexpr std::int64_t kNetworkPause = 0;  ///< most often it was a kept connection that the issuer has closed
+constexpr std::int64_t kMaxPause = 60;     ///< an issuer that wants more is not waited for
+
+/// An answer that is a message or a termination; anything else has become an error.
+struct Answer {
+  std::optional<std::string> message;
+  std::string location;  ///< of a termination
+};
+
+/// One session's HTTP: cookies, classification, and the repetition of a POST.
+class IssuerChannel {
+ public:
+  IssuerChannel(const Invocation& invocation, HttpTransport& transport, const Clock& clock)
+      : invocation_(invocation), transport_(transport), clock_(clock) {}
+
+  Result<Answer> get_first();
+  Result<Answer> post(const std::string& message);
+
+ private:
+  struct Attempt {
+    std::optional<Answer> answer;
+    std::optional<std::int64_t> repeat_after;  ///< seconds; none: repeating is not allowed
+    std::string problem;
+    bool interrupted = false;
+  };
+
+  Attempt attempt(HttpRequest request);
+  std::string cookie_header(const Url& url) const;
+  bool pause(std::int64_t seconds) const;
+
+  const Invocation& invocation_;
+  HttpTransport& transport_;
+  const Clock& clock_;
+  CookieJar jar_;
+};
+
+Error interruption() { return {Status::user_abort, "interrupted"}; }
+
+std::string IssuerChannel::cookie_header(const Url& url) const {
+  const std::string own = jar_.header_for(url, clock_.now());
+  if (invocation_.cookie.empty() || own.empty()) return invocation_.cookie + own;
+  return invocation_.cookie + "; " + own;
+}
+
+bool IssuerChannel::pause(std::int64_t seconds) const {
+  for (; seconds > 0 && !interrupted(); --seconds) clock_.sleep_seconds(1);
+  return !interrupted();
+}
+
+IssuerChannel::Attempt IssuerChannel::attempt(HttpRequest request) {
+  request.cookie = cookie_header(request.url);
+  auto response = transport_.exchange(request);
+  if (!response) {
+    const HttpFailure& failure = response.error();
+    const bool repeatable = failure.kind == HttpFailure::Kind::network;
+    return {std::nullopt, repeatable ? std::optional(kNetworkPause) : std::nullopt, failure.detail,
+            failure.kind == HttpFailure::Kind::interrupted};
+  }
+  for (const std::string_view cookie : response->all("Set-Cookie")) jar_.set(request.url, cookie, clock_.now());
+  Reply reply = classify(*response, request.url, clock_.now());
+  if (std::holds_alternative<MessageReply>(reply)) return {Answer{std::move(response->body), ""}, {}, "", false};
+  if (auto* const termination = std::get_if<TerminationReply>(&reply))
+    return {Answer{std::nullopt, std::move(termination->location)}, {}, "", false};
+  if (auto* const busy = std::get_if<BusyReply>(&reply)) {
+    const std::int64_t wait = std::max<std::int64_t>(busy->retry_after.value_or(kBusyPause), 0);
+    return {std::nullopt, wait <= kMaxPause ? std::optional(wait) : std::nullopt, busy->detail, false};
+  }
+  return {std::nullopt, std::nullopt, std::get<BadReply>(reply).detail, false};
+}
+
+Result<Answer> IssuerChannel::get_first() {
+  Attempt first = attempt({HttpRequest::Method::get, invocation_.init, "", ""});
+  if (first.interrupted) return interruption();
+  if (!first.answer) return Error{Status::external, first.problem};
+  return std::move(*first.answer);
+}
+
+Result<Answer> IssuerChannel::post(const std::string& message) {
+  for (int repeats = 0;; ++repeats) {
+    Attempt done = attempt({HttpRequest::Method::post, invocation_.main, "", message});
+    if (done.answer) return std::move(*done.answer);
+    if (done.interrupted) return interruption();
+    if (!done.repeat_after || repeats == kMaxRepeats) return Error{Status::external, done.problem};
+    if (!pause(*done.repeat_after)) return interruption();
+  }
+}
+
+Error to_error(const keygen2::Failure& failure) {
+  using keygen2::ErrorClass;
+  const Status status = failure.error_class == ErrorClass::user  ? Status::user_abort
+                        : failure.error_class == ErrorClass::sks ? failure.status
+                                                                 : Status::external;
+  return {status, failure.detail + " (" + std::string(keygen2::to_string(failure.error_class)) + ")"};
+}
+
+std::string quoted_location(const std::string& location) {
+  return location.empty() ? std::string() : "; its page about this: " + location;
+}
+
+std::string count_keys(std::size_t count) { return count == 1 ? "1 key" : std::to_string(count) + " keys"; }
+
+Result<void> tell_new_keys(SecureKeyStore& store, KeyHandle last_before, std::ostream& progress) {
+  SKS_LET(const std::vector<ListedKey> keys, list_keys(store));
+  for (const ListedKey& key : keys)
+    if (key.handle > last_before)
+      progress << "Certificate installed for key " << key.handle.value << " (" << key.algorithm
+               << "): " << dialog::printable(key.subject) << "\n";
+  return {};
+}
+
+/// Handles ascend, so that this one divides old from new keys.
+Result<KeyHandle> last_key(SecureKeyStore& store) {
+  KeyHandle last;
+  while (true) {
+    SKS_LET(const std::optional<EnumeratedKey> next, store.enumerate_keys(last));
+    if (!next) return last;
+    last = next->handle;
+  }
+}
+
+/// What went wrong after the key store had committed can no longer take the keys away.
+Error after_commit(const Error& error) {
+  return {error.status, "the keys are in the key store, but the issuer may not know it: " + error.detail};
+}
+
+/// From the first message to the termination. Errors leave the abort to the session's own destructor.
+Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& session, std::string message,
+                               std::ostream& progress) {
+  std::size_t keys_told = 0;
+  while (true) {
+    auto response = session.receive(message);
+    if (!response) return session.committed() ? after_commit(to_error(response.error())) : to_error(response.error());
+    if (interrupted() && !session.committed()) return interruption();
+    if (session.key_count() > keys_told) {
+      keys_told = session.key_count();
+      progress << "Created " << count_keys(keys_told) << " in the key store.\n";
+    }
+    auto answer = channel.post(*response);
+    if (!answer) return session.committed() ? after_commit(answer.error()) : answer.error();
+    if (answer->message) {
+      message = std::move(*answer->message);
+      continue;
+    }
+    const bool committed = session.committed();
+    const auto ended = session.terminated();
+    if (!ended && committed) return after_commit(to_error(ended.error()));
+    if (!ended) return Error{Status::external, "the issuer ended the session" + quoted_location(answer->location)};
+    if (!answer->location.empty()) progress << "The issuer's page about the result: " << answer->location << "\n";
+    return {};
+  }
+}
+
+}  // namespace
+
+Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now) {
+  SKS_LET(const std::vector<SessionInfo> open, list_sessions(store, SessionState::open));
+  for (const SessionInfo& session : open)
+    if (now > std::int64_t{session.client_time} + session.session_life_time)
+      SKS_TRY(store.abort_provisioning_session(session.handle));
+  return {};
+}
+
+Result<void> enrol(const Invocation& invocation, HttpTransport& transport, SecureKeyStore& store,
+                   keygen2::UserDialog& dialog, const Clock& clock, std::ostream& progress) {
+  SKS_TRY(abort_stale_sessions(store, clock.now()));
+  SKS_LET(const KeyHandle last_before, last_key(store));
+  IssuerChannel channel(invocation, transport, clock);
+  SKS_LET(Answer first, channel.get_first());
+  progress << "Connected to " << invocation.init.authority() << ", whose TLS certificate has the SHA-256 "
+           << to_hex(crypto::sha256(transport.server_certificate())) << ".\n";
+  if (!first.message)
+    return Error{Status::external, "the issuer does not start a session" + quoted_location(first.location)};
+
+  keygen2::ClientSession session(store, dialog, clock,
+                                 {invocation.issuer_uri, invocation.init.host, transport.server_certificate()});
+  SKS_TRY(exchange_messages(channel, session, std::move(*first.message), progress));
+  SKS_TRY(tell_new_keys(store, last_before, progress));
+  progress << "Done: the issuer has finished the session.\n";
+  return {};
+}
+
+}  // namespace sks::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ostream>
+
+#include "key-user-api/cli/http_message.h"
+#include "key-user-api/cli/invocation.h"
+#include "keygen2/user_dialog.h"
+#include "sks-core/base/clock.h"
+#include "sks-core/engine/secure_key_store.h"
+
+namespace sks::cli {
+
+/// Aborts the open sessions that are older than their life time, left behind by a run that was cut off. Spec:
+/// keygen2.md 8.8.
+Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now);
+
+/// Runs KeyGen2 from the first GET to the termination, telling each step in one line. Fails with user_abort when the
+/// user cancels, else with the status of the key store or external; unless the detail says that the keys are in the key
+/// store, nothing of the run remains in it.
+Result<void> enrol(const Invocation& invocation, HttpTransport& transport, SecureKeyStore& store,
+                   keygen2::UserDialog& dialog, const Clock& clock, std::ostream& progress);
+
+}  // namespace sks::cli

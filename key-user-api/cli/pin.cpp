@@ -1,0 +1,32 @@
+#include "key-user-api/cli/commands.h"
+#include "key-user-api/cli/listed_key.h"
+#include "key-user-api/dialog/pin_text.h"
+
+namespace sks::cli {
+
+Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, std::string_view what, std::uint8_t format,
+                                  dialog::Terminal* terminal) {
+  const std::string name(what);
+  if (given.size() > 1) return Error{Status::option, "more than one " + name + " is given"};
+  if (given.size() == 1) return dialog::pin_from_text(given[0].view(), format);
+  if (terminal == nullptr)
+    return Error{Status::user_abort, "the " + name + " is needed, and there is no terminal to ask at"};
+  const auto typed = terminal->read_secret(name + ": ");
+  if (!typed || typed->empty()) return Error{Status::user_abort, "no " + name + " was entered"};
+  return dialog::pin_from_text(typed->view(), format);
+}
+
+Result<void> run_pin_check(PinCheckOptions options, SecureKeyStore& store, dialog::Terminal* terminal,
+                           std::ostream& out) {
+  SKS_LET(const ListedKey key, find_key(store, options.key));
+  if ((key.protection.protection_status & kPinProtected) == 0)
+    return Error{Status::not_allowed, "key " + std::to_string(key.handle.value) + " has no PIN of its own"};
+  SKS_LET(const SecureBytes pin, take_password(options.pins, "PIN", key.protection.format, terminal));
+  const auto verified = store.verify_pin(key.handle, pin);
+  if (!verified && verified.error().status == Status::authorization) return explain_wrong_pin(store, key.handle);
+  if (!verified) return verified.error();
+  out << "The PIN of key " << key.handle.value << " is right.\n";
+  return {};
+}
+
+}  // namespace sks::cli

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "keygen2/user_dialog.h"
+#include "sks-core/base/result.h"
+
+namespace sks::dialog {
+
+/// The terminal of the person in front of the program, whatever its standard streams are.
+class Terminal {
+ public:
+  /// Opens /dev/tty. Fails with not_available when the process has no terminal.
+  static Result<Terminal> open();
+  /// Takes over an open terminal device.
+  explicit Terminal(int fd) : fd_(fd) {}
+
+  Terminal(Terminal&& other) noexcept;
+  Terminal& operator=(Terminal&&) = delete;
+  ~Terminal();
+
+  void write(std::string_view text);
+
+  /// One line without its end. Nothing at the end of input, after a signal, or when the line is longer than any PIN.
+  std::optional<SecureBytes> read_line();
+  /// The same without showing what is typed.
+  std::optional<SecureBytes> read_secret(std::string_view prompt);
+
+ private:
+  int fd_;
+};
+
+/// Asks the user at a terminal.
+class TerminalDialog final : public keygen2::UserDialog {
+ public:
+  explicit TerminalDialog(Terminal& terminal) : terminal_(terminal) {}
+
+  bool consent(const keygen2::ConsentRequest& request) override;
+  std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
+  bool accept_many_keys(std::size_t count) override;
+
+ private:
+  Terminal& terminal_;
+};
+
+/// A question to be answered with y or n; everything but y and yes is no.
+bool ask_yes_no(Terminal& terminal, std::string_view question);
+
+}  // namespace sks::dialog

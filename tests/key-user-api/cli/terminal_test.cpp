@@ -1,0 +1,147 @@
+#include "key-user-api/dialog/terminal.h"
+
+#include <doctest/doctest.h>
+#include <pty.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <thread>
+
+using namespace sks;
+using namespace sks::dialog;
+
+namespace {
+
+/// A pseudo terminal at whose far end somebody types the given lines, each when a question has appeared.
+class TypedTerminal {
+ public:
+  explicit TypedTerminal(std::vector<std::string> lines) : lines_(std::move(lines)) {
+    REQUIRE(openpty(&master_, &slave_, nullptr, nullptr, nullptr) == 0);
+    terminal_.emplace(dup(slave_));
+    typist_ = std::thread([this] { type(); });
+  }
+  ~TypedTerminal() {
+    finish();
+    ::close(master_);
+  }
+
+  Terminal& terminal() { return *terminal_; }
+
+  /// All that the screen has shown. Ends the conversation.
+  const std::string& shown() {
+    finish();
+    return shown_;
+  }
+
+  bool echoes() const {
+    termios now{};
+    return tcgetattr(slave_, &now) == 0 && (now.c_lflag & ECHO) != 0;
+  }
+
+ private:
+  void type() {
+    std::size_t next = 0;
+    std::array<char, 256> buffer{};
+    for (ssize_t got = 0; (got = ::read(master_, buffer.data(), buffer.size())) > 0;) {
+      shown_.append(buffer.data(), static_cast<std::size_t>(got));
+      const bool asked = shown_.ends_with(": ") || shown_.ends_with("] ");
+      if (!asked || next == lines_.size()) continue;
+      const std::string line = lines_[next++];
+      if (::write(master_, line.data(), line.size()) < 0) return;
+    }
+  }
+  void finish() {
+    if (!typist_.joinable()) return;
+    // The last close of this end makes the typist's read fail.
+    terminal_.reset();
+    ::close(slave_);
+    typist_.join();
+  }
+
+  std::vector<std::string> lines_;
+  int master_ = -1;
+  int slave_ = -1;
+  std::optional<Terminal> terminal_;
+  std::thread typist_;
+  std::string shown_;
+};
+
+keygen2::PinRequest request(std::uint8_t format = 0) { return {"signature PIN", {"My key"}, format, 4, 8, 3, 0, 0}; }
+
+constexpr const char* kEndOfInput = "\x04";
+
+}  // namespace
+
+TEST_CASE("TerminalDialog: a PIN is asked for twice, after the policy was explained, and never shown") {
+  TypedTerminal typed({"2468\n", "2468\n"});
+  const auto pin = TerminalDialog(typed.terminal()).choose_pin(request(), "");
+  REQUIRE(pin);
+  CHECK(to_string(pin->view()) == "2468");
+  CHECK(typed.echoes());
+  const std::string shown = typed.shown();
+  CHECK(shown.find("2468") == std::string::npos);
+  CHECK(shown.find("My key") != std::string::npos);
+  CHECK(shown.find("4 to 8 digits") < shown.find("New signature PIN"));
+}
+
+TEST_CASE("TerminalDialog: entries that differ are asked for again") {
+  TypedTerminal typed({"2468\n", "2469\n", "1357\n", "1357\n"});
+  const auto pin = TerminalDialog(typed.terminal()).choose_pin(request(), "");
+  REQUIRE(pin);
+  CHECK(to_string(pin->view()) == "1357");
+  CHECK(typed.shown().find("the two entries differ") != std::string::npos);
+}
+
+TEST_CASE("TerminalDialog: the broken rule is told before the PIN is asked for again") {
+  TypedTerminal typed({"1357\n", "1357\n"});
+  REQUIRE(TerminalDialog(typed.terminal()).choose_pin(request(), "the PIN is too short"));
+  CHECK(typed.shown().find("Not accepted: the PIN is too short") != std::string::npos);
+}
+
+TEST_CASE("TerminalDialog: an empty entry or the end of input cancels") {
+  for (const char* const entry : {"\n", kEndOfInput}) {
+    TypedTerminal typed({entry});
+    CHECK_FALSE(TerminalDialog(typed.terminal()).choose_pin(request(), ""));
+    CHECK(typed.echoes());
+  }
+}
+
+TEST_CASE("TerminalDialog: a binary PIN is typed in hexadecimal") {
+  TypedTerminal typed({"xy\n", "xy\n", "00ff10FE\n", "00ff10FE\n"});
+  const auto pin = TerminalDialog(typed.terminal()).choose_pin(request(3), "");
+  REQUIRE(pin);
+  CHECK(equal(pin->view(), Bytes{0x00, 0xff, 0x10, 0xfe}));
+  CHECK(typed.shown().find("hexadecimal digits") != std::string::npos);
+}
+
+TEST_CASE("TerminalDialog: only y and yes consent, and the question names the issuer and the identification") {
+  struct Case {
+    const char* typed;
+    bool consent;
+  };
+  for (const Case& c : {Case{"y\n", true}, Case{"yes\n", true}, Case{"\n", false}, Case{"n\n", false},
+                        Case{"yess\n", false}, Case{kEndOfInput, false}}) {
+    CAPTURE(c.typed);
+    TypedTerminal typed({c.typed});
+    CHECK(TerminalDialog(typed.terminal()).consent({"issuer.example", "manage", true}) == c.consent);
+    const std::string shown = typed.shown();
+    CHECK(shown.find("issuer.example") != std::string::npos);
+    CHECK(shown.find("It will learn the identity of this device") != std::string::npos);
+  }
+}
+
+TEST_CASE("TerminalDialog: many keys need a yes") {
+  TypedTerminal typed({"y\n"});
+  CHECK(TerminalDialog(typed.terminal()).accept_many_keys(21));
+  CHECK(typed.shown().find("21 keys") != std::string::npos);
+}
+
+TEST_CASE("Terminal: a device without a way to hide what is typed gives no secret") {
+  std::array<int, 2> ends{};
+  REQUIRE(pipe(ends.data()) == 0);
+  REQUIRE(::write(ends[1], "1234\n", 5) == 5);
+  Terminal terminal(ends[0]);
+  CHECK_FALSE(terminal.read_secret("PIN: "));
+  ::close(ends[1]);
+}
