@@ -1,0 +1,123 @@
+#include "provisioning-server/default_files.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr std::string_view kConfigHead =
+    R"toml(# Configuration of this issuer. `sks-issuer serve` reads it once, at start.
+
+# The main URL, byte for byte as keys will carry it. A change makes a different issuer; the TLS certificate must fit its host.
+)toml";
+
+constexpr std::string_view kConfigTrust = R"toml(
+# Which devices may hold keys of this issuer:
+#   "registered"  those whose certificate fingerprint stands in registered-devices (add with `sks-issuer register`)
+#   "ca"          those whose certificate was issued by a CA in device-ca.pem
+#   "open"        any device: nothing then proves where keys live
+)toml";
+
+constexpr std::string_view kConfigTail = R"toml(
+# How long a ticket can be used after it was made.
+ticket_minutes = 60
+
+[limits]
+# New sessions in one second; more are asked to come back (429).
+session_starts_per_second = 100
+# Connections open at one time; more wait to be accepted.
+connections = 256
+# Threads that serve them.
+threads = 2
+)toml";
+
+constexpr std::string_view kAuthenticationKey = R"toml(
+  # One key. The keys of a [[pin_policy]] follow it as [[pin_policy.key]]; a [[key]] of its own has no PIN.
+  [[pin_policy.key]]
+  # "signature", "authentication", "encryption" or "universal".
+  app_usage = "authentication"
+  # What is generated on the device: "ec.nist.p256", "ec.nist.p384", "ec.nist.p521", "rsa2048", "rsa3072", "rsa4096",
+  # "ed25519", ... or the full URI of the algorithm.
+  algorithm = "ec.nist.p256"
+  # What the user sees; at most 100 characters.
+  friendly_name = "Authentication key"
+  # The only algorithms the key may be used with; leave it out to allow all that fit.
+  # endorsed_algorithms = ["ecdsa-sha256"]
+  # What it takes to export or delete the key: "none", "pin", "puk", and "non-exportable" or "non-deletable".
+  export_protection = "non-exportable"
+  delete_protection = "none"
+)toml";
+
+constexpr std::string_view kSignatureKey = R"toml(
+  # A second key under the same PIN.
+  [[pin_policy.key]]
+  app_usage = "signature"
+  algorithm = "rsa2048"
+  friendly_name = "Signature key"
+  export_protection = "non-exportable"
+  delete_protection = "none"
+)toml";
+
+constexpr std::string_view kProfileCommon = R"toml(
+# Seconds from the device's first answer until all keys must be certified; at most 32767.
+session_life_time = 900
+
+# true: the device stays anonymous, and nothing proves where the keys live. Only for issuers with device_trust = "open".
+privacy_enabled = false
+
+[certificate]
+# Days that the certificates of the keys are valid.
+validity_days = 730
+# What they are for: logging in to TLS servers.
+extended_key_usage = ["clientAuth"]
+# true: e-mail addresses in the subject are also put into the subject alternative name.
+email_from_subject = false
+
+# A PUK, drawn at random for every session, unlocks PINs after too many wrong tries. `sks-issuer puk` shows it.
+# [puk_policy]
+# format = "numeric"         # or "alphanumeric"
+# length = 8
+# retry_limit = 3            # 0: unlimited, with a delay
+
+# The rules for the PIN that the user chooses.
+[[pin_policy]]
+# "numeric", "alphanumeric" (upper case letters and digits), "string" (any text) or "binary".
+format = "numeric"
+# Length in bytes, at most 128.
+min_length = 4
+max_length = 8
+# Wrong tries in a row that lock the keys.
+retry_limit = 3
+# "none" (a PIN for each key), "shared" (one for all), "signature+standard" or "unique" (by app_usage).
+grouping = "shared"
+# Whether the user may change the PIN later.
+user_modifiable = true
+# "any", "programmatic" or "trusted-gui": how PINs may reach the device.
+input_method = "any"
+# Refuse weak PINs: "two-in-a-row", "three-in-a-row", "sequence", "repeated", "missing-group".
+# pattern_restrictions = ["sequence", "three-in-a-row"]
+)toml";
+
+constexpr std::string_view kDevices =
+    R"(# Devices that this issuer accepts: the SHA-256 of each device certificate, one per line. Changes count at once.
+)";
+
+}  // namespace
+
+std::string default_config(const MainUrl& url, DeviceTrustMode trust) {
+  // Neither text can hold a quotation mark or a backslash: MainUrl::parse refuses them.
+  return std::string(kConfigHead) + "url = \"" + url.text() + "\"\n" + std::string(kConfigTrust) + "device_trust = \"" +
+         std::string(device_trust_name(trust)) + "\"\n" + std::string(kConfigTail);
+}
+
+std::string default_profile() {
+  return "# Profile \"default\": one P-256 key for logging in, under a PIN of the user's choice.\n" +
+         std::string(kProfileCommon) + std::string(kAuthenticationKey);
+}
+
+std::string pair_profile() {
+  return "# Profile \"pair\": a P-256 key for logging in and an RSA-2048 key for signatures, under one PIN.\n" +
+         std::string(kProfileCommon) + std::string(kAuthenticationKey) + std::string(kSignatureKey);
+}
+
+std::string_view default_registered_devices() { return kDevices; }
+
+}  // namespace sks::issuer

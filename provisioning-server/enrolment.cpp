@@ -1,0 +1,287 @@
+#include "provisioning-server/enrolment.h"
+
+#include <algorithm>
+
+#include "provisioning-server/log.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+using keygen2::AttestedKey;
+using keygen2::IssuerPhase;
+using keygen2::IssuerSession;
+
+constexpr std::int64_t kIdleSeconds = 15 * 60;  // Spec: keygen2.md 9.5
+constexpr int kMaxConflicts = 4;
+constexpr const char* kStatePurpose = "state";
+constexpr const char* kPukPurpose = "puk";
+constexpr std::uint64_t kPukVersion = 0;  // it belongs to the session as a whole, not to one version of its row
+
+SessionPhase phase_of(IssuerPhase phase) {
+  switch (phase) {
+    case IssuerPhase::invocation:
+      return SessionPhase::invocation;
+    case IssuerPhase::initialization:
+      return SessionPhase::initialization;
+    case IssuerPhase::key_creation:
+      return SessionPhase::key_creation;
+    case IssuerPhase::finalization:
+      return SessionPhase::finalization;
+    case IssuerPhase::done:
+      return SessionPhase::done;
+  }
+  return SessionPhase::aborted;
+}
+
+/// The response that a phase waits for.
+std::string awaited_message(SessionPhase phase) {
+  switch (phase) {
+    case SessionPhase::invocation:
+      return "InvocationResponse";
+    case SessionPhase::initialization:
+      return "ProvisioningInitializationResponse";
+    case SessionPhase::key_creation:
+      return "KeyCreationResponse";
+    case SessionPhase::finalization:
+      return "ProvisioningFinalizationResponse";
+    case SessionPhase::done:
+    case SessionPhase::aborted:
+      return "message after the end";
+  }
+  return {};
+}
+
+std::string policy_of(const Session& session) { return session.profile + ' ' + session.profile_digest; }
+
+/// The issuer's policy at work on one step: which device, which certificates.
+class StepDecisions final : public keygen2::IssuerDecisions {
+ public:
+  StepDecisions(const EnrolmentPorts& ports, const Session& session, const Profile& profile)
+      : ports_(ports), session_(session), profile_(profile), keys_(keys_in_message_order(profile)) {}
+
+  Result<void> accept_device(const std::vector<Bytes>& path) override {
+    SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, ports_.devices.current());
+    if (!path.empty()) device_fingerprint_ = to_hex(crypto::sha256(path.front()));
+    Result<void> accepted = attestation::check_device(path, *trust, ports_.clock);
+    device_refused_ = !accepted && accepted.error().status == Status::not_allowed;
+    return accepted;
+  }
+
+  Result<std::vector<Bytes>> certify(const AttestedKey& key) override {
+    if (key.index >= keys_.size()) return Error{Status::internal, "a key that the profile does not ask for"};
+    CertificateRequest request;
+    SKS_LET(request.subject, crypto::parse_dn(session_.subject));
+    request.validity_days = profile_.validity_days;
+    if (profile_.email_from_subject)
+      for (const crypto::DnAttribute& attribute : request.subject)
+        if (attribute.type == "emailAddress") request.emails.push_back(attribute.value);
+    SKS_LET(std::vector<Bytes> path, ports_.authority.issue(request, key.public_key));
+    Credential credential;
+    credential.fingerprint = to_hex(crypto::sha256(path.front()));
+    credential.certificate = path.front();
+    credential.subject = session_.subject;
+    credential.profile = session_.profile;
+    credential.app_usage = app_usage_name(keys_[key.index]->app_usage);
+    credential.friendly_name = keys_[key.index]->friendly_name;
+    credential.public_key_digest = to_hex(crypto::sha256(key.public_key.spki()));
+    credential.key_management_key = ports_.key_management_key;
+    credential.privacy_enabled = profile_.privacy_enabled;
+    credentials_.push_back(std::move(credential));
+    return path;
+  }
+
+  bool device_refused() const { return device_refused_; }
+  const std::string& device_fingerprint() const { return device_fingerprint_; }
+  std::vector<Credential> take_credentials() { return std::move(credentials_); }
+
+ private:
+  const EnrolmentPorts& ports_;
+  const Session& session_;
+  const Profile& profile_;
+  std::vector<const keygen2::KeySpec*> keys_;
+  std::vector<Credential> credentials_;
+  std::string device_fingerprint_;
+  bool device_refused_ = false;
+};
+
+}  // namespace
+
+std::string digest_of(std::string_view secret) { return to_hex(crypto::sha256(as_bytes(secret))); }
+
+Result<SecureBytes> open_puk(const SessionSeal& seal, const Session& session) {
+  return seal.open(session.id, kPukPurpose, kPukVersion, session.sealed_puk);
+}
+
+Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)) {}
+
+keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server_certificates}; }
+
+Reply Enrolment::refuse(Refusal why) const {
+  return {{StoredReply::Kind::redirect,
+           ports_.url.origin() + "/result?outcome=refused&reason=" + std::string(word_of(why))},
+          {}};
+}
+
+Result<Reply> Enrolment::begin(const std::string& ticket_text, const std::string& cookie, const std::string& peer) {
+  const Incoming request{digest_of("GET " + ticket_text), peer};
+  SKS_LET(const std::optional<Ticket> ticket, ports_.repository.find_ticket(digest_of(ticket_text)));
+  if (!ticket) {
+    log_warning(peer + " ticket-unknown");
+    return refuse(Refusal::ticket_unknown);
+  }
+  if (ticket->used != 0) return begin_again(*ticket, cookie, request);
+  return start(*ticket, cookie, request);
+}
+
+/// A second GET is an error of the session that the first one started, unless it is its exact repetition.
+/// Without that session's cookie it cannot touch the session. Spec: keygen2.md 1.3
+Result<Reply> Enrolment::begin_again(const Ticket& ticket, const std::string& cookie, const Incoming& request) {
+  for (int attempt = 0; !cookie.empty() && attempt < kMaxConflicts; ++attempt) {
+    SKS_LET(const std::optional<Session> session, ports_.repository.find_session(digest_of(cookie)));
+    if (!session || session->ticket_digest != ticket.digest) break;
+    if (session->last_request == request.digest) return Reply{session->reply, {}};
+    if (is_over(session->phase)) break;
+    SKS_LET(std::optional<Reply> reply, abort(*session, Refusal::state, "GET", "the init URL was used again", request));
+    if (reply) return std::move(*reply);
+  }
+  log_warning(request.peer + " ticket-used");
+  return refuse(Refusal::ticket_used);
+}
+
+Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, const Incoming& request) {
+  const std::int64_t now = ports_.clock.now();
+  const auto refuse_with = [&](Refusal why, const std::string& detail) -> Result<Reply> {
+    log_warning(request.peer + ' ' + std::string(word_of(why)) + ' ' + detail);
+    SKS_TRY(ports_.repository.add_audit(
+        {now, request.peer, "InvocationRequest", "", ticket.profile, std::string(word_of(why)), detail}));
+    return refuse(why);
+  };
+  if (ticket.expires <= now) return refuse_with(Refusal::ticket_expired, "");
+  const auto profile = ports_.profiles.find(ticket.profile);
+  if (!profile) return refuse_with(Refusal::profile, profile.error().detail);
+
+  SecureBytes puk = draw_puk(**profile, ports_.random);
+  const SecureBytes kept_puk = SecureBytes::copy_of(puk.view());  // the plan takes the other one along
+  const auto started = IssuerSession::start(
+      make_plan(**profile, ports_.url.text(), ports_.key_management_key, std::move(puk)), context());
+  if (!started) return refuse_with(Refusal::profile, started.error().detail);
+
+  const bool bound = !ticket.cookie_digest.empty() && digest_of(cookie) == ticket.cookie_digest;
+  const std::string fresh_cookie = bound ? std::string() : random_id(ports_.random);
+  Session session;
+  session.id = started->server_session_id();
+  session.cookie_digest = bound ? ticket.cookie_digest : digest_of(fresh_cookie);
+  session.ticket_digest = ticket.digest;
+  session.profile = ticket.profile;
+  session.profile_digest = (*profile)->digest;
+  session.subject = ticket.subject;
+  session.phase = phase_of(started->phase());
+  session.sealed_state = ports_.seal.seal(session.id, kStatePurpose, session.version, started->save().view());
+  if (!kept_puk.empty()) session.sealed_puk = ports_.seal.seal(session.id, kPukPurpose, kPukVersion, kept_puk.view());
+  session.last_request = request.digest;
+  session.reply = {StoredReply::Kind::message, started->invocation_request()};
+  session.created = now;
+  session.expires = now + kIdleSeconds;
+
+  const AuditEntry audit{now, request.peer, "InvocationRequest", session.id, policy_of(session), "ok", ""};
+  SKS_LET(const StartOutcome outcome, ports_.repository.start_session(session, audit));
+  switch (outcome) {
+    case StartOutcome::started:
+      log_info(request.peer + " InvocationRequest session=" + session.id + " profile=" + session.profile);
+      return Reply{session.reply, fresh_cookie};
+    case StartOutcome::ticket_unknown:
+      return refuse(Refusal::ticket_unknown);
+    case StartOutcome::ticket_used:
+      return refuse(Refusal::ticket_used);
+    case StartOutcome::ticket_expired:
+      return refuse(Refusal::ticket_expired);
+  }
+  return refuse(Refusal::ticket_unknown);
+}
+
+Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie, const std::string& peer) {
+  const Incoming request{digest_of("POST " + body), peer};
+  for (int attempt = 0; attempt < kMaxConflicts; ++attempt) {
+    if (cookie.empty()) return refuse(Refusal::session_unknown);
+    SKS_LET(const std::optional<Session> session, ports_.repository.find_session(digest_of(cookie)));
+    if (!session) {
+      log_warning(peer + " session-unknown");
+      return refuse(Refusal::session_unknown);
+    }
+    if (session->last_request == request.digest) return Reply{session->reply, {}};
+    if (is_over(session->phase)) return refuse(Refusal::session_over);
+    SKS_LET(std::optional<Reply> reply, try_step(*session, body, request));
+    if (reply) return std::move(*reply);
+  }
+  return Error{Status::storage, "too many requests for one session at the same time"};
+}
+
+Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const std::string& body,
+                                                 const Incoming& request) {
+  const std::string action = awaited_message(before.phase);
+  const auto end_with = [&](Refusal why, const std::string& detail) {
+    return abort(before, why, action, detail, request);
+  };
+  const std::int64_t now = ports_.clock.now();
+  if (before.expires <= now) return end_with(Refusal::session_expired, "");
+  const auto profile = ports_.profiles.find(before.profile);
+  if (!profile) return end_with(Refusal::profile, profile.error().detail);
+  if ((*profile)->digest != before.profile_digest)
+    return end_with(Refusal::profile, "the profile was changed during the session");
+  const auto saved = ports_.seal.open(before.id, kStatePurpose, before.version, before.sealed_state);
+  if (!saved) return end_with(Refusal::crypto, "the sealed state does not open: " + saved.error().detail);
+  auto session = IssuerSession::restore(*saved);
+  if (!session) return end_with(refusal_of(session.error().error_class), session.error().detail);
+
+  StepDecisions decisions(ports_, before, **profile);
+  const auto answer = session->receive(body, decisions, context());
+  if (!answer) {
+    const Refusal why = decisions.device_refused() ? Refusal::device : refusal_of(answer.error().error_class);
+    const std::string& device = decisions.device_fingerprint();
+    return end_with(why, answer.error().detail + (device.empty() ? "" : " (device " + device + ")"));
+  }
+
+  Step step{before.phase, before.version, before, decisions.take_credentials(), {}};
+  Session& after = step.after;
+  after.phase = phase_of(session->phase());
+  after.client_session_id = session->client_session_id();
+  if (!session->device_path().empty())
+    after.device_fingerprint = to_hex(crypto::sha256(session->device_path().front()));
+  if (before.phase == SessionPhase::invocation) after.expires = now + kIdleSeconds;
+  if (before.phase == SessionPhase::initialization) after.expires = now + (*profile)->session_life_time;
+  after.last_request = request.digest;
+  const bool done = after.phase == SessionPhase::done;
+  after.reply = done ? StoredReply{StoredReply::Kind::redirect, ports_.url.origin() + "/result?outcome=complete"}
+                     : StoredReply{StoredReply::Kind::message, *answer};
+  if (!done) after.sealed_state = ports_.seal.seal(after.id, kStatePurpose, before.version + 1, session->save().view());
+  for (Credential& credential : step.pending) {
+    credential.server_session_id = after.id;
+    credential.client_session_id = after.client_session_id;
+    credential.device_fingerprint = after.device_fingerprint;
+  }
+  step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", ""};
+  if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
+
+  SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
+  if (outcome == StepOutcome::conflict) return std::optional<Reply>();
+  if (outcome == StepOutcome::duplicate) return end_with(Refusal::duplicate, "");
+  log_info(request.peer + ' ' + action + " session=" + after.id + " ok");
+  return std::optional(Reply{after.reply, {}});
+}
+
+Result<std::optional<Reply>> Enrolment::abort(const Session& session, Refusal why, const std::string& action,
+                                              const std::string& detail, const Incoming& request) {
+  const std::string word(word_of(why));
+  Step step{session.phase, session.version, session, {}, {}};
+  step.after.phase = SessionPhase::aborted;
+  step.after.last_request = request.digest;
+  step.after.reply = refuse(why).content;
+  step.audit = {ports_.clock.now(), request.peer, action, session.id, policy_of(session), word, detail};
+  SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
+  if (outcome == StepOutcome::conflict) return std::optional<Reply>();
+  log_warning(request.peer + ' ' + action + " session=" + session.id + ' ' + word + ' ' + detail);
+  return std::optional(Reply{step.after.reply, {}});
+}
+
+}  // namespace sks::issuer

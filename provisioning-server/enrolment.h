@@ -1,0 +1,72 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keygen2/issuer_session.h"
+#include "provisioning-server/certificate_authority.h"
+#include "provisioning-server/device_registry.h"
+#include "provisioning-server/profile_store.h"
+#include "provisioning-server/refusal.h"
+#include "provisioning-server/repository.h"
+#include "provisioning-server/session_seal.h"
+
+namespace sks::issuer {
+
+/// What enrolments need. Everything here must outlive them.
+struct EnrolmentPorts {
+  const MainUrl& url;
+  Repository& repository;
+  const CertificateAuthority& authority;
+  DeviceRegistry& devices;
+  ProfileStore& profiles;
+  const SessionSeal& seal;
+  Bytes key_management_key;                ///< SPKI
+  std::vector<Bytes> server_certificates;  ///< TLS leaves, DER
+  const Clock& clock = system_clock();
+  const Random& random = system_random();
+};
+
+struct Reply {
+  StoredReply content;
+  std::string cookie;  ///< to be set; empty if none
+};
+
+/// Sessions of KeyGen2 between two requests: restores a session, hands it the message, stores what came out.
+///
+/// Holds nothing of a session in memory, so any process may take the next step. Spec: keygen2.md 1.3, 2 and Appendix E.
+class Enrolment {
+ public:
+  explicit Enrolment(EnrolmentPorts ports);
+
+  /// GET of the init URL. `cookie` is empty when the request had none. Fails with storage only.
+  Result<Reply> begin(const std::string& ticket, const std::string& cookie, const std::string& peer);
+
+  /// POST to the main URL. Fails with storage only.
+  Result<Reply> step(const std::string& body, const std::string& cookie, const std::string& peer);
+
+ private:
+  struct Incoming {
+    std::string digest;
+    const std::string& peer;
+  };
+  Result<Reply> start(const Ticket& ticket, const std::string& cookie, const Incoming& request);
+  Result<Reply> begin_again(const Ticket& ticket, const std::string& cookie, const Incoming& request);
+  /// None when another request moved the session in the meantime.
+  Result<std::optional<Reply>> try_step(const Session& session, const std::string& body, const Incoming& request);
+  Result<std::optional<Reply>> abort(const Session& session, Refusal why, const std::string& action,
+                                     const std::string& detail, const Incoming& request);
+  Reply refuse(Refusal why) const;
+  keygen2::IssuerContext context() const;
+
+  EnrolmentPorts ports_;
+};
+
+/// SHA-256 in hexadecimal: how secrets that a client shows are kept.
+std::string digest_of(std::string_view secret);
+
+/// The PUK that was drawn for a session. Fails with crypto.
+Result<SecureBytes> open_puk(const SessionSeal& seal, const Session& session);
+
+}  // namespace sks::issuer

@@ -1,0 +1,180 @@
+#include "provisioning-server/init.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "provisioning-server/default_files.h"
+#include "provisioning-server/device_registry.h"
+#include "provisioning-server/internal/files.h"
+#include "provisioning-server/issuer.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr mode_t kPrivateFile = 0600;
+constexpr mode_t kPublicFile = 0644;
+constexpr mode_t kPrivateFolder = 0700;
+constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kAuthorityDays = 20 * 365;
+constexpr std::int64_t kServerDays = 825;
+constexpr std::int64_t kBackdating = 300;
+constexpr const char* kP256 = "https://webpki.github.io/sks/algorithm#ec.nist.p256";
+
+/// A common name has at most 64 characters; a longer host stands in the subject alternative name alone.
+std::string common_name(const std::string& what, const MainUrl& url) {
+  constexpr std::size_t kMaxCommonName = 64;
+  const std::string full = what + " for " + url.host();
+  return full.size() <= kMaxCommonName ? full : what;
+}
+
+/// Removes a half-made folder.
+class Scaffold {
+ public:
+  explicit Scaffold(std::string folder) : folder_(std::move(folder)) {}
+  Scaffold(const Scaffold&) = delete;
+  Scaffold& operator=(const Scaffold&) = delete;
+  ~Scaffold() {
+    std::error_code ignored;
+    if (!folder_.empty()) fs::remove_all(folder_, ignored);
+  }
+  void keep() { folder_.clear(); }
+
+ private:
+  std::string folder_;
+};
+
+Error system_error(const std::string& what) {
+  return {Status::storage, what + ": " + std::strerror(errno)};  // NOLINT(concurrency-mt-unsafe): glibc's is
+}
+
+Result<void> make_folder(const std::string& folder) {
+  if (mkdir(folder.c_str(), kPrivateFolder) != 0) return system_error("cannot make the folder " + folder);
+  return {};
+}
+
+Result<crypto::PrivateKey> make_key() {
+  const Algorithm* const algorithm = find_algorithm(kP256);
+  SKS_CHECK(algorithm != nullptr);
+  return crypto::PrivateKey::generate(*algorithm);
+}
+
+Result<void> write_key(const std::string& file, const crypto::PrivateKey& key) {
+  SKS_LET(const SecureBytes pkcs8, key.to_pkcs8());
+  std::string pem = to_pem(pkcs8.view(), "PRIVATE KEY");
+  Result<void> written = write_new_file(file, as_bytes(pem), kPrivateFile);
+  cleanse({reinterpret_cast<std::uint8_t*>(pem.data()), pem.size()});
+  return written;
+}
+
+struct Authority {
+  crypto::PrivateKey key;
+  crypto::Certificate certificate;
+};
+
+Result<Authority> make_authority(const std::string& name, std::int64_t now) {
+  SKS_LET(crypto::PrivateKey key, make_key());
+  crypto::CertificateTemplate contents;
+  contents.kind = crypto::CertificateKind::ca;
+  contents.subject = {{"CN", name}};
+  contents.not_before = now - kBackdating;
+  contents.not_after = now + kAuthorityDays * kDay;
+  SKS_LET(crypto::Certificate certificate, crypto::issue_certificate(contents, key.public_key(), nullptr, key));
+  return Authority{std::move(key), std::move(certificate)};
+}
+
+Result<crypto::Certificate> make_server_certificate(const MainUrl& url, const crypto::PublicKey& key,
+                                                    const Authority& authority, std::int64_t now) {
+  crypto::CertificateTemplate contents;
+  contents.kind = crypto::CertificateKind::tls_server;
+  contents.subject = {{"CN", common_name("OpenSKS issuer", url)}};
+  contents.not_before = now - kBackdating;
+  contents.not_after = now + kServerDays * kDay;
+  if (url.host_is_address()) {
+    contents.ip_addresses = {url.host()};
+  } else {
+    contents.dns_names = {url.host()};
+  }
+  if (url.host() == "localhost") contents.ip_addresses = {"127.0.0.1", "::1"};
+  return crypto::issue_certificate(contents, key, &authority.certificate, authority.key);
+}
+
+Result<void> write_keys_and_certificates(const MainUrl& url, const IssuerPaths& paths, std::int64_t now,
+                                         const Random& random) {
+  // Two authorities: a key that signs credentials online all day must not be able to speak for a server.
+  SKS_LET(const Authority tls_ca, make_authority(common_name("OpenSKS TLS CA", url), now));
+  SKS_LET(const Authority credential_ca, make_authority(common_name("OpenSKS credential CA", url), now));
+  SKS_LET(const crypto::PrivateKey tls_key, make_key());
+  SKS_LET(const crypto::PrivateKey key_management_key, make_key());
+  SKS_LET(const crypto::Certificate tls, make_server_certificate(url, tls_key.public_key(), tls_ca, now));
+  SecureBytes kek(kKekSize);
+  random.fill(kek.span());
+
+  SKS_TRY(write_new_file(paths.kek, kek.view(), kPrivateFile));
+  SKS_TRY(write_key(paths.tls_ca_key, tls_ca.key));
+  SKS_TRY(write_key(paths.tls_key, tls_key));
+  SKS_TRY(write_key(paths.credential_ca_key, credential_ca.key));
+  SKS_TRY(write_key(paths.key_management_key, key_management_key));
+  const std::string credential_ca_pem = to_pem(credential_ca.certificate.der(), "CERTIFICATE");
+  const std::string anchors = to_pem(tls_ca.certificate.der(), "CERTIFICATE") + credential_ca_pem;
+  SKS_TRY(write_new_file(paths.trust_anchors, as_bytes(anchors), kPublicFile));
+  SKS_TRY(write_new_file(paths.credential_ca, as_bytes(credential_ca_pem), kPublicFile));
+  return write_new_file(paths.tls_certificate, as_bytes(to_pem(tls.der(), "CERTIFICATE")), kPublicFile);
+}
+
+Result<void> write_policy(const InitRequest& request, const IssuerPaths& paths, const std::string& device_ca) {
+  SKS_TRY(write_new_file(paths.config, as_bytes(default_config(request.url, request.device_trust)), kPrivateFile));
+  SKS_TRY(write_new_file(paths.profiles + "/default.toml", as_bytes(default_profile()), kPrivateFile));
+  SKS_TRY(write_new_file(paths.profiles + "/pair.toml", as_bytes(pair_profile()), kPrivateFile));
+  SKS_TRY(write_new_file(paths.registered_devices, as_bytes(default_registered_devices()), kPrivateFile));
+  if (!device_ca.empty()) SKS_TRY(write_new_file(paths.device_ca, as_bytes(device_ca), kPublicFile));
+  return {};
+}
+
+/// Fails when the folder is taken; an empty one may be used.
+Result<void> check_free(const IssuerPaths& paths) {
+  std::error_code failure;
+  if (fs::exists(paths.config, failure)) return Error{Status::option, paths.folder + " already holds an issuer"};
+  if (fs::exists(paths.folder, failure) && !fs::is_empty(paths.folder, failure))
+    return Error{Status::option, paths.folder + " is not an empty folder"};
+  return {};
+}
+
+}  // namespace
+
+Result<void> init_issuer(const InitRequest& request, const Clock& clock, const Random& random) {
+  const IssuerPaths target(request.folder);
+  SKS_TRY(check_free(target));
+  for (const char* const reserved : {"/whoami", "/result"})
+    if (request.url.path() == reserved)
+      return Error{Status::option, "the URL must not have the path " + std::string(reserved) + ", the issuer uses it"};
+  std::string device_ca;
+  if (request.device_trust == DeviceTrustMode::ca) {
+    SKS_LET(device_ca, read_file(request.device_ca_file));
+    SKS_TRY(parse_device_authorities(device_ca, request.device_ca_file));
+  }
+
+  std::error_code failure;
+  fs::create_directories(fs::path(target.folder).parent_path(), failure);
+  const IssuerPaths paths(target.folder + ".new-" + std::to_string(getpid()));
+  SKS_TRY(make_folder(paths.folder));
+  Scaffold scaffold(paths.folder);
+  SKS_TRY(make_folder(paths.keys));
+  SKS_TRY(make_folder(paths.profiles));
+  SKS_TRY(write_keys_and_certificates(request.url, paths, clock.now(), random));
+  SKS_TRY(SqliteRepository::create(paths.database));
+  SKS_TRY(write_policy(request, paths, device_ca));
+  // rename() replaces an empty folder and nothing else.
+  if (rename(paths.folder.c_str(), target.folder.c_str()) != 0)
+    return system_error("cannot make the folder " + target.folder);
+  scaffold.keep();
+  return {};
+}
+
+}  // namespace sks::issuer

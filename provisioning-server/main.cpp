@@ -1,0 +1,280 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "provisioning-server/init.h"
+#include "provisioning-server/internal/files.h"
+#include "provisioning-server/issuer.h"
+#include "provisioning-server/listener.h"
+#include "provisioning-server/log.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+constexpr std::int64_t kMinute = 60;
+constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kExpiryWarningDays = 30;
+constexpr const char* kOperator = "operator";
+
+struct Arguments {
+  std::string folder;
+  std::string url;
+  std::string device_trust = "registered";
+  std::string listen;
+  std::string profile;
+  std::string subject;
+  std::string fingerprint;
+  std::string certificate;
+  bool json = false;
+  bool with_cookie = false;
+};
+
+Result<void> init(const Arguments& arguments) {
+  SKS_LET(MainUrl url, MainUrl::parse(arguments.url));
+  InitRequest request{arguments.folder, std::move(url), DeviceTrustMode::registered, {}};
+  constexpr std::string_view kByCa = "ca:";
+  if (arguments.device_trust.starts_with(kByCa)) {
+    request.device_trust = DeviceTrustMode::ca;
+    request.device_ca_file = arguments.device_trust.substr(kByCa.size());
+  } else {
+    const auto mode = find_device_trust(arguments.device_trust);
+    if (!mode || *mode == DeviceTrustMode::ca)
+      return Error{Status::option, "--device-trust is open, registered or ca:FILE"};
+    request.device_trust = *mode;
+  }
+  SKS_TRY(init_issuer(request, system_clock(), system_random()));
+  const IssuerPaths paths(arguments.folder);
+  std::cout << "issuer " << request.url.text() << " created in " << paths.folder << "; clients trust "
+            << paths.trust_anchors << '\n';
+  if (request.device_trust == DeviceTrustMode::open)
+    std::cout << "device trust is open: any program may claim to be a device, so nothing proves where keys live\n";
+  return {};
+}
+
+void warn_about_expiry(const Issuer& issuer) {
+  const std::int64_t left = issuer.tls_certificate().not_after() - system_clock().now();
+  if (left <= 0) log_error("the TLS certificate has expired: clients will refuse it");
+  if (left > 0 && left < kExpiryWarningDays * kDay)
+    log_warning("the TLS certificate expires in " + std::to_string(left / kDay) + " days");
+}
+
+void expire_sessions(Repository& repository) {
+  const Result<std::size_t> expired = repository.expire_sessions(system_clock().now());
+  if (!expired) return log_error("cannot expire sessions: " + expired.error().detail);
+  if (*expired != 0) log_info("sessions expired: " + std::to_string(*expired));
+}
+
+Result<void> serve(const Arguments& arguments) {
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  const IssuerConfig& config = issuer->config();
+  for (const std::string& name : issuer->profiles().names()) SKS_TRY(issuer->profiles().find(name));
+  std::vector<ListenAddress> addresses = listen_addresses_of(config.url);
+  if (!arguments.listen.empty()) {
+    SKS_LET(ListenAddress address, parse_listen_address(arguments.listen, config.url.port()));
+    addresses = {std::move(address)};
+  }
+  SKS_LET(TlsIdentity tls, issuer->tls_identity());
+  HttpHandler handler(issuer->ports(), config.session_starts_per_second);
+  SKS_LET(const std::unique_ptr<Listener> listener,
+          Listener::open({std::move(tls), issuer->credential_authority(), std::move(addresses),
+                          static_cast<std::size_t>(config.connections), static_cast<std::size_t>(config.threads)},
+                         handler));
+  warn_about_expiry(*issuer);
+  if (config.device_trust == DeviceTrustMode::open)
+    log_warning("device trust is open: nothing proves where the keys live");
+  expire_sessions(issuer->repository());
+  std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
+  listener->run([&] { expire_sessions(issuer->repository()); });
+  return {};
+}
+
+Result<void> ticket(const Arguments& arguments) {
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  SKS_LET(const std::shared_ptr<const Profile> profile, issuer->profiles().find(arguments.profile));
+  const std::string secret = random_id(system_random());
+  const std::string cookie = arguments.with_cookie ? random_id(system_random()) : std::string();
+  Ticket made;
+  made.digest = digest_of(secret);
+  made.profile = profile->name;
+  // Part of the digest tells users apart without being part of the ticket.
+  made.subject =
+      arguments.subject.empty() ? "CN=" + profile->name + " user " + made.digest.substr(0, 8) : arguments.subject;
+  if (const auto dn = crypto::parse_dn(made.subject); !dn)
+    return Error{dn.error().status, "--subject: " + dn.error().detail};
+  if (!cookie.empty()) made.cookie_digest = digest_of(cookie);
+  made.created = system_clock().now();
+  made.expires = made.created + issuer->config().ticket_minutes * kMinute;
+  SKS_TRY(issuer->repository().add_ticket(
+      made, {made.created, kOperator, "ticket", "", profile->name + ' ' + profile->digest, "ok", made.subject}));
+
+  const std::string& url = issuer->config().url.text();
+  const std::string start = url + "?ticket=" + secret;
+  const std::string item = cookie.empty() ? std::string() : std::string(kSessionCookie) + '=' + cookie;
+  const std::string invocation = invocation_uri(start, url, item);
+  if (arguments.json) {
+    std::cout << nlohmann::ordered_json{{"init", start}, {"url", url}, {"invocation", invocation}}.dump() << '\n';
+  } else {
+    std::cout << invocation << '\n';
+  }
+  return {};
+}
+
+Result<crypto::Sha256Digest> fingerprint_of(const Arguments& arguments) {
+  if (arguments.certificate.empty()) return parse_fingerprint(arguments.fingerprint);
+  SKS_LET(const std::string pem, read_file(arguments.certificate));
+  SKS_LET(const std::vector<Bytes> blocks, from_pem(pem, "CERTIFICATE"));
+  if (blocks.empty()) return Error{Status::option, arguments.certificate + " holds no certificate in PEM form"};
+  SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(blocks.front()));
+  return certificate.fingerprint();
+}
+
+Result<void> register_device(const Arguments& arguments) {
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
+  SKS_LET(const bool added, DeviceRegistry::add_fingerprint(issuer->paths().registered_devices, fingerprint));
+  const std::string text = to_hex(fingerprint);
+  SKS_TRY(
+      issuer->repository().add_audit({system_clock().now(), kOperator, "register", "", "", "ok", "device " + text}));
+  std::cout << "device " << text << (added ? " registered\n" : " was registered before\n");
+  if (issuer->config().device_trust != DeviceTrustMode::registered)
+    std::cout << "note: device_trust is \"" << device_trust_name(issuer->config().device_trust)
+              << "\", so registered devices play no part\n";
+  return {};
+}
+
+Result<void> revoke(const Arguments& arguments) {
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
+  const std::string text = to_hex(fingerprint);
+  SKS_LET(const RevokeOutcome outcome,
+          issuer->repository().revoke_credential(
+              text, {system_clock().now(), kOperator, "revoke", "", "", "ok", "credential " + text}));
+  switch (outcome) {
+    case RevokeOutcome::revoked:
+      std::cout << "credential " << text << " revoked\n";
+      return {};
+    case RevokeOutcome::unknown:
+      return Error{Status::not_available, "there is no credential " + text};
+    case RevokeOutcome::not_issued:
+      return Error{Status::not_allowed, "credential " + text + " is not in force"};
+  }
+  return {};
+}
+
+Result<void> puk(const Arguments& arguments) {
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
+  const std::string text = to_hex(fingerprint);
+  SKS_LET(const std::optional<Credential> credential, issuer->repository().find_credential(text));
+  if (!credential) return Error{Status::not_available, "there is no credential " + text};
+  SKS_LET(const std::optional<Session> session, issuer->repository().find_session_of(*credential));
+  if (!session || session->sealed_puk.empty())
+    return Error{Status::not_available, "there is no PUK for credential " + text};
+  SKS_LET(const SecureBytes value, open_puk(issuer->seal(), *session));
+  // On record before it is shown.
+  SKS_TRY(issuer->repository().add_audit(
+      {system_clock().now(), kOperator, "puk", session->id, "", "ok", "credential " + text}));
+  std::cout.write(reinterpret_cast<const char*>(value.data()), static_cast<std::streamsize>(value.size())) << '\n';
+  return {};
+}
+
+struct Command {
+  const char* name;
+  const char* help;
+  Result<void> (*run)(const Arguments&);
+  std::vector<const char*> required;
+  std::vector<const char*> optional;
+};
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> kCommands{
+      {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust"}},
+      {"serve", "Serve an issuer over HTTPS until SIGTERM or SIGINT", serve, {"--dir"}, {"--listen"}},
+      {"ticket",
+       "Make a one-time link for one enrolment",
+       ticket,
+       {"--dir", "--profile"},
+       {"--subject", "--json", "--with-cookie"}},
+      {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
+  };
+  return kCommands;
+}
+
+void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool required) {
+  struct Text {
+    std::string_view name;
+    std::string Arguments::*value;
+    const char* help;
+  };
+  static constexpr auto kTexts = std::to_array<Text>({
+      {"--dir", &Arguments::folder, "Folder of the issuer"},
+      {"--url", &Arguments::url, "Main URL, such as https://localhost:8443/keygen2"},
+      {"--device-trust", &Arguments::device_trust, "open, registered (default) or ca:FILE"},
+      {"--listen", &Arguments::listen, "HOST, HOST:PORT or [IPV6]:PORT instead of the URL's host"},
+      {"--profile", &Arguments::profile, "Name of a profile: default, pair, ..."},
+      {"--subject", &Arguments::subject, "Subject of the certificates, such as \"CN=Jo Doe,O=Example\""},
+      {"--fingerprint", &Arguments::fingerprint, "SHA-256 of a certificate in hexadecimal"},
+      {"--certificate", &Arguments::certificate, "PEM file of a certificate"},
+  });
+  if (name == "--json") {
+    app.add_flag("--json", arguments.json, "Print a JSON object with init, url and invocation");
+    return;
+  }
+  if (name == "--with-cookie") {
+    app.add_flag("--with-cookie", arguments.with_cookie,
+                 "Put the session cookie into the link, for clients that ignore Set-Cookie");
+    return;
+  }
+  for (const Text& text : kTexts)
+    if (text.name == name) app.add_option(std::string(name), arguments.*text.value, text.help)->required(required);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Issuer of keys and certificates over KeyGen2", "sks-issuer");
+  app.require_subcommand(1);
+  Arguments arguments;
+  for (const Command& command : commands()) {
+    CLI::App* const sub = app.add_subcommand(command.name, command.help);
+    for (const char* const name : command.required) add_option(*sub, arguments, name, true);
+    for (const char* const name : command.optional) add_option(*sub, arguments, name, false);
+    // A certificate is named in exactly one of two ways.
+    if (CLI::Option* const file = sub->get_option_no_throw("--certificate")) {
+      CLI::Option_group* const group = sub->add_option_group("certificate");
+      group->add_options(sub->get_option("--fingerprint"), file);
+      group->require_option(1);
+    }
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "sks-issuer: " << error.what() << " (--help shows the usage)\n";
+    return kUsage;
+  }
+  for (const Command& command : commands()) {
+    if (!app.got_subcommand(command.name)) continue;
+    const Result<void> done = command.run(arguments);
+    if (done) return 0;
+    std::cerr << "sks-issuer: " << done.error().detail << '\n';
+    return kFailure;
+  }
+  return kUsage;
+}
+
+}  // namespace
+}  // namespace sks::issuer
+
+int main(int argc, char** argv) {
+  try {
+    return sks::issuer::run(argc, argv);
+  } catch (const std::exception& exception) {
+    std::cerr << "sks-issuer: " << exception.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,93 @@
+#include "provisioning-server/pages.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+std::string escaped(std::string_view text) {
+  std::string html;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        html += "&amp;";
+        break;
+      case '<':
+        html += "&lt;";
+        break;
+      case '>':
+        html += "&gt;";
+        break;
+      case '"':
+        html += "&quot;";
+        break;
+      default:
+        html += c;
+    }
+  }
+  return html;
+}
+
+std::string page(const std::string& body) {
+  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>OpenSKS "
+         "issuer</title></head>\n<body>" +
+         body + "</body>\n</html>\n";
+}
+
+/// The number alone, as `openssl x509 -serial` prints it.
+std::string serial_text(const crypto::Certificate& certificate) {
+  const Bytes der = certificate.serial_number_der();
+  constexpr std::size_t kTagAndLength = 2;  // a serial number is shorter than 128 bytes
+  if (der.size() <= kTagAndLength) return {};
+  ByteView number = ByteView(der).subspan(kTagAndLength);
+  if (number.size() > 1 && number.front() == 0) number = number.subspan(1);
+  std::string text = to_hex(number);
+  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return text;
+}
+
+}  // namespace
+
+std::string time_text(std::int64_t seconds) {
+  const auto time = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+std::string result_page(std::string_view sentence) { return page("<p>" + escaped(sentence) + "</p>"); }
+
+std::string redirect_page(std::string_view location) {
+  return page("<p><a href=\"" + escaped(location) + "\">Continue</a></p>");
+}
+
+void add_page_headers(Response& response) {
+  response.headers.emplace_back("Content-Security-Policy",
+                                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  response.headers.emplace_back("X-Frame-Options", "DENY");
+  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+}
+
+std::string whoami_text(const crypto::Certificate& certificate, const Credential& credential) {
+  const std::string device =
+      credential.device_fingerprint.empty() ? "unknown (privacy enabled)" : credential.device_fingerprint;
+  std::string text = "You are " + certificate.subject() + "\n";
+  text += "Issuer: " + certificate.issuer() + "\n";
+  text += "Serial number: " + serial_text(certificate) + "\n";
+  text += "Certificate fingerprint: " + credential.fingerprint + "\n";
+  text += "Profile: " + credential.profile + "\n";
+  text += "Use: " + credential.app_usage + "\n";
+  text += "Issued: " + time_text(credential.issued) + "\n";
+  text += "Valid until: " + time_text(certificate.not_after()) + "\n";
+  text += "Device fingerprint: " + device + "\n";
+  text += "Server session: " + credential.server_session_id + "\n";
+  text += "Client session: " + credential.client_session_id + "\n";
+  return text;
+}
+
+}  // namespace sks::issuer

@@ -1,0 +1,272 @@
+#include "provisioning-server/policy.h"
+
+#include <algorithm>
+#include <array>
+
+#include "provisioning-server/internal/toml_table.h"
+#include "sks-core/base/encoding.h"
+#include "sks-core/crypto/algorithms.h"
+#include "sks-core/crypto/hash.h"
+
+namespace sks::issuer {
+namespace {
+
+using keygen2::KeySpec;
+using keygen2::PinPolicySpec;
+
+// Spec: keygen2.md 4.14
+constexpr auto kFormats = std::to_array<Choice>({{"numeric", 0}, {"alphanumeric", 1}, {"string", 2}, {"binary", 3}});
+constexpr auto kGroupings =
+    std::to_array<Choice>({{"none", 0}, {"shared", 1}, {"signature+standard", 2}, {"unique", 3}});
+constexpr auto kPatterns = std::to_array<Choice>(
+    {{"two-in-a-row", 1}, {"three-in-a-row", 2}, {"sequence", 4}, {"repeated", 8}, {"missing-group", 16}});
+constexpr auto kInputMethods = std::to_array<Choice>({{"any", 0}, {"programmatic", 1}, {"trusted-gui", 2}});
+constexpr auto kAppUsages =
+    std::to_array<Choice>({{"signature", 0}, {"authentication", 1}, {"encryption", 2}, {"universal", 3}});
+constexpr auto kBiometric = std::to_array<Choice>({{"none", 0}, {"alternative", 1}, {"combined", 2}, {"exclusive", 3}});
+constexpr auto kDelete = std::to_array<Choice>({{"none", 0}, {"pin", 1}, {"puk", 2}, {"non-deletable", 3}});
+constexpr auto kExport = std::to_array<Choice>({{"none", 0}, {"pin", 1}, {"puk", 2}, {"non-exportable", 3}});
+// A PUK is drawn at random and read out by people, so not every format of a PIN makes sense.
+constexpr auto kPukFormats = std::to_array<Choice>({{"numeric", 0}, {"alphanumeric", 1}});
+constexpr auto kClientAuth = std::to_array<Choice>({{"clientAuth", 0}});
+constexpr auto kTrustModes =
+    std::to_array<Choice>({{"open", static_cast<std::uint8_t>(DeviceTrustMode::open)},
+                           {"registered", static_cast<std::uint8_t>(DeviceTrustMode::registered)},
+                           {"ca", static_cast<std::uint8_t>(DeviceTrustMode::ca)}});
+
+constexpr std::uint8_t kNonExportable = 3;
+constexpr std::int64_t kMaxRetryLimit = 10000;
+constexpr std::int64_t kMaxPassphrase = 128;
+constexpr std::int64_t kMaxSessionLifeTime = 32767;
+constexpr std::int64_t kMaxValidityDays = 36500;
+
+std::string_view word_of(std::span<const Choice> choices, std::uint8_t value) {
+  for (const Choice& choice : choices)
+    if (choice.value == value) return choice.word;
+  return "unknown";
+}
+
+std::uint16_t u16(std::int64_t value) { return static_cast<std::uint16_t>(value); }
+
+/// The row that a full URI or the part after its '#' names.
+const Algorithm* algorithm_named(std::string_view name) {
+  if (name.find(':') != std::string_view::npos) return find_algorithm(name);
+  for (const Algorithm& row : all_algorithms())
+    if (row.uri.size() > name.size() && row.uri.ends_with(name) && row.uri[row.uri.size() - name.size() - 1] == '#')
+      return &row;
+  return nullptr;
+}
+
+/// Two's complement, big-endian, without needless leading bytes.
+Bytes exponent_bytes(std::int64_t exponent) {
+  Bytes bytes;
+  for (; exponent != 0; exponent >>= 8) bytes.push_back(static_cast<std::uint8_t>(exponent & 0xff));
+  if (!bytes.empty() && bytes.back() >= 0x80) bytes.push_back(0);
+  std::ranges::reverse(bytes);
+  return bytes;
+}
+
+KeySpec read_key(TomlTable table) {
+  KeySpec key;
+  key.app_usage = table.choice("app_usage", kAppUsages);
+  const std::string name = table.text("algorithm");
+  const Algorithm* const algorithm = algorithm_named(name);
+  if (algorithm == nullptr || algorithm->category != Category::key_generation) {
+    table.refuse("algorithm", "algorithm \"" + name + "\" is not one for making keys");
+  } else {
+    key.key_algorithm = algorithm->uri;
+    if (algorithm->takes_parameters) {
+      key.key_parameters = exponent_bytes(table.integer("rsa_exponent", 3, 0xffffffff));
+    } else if (table.has("rsa_exponent")) {
+      table.integer("rsa_exponent", 3, 0xffffffff);
+      table.refuse("rsa_exponent", "rsa_exponent goes only with the algorithms whose name ends in .exp");
+    }
+  }
+  key.friendly_name = table.text_or("friendly_name", "");
+  for (const std::string& endorsed : table.texts_or_none("endorsed_algorithms")) {
+    if (const Algorithm* const row = algorithm_named(endorsed)) {
+      key.endorsed_algorithms.emplace_back(row->uri);
+    } else {
+      table.refuse("endorsed_algorithms", "endorsed_algorithms holds the unknown algorithm \"" + endorsed + "\"");
+    }
+  }
+  key.export_protection = table.choice_or("export_protection", kExport, kNonExportable);
+  key.delete_protection = table.choice_or("delete_protection", kDelete, 0);
+  key.biometric_protection = table.choice_or("biometric_protection", kBiometric, 0);
+  return key;
+}
+
+PinPolicySpec read_pin_policy(TomlTable table) {
+  PinPolicySpec policy;
+  policy.format = table.choice("format", kFormats);
+  policy.min_length = u16(table.integer("min_length", 1, kMaxPassphrase));
+  policy.max_length = u16(table.integer("max_length", policy.min_length, kMaxPassphrase));
+  policy.retry_limit = u16(table.integer("retry_limit", 1, kMaxRetryLimit));
+  policy.grouping = table.choice_or("grouping", kGroupings, 0);
+  policy.user_modifiable = table.boolean_or("user_modifiable", true);
+  policy.input_method = table.choice_or("input_method", kInputMethods, 0);
+  for (const std::uint8_t bit : table.choices_or_none("pattern_restrictions", kPatterns))
+    policy.pattern_restrictions = static_cast<std::uint8_t>(policy.pattern_restrictions | bit);
+  for (TomlTable& key : table.tables("key")) {
+    KeySpec spec = read_key(key);
+    spec.enable_pin_caching = key.boolean_or("enable_pin_caching", false);
+    policy.keys.push_back(std::move(spec));
+  }
+  if (policy.keys.empty()) table.refuse("format", "a [[pin_policy]] needs at least one [[pin_policy.key]] below it");
+  return policy;
+}
+
+std::optional<PukPolicy> read_puk_policy(TomlTable& root) {
+  if (!root.has("puk_policy")) return std::nullopt;
+  TomlTable table = root.table("puk_policy");
+  PukPolicy policy;
+  policy.format = table.choice("format", kPukFormats);
+  policy.length = static_cast<std::size_t>(table.integer("length", 6, kMaxPassphrase));
+  policy.retry_limit = u16(table.integer("retry_limit", 0, kMaxRetryLimit));
+  return policy;
+}
+
+KeySpec copy_of(const KeySpec& key) {
+  KeySpec copy;
+  copy.app_usage = key.app_usage;
+  copy.key_algorithm = key.key_algorithm;
+  copy.key_parameters = key.key_parameters;
+  copy.friendly_name = key.friendly_name;
+  copy.endorsed_algorithms = key.endorsed_algorithms;
+  copy.export_protection = key.export_protection;
+  copy.delete_protection = key.delete_protection;
+  copy.biometric_protection = key.biometric_protection;
+  copy.enable_pin_caching = key.enable_pin_caching;
+  copy.device_pin_protection = key.device_pin_protection;
+  return copy;
+}
+
+std::vector<KeySpec> copy_of(const std::vector<KeySpec>& keys) {
+  std::vector<KeySpec> copies;
+  copies.reserve(keys.size());
+  for (const KeySpec& key : keys) copies.push_back(copy_of(key));
+  return copies;
+}
+
+PinPolicySpec copy_of(const PinPolicySpec& policy) {
+  PinPolicySpec copy;
+  copy.min_length = policy.min_length;
+  copy.max_length = policy.max_length;
+  copy.retry_limit = policy.retry_limit;
+  copy.format = policy.format;
+  copy.user_modifiable = policy.user_modifiable;
+  copy.grouping = policy.grouping;
+  copy.input_method = policy.input_method;
+  copy.pattern_restrictions = policy.pattern_restrictions;
+  copy.keys = copy_of(policy.keys);
+  return copy;
+}
+
+}  // namespace
+
+bool is_profile_name(std::string_view name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  return !name.empty() && name.size() <= 64 && name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+Result<IssuerConfig> parse_config(std::string_view content, const std::string& file) {
+  SKS_LET(TomlFile document, TomlFile::parse(content, file));
+  TomlTable root = document.root();
+  Result<MainUrl> url = MainUrl::parse(root.text("url"));
+  if (!url) root.refuse("url", url.error().detail);
+  const auto trust = static_cast<DeviceTrustMode>(root.choice("device_trust", kTrustModes));
+  const std::int64_t ticket_minutes = root.integer_or("ticket_minutes", 1, 60 * 24 * 365, 60);
+  TomlTable limits = root.table("limits");
+  const std::int64_t starts = limits.integer_or("session_starts_per_second", 1, 100000, 100);
+  const std::int64_t connections = limits.integer_or("connections", 1, 10000, 256);
+  const std::int64_t threads = limits.integer_or("threads", 1, 64, 2);
+  SKS_TRY(document.finish());
+  return IssuerConfig{std::move(url).value(), trust, ticket_minutes, starts, connections, threads};
+}
+
+Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file) {
+  SKS_LET(TomlFile document, TomlFile::parse(content, file));
+  TomlTable root = document.root();
+  Profile profile;
+  profile.name = name;
+  profile.digest = to_hex(crypto::sha256(as_bytes(content)));
+  profile.privacy_enabled = root.boolean_or("privacy_enabled", false);
+  profile.session_life_time = u16(root.integer_or("session_life_time", 60, kMaxSessionLifeTime, 900));
+  TomlTable certificate = root.table("certificate");
+  profile.validity_days = certificate.integer("validity_days", 1, kMaxValidityDays);
+  certificate.choices_or_none("extended_key_usage", kClientAuth);
+  profile.email_from_subject = certificate.boolean_or("email_from_subject", false);
+  profile.puk = read_puk_policy(root);
+  for (const TomlTable& policy : root.tables("pin_policy")) profile.pin_policies.push_back(read_pin_policy(policy));
+  for (TomlTable& key : root.tables("key")) {
+    KeySpec spec = read_key(key);
+    spec.device_pin_protection = key.boolean_or("device_pin_protection", false);
+    profile.keys.push_back(std::move(spec));
+  }
+  if (profile.pin_policies.empty() && profile.keys.empty())
+    root.refuse("", "a profile needs at least one [[key]] or [[pin_policy]] with a [[pin_policy.key]]");
+  if (profile.puk && profile.pin_policies.empty())
+    root.refuse("puk_policy", "a [puk_policy] needs a [[pin_policy]] that it can unlock");
+  SKS_TRY(document.finish());
+  return profile;
+}
+
+SecureBytes draw_puk(const Profile& profile, const Random& random) {
+  if (!profile.puk) return {};
+  // The symbols of the format alphanumeric; the digits come first, so that they are all of numeric.
+  constexpr std::string_view kSymbols = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const std::size_t count = profile.puk->format == 0 ? 10 : kSymbols.size();
+  SecureBytes puk(profile.puk->length);
+  for (std::uint8_t& symbol : puk.span()) {
+    // Bytes above the last whole multiple are drawn again, so that all symbols are equally likely.
+    do random.fill({&symbol, 1});
+    while (symbol >= 256 / count * count);
+    symbol = static_cast<std::uint8_t>(kSymbols[symbol % count]);
+  }
+  return puk;
+}
+
+keygen2::IssuancePlan make_plan(const Profile& profile, const std::string& issuer_uri, const Bytes& key_management_key,
+                                SecureBytes puk) {
+  keygen2::IssuancePlan plan;
+  plan.issuer_uri = issuer_uri;
+  plan.privacy_enabled = profile.privacy_enabled;
+  plan.session_life_time = profile.session_life_time;
+  plan.key_management_key = key_management_key;
+  std::vector<PinPolicySpec> pin_policies;
+  for (const PinPolicySpec& policy : profile.pin_policies) pin_policies.push_back(copy_of(policy));
+  if (profile.puk) {
+    keygen2::PukPolicySpec unlock;
+    unlock.puk = std::move(puk);
+    unlock.retry_limit = profile.puk->retry_limit;
+    unlock.format = profile.puk->format;
+    unlock.pin_policies = std::move(pin_policies);
+    plan.puk_policies.push_back(std::move(unlock));
+  } else {
+    plan.pin_policies = std::move(pin_policies);
+  }
+  plan.keys = copy_of(profile.keys);
+  return plan;
+}
+
+std::vector<const KeySpec*> keys_in_message_order(const Profile& profile) {
+  std::vector<const KeySpec*> keys;
+  for (const PinPolicySpec& policy : profile.pin_policies)
+    for (const KeySpec& key : policy.keys) keys.push_back(&key);
+  for (const KeySpec& key : profile.keys) keys.push_back(&key);
+  return keys;
+}
+
+std::string_view app_usage_name(std::uint8_t app_usage) { return word_of(kAppUsages, app_usage); }
+
+std::string_view device_trust_name(DeviceTrustMode mode) {
+  return word_of(kTrustModes, static_cast<std::uint8_t>(mode));
+}
+
+std::optional<DeviceTrustMode> find_device_trust(std::string_view name) {
+  for (const Choice& choice : kTrustModes)
+    if (choice.word == name) return static_cast<DeviceTrustMode>(choice.value);
+  return std::nullopt;
+}
+
+}  // namespace sks::issuer

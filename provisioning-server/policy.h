@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keygen2/issuer_session.h"
+#include "provisioning-server/url.h"
+
+/// What is issued to whom: the part that an operator writes, in TOML files.
+namespace sks::issuer {
+
+enum class DeviceTrustMode : std::uint8_t { open, registered, ca };
+
+/// D/issuer.toml.
+struct IssuerConfig {
+  MainUrl url;
+  DeviceTrustMode device_trust = DeviceTrustMode::registered;
+  std::int64_t ticket_minutes = 60;
+  std::int64_t session_starts_per_second = 100;  ///< above it: 429
+  std::int64_t connections = 256;                ///< open at one time
+  std::int64_t threads = 2;
+};
+
+/// A PUK is drawn for every session of the profile and kept sealed, for the help desk.
+struct PukPolicy {
+  std::uint8_t format = 0;
+  std::uint16_t retry_limit = 3;
+  std::size_t length = 8;
+};
+
+/// D/profiles/<name>.toml: one kind of credentials.
+struct Profile {
+  std::string name;
+  std::string digest;  ///< SHA-256 of the file in hexadecimal: what the audit log refers to
+  bool privacy_enabled = false;
+  std::uint16_t session_life_time = 900;  ///< seconds
+  std::int64_t validity_days = 730;
+  bool email_from_subject = false;
+  std::optional<PukPolicy> puk;
+  std::vector<keygen2::PinPolicySpec> pin_policies;
+  std::vector<keygen2::KeySpec> keys;  ///< without PIN
+};
+
+/// Fail with option as "file:line: sentence". `file` is only for messages.
+Result<IssuerConfig> parse_config(std::string_view content, const std::string& file);
+Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file);
+
+/// Names of profiles are file names: letters, digits, '-', '_', at most 64.
+bool is_profile_name(std::string_view name);
+
+/// A PUK by the profile's rules, or empty when it has no PUK policy.
+SecureBytes draw_puk(const Profile& profile, const Random& random);
+
+keygen2::IssuancePlan make_plan(const Profile& profile, const std::string& issuer_uri, const Bytes& key_management_key,
+                                SecureBytes puk);
+
+/// The keys in the order of keygen2.md 4.8: AttestedKey::index counts along it.
+std::vector<const keygen2::KeySpec*> keys_in_message_order(const Profile& profile);
+
+/// "signature", "authentication", ... as keygen2.md 4.14 spells it.
+std::string_view app_usage_name(std::uint8_t app_usage);
+std::string_view device_trust_name(DeviceTrustMode mode);
+std::optional<DeviceTrustMode> find_device_trust(std::string_view name);
+
+}  // namespace sks::issuer

@@ -1,0 +1,62 @@
+#include "provisioning-server/profile_store.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "provisioning-server/internal/files.h"
+#include "provisioning-server/log.h"
+
+namespace sks::issuer {
+namespace {
+
+// Any valid URI does: the rules of a plan do not depend on it.
+constexpr const char* kProbeUri = "https://issuer.example/keygen2";
+
+}  // namespace
+
+ProfileStore::ProfileStore(std::string folder, std::vector<Bytes> server_certificates)
+    : folder_(std::move(folder)), server_certificates_(std::move(server_certificates)) {}
+
+std::vector<std::string> ProfileStore::names() const {
+  std::vector<std::string> names;
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, failure))
+    if (entry.path().extension() == ".toml" && is_profile_name(entry.path().stem().string()))
+      names.push_back(entry.path().stem().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+Result<std::shared_ptr<const Profile>> ProfileStore::load(const std::string& name, const std::string& file) const {
+  SKS_LET(const std::string content, read_file(file));
+  SKS_LET(Profile profile, parse_profile(content, name, file));
+  const auto session =
+      keygen2::IssuerSession::start(make_plan(profile, kProbeUri, {}, draw_puk(profile, system_random())),
+                                    {system_clock(), system_random(), server_certificates_});
+  if (!session) return Error{Status::option, file + ": " + session.error().detail};
+  return std::make_shared<const Profile>(std::move(profile));
+}
+
+Result<std::shared_ptr<const Profile>> ProfileStore::find(const std::string& name) {
+  const std::string file = folder_ + "/" + name + ".toml";
+  const std::string stamp = is_profile_name(name) ? file_stamp(file) : std::string();
+  if (stamp.empty()) {
+    std::string known;
+    for (const std::string& other : names()) known += (known.empty() ? "" : ", ") + other;
+    return Error{Status::not_available, "there is no profile \"" + name + "\"; there are: " + known};
+  }
+  const std::lock_guard lock(mutex_);
+  Entry& entry = entries_[name];
+  if (entry.profile != nullptr && entry.stamp == stamp) return entry.profile;
+  Result<std::shared_ptr<const Profile>> loaded = load(name, file);
+  if (!loaded && entry.profile == nullptr) return loaded;
+  entry.stamp = stamp;
+  if (loaded) {
+    entry.profile = *loaded;
+  } else {
+    log_error("the changed profile is not used: " + loaded.error().detail);
+  }
+  return entry.profile;
+}
+
+}  // namespace sks::issuer

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "provisioning-server/policy.h"
+
+namespace sks::issuer {
+
+/// The profiles of a folder, read on first use and again whenever their file changes.
+///
+/// A file that an edit has broken does not stop the service: the last good version stays in use, and the log says so.
+class ProfileStore {
+ public:
+  /// `server_certificates` as for IssuerContext: a profile is accepted only when a session can be started with it.
+  ProfileStore(std::string folder, std::vector<Bytes> server_certificates);
+
+  /// Fails with not_available (no profile of that name; the sentence lists those that exist) or option (broken file).
+  Result<std::shared_ptr<const Profile>> find(const std::string& name);
+
+  std::vector<std::string> names() const;
+
+ private:
+  struct Entry {
+    std::string stamp;
+    std::shared_ptr<const Profile> profile;
+  };
+  Result<std::shared_ptr<const Profile>> load(const std::string& name, const std::string& file) const;
+
+  std::string folder_;
+  std::vector<Bytes> server_certificates_;
+  std::mutex mutex_;
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace sks::issuer

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sks-core/base/bytes.h"
+#include "sks-core/base/result.h"
+
+/// What an issuer keeps, as operations of its own field. Several processes may share one repository.
+namespace sks::issuer {
+
+/// Who did what, under which policy, with which result. Never holds secrets.
+struct AuditEntry {
+  std::int64_t time = 0;
+  std::string actor;    ///< "operator", or the address of the peer
+  std::string action;   ///< the step: "ticket", "InvocationRequest", ...
+  std::string session;  ///< serverSessionId; empty outside a session
+  std::string policy;   ///< profile name and digest
+  std::string result;   ///< "ok", or the word of a refusal
+  std::string detail;   ///< one sentence, or empty
+};
+
+/// Secrets that a client shows (tickets, cookies) are kept as their SHA-256 in hexadecimal: who reads the database
+/// cannot use them.
+struct Ticket {
+  std::string digest;
+  std::string profile;
+  std::string subject;
+  std::string cookie_digest;  ///< of a cookie handed out together with the ticket; empty if none was
+  std::int64_t created = 0;
+  std::int64_t expires = 0;
+  std::int64_t used = 0;  ///< 0: not yet
+};
+
+/// Life of a session: the phases of keygen2.md 1.3, then exactly one of the two ends.
+enum class SessionPhase : std::uint8_t { invocation, initialization, key_creation, finalization, done, aborted };
+std::string_view to_string(SessionPhase phase);
+inline bool is_over(SessionPhase phase) { return phase == SessionPhase::done || phase == SessionPhase::aborted; }
+
+/// The reply to the last accepted request, for its exact repetition.
+struct StoredReply {
+  enum class Kind : std::uint8_t { message, redirect };
+  Kind kind = Kind::message;
+  std::string text;  ///< the JSON, or the Location
+};
+
+struct Session {
+  std::string id;             ///< serverSessionId
+  std::string cookie_digest;  ///< selects the session
+  std::string ticket_digest;
+  std::string profile;
+  std::string profile_digest;
+  std::string subject;
+  SessionPhase phase = SessionPhase::invocation;
+  std::uint64_t version = 1;
+  Bytes sealed_state;        ///< empty once the session is over
+  Bytes sealed_puk;          ///< empty without PUK policy
+  std::string last_request;  ///< digest of the request that `reply` answers
+  StoredReply reply;
+  std::int64_t created = 0;
+  std::int64_t expires = 0;
+  std::string client_session_id;   ///< empty before initialization
+  std::string device_fingerprint;  ///< hexadecimal; empty before initialization and in privacy mode
+};
+
+struct Credential {
+  std::string fingerprint;  ///< SHA-256 of the certificate, hexadecimal
+  Bytes certificate;
+  std::string subject;
+  std::string profile;
+  std::string app_usage;
+  std::string friendly_name;
+  std::string public_key_digest;
+  std::string server_session_id;
+  std::string client_session_id;
+  std::string device_fingerprint;
+  Bytes key_management_key;
+  bool privacy_enabled = false;
+  enum class Status : std::uint8_t { pending, issued, revoked, abandoned };
+  Status status = Status::pending;
+  std::int64_t issued = 0;
+  std::int64_t revoked = 0;
+};
+std::string_view to_string(Credential::Status status);
+
+/// One step of a session: the row moves from (phase, version) to what `after` holds, or nothing happens.
+struct Step {
+  SessionPhase from;
+  std::uint64_t from_version;
+  /// The new row; its version is from_version + 1. Phase done makes the session's pending credentials valid, phase
+  /// aborted abandons them.
+  Session after;
+  std::vector<Credential> pending;
+  AuditEntry audit;
+};
+
+enum class StartOutcome : std::uint8_t { started, ticket_unknown, ticket_used, ticket_expired };
+/// conflict: another request moved the session first. duplicate: the client session id or a public key is already
+/// known.
+enum class StepOutcome : std::uint8_t { committed, conflict, duplicate };
+enum class RevokeOutcome : std::uint8_t { revoked, unknown, not_issued };
+
+/// Every operation is one transaction that is durable when it returns. All fail with storage and leave nothing behind.
+class Repository {
+ public:
+  virtual ~Repository() = default;
+
+  virtual Result<void> add_ticket(const Ticket& ticket, const AuditEntry& audit) = 0;
+  virtual Result<std::optional<Ticket>> find_ticket(const std::string& digest) = 0;
+
+  /// Spends the session's ticket and stores the session, or reports why the ticket cannot be spent at `audit.time`.
+  virtual Result<StartOutcome> start_session(const Session& session, const AuditEntry& audit) = 0;
+  virtual Result<std::optional<Session>> find_session(const std::string& cookie_digest) = 0;
+  /// Compare and swap on phase and version, with the audit entry.
+  virtual Result<StepOutcome> commit_step(const Step& step) = 0;
+  /// Aborts every session that has expired by `now`; returns how many.
+  virtual Result<std::size_t> expire_sessions(std::int64_t now) = 0;
+
+  virtual Result<std::optional<Credential>> find_credential(const std::string& fingerprint) = 0;
+  virtual Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) = 0;
+  /// The sealed PUK of the session that issued a credential, and that session; none when unknown.
+  virtual Result<std::optional<Session>> find_session_of(const Credential& credential) = 0;
+
+  virtual Result<void> add_audit(const AuditEntry& audit) = 0;
+};
+
+}  // namespace sks::issuer
