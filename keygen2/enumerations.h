@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+/// Enumerations of KeyGen2: the position of a string is its byte in SKS calls and MAC data, for patternRestrictions the
+/// number of its bit. Spec: keygen2.md 4.14.
+namespace sks::keygen2 {
+
+using Names2 = std::array<std::string_view, 2>;
+using Names3 = std::array<std::string_view, 3>;
+using Names4 = std::array<std::string_view, 4>;
+using Names5 = std::array<std::string_view, 5>;
+
+inline constexpr Names2 kActions{"manage", "unlock"};
+inline constexpr Names4 kFormats{"numeric", "alphanumeric", "string", "binary"};
+inline constexpr Names4 kGroupings{"none", "shared", "signature+standard", "unique"};
+inline constexpr Names5 kPatternRestrictions{"two-in-a-row", "three-in-a-row", "sequence", "repeated", "missing-group"};
+inline constexpr Names3 kInputMethods{"any", "programmatic", "trusted-gui"};
+inline constexpr Names4 kAppUsages{"signature", "authentication", "encryption", "universal"};
+inline constexpr Names4 kBiometricProtections{"none", "alternative", "combined", "exclusive"};
+inline constexpr Names4 kDeleteProtections{"none", "pin", "puk", "non-deletable"};
+inline constexpr Names4 kExportProtections{"none", "pin", "puk", "non-exportable"};
+inline constexpr Names5 kKeyContainers{"software", "embedded", "uicc", "sdcard", "external"};
+
+inline constexpr std::uint8_t kActionManage = 0;
+inline constexpr std::uint8_t kActionUnlock = 1;
+
+inline constexpr std::uint8_t kFormatNumeric = 0;
+inline constexpr std::uint8_t kFormatAlphanumeric = 1;
+inline constexpr std::uint8_t kFormatString = 2;
+inline constexpr std::uint8_t kFormatBinary = 3;
+
+inline constexpr std::uint8_t kGroupingNone = 0;
+inline constexpr std::uint8_t kGroupingShared = 1;
+inline constexpr std::uint8_t kGroupingSignaturePlusStandard = 2;
+inline constexpr std::uint8_t kGroupingUnique = 3;
+
+inline constexpr std::uint8_t kPatternTwoInARow = 0x01;
+inline constexpr std::uint8_t kPatternThreeInARow = 0x02;
+inline constexpr std::uint8_t kPatternSequence = 0x04;
+inline constexpr std::uint8_t kPatternRepeated = 0x08;
+inline constexpr std::uint8_t kPatternMissingGroup = 0x10;
+
+inline constexpr std::uint8_t kInputMethodTrustedGui = 2;
+
+inline constexpr std::uint8_t kAppUsageSignature = 0;
+
+inline constexpr std::uint8_t kBiometricNone = 0;
+inline constexpr std::uint8_t kBiometricExclusive = 3;
+
+inline constexpr std::uint8_t kProtectionNone = 0;
+inline constexpr std::uint8_t kProtectionPin = 1;
+inline constexpr std::uint8_t kProtectionPuk = 2;
+inline constexpr std::uint8_t kNonExportable = 3;
+
+}  // namespace sks::keygen2

@@ -1,0 +1,279 @@
+#include "keygen2/issuer_plan.h"
+
+#include <algorithm>
+
+#include "keygen2/enumerations.h"
+#include "keygen2/key_algorithm.h"
+#include "keygen2/message_common.h"
+#include "keygen2/pin_rules.h"
+#include "sks-core/base/byte_reader.h"
+#include "sks-core/crypto/algorithms.h"
+
+namespace sks::keygen2 {
+namespace {
+
+constexpr std::string_view kDevicePinFeature = "https://webpki.github.io/keygen2/feature#device-pin-support";
+constexpr std::string_view kBiometricFeature = "https://webpki.github.io/keygen2/feature#biometric-support";
+
+constexpr std::uint16_t kMaxSessionLifeTime = 32767;
+constexpr std::size_t kMaxSessionKeyOperations = 32000;
+constexpr std::uint16_t kMaxRetryLimit = 10000;
+constexpr std::uint16_t kMaxPassphrase = 128;
+constexpr std::size_t kMaxPolicies = 20;
+constexpr std::size_t kMaxFriendlyName = 100;
+constexpr std::size_t kMaxEndorsedAlgorithms = 255;
+constexpr std::size_t kMaxKeyParameters = 8;
+constexpr std::uint8_t kLastOfFour = 3;
+constexpr std::uint8_t kAllPatterns = 0x1F;
+
+/// A rule and the sentence that says which one it is. Rows are checked in order.
+struct Rule {
+  bool holds;
+  const char* sentence;
+};
+
+Outcome<void> check_rules(std::initializer_list<Rule> rules) {
+  for (const Rule& rule : rules)
+    if (!rule.holds) return Failure{ErrorClass::value, rule.sentence};
+  return {};
+}
+
+/// What protects a key, seen from the key.
+struct Surroundings {
+  const PinPolicySpec* pin = nullptr;
+  const PukPolicySpec* puk = nullptr;
+};
+
+bool endorsed_algorithms_ok(const std::vector<std::string>& algorithms) {
+  const bool none = std::ranges::find(algorithms, kNoneAlgorithm) != algorithms.end();
+  return algorithms.size() <= kMaxEndorsedAlgorithms && std::ranges::all_of(algorithms, is_uri) &&
+         !has_duplicates(algorithms) && (!none || algorithms.size() == 1);
+}
+
+bool biometrics_ok(const KeySpec& key, bool has_pin) {
+  if (key.biometric_protection == kBiometricNone) return true;
+  return (key.biometric_protection == kBiometricExclusive) != has_pin;
+}
+
+bool protection_ok(std::uint8_t protection, bool has_pin, bool has_puk) {
+  if (protection == kProtectionPin) return has_pin;
+  if (protection == kProtectionPuk) return has_puk;
+  return true;
+}
+
+Outcome<void> check_key(const KeySpec& key, Surroundings around) {
+  const KeyAlgorithm* const algorithm = find_key_algorithm(key.key_algorithm);
+  const bool takes_exponent = algorithm != nullptr && algorithm->takes_exponent;
+  const bool has_pin = around.pin != nullptr || key.device_pin_protection;
+  const bool has_puk = around.puk != nullptr;
+  return check_rules({
+      {algorithm != nullptr, "unknown key algorithm"},
+      {takes_exponent != key.key_parameters.empty(), "key parameters are for algorithms with an exponent"},
+      {key.key_parameters.size() <= kMaxKeyParameters, "key parameters are longer than 8 bytes"},
+      {key.app_usage <= kLastOfFour, "unknown application usage"},
+      {key.export_protection <= kLastOfFour, "unknown export protection"},
+      {key.delete_protection <= kLastOfFour, "unknown delete protection"},
+      {key.biometric_protection <= kLastOfFour, "unknown biometric protection"},
+      {is_utf8(key.friendly_name) && count_code_points(key.friendly_name) <= kMaxFriendlyName,
+       "a friendly name is no text of at most 100 characters"},
+      {endorsed_algorithms_ok(key.endorsed_algorithms), "the endorsed algorithms are no set of algorithm URIs"},
+      {around.pin == nullptr || !key.device_pin_protection, "a device PIN is for keys without PIN policy"},
+      {around.pin != nullptr || !key.preset_pin, "a preset PIN is for keys under a PIN policy"},
+      {!key.enable_pin_caching || (around.pin != nullptr && around.pin->input_method == kInputMethodTrustedGui),
+       "PIN caching asks for a PIN policy with the input method trusted-gui"},
+      {biometrics_ok(key, has_pin), "biometrics are an alternative or a complement to a PIN, or exclude one"},
+      {protection_ok(key.export_protection, has_pin, has_puk), "the export protection asks for a PIN or a PUK"},
+      {protection_ok(key.delete_protection, has_pin, has_puk), "the delete protection asks for a PIN or a PUK"},
+  });
+}
+
+/// Whether the preset PINs of a policy agree and differ as its grouping asks for.
+bool grouping_ok(const PinPolicySpec& policy) {
+  if (policy.grouping == kGroupingNone) return true;
+  for (const KeySpec& one : policy.keys) {
+    for (const KeySpec& other : policy.keys) {
+      const bool same_class = pin_class(policy.grouping, one.app_usage) == pin_class(policy.grouping, other.app_usage);
+      if (equal_constant_time(one.preset_pin->view(), other.preset_pin->view()) != same_class) return false;
+    }
+  }
+  return true;
+}
+
+Outcome<void> check_preset_pins(const PinPolicySpec& policy) {
+  const auto is_preset = [](const KeySpec& key) { return key.preset_pin.has_value(); };
+  if (std::ranges::none_of(policy.keys, is_preset)) return {};
+  if (!std::ranges::all_of(policy.keys, is_preset))
+    return Failure{ErrorClass::value, "a PIN policy mixes preset and user-defined PINs"};
+  const PinRules rules{policy.format, policy.min_length, policy.max_length, policy.pattern_restrictions};
+  for (const KeySpec& key : policy.keys) {
+    const std::optional<std::string_view> problem = find_pin_problem(rules, key.preset_pin->view());
+    if (problem) return Failure{ErrorClass::value, "preset PIN: " + std::string(*problem)};
+  }
+  return check_rules({{grouping_ok(policy), "the preset PINs do not fit the grouping of their policy"}});
+}
+
+Outcome<void> check_pin_policy(const PinPolicySpec& policy, const PukPolicySpec* puk) {
+  const bool groups_exist = policy.format == kFormatAlphanumeric || policy.format == kFormatString;
+  const bool missing_group = (policy.pattern_restrictions & kPatternMissingGroup) != 0;
+  SKS_TRY(check_rules({
+      {!policy.keys.empty(), "a PIN policy without keys"},
+      {policy.min_length >= 1 && policy.min_length <= policy.max_length && policy.max_length <= kMaxPassphrase,
+       "the lengths of a PIN are not within 1 to 128"},
+      {policy.retry_limit >= 1 && policy.retry_limit <= kMaxRetryLimit, "the retry limit of a PIN is not 1 to 10000"},
+      {policy.format <= kLastOfFour, "unknown PIN format"},
+      {policy.grouping <= kLastOfFour, "unknown PIN grouping"},
+      {policy.input_method <= kInputMethodTrustedGui, "unknown input method"},
+      {policy.pattern_restrictions <= kAllPatterns, "unknown pattern restriction"},
+      {groups_exist || !missing_group, "missing-group is for the formats alphanumeric and string"},
+  }));
+  for (const KeySpec& key : policy.keys) SKS_TRY(check_key(key, {&policy, puk}));
+  return check_preset_pins(policy);
+}
+
+Outcome<void> check_puk_policy(const PukPolicySpec& puk) {
+  SKS_TRY(check_rules({
+      {!puk.pin_policies.empty(), "a PUK policy without PIN policy"},
+      {puk.format <= kLastOfFour, "unknown PUK format"},
+      {puk.retry_limit <= kMaxRetryLimit, "the retry limit of a PUK is above 10000"},
+      {!puk.puk.empty() && puk.puk.size() <= kMaxPassphrase, "the length of a PUK is not within 1 to 128"},
+      {obeys_format(puk.format, puk.puk.view()), "a PUK does not obey its format"},
+  }));
+  for (const PinPolicySpec& policy : puk.pin_policies) SKS_TRY(check_pin_policy(policy, &puk));
+  return {};
+}
+
+bool key_management_key_ok(const Bytes& spki) {
+  if (spki.empty()) return true;
+  const Result<crypto::PublicKey> key = crypto::PublicKey::from_spki(spki);
+  return key && (key->kind() == KeyKind::rsa || key->kind() == KeyKind::ec);
+}
+
+/// Calls `visit(const PinPolicySpec&)` and `visit(const KeySpec&)` for all of a plan.
+template <class VisitPolicy, class VisitKey>
+void for_each(const IssuancePlan& plan, const VisitPolicy& visit_policy, const VisitKey& visit_key) {
+  const auto visit = [&](const std::vector<PinPolicySpec>& policies) {
+    for (const PinPolicySpec& policy : policies) {
+      visit_policy(policy);
+      for (const KeySpec& key : policy.keys) visit_key(key);
+    }
+  };
+  for (const PukPolicySpec& puk : plan.puk_policies) visit(puk.pin_policies);
+  visit(plan.pin_policies);
+  for (const KeySpec& key : plan.keys) visit_key(key);
+}
+
+constexpr auto kIgnorePolicy = [](const PinPolicySpec&) {};
+
+/// Builds the specifiers, counting their ids.
+class RequestBuilder {
+ public:
+  explicit RequestBuilder(const std::function<Bytes(ByteView)>& encrypt) : encrypt_(encrypt) {}
+
+  PukPolicySpecifier puk(const PukPolicySpec& spec) {
+    PukPolicySpecifier result;
+    result.id = "PUK." + std::to_string(++puks_);
+    result.encrypted_puk = encrypt_(spec.puk.view());
+    result.retry_limit = spec.retry_limit;
+    result.format = spec.format;
+    for (const PinPolicySpec& policy : spec.pin_policies) result.pin_policies.push_back(pin(policy));
+    return result;
+  }
+
+  PinPolicySpecifier pin(const PinPolicySpec& spec) {
+    PinPolicySpecifier result;
+    result.id = "PIN." + std::to_string(++pins_);
+    result.min_length = spec.min_length;
+    result.max_length = spec.max_length;
+    result.retry_limit = spec.retry_limit;
+    result.format = spec.format;
+    result.user_modifiable = spec.user_modifiable;
+    result.grouping = spec.grouping;
+    result.input_method = spec.input_method;
+    result.pattern_restrictions = spec.pattern_restrictions;
+    for (const KeySpec& entry : spec.keys) result.keys.push_back(key(entry));
+    return result;
+  }
+
+  KeyEntrySpecifier key(const KeySpec& spec) {
+    KeyEntrySpecifier result;
+    result.id = "Key." + std::to_string(++keys_);
+    if (spec.preset_pin) result.encrypted_pin = encrypt_(spec.preset_pin->view());
+    result.enable_pin_caching = spec.enable_pin_caching;
+    result.device_pin_protection = spec.device_pin_protection;
+    result.app_usage = spec.app_usage;
+    result.key_algorithm = spec.key_algorithm;
+    result.key_parameters = spec.key_parameters;
+    result.endorsed_algorithms = spec.endorsed_algorithms;
+    std::ranges::sort(result.endorsed_algorithms);
+    result.biometric_protection = spec.biometric_protection;
+    result.delete_protection = spec.delete_protection;
+    result.export_protection = spec.export_protection;
+    result.friendly_name = spec.friendly_name;
+    return result;
+  }
+
+ private:
+  const std::function<Bytes(ByteView)>& encrypt_;
+  int puks_ = 0;
+  int pins_ = 0;
+  int keys_ = 0;
+};
+
+}  // namespace
+
+Outcome<void> check_plan(const IssuancePlan& plan) {
+  std::size_t policies = plan.puk_policies.size();
+  std::size_t keys = 0;
+  for_each(
+      plan, [&](const PinPolicySpec&) { ++policies; }, [&](const KeySpec&) { ++keys; });
+  SKS_TRY(check_rules({
+      {is_uri(plan.issuer_uri), "the issuer URI is not a URI of at most 1000 bytes"},
+      {plan.session_life_time >= 1 && plan.session_life_time <= kMaxSessionLifeTime,
+       "the session life time is not 1 to 32767 seconds"},
+      {key_management_key_ok(plan.key_management_key), "the key management key is no RSA or EC key"},
+      {keys > 0, "no key is planned"},
+      {policies <= kMaxPolicies, "more than 20 PIN and PUK policies"},
+      {session_key_operations(plan) <= kMaxSessionKeyOperations, "too many keys for one session"},
+  }));
+  for (const PukPolicySpec& puk : plan.puk_policies) SKS_TRY(check_puk_policy(puk));
+  for (const PinPolicySpec& policy : plan.pin_policies) SKS_TRY(check_pin_policy(policy, nullptr));
+  for (const KeySpec& key : plan.keys) SKS_TRY(check_key(key, {}));
+  return {};
+}
+
+std::vector<std::string> required_capabilities(const IssuancePlan& plan) {
+  std::vector<std::string> result;
+  const auto require = [&](std::string_view capability) {
+    if (std::ranges::find(result, capability) == result.end()) result.emplace_back(capability);
+  };
+  for_each(plan, kIgnorePolicy, [&](const KeySpec& key) {
+    if (!find_key_algorithm(key.key_algorithm)->assumed) require(key.key_algorithm);
+    if (key.device_pin_protection) require(kDevicePinFeature);
+    if (key.biometric_protection != kBiometricNone) require(kBiometricFeature);
+  });
+  return result;
+}
+
+std::size_t session_key_operations(const IssuancePlan& plan) {
+  constexpr std::size_t close = 2;
+  constexpr std::size_t puk_policy = 2;
+  constexpr std::size_t pin_policy = 1;
+  constexpr std::size_t key_and_certificate = 3;
+  std::size_t count = close + puk_policy * plan.puk_policies.size();
+  for_each(
+      plan, [&](const PinPolicySpec&) { count += pin_policy; },
+      [&](const KeySpec& key) { count += key_and_certificate + (key.preset_pin ? 1 : 0); });
+  return count;
+}
+
+KeyCreationRequest key_creation_request(const IssuancePlan& plan, const std::function<Bytes(ByteView)>& encrypt) {
+  RequestBuilder builder(encrypt);
+  KeyCreationRequest request;
+  request.key_entry_algorithm = kKeyEntryAlgorithm;
+  for (const PukPolicySpec& puk : plan.puk_policies) request.puk_policies.push_back(builder.puk(puk));
+  for (const PinPolicySpec& pin : plan.pin_policies) request.pin_policies.push_back(builder.pin(pin));
+  for (const KeySpec& key : plan.keys) request.keys.push_back(builder.key(key));
+  return request;
+}
+
+}  // namespace sks::keygen2

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <array>
+
+#include "keygen2/json_writer.h"
+#include "keygen2/messages.h"
+
+/// What the files of the single messages share. Spec: keygen2.md 4.1 and Appendix B.
+namespace sks::keygen2 {
+
+inline constexpr Range kMacSize{32, 32};
+inline constexpr Range kCertificateSize{1, 16384};
+inline constexpr Range kAttestationSize{1, 2048};
+inline constexpr Range kEncryptedPassphraseSize{32, 160};
+inline constexpr std::size_t kMaxCertificatesPerPath = 10;
+
+/// A request may carry a legacy message signature; this client does not verify them.
+inline constexpr std::array<std::string_view, 1> kUnsupportedInRequests{"signature"};
+
+JsonWriter begin_message(MessageType type, std::string_view server_session_id);
+JsonWriter begin_message(MessageType type, const SessionIds& ids);
+
+SessionIds read_ids(JsonReader& in);
+
+/// certificatePath: DER certificates that nobody has looked into yet.
+std::vector<Bytes> read_certificate_path(JsonReader& in);
+void write_certificate_path(JsonWriter& out, const std::vector<Bytes>& path);
+
+/// A 16-bit number of a smaller range.
+std::uint16_t read_u16(JsonReader& in, std::string_view name, Range range);
+
+bool has_duplicates(std::vector<std::string> texts);
+
+}  // namespace sks::keygen2
