@@ -90,6 +90,8 @@ Result<Database> Database::open(const std::string& path) {
   const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
   Database database(raw);  // to be closed after a failure too
   if (code != SQLITE_OK) return sqlite_error(path, code);
+  // SQLite falls back to reading alone when it may not write, and fails later with another reason.
+  if (sqlite3_db_readonly(raw, "main") != 0) return sqlite_error(path, SQLITE_READONLY);
   sqlite3_limit(raw, SQLITE_LIMIT_LENGTH, kMaxCell);
 
   // The file may come from anybody: what its schema holds must not run, and SQL must not reach the page format.

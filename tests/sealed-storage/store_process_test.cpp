@@ -1,0 +1,209 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+
+#include "tests/sealed-storage/store_fixture.h"
+
+/// Two processes and one store, and processes that die.
+namespace sks::test {
+namespace {
+
+constexpr RecordId kKey1{RecordKind::key, 1};
+constexpr RecordId kKey2{RecordKind::key, 2};
+
+/// A forked process that runs `body` with a function to report one text; it then waits to be killed, or ends.
+class Child {
+ public:
+  using Report = std::function<void(const std::string&)>;
+
+  explicit Child(const std::function<void(const Report&)>& body) {
+    std::array<int, 2> pipe_ends{};
+    REQUIRE(::pipe(pipe_ends.data()) == 0);
+    pid_ = ::fork();
+    REQUIRE(pid_ >= 0);
+    if (pid_ == 0) {
+      body([&](const std::string& text) {
+        const std::string line = text + "\n";
+        if (::write(pipe_ends[1], line.data(), line.size()) < 0) ::_exit(1);
+      });
+      ::_exit(0);
+    }
+    ::close(pipe_ends[1]);
+    read_end_ = pipe_ends[0];
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    kill();
+    ::close(read_end_);
+  }
+
+  pid_t pid() const { return pid_; }
+
+  /// The next line that the child reports, empty when it ended without one.
+  std::string report() const {
+    std::string line;
+    for (char c = 0; ::read(read_end_, &c, 1) == 1 && c != '\n';) line += c;
+    return line;
+  }
+
+  void kill() {
+    if (pid_ == 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_ = 0;
+  int read_end_ = -1;
+};
+
+std::string outcome_of_open(const std::string& folder) {
+  const Result<std::unique_ptr<SqliteStore>> store = SqliteStore::open(folder);
+  return store ? "open" : std::string(to_string(store.error().status)) + " " + store.error().detail;
+}
+
+TEST_CASE("a store held by another process does not open, and the message names that process") {
+  const StoreFixture fixture;
+  Child holder([&](const Child::Report& report) {
+    const auto store = SqliteStore::open(fixture.folder());
+    report(store ? "open" : "failed");
+    ::pause();
+  });
+  REQUIRE(holder.report() == "open");
+  CHECK(outcome_of_open(fixture.folder()) ==
+        "ERROR_NOT_AVAILABLE store in use by process " + std::to_string(holder.pid()));
+  holder.kill();
+  CHECK(outcome_of_open(fixture.folder()) == "open");
+}
+
+TEST_CASE("a store held by this process does not open twice") {
+  const StoreFixture fixture;
+  const auto store = fixture.open();
+  CHECK(fixture.open_error().detail == "store in use by process " + std::to_string(::getpid()));
+}
+
+TEST_CASE("the lock outlives neither the store nor its own garbage") {
+  const StoreFixture fixture;
+  fixture.open().reset();
+  CHECK(outcome_of_open(fixture.folder()) == "open");
+  write_file(fixture.file("lock"), "this is no PID, and it is longer than one");
+  const auto store = fixture.open();
+  CHECK(read_file(fixture.file("lock")) == std::to_string(::getpid()) + "\n");
+  write_file(fixture.file("lock"), "");
+  CHECK(fixture.open_error().detail == "store in use by another process");
+}
+
+TEST_CASE("kill -9 releases the lock, keeps what was committed and loses what was not") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "before");
+  Child holder([&](const Child::Report& report) {
+    const auto store = SqliteStore::open(fixture.folder());
+    auto transaction = (*store)->begin();
+    bool ok = static_cast<bool>((*transaction)->put(kKey1, as_bytes("committed"))) && (*transaction)->commit();
+    *transaction = nullptr;
+    auto lost = (*store)->begin();
+    // More than SQLite's cache holds, so that uncommitted pages are in the log when the process dies.
+    for (std::uint32_t handle = 1; handle < 4; ++handle) {
+      ok = ok && (*lost)->put({RecordKind::key, handle}, Bytes(3 << 20, 'x'));
+    }
+    report(ok ? "ready" : "failed");
+    ::pause();
+  });
+  REQUIRE(holder.report() == "ready");
+  CHECK(std::filesystem::file_size(fixture.file("store.db-wal")) > (2U << 20));
+  holder.kill();
+
+  const auto store = fixture.open();
+  const auto transaction = store->begin();
+  REQUIRE(transaction);
+  CHECK(list(**transaction, RecordKind::key) == "1=committed");
+  CHECK(store->identity());
+}
+
+TEST_CASE("a disk that takes no more fails the transaction and nothing else") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "kept");
+  Child child([&](const Child::Report& report) {
+    const auto store = SqliteStore::open(fixture.folder());
+    const rlimit limit{100000, 100000};
+    std::signal(SIGXFSZ, SIG_IGN);
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    auto transaction = (*store)->begin();
+    Result<void> written = (*transaction)->put(kKey1, as_bytes("lost"));
+    if (written) written = (*transaction)->put(kKey2, Bytes(200000, 'x'));
+    if (written) written = (*transaction)->commit();
+    report(written ? "written" : std::string(to_string(written.error().status)) + " " + written.error().detail);
+    const Result<void> again = (*transaction)->commit();
+    report(again ? "committed" : again.error().detail);
+    *transaction = nullptr;
+    auto next = (*store)->begin();
+    report(next ? list(**next, RecordKind::key) : next.error().detail);
+  });
+  CHECK(child.report() == "ERROR_STORAGE cannot use " + fixture.file("store.db") + ": the disk reports an error");
+  CHECK_FALSE(child.report() == "committed");
+  CHECK(child.report() == "1=kept");
+  child.kill();
+  const auto store = fixture.open();
+  const auto transaction = store->begin();
+  REQUIRE(transaction);
+  CHECK(list(**transaction, RecordKind::key) == "1=kept");
+}
+
+constexpr unsigned kNobody = 65534;
+
+/// Runs `body` as a user whom file permissions bind.
+std::string as_ordinary_user(const std::function<std::string()>& body) {
+  Child child([&](const Child::Report& report) {
+    if (::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)) return report("cannot change the user");
+    report(body());
+  });
+  return child.report();
+}
+
+void give_away(const std::string& path) {
+  if (::geteuid() == 0) REQUIRE(::chown(path.c_str(), kNobody, kNobody) == 0);
+}
+
+TEST_CASE("a folder that cannot be written is reported with its reason, and nothing is left in it") {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.file("fixed"));
+  std::filesystem::permissions(dir.path(), std::filesystem::perms(0755));
+  std::filesystem::permissions(dir.file("fixed"), std::filesystem::perms(0555));
+  const std::string outcome = as_ordinary_user([&] {
+    const Result<void> created = SqliteStore::create(dir.file("fixed/store"), sample_identity());
+    return created ? std::string("created")
+                   : std::string(to_string(created.error().status)) + " " + created.error().detail;
+  });
+  CHECK(outcome == "ERROR_STORAGE cannot create " + dir.file("fixed/store") + ": Permission denied");
+  CHECK(entries(dir.file("fixed")).empty());
+}
+
+TEST_CASE("a store that may only be read does not open, and the message says so") {
+  const StoreFixture fixture;
+  std::filesystem::permissions(fixture.beside(""), std::filesystem::perms(0755));
+  fixture.open().reset();
+  for (const char* name : {"", "lock", "master.key", "store.db"}) give_away(fixture.file(name));
+  CHECK(as_ordinary_user([&] { return outcome_of_open(fixture.folder()); }) == "open");
+
+  std::filesystem::permissions(fixture.file("store.db"), std::filesystem::perms(0400));
+  CHECK(as_ordinary_user([&] { return outcome_of_open(fixture.folder()); }) ==
+        "ERROR_STORAGE cannot use " + fixture.file("store.db") + ": the file or its folder is read-only");
+
+  std::filesystem::permissions(fixture.file("lock"), std::filesystem::perms(0400));
+  CHECK(as_ordinary_user([&] { return outcome_of_open(fixture.folder()); }) ==
+        "ERROR_STORAGE cannot write " + fixture.file("lock") + ": Permission denied");
+  CHECK(as_ordinary_user([&] { return std::string(::geteuid() == 0 ? "root" : "ordinary"); }) == "ordinary");
+}
+
+}  // namespace
+}  // namespace sks::test

@@ -1,0 +1,146 @@
+#include <doctest/doctest.h>
+
+#include "tests/sealed-storage/store_fixture.h"
+
+/// What somebody who can write to store.db, but does not have the master key, may try.
+namespace sks::test {
+namespace {
+
+constexpr RecordId kKey1{RecordKind::key, 1};
+constexpr RecordId kKey2{RecordKind::key, 2};
+constexpr RecordId kMaterial1{RecordKind::key_material, 1};
+
+void check_refused(const StoreFixture& fixture, RecordId id) {
+  const Result<std::optional<SecureBytes>> value = fixture.get(id);
+  REQUIRE_FALSE(value);
+  CHECK(value.error().status == Status::crypto);
+  const std::string name = std::to_string(static_cast<int>(id.kind)) + "/" + std::to_string(id.handle);
+  CHECK(value.error().detail == "the sealed record " + name + " was altered or does not belong there");
+}
+
+TEST_CASE("a record in the row of another handle is refused") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.put(kKey2, "two");
+  fixture.sql(
+      "UPDATE record SET sealed = (SELECT sealed FROM record WHERE kind = 3 AND handle = 2) "
+      "WHERE kind = 3 AND handle = 1");
+  check_refused(fixture, kKey1);
+  CHECK(fixture.get(kKey2));
+}
+
+TEST_CASE("a whole row moved to another handle or kind is refused") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("UPDATE record SET handle = 2 WHERE kind = 3");
+  check_refused(fixture, kKey2);
+  fixture.sql("UPDATE record SET handle = 1, kind = 4 WHERE kind = 3");
+  check_refused(fixture, kMaterial1);
+}
+
+TEST_CASE("a record under another generation is refused") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("UPDATE record SET generation = generation - 1 WHERE kind = 3");
+  check_refused(fixture, kKey1);
+  fixture.sql("UPDATE record SET generation = generation + 2 WHERE kind = 3; UPDATE store SET generation = 100");
+  check_refused(fixture, kKey1);
+}
+
+TEST_CASE("a record that claims to be newer than its store is refused") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("UPDATE store SET generation = generation - 1");
+  const Result<std::optional<SecureBytes>> value = fixture.get(kKey1);
+  REQUIRE_FALSE(value);
+  CHECK(value.error().status == Status::crypto);
+  CHECK(value.error().detail == "the sealed record 3/1 claims to be newer than the key store");
+}
+
+TEST_CASE("a record of another store is refused") {
+  const StoreFixture mine;
+  const StoreFixture other;
+  mine.put(kKey1, "mine");
+  other.put(kKey1, "other");
+  mine.sql("ATTACH '" + other.file("store.db") +
+           "' AS o; DELETE FROM record WHERE kind = 3; "
+           "INSERT INTO record SELECT * FROM o.record WHERE kind = 3");
+  check_refused(mine, kKey1);
+}
+
+TEST_CASE("a stored record with a changed, missing or added byte is refused") {
+  for (const char* sealed :
+       {"CAST(substr(sealed, 1, length(sealed) - 1) || x'00' AS BLOB)", "substr(sealed, 1, length(sealed) - 1)",
+        "CAST(sealed || x'00' AS BLOB)", "x''", "randomblob(length(sealed))", "zeroblob(4000000)"}) {
+    CAPTURE(sealed);
+    const StoreFixture fixture;
+    fixture.put(kKey1, "one");
+    fixture.sql(std::string("UPDATE record SET sealed = ") + sealed + " WHERE kind = 3");
+    check_refused(fixture, kKey1);
+  }
+}
+
+TEST_CASE("a scan that meets an altered record fails") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.put(kKey2, "two");
+  fixture.sql("UPDATE record SET sealed = randomblob(40) WHERE kind = 3 AND handle = 2");
+  const auto store = fixture.open();
+  const auto transaction = store->begin();
+  REQUIRE(transaction);
+  int visited = 0;
+  const Result<void> scanned = (*transaction)->scan(RecordKind::key, [&](std::uint32_t, ByteView) -> Result<void> {
+    ++visited;
+    return {};
+  });
+  REQUIRE_FALSE(scanned);
+  CHECK(scanned.error().status == Status::crypto);
+  CHECK(visited == 1);
+}
+
+TEST_CASE("a device identity that was altered or removed is noticed") {
+  StoreFixture altered;
+  altered.sql("UPDATE record SET sealed = randomblob(length(sealed)) WHERE kind = 128");
+  CHECK(altered.open()->identity().error().status == Status::crypto);
+
+  StoreFixture removed;
+  removed.sql("DELETE FROM record WHERE kind = 128");
+  const Result<StoredIdentity> identity = removed.open()->identity();
+  REQUIRE_FALSE(identity);
+  CHECK(identity.error().status == Status::crypto);
+  CHECK(identity.error().detail == "the key store has lost its device identity");
+}
+
+TEST_CASE("every write takes a new generation, also after an erase and for the same value") {
+  const StoreFixture fixture;
+  const auto generation_is = [&](const char* expected) {
+    // The CHECK makes the statement fail for any other number.
+    fixture.sql(std::string("CREATE TEMP TABLE expected (ok CHECK (ok)); "
+                            "INSERT INTO expected SELECT generation = ") +
+                expected + " FROM record WHERE kind = 3; INSERT INTO expected SELECT generation = " + expected +
+                " FROM store");
+  };
+  fixture.put(kKey1, "one");
+  generation_is("2");
+  fixture.put(kKey1, "one");
+  generation_is("3");
+  {
+    const auto store = fixture.open();
+    const auto transaction = store->begin();
+    REQUIRE((*transaction)->erase(kKey1));
+    REQUIRE((*transaction)->commit());
+  }
+  fixture.put(kKey1, "one");
+  generation_is("4");
+  {
+    const auto store = fixture.open();
+    const auto transaction = store->begin();
+    REQUIRE((*transaction)->put(kKey1, as_bytes("a")));
+    REQUIRE((*transaction)->put(kKey1, as_bytes("b")));
+    REQUIRE((*transaction)->commit());
+  }
+  generation_is("6");
+}
+
+}  // namespace
+}  // namespace sks::test

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Writes the vectors of this folder from spec/sealed-record.md alone, with Python's cryptography and sqlite3.
+
+Shares no code with the product: the CBOR encoder is the one below, AES-GCM and HKDF come from the cryptography package.
+All "random" values are fixed, so that a second run writes the same bytes (store.db up to SQLite's version number).
+"""
+import hashlib
+import pathlib
+import sqlite3
+import sys
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+HERE = pathlib.Path(__file__).parent
+SPEC = HERE.parents[2] / "spec" / "sealed-record.md"
+
+
+def head(major, n):
+    for info, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
+        if n < 24:
+            return bytes([major << 5 | n])
+        if n < 1 << (8 * size):
+            return bytes([major << 5 | info]) + n.to_bytes(size, "big")
+
+
+def cbor(value):
+    if isinstance(value, int):
+        return head(0, value)
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    if isinstance(value, dict):
+        return head(5, len(value)) + b"".join(cbor(k) + cbor(value[k]) for k in sorted(value))
+    raise TypeError(value)
+
+
+def hkdf(secret, salt, info):
+    return HKDF(SHA256(), 32, salt, info).derive(secret)
+
+
+def key_check(master, store_id):
+    return hkdf(master, store_id, cbor(["OpenSKS key check", 1]))
+
+
+def seal(master, store_id, kind, handle, generation, nonce, plaintext):
+    key = hkdf(master, store_id, cbor(["OpenSKS record key", 1, kind, handle, generation]))
+    external = cbor(["OpenSKS record", 1, store_id, kind, handle, generation])
+    aad = cbor(["Encrypt0", bytes.fromhex("a10103"), external])
+    return cbor([bytes.fromhex("a10103"), {5: nonce}, AESGCM(key).encrypt(nonce, plaintext, aad)])
+
+
+def pattern(start, size):
+    return bytes((start + i) % 256 for i in range(size))
+
+
+MASTER = pattern(0x00, 32)
+STORE_ID = pattern(0x40, 16)
+CASES = [  # kind, handle, generation, value
+    (1, 0, 2, b""),
+    (3, 1, 3, b"x"),
+    (3, 4294967295, 4, pattern(0, 231)),
+    (4, 24, 255, pattern(7, 300)),
+    (7, 65536, 4294967296, pattern(9, 20)),
+]
+IDENTITY = {1: [pattern(0x30, 400), pattern(0x31, 20)], 2: pattern(0x80, 138)}
+
+
+def write_records():
+    lines = ["# Made by make_vectors.py from spec/sealed-record.md.", ""]
+    for i, (kind, handle, generation, value) in enumerate(CASES):
+        nonce = pattern(0xA0 + i, 12)
+        record = seal(MASTER, STORE_ID, kind, handle, generation, nonce, cbor({1: value}))
+        lines += [f"MasterKey = {MASTER.hex()}", f"StoreId = {STORE_ID.hex()}",
+                  f"KeyCheck = {key_check(MASTER, STORE_ID).hex()}", f"Kind = {kind}", f"Handle = {handle}",
+                  f"Generation = {generation}", f"Nonce = {nonce.hex()}", f"Value = {value.hex()}",
+                  f"Sealed = {record.hex()}", ""]
+    (HERE / "records.vec").write_text("\n".join(lines))
+
+
+def write_store():
+    folder = HERE / "store"
+    folder.mkdir(exist_ok=True)
+    key_file = b"SKSMKEY\0" + bytes([1, 1]) + MASTER
+    (folder / "master.key").write_bytes(key_file + hashlib.sha256(key_file).digest()[:4])
+
+    schema = [line for line in SPEC.read_text().splitlines() if line.startswith("CREATE TABLE")]
+    database = folder / "store.db"
+    database.unlink(missing_ok=True)
+    db = sqlite3.connect(database, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA application_id = 0x534b5353")
+    db.execute("PRAGMA user_version = 1")
+    for statement in schema:
+        db.execute(statement)
+    rows = [(128, 0, 1, cbor(IDENTITY))] + [(k, h, g, cbor({1: v})) for k, h, g, v in CASES[:3]]
+    db.execute("INSERT INTO store VALUES (1, ?, ?, ?)", (STORE_ID, key_check(MASTER, STORE_ID), 4))
+    for i, (kind, handle, generation, plaintext) in enumerate(rows):
+        record = seal(MASTER, STORE_ID, kind, handle, generation, pattern(0xB0 + i, 12), plaintext)
+        db.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (kind, handle, generation, record))
+    db.close()
+
+
+if __name__ == "__main__":
+    write_records()
+    write_store()
+    sys.exit(0)
