@@ -211,8 +211,15 @@ Result<HttpResponse, HttpFailure> HttpsClient::Impl::receive(const std::string& 
   Parser parser;
   parser.body_limit(options.body_limit);
   parser.header_limit(kHeaderLimit);
-  const error_code error = complete(
-      [&](auto handler) { http::async_read(connection->stream, connection->buffer, parser, std::move(handler)); });
+  // The headers come first and alone: read in one go with the beginning of its body, a Content-Length beyond the limit
+  // would slip through Beast's own check.
+  error_code error = complete([&](auto handler) {
+    http::async_read_header(connection->stream, connection->buffer, parser, std::move(handler));
+  });
+  if (!error && parser.content_length().value_or(0) > options.body_limit) error = http::error::body_limit;
+  if (!error)
+    error = complete(
+        [&](auto handler) { http::async_read(connection->stream, connection->buffer, parser, std::move(handler)); });
   if (error) return failure(error, name, "no answer from");
   HttpResponse response;
   response.status = parser.get().result_int();
