@@ -1,0 +1,92 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sks-core/crypto/private_key.h"
+#include "sks-core/engine/device_identity.h"
+#include "sks-core/engine/secure_key_store.h"
+
+/// The issuer's half of sks-api.md chapter 3, written from its formulas and not from the engine's code.
+namespace sks::test {
+
+/// A device certificate that signed itself, with its key.
+class TestIdentity final : public DeviceIdentity {
+ public:
+  explicit TestIdentity(std::string_view key_algorithm = "https://webpki.github.io/sks/algorithm#ec.nist.p256");
+  const std::vector<Bytes>& certificate_path() const override { return path_; }
+  Result<Bytes> sign(ByteView data) const override { return key_.sign(data); }
+  const crypto::PublicKey& public_key() const { return key_.public_key(); }
+
+ private:
+  crypto::PrivateKey key_;
+  std::vector<Bytes> path_;
+};
+
+/// A new key of a key generation algorithm.
+crypto::PrivateKey generate_key(std::string_view algorithm);
+/// A certificate for a key, different at every call.
+Bytes certify(ByteView spki);
+
+/// One provisioning session as its issuer sees it. Requests whose `mac` is empty get the right one; every MAC made and
+/// every attestation of a successful call steps the sequence counter.
+class TestIssuer {
+ public:
+  /// A request that a key store accepts, for the ephemeral key of this issuer.
+  explicit TestIssuer(SecureKeyStore& store);
+  TestIssuer(SecureKeyStore& store, crypto::PrivateKey ephemeral);
+
+  SessionRequest request;
+
+  /// Opens the session and derives the session key. `device_certificate` only matters without privacy.
+  Result<ProvisioningHandle> open(ByteView device_certificate = {});
+  /// Whether the session attestation is right. `device_key` null: privacy mode.
+  bool session_attestation_holds(const crypto::PublicKey* device_key) const;
+
+  Result<PukPolicyHandle> create_puk_policy(PukPolicyRequest puk);
+  Result<PinPolicyHandle> create_pin_policy(PinPolicyRequest pin);
+  /// Checks the attestation of the new key.
+  Result<CreatedKey> create_key_entry(KeyEntryRequest key);
+  Result<void> set_certificate_path(const CreatedKey& key, const std::string& id, const std::vector<Bytes>& path);
+  /// Checks the close attestation.
+  Result<void> close(ByteView nonce);
+  Result<void> close();
+
+  /// Key entry with one certificate.
+  Result<CreatedKey> create_certified_key(KeyEntryRequest key);
+
+  Bytes encrypt(ByteView plaintext) const;
+  SecureBytes encrypted_pin(std::string_view pin) const;
+  /// The MAC that the next call must carry, without making it.
+  Bytes mac(std::string_view method, ByteView data) const;
+
+  /// The store that calls go to, another one after a restart.
+  void use(SecureKeyStore& store) { store_ = &store; }
+  ProvisioningHandle handle() const { return created_.handle; }
+  const CreatedSession& created() const { return created_; }
+  const SecureBytes& session_key() const { return session_key_; }
+  std::uint16_t counter() const { return counter_; }
+  void set_counter(std::uint16_t counter) { counter_ = counter; }
+
+ private:
+  Bytes device_id() const;
+  Bytes names() const;
+  Bytes take_mac(std::string_view method, ByteView data);
+
+  SecureKeyStore* store_;
+  crypto::PrivateKey ephemeral_;
+  Bytes device_certificate_;
+  CreatedSession created_;
+  SecureBytes session_key_;
+  std::uint16_t counter_ = 0;
+  std::map<PukPolicyHandle, std::string> puk_ids_;
+  struct KnownPolicy {
+    std::string id;
+    bool user_defined;
+  };
+  std::map<PinPolicyHandle, KnownPolicy> pin_policies_;
+};
+
+}  // namespace sks::test
