@@ -3,7 +3,7 @@
 namespace sks::attestation {
 namespace {
 
-/// 25 years with their leap days, in seconds.
+/// 25 years of 365.25 days, in whole days, in seconds.
 constexpr std::int64_t kValidity = std::int64_t{25 * 365 + 6} * 24 * 60 * 60;
 
 std::string_view key_generation_uri(AttestationKeyType type) {
