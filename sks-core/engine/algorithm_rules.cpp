@@ -9,11 +9,6 @@ constexpr std::size_t kMaxEndorsed = 255;  // Spec: sks-api.md appendix E8
 
 bool is_symmetric(const Algorithm& algorithm) { return algorithm.family == KeyFamily::symmetric; }
 
-bool takes_key_length(const Algorithm& algorithm, std::size_t length) {
-  if (algorithm.category != Category::cipher) return true;
-  return algorithm.size == 0 ? length == 16 || length == 24 || length == 32 : length == algorithm.size;
-}
-
 bool is_rsa(const KeyEntry& key) { return key.certificate_kind == KeyKind::rsa; }
 
 bool fits(const KeyEntry& key, const Algorithm& algorithm) {
@@ -24,6 +19,11 @@ bool fits(const KeyEntry& key, const Algorithm& algorithm) {
 }
 
 }  // namespace
+
+bool takes_key_length(const Algorithm& algorithm, std::size_t length) {
+  if (algorithm.category != Category::cipher) return true;
+  return algorithm.size == 0 ? length == 16 || length == 24 || length == 32 : length == algorithm.size;
+}
 
 const Algorithm* find_key_generation(std::string_view uri) {
   const Algorithm* const found = find_algorithm(uri);

@@ -20,6 +20,9 @@ Result<void> check_endorsed(const std::vector<std::string>& uris);
 /// closeProvisioningSession step 5e: every endorsed algorithm fits the key. Fails with option.
 Result<void> check_endorsed_fit(const KeyEntry& key);
 
+/// Whether a cipher works with symmetric keys of `length` bytes; other algorithms take any length.
+bool takes_key_length(const Algorithm& algorithm, std::size_t length);
+
 /// Chapter 6.4: the row of `uri` when `key` may be used with it in a method whose algorithms are `belongs`.
 /// Fails with algorithm or option.
 Result<const Algorithm*> check_usable(const KeyEntry& key, std::string_view uri, std::string_view method,

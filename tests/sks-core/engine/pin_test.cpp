@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <thread>
+
 #include "sks-core/base/encoding.h"
 #include "sks-core/engine/pin_rules.h"
 #include "tests/sks-core/engine/device.h"
@@ -194,6 +196,27 @@ TEST_CASE("PIN: two errors can be healed, the third blocks for good") {
   CHECK(puk_errors(engine, key) == 0);
   device.restart();
   CHECK(try_to_sign(*device.engine, key, with_pin("1234")) == Status::authorization);
+}
+
+TEST_CASE("PIN: guessing from several threads at once gains no attempt") {
+  Device device;
+  Engine& engine = *device.engine;
+  const KeyHandle key = provision_pin_key(engine).key;
+  const KeyHandle plain = provision_plain_key(engine);
+  std::array<int, 4> surprises{};
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < surprises.size(); ++i)
+      threads.emplace_back([&engine, &surprises, key, plain, i] {
+        for (int round = 0; round < 10; ++round) {
+          if (engine.verify_pin(key, secret("0000"))) ++surprises.at(i);
+          if (try_to_sign(engine, plain, {}) != std::nullopt) ++surprises.at(i);
+        }
+      });
+  }
+  CHECK(surprises == std::array<int, 4>{});
+  CHECK(pin_errors(engine, key) == 3);
+  CHECK(try_to_sign(engine, key, with_pin("1234")) == Status::authorization);
 }
 
 TEST_CASE("PIN: it is judged before everything else in the call, and counts") {

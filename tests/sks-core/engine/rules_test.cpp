@@ -26,4 +26,23 @@ TEST_CASE("algorithm rules: a symmetric key takes no asymmetric algorithm") {
   CHECK(status_of(engine::check_endorsed_fit(key)) == std::nullopt);
 }
 
+TEST_CASE("algorithm rules: a cipher takes its own key length, or those of AES when it names none") {
+  const Algorithm any{"any", Category::cipher, KeyFamily::symmetric};
+  Algorithm aes192 = any;
+  aes192.size = 24;
+  const Algorithm hmac{"hmac", Category::hmac, KeyFamily::symmetric};
+  struct Case {
+    std::size_t length;
+    bool with_any;
+    bool with_aes192;
+  };
+  for (const Case& c : {Case{0, false, false}, Case{15, false, false}, Case{16, true, false}, Case{24, true, true},
+                        Case{32, true, false}, Case{33, false, false}}) {
+    CAPTURE(c.length);
+    CHECK(engine::takes_key_length(any, c.length) == c.with_any);
+    CHECK(engine::takes_key_length(aes192, c.length) == c.with_aes192);
+    CHECK(engine::takes_key_length(hmac, c.length));
+  }
+}
+
 }  // namespace sks::test
