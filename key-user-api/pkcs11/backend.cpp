@@ -1,8 +1,11 @@
 #include "key-user-api/pkcs11/backend.h"
 
+#include "key-user-api/pkcs11/engine_shield.h"
+
 namespace sks::p11 {
 
 Result<std::unique_ptr<Backend>> Backend::open() {
+  SKS_TRY(shield_from_engines());
   SKS_LET(LocalStore store, LocalStore::open(default_store_folder()));
   return std::unique_ptr<Backend>(new Backend(std::move(store)));
 }
