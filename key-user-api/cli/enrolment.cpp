@@ -147,6 +147,7 @@ Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& s
                                std::ostream& progress) {
   std::size_t keys_told = 0;
   while (true) {
+    if (interrupted() && !session.committed()) return interruption();
     auto response = session.receive(message);
     if (!response) return session.committed() ? after_commit(to_error(response.error())) : to_error(response.error());
     if (interrupted() && !session.committed()) return interruption();

@@ -10,7 +10,7 @@
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
 #include "sks-core/engine/engine.h"
-#include "tests/key-user-api/cli/test_issuer.h"
+#include "tests/key-user-api/cli/provisioner.h"
 #include "tests/support/fakes.h"
 
 using namespace sks;
@@ -31,7 +31,7 @@ struct Store {
 
 /// One key without a PIN, and two that share one.
 std::vector<Bytes> provision_three(SecureKeyStore& store) {
-  return test::TestIssuer(store, {}).provision(
+  return test::Provisioner(store, {}).provision(
       {{"k1", "ec.nist.p256", 1, "Login \"1\"", "", 0, "CN=Jo,O=Example"},
        {"k2", "rsa2048", 0, "", "1234", 1, "CN=Jo"},
        {"k3", "ec.nist.p384", 2, "caf\xc3\xa9\x1b[2J", "1234", 3, "CN=Jo Enc"}});
@@ -172,7 +172,7 @@ TEST_CASE("sks delete: asks for what deleteProtection demands, and says why it r
 
 TEST_CASE("sks delete: a key that demands the PUK takes it and counts its tries") {
   Store store;
-  test::TestIssuer(*store.engine, {}).provision({{"k1", "ec.nist.p256", 0, "", "1234", 2, "CN=Jo"}}, 3, "87654321");
+  test::Provisioner(*store.engine, {}).provision({{"k1", "ec.nist.p256", 0, "", "1234", 2, "CN=Jo"}}, 3, "87654321");
   const std::string key = std::to_string(list_as_json(*store.engine)[0]["handle"].get<int>());
   std::ostringstream out;
   const auto wrong = run_delete({key, passwords("1234"), true}, *store.engine, nullptr, out);
@@ -187,12 +187,12 @@ TEST_CASE("sks sessions --json: open and closed sessions with exactly the docume
   std::ostringstream nothing;
   REQUIRE(run_sessions(Format::json, *store.engine, nothing));
   CHECK(json::parse(nothing.str()) == json::array());
-  test::TestIssuer closed(*store.engine, {});
+  test::Provisioner closed(*store.engine, {});
   closed.provision({{"k1", "ec.nist.p256"}});
-  const test::TestIssuer open(*store.engine, {"https://b.example/", "server-2", 1700000100, 500});
+  const test::Provisioner open(*store.engine, {"https://b.example/", "server-2", 1700000100, 500});
   std::ostringstream out;
   REQUIRE(run_sessions(Format::json, *store.engine, out));
-  const auto session = [](const test::TestIssuer& issuer, const char* state, const char* uri, const char* id, int time,
+  const auto session = [](const test::Provisioner& issuer, const char* state, const char* uri, const char* id, int time,
                           int life) {
     return json{{"handle", issuer.handle().value},
                 {"state", state},
@@ -226,10 +226,10 @@ TEST_CASE("sks device: prints the certificate that the key store attests with") 
 
 TEST_CASE("abort_stale_sessions: only open sessions beyond their life time go") {
   Store store;
-  test::TestIssuer closed(*store.engine, {"https://a.example/", "s1", 1, 1});
+  test::Provisioner closed(*store.engine, {"https://a.example/", "s1", 1, 1});
   closed.provision({{"k1", "ec.nist.p256"}});
-  const test::TestIssuer old(*store.engine, {"https://a.example/", "s2", 1000, 500});
-  const test::TestIssuer young(*store.engine, {"https://a.example/", "s3", 1001, 500});
+  const test::Provisioner old(*store.engine, {"https://a.example/", "s2", 1000, 500});
+  const test::Provisioner young(*store.engine, {"https://a.example/", "s3", 1001, 500});
   REQUIRE(abort_stale_sessions(*store.engine, 1500));
   CHECK(list_sessions(*store.engine, SessionState::open)->size() == 2);
   REQUIRE(abort_stale_sessions(*store.engine, 1501));

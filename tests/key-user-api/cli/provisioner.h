@@ -9,7 +9,7 @@ namespace sks::test {
 
 /// The issuer's end of one session, written from sks-api.md chapter 3 with nothing but HMAC and ECDH: provisions keys
 /// into a key store so that commands have something to work on. Ends the test when the key store refuses a step.
-class TestIssuer {
+class Provisioner {
  public:
   struct Key {
     std::string id;
@@ -27,7 +27,7 @@ class TestIssuer {
     std::uint16_t life_time = 1000;
   };
 
-  TestIssuer(SecureKeyStore& store, Session session);
+  Provisioner(SecureKeyStore& store, Session session);
 
   const std::string& client_session_id() const { return client_session_id_; }
   ProvisioningHandle handle() const { return handle_; }

@@ -1,4 +1,4 @@
-#include "tests/key-user-api/cli/test_issuer.h"
+#include "tests/key-user-api/cli/provisioner.h"
 
 #include <doctest/doctest.h>
 
@@ -27,7 +27,7 @@ Bytes to_vector(const crypto::Sha256Digest& digest) { return {digest.begin(), di
 
 }  // namespace
 
-TestIssuer::TestIssuer(SecureKeyStore& store, Session session) : store_(store), session_(std::move(session)) {
+Provisioner::Provisioner(SecureKeyStore& store, Session session) : store_(store), session_(std::move(session)) {
   const crypto::PrivateKey ephemeral = new_ec_key();
   SessionRequest request;
   request.session_key_algorithm = kAlgorithmPrefix + "session.1";
@@ -48,13 +48,13 @@ TestIssuer::TestIssuer(SecureKeyStore& store, Session session) : store_(store), 
   session_key_ = to_vector(crypto::hmac_sha256(shared.view(), data.view()));
 }
 
-Bytes TestIssuer::mac(std::string_view method, ByteView data) {
+Bytes Provisioner::mac(std::string_view method, ByteView data) {
   ByteWriter counter;
   counter.u16(counter_++);
   return to_vector(crypto::hmac_sha256({session_key_, as_bytes(method), counter.view()}, data));
 }
 
-KeyHandle TestIssuer::create_key(const Key& key, PinPolicyHandle policy, Bytes& public_key) {
+KeyHandle Provisioner::create_key(const Key& key, PinPolicyHandle policy, Bytes& public_key) {
   KeyEntryRequest request;
   request.id = key.id;
   request.key_entry_algorithm = kAlgorithmPrefix + "key.1";
@@ -77,7 +77,7 @@ KeyHandle TestIssuer::create_key(const Key& key, PinPolicyHandle policy, Bytes& 
   return created.handle;
 }
 
-Bytes TestIssuer::certify(const Key& key, ByteView public_key, KeyHandle handle) {
+Bytes Provisioner::certify(const Key& key, ByteView public_key, KeyHandle handle) {
   const crypto::PrivateKey authority = new_ec_key();
   const auto dn = [](std::string_view text) { return value_of(crypto::parse_dn(text)); };
   const crypto::Certificate root = value_of(crypto::issue_certificate(
@@ -93,8 +93,8 @@ Bytes TestIssuer::certify(const Key& key, ByteView public_key, KeyHandle handle)
   return leaf.der();
 }
 
-std::vector<Bytes> TestIssuer::provision(const std::vector<Key>& keys, std::uint16_t retry_limit,
-                                         const std::string& puk) {
+std::vector<Bytes> Provisioner::provision(const std::vector<Key>& keys, std::uint16_t retry_limit,
+                                          const std::string& puk) {
   PukPolicyRequest puk_policy{"PUK", {}, 0, 3, {}};
   PukPolicyHandle puk_handle;
   if (!puk.empty()) {

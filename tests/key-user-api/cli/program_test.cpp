@@ -1,0 +1,212 @@
+#include "key-user-api/cli/program.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "key-user-api/local_store.h"
+#include "sks-core/base/encoding.h"
+#include "sks-core/crypto/hash.h"
+#include "tests/key-user-api/cli/provisioner.h"
+#include "tests/support/temp_dir.h"
+
+using namespace sks;
+using namespace sks::cli;
+
+namespace {
+
+struct Outcome {
+  int exit_code;
+  std::string out;
+  std::string err;
+};
+
+/// Runs a command line; the strings stand in writable memory as those of a process do.
+Outcome run(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "sks");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  std::ostringstream out;
+  std::ostringstream err;
+  const int exit_code = run_program(take_secrets(static_cast<int>(argv.size()), argv.data()), out, err);
+  return {exit_code, out.str(), err.str()};
+}
+
+/// One line that starts with the program's name.
+bool is_one_line(const std::string& text) {
+  return text.starts_with("sks: ") && std::ranges::count(text, '\n') == 1 && text.ends_with('\n');
+}
+
+void check_refused(const Outcome& outcome, int exit_code, const std::string& part) {
+  CAPTURE(outcome.err);
+  CHECK(outcome.exit_code == exit_code);
+  CHECK(is_one_line(outcome.err));
+  CHECK(outcome.err.find(part) != std::string::npos);
+  CHECK(outcome.out.empty());
+}
+
+}  // namespace
+
+TEST_CASE("take_secrets: PINs and PUKs leave the command line, everything else stays") {
+  std::vector<std::string> arguments{"sks",   "enroll", "--pin",    "1234", "--pin=567",
+                                     "--puk", "999",    "--pinned", "--pin"};
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  const SecretArguments secrets = take_secrets(static_cast<int>(argv.size()), argv.data());
+  REQUIRE(secrets.pins.size() == 2);
+  CHECK(to_string(secrets.pins[0].view()) == "1234");
+  CHECK(to_string(secrets.pins[1].view()) == "567");
+  REQUIRE(secrets.puks.size() == 1);
+  CHECK(to_string(secrets.puks[0].view()) == "999");
+  CHECK(secrets.rest ==
+        std::vector<std::string>{"enroll", "--pin", "*", "--pin", "*", "--puk", "*", "--pinned", "--pin"});
+  CHECK(arguments[3] == std::string(4, '\0'));
+  CHECK(arguments[4] == "--pin=" + std::string(3, '\0'));
+  CHECK(arguments[6] == std::string(3, '\0'));
+}
+
+TEST_CASE("take_secrets: after -- there are no options") {
+  std::vector<std::string> arguments{"sks", "delete", "--", "--pin", "1234"};
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  const SecretArguments secrets = take_secrets(static_cast<int>(argv.size()), argv.data());
+  CHECK(secrets.pins.empty());
+  CHECK(secrets.rest.back() == "1234");
+}
+
+TEST_CASE("sks: help and version go to standard output") {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"enroll", "--help"}, {"pin", "check", "--help"}}) {
+    const Outcome help = run(arguments);
+    CHECK(help.exit_code == 0);
+    CHECK(help.out.find("--help") != std::string::npos);
+    CHECK(help.err.empty());
+  }
+  const Outcome version = run({"--version"});
+  CHECK(version.exit_code == 0);
+  CHECK(version.out.starts_with("sks "));
+}
+
+TEST_CASE("sks: wrong usage is one line and exit code 2, and never repeats a PIN") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  const std::string url = "https://127.0.0.1:1/kg";
+  test::write_file(dir.file("pins"), "1234\n");
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"frobnicate"},
+                                             {"list", "--frobnicate"},
+                                             {"list", "surplus"},
+                                             {"list", "--pin", "9081726"},
+                                             {"init", "--name"},
+                                             {"--store"},
+                                             {"pin"},
+                                             {"pin", "check"},
+                                             {"delete"},
+                                             {"enroll"},
+                                             {"enroll", "--yes"},
+                                             {"enroll", "--pin"},
+                                             {"enroll", "--pin", "9081726", "--pin-file", dir.file("pins"), url},
+                                             {"enroll", "--pin-file", dir.file("absent"), url},
+                                             {"enroll", "--ca-file", dir.file("absent"), url},
+                                             {"enroll", "--ca-file", dir.file("pins"), url},
+                                             {"enroll", "http://127.0.0.1/kg"},
+                                             {"enroll", "keygen2://?init=x"},
+                                             {"enroll", url, "surplus"}}) {
+    CAPTURE(arguments.size());
+    std::vector<std::string> with_store{"--store", store};
+    with_store.insert(with_store.end(), arguments.begin(), arguments.end());
+    const Outcome outcome = run(arguments == std::vector<std::string>{"--store"} ? arguments : with_store);
+    check_refused(outcome, kExitUsage, "");
+    CHECK(outcome.err.find("9081726") == std::string::npos);
+  }
+}
+
+TEST_CASE("sks: without a key store every command says how to make one") {
+  const test::TempDir dir;
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"list"},
+                                             {"sessions"},
+                                             {"device"},
+                                             {"delete", "1"},
+                                             {"pin", "check", "1"},
+                                             {"enroll", "https://127.0.0.1:1/"}}) {
+    std::vector<std::string> with_store{"--store", dir.file("store")};
+    with_store.insert(with_store.end(), arguments.begin(), arguments.end());
+    check_refused(run(with_store), kExitRefused, "no key store in " + dir.file("store") + "; make one with 'sks init'");
+  }
+  check_refused(run({"--store", dir.path(), "list"}), kExitRefused, dir.path());
+}
+
+TEST_CASE("sks init: makes a key store once, and tells the fingerprint of the device certificate") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  const Outcome made =
+      run({"--store", store, "init", "--name", "Jo's laptop", "--certificate-file", dir.file("device.pem")});
+  CHECK(made.exit_code == 0);
+  CHECK(made.err.empty());
+  const auto certificate = from_pem(test::read_file(dir.file("device.pem")), "CERTIFICATE");
+  REQUIRE(certificate);
+  const std::string fingerprint = to_hex(crypto::sha256(certificate->at(0)));
+  CHECK(made.out == "Key store made in " + store + "; device certificate SHA-256 " + fingerprint + "\n");
+
+  check_refused(run({"--store", store, "init"}), kExitRefused, store);
+  const Outcome device = run({"device", "--store", store});
+  CHECK(device.exit_code == 0);
+  CHECK(device.out == "device certificate SHA-256 " + fingerprint + "\n");
+  CHECK(run({"--store", store, "device", "--pem"}).out == test::read_file(dir.file("device.pem")));
+  CHECK(run({"--store", store, "list", "--json"}).out == "[]\n");
+  CHECK(run({"--store", store, "sessions", "--json"}).out == "[]\n");
+}
+
+TEST_CASE("sks init: refuses a name that no certificate can hold, and a folder that cannot be written") {
+  const test::TempDir dir;
+  check_refused(run({"--store", dir.file("a"), "init", "--name", std::string(65, 'x')}), kExitRefused, "64");
+  test::write_file(dir.file("file"), "x");
+  check_refused(run({"--store", dir.file("file") + "/store", "init"}), kExitRefused, "");
+}
+
+TEST_CASE("sks: a key store that another process uses, or that is none, is refused in one line") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  {
+    const auto held = LocalStore::open(store);
+    REQUIRE(held);
+    check_refused(run({"--store", store, "list"}), kExitRefused, "in use");
+  }
+  CHECK(run({"--store", store, "list"}).exit_code == 0);
+  test::write_file(dir.file("text"), "not a key store");
+  check_refused(run({"--store", dir.file("text"), "list"}), kExitRefused, "");
+}
+
+TEST_CASE("sks: an issuer that cannot be reached is one line and exit code 1") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  check_refused(run({"--store", store, "enroll", "--yes", "https://127.0.0.1:1/kg"}), kExitRefused, "127.0.0.1:1");
+}
+
+TEST_CASE(
+    "sks pin check and sks delete: work on a key store on disk, with PINs from the command line and from a file") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  {
+    auto opened = LocalStore::open(store);
+    REQUIRE(opened);
+    test::Provisioner(opened->engine(), {}).provision({{"k1", "ec.nist.p256", 1, "Login", "1234", 1, "CN=Jo"}});
+  }
+  const auto keys = nlohmann::json::parse(run({"--store", store, "list", "--json"}).out);
+  REQUIRE(keys.size() == 1);
+  const std::string handle = std::to_string(keys[0]["handle"].get<int>());
+  test::write_file(dir.file("pin"), "1234\n");
+  check_refused(run({"--store", store, "pin", "check", "--pin", "0000", handle}), kExitRefused,
+                "the PIN is wrong; 2 tries are left");
+  CHECK(run({"--store", store, "pin", "check", "--pin-file", dir.file("pin"), handle}).exit_code == 0);
+  check_refused(run({"--store", store, "delete", "--yes", "--pin=0000", handle}), kExitRefused, "2 tries are left");
+  CHECK(run({"--store", store, "delete", "--yes", "--pin", "1234", keys[0]["certificateFingerprint"]}).exit_code == 0);
+  CHECK(run({"--store", store, "list", "--json"}).out == "[]\n");
+}
