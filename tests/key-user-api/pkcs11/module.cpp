@@ -1,0 +1,150 @@
+#include "tests/key-user-api/pkcs11/module.h"
+
+#include <dlfcn.h>
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "sks-core/base/result.h"
+#include "tests/key-user-api/pkcs11/provision.h"
+
+namespace sks::test {
+namespace {
+
+void* library() {
+  static void* const handle = [] {
+    void* const opened = ::dlopen(SKS_PKCS11_MODULE, RTLD_NOW | RTLD_LOCAL);
+    if (opened == nullptr) MESSAGE(::dlerror());
+    SKS_CHECK(opened != nullptr);
+    return opened;
+  }();
+  return handle;
+}
+
+}  // namespace
+
+void* module_symbol(const char* name) { return ::dlsym(library(), name); }
+
+CK_FUNCTION_LIST& functions() {
+  static CK_FUNCTION_LIST* const list = [] {
+    CK_FUNCTION_LIST* got = nullptr;
+    const auto get = reinterpret_cast<CK_C_GetFunctionList>(module_symbol("C_GetFunctionList"));
+    SKS_CHECK(get != nullptr && get(&got) == CKR_OK && got != nullptr);
+    return got;
+  }();
+  return *list;
+}
+
+const std::string& shared_store() {
+  static const TempDir folder;
+  static const std::string path = [] {
+    provision_store(folder.file("store"));
+    return folder.file("store");
+  }();
+  return path;
+}
+
+void use_store(const std::string& folder) { ::setenv("SKS_STORE", folder.c_str(), 1); }
+
+Initialized::Initialized(const std::string& folder) {
+  use_store(folder);
+  REQUIRE(functions().C_Initialize(nullptr) == CKR_OK);
+}
+
+Initialized::~Initialized() { CHECK(functions().C_Finalize(nullptr) == CKR_OK); }
+
+std::vector<CK_SLOT_ID> slots() {
+  CK_ULONG count = 0;
+  REQUIRE(functions().C_GetSlotList(CK_TRUE, nullptr, &count) == CKR_OK);
+  std::vector<CK_SLOT_ID> ids(count);
+  REQUIRE(functions().C_GetSlotList(CK_TRUE, ids.data(), &count) == CKR_OK);
+  return ids;
+}
+
+CK_SLOT_ID slot_labelled(std::string_view label) {
+  for (const CK_SLOT_ID slot : slots()) {
+    CK_TOKEN_INFO info{};
+    REQUIRE(functions().C_GetTokenInfo(slot, &info) == CKR_OK);
+    if (std::memcmp(info.label, label.data(), label.size()) == 0) return slot;
+  }
+  FAIL("no token labelled " << std::string(label));
+  return 0;
+}
+
+CK_SESSION_HANDLE open_session(CK_SLOT_ID slot, CK_FLAGS flags) {
+  CK_SESSION_HANDLE session = 0;
+  REQUIRE(functions().C_OpenSession(slot, flags, nullptr, nullptr, &session) == CKR_OK);
+  return session;
+}
+
+CK_RV login(CK_SESSION_HANDLE session, std::string_view pin) {
+  Bytes copy = to_bytes(as_bytes(pin));
+  copy.push_back(0);  // an empty PIN has an address too
+  return functions().C_Login(session, CKU_USER, copy.data(), pin.size());
+}
+
+CK_FLAGS token_flags(CK_SLOT_ID slot) {
+  CK_TOKEN_INFO info{};
+  REQUIRE(functions().C_GetTokenInfo(slot, &info) == CKR_OK);
+  return info.flags;
+}
+
+CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, std::string_view value) {
+  return {type, const_cast<char*>(value.data()), value.size()};
+}
+CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, const CK_ULONG& value) {
+  return {type, const_cast<CK_ULONG*>(&value), sizeof value};
+}
+CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, const CK_BBOOL& value) {
+  return {type, const_cast<CK_BBOOL*>(&value), sizeof value};
+}
+
+std::vector<CK_OBJECT_HANDLE> find(CK_SESSION_HANDLE session, std::vector<CK_ATTRIBUTE> wanted) {
+  REQUIRE(functions().C_FindObjectsInit(session, wanted.data(), wanted.size()) == CKR_OK);
+  std::vector<CK_OBJECT_HANDLE> found;
+  for (;;) {
+    std::array<CK_OBJECT_HANDLE, 2> some{};
+    CK_ULONG count = 0;
+    REQUIRE(functions().C_FindObjects(session, some.data(), some.size(), &count) == CKR_OK);
+    if (count == 0) break;
+    found.insert(found.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  REQUIRE(functions().C_FindObjectsFinal(session) == CKR_OK);
+  return found;
+}
+
+CK_OBJECT_HANDLE find_one(CK_SESSION_HANDLE session, CK_OBJECT_CLASS object_class, std::string_view label) {
+  const auto found = find(session, {attribute(CKA_CLASS, object_class), attribute(CKA_LABEL, label)});
+  REQUIRE(found.size() == 1);
+  return found.front();
+}
+
+Bytes read(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
+  CAPTURE(type);
+  CK_ATTRIBUTE wanted{type, nullptr, 0};
+  REQUIRE(functions().C_GetAttributeValue(session, object, &wanted, 1) == CKR_OK);
+  Bytes value(wanted.ulValueLen);
+  wanted.pValue = value.data();
+  REQUIRE(functions().C_GetAttributeValue(session, object, &wanted, 1) == CKR_OK);
+  CHECK(wanted.ulValueLen == value.size());
+  return value;
+}
+
+CK_ULONG read_number(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
+  const Bytes value = read(session, object, type);
+  CK_ULONG number = 0;
+  REQUIRE(value.size() == sizeof number);
+  std::memcpy(&number, value.data(), sizeof number);
+  return number;
+}
+
+CK_RV read_failure(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
+  CK_ATTRIBUTE wanted{type, nullptr, 0};
+  const CK_RV rv = functions().C_GetAttributeValue(session, object, &wanted, 1);
+  CHECK(wanted.ulValueLen == CK_UNAVAILABLE_INFORMATION);
+  return rv;
+}
+
+}  // namespace sks::test
