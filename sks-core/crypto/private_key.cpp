@@ -79,6 +79,20 @@ Result<Bytes> sign_prepared(EVP_PKEY_CTX* context, ByteView digest) {
   });
 }
 
+// The decoder takes any number as a scalar; only those below the order of the group are keys. EVP_PKEY_private_check
+// would say the same, but does not work in a program that made an ENGINE the default for EC keys.
+Result<void> check_scalar(EVP_PKEY* key) {
+  BIGNUM* scalar = nullptr;
+  BIGNUM* order = nullptr;
+  const bool has_both = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 &&
+                        EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_EC_ORDER, &order) == 1;
+  const ossl::BigNum scalar_owner(scalar);
+  const ossl::BigNum order_owner(order);
+  if (!has_both || BN_is_zero(scalar) == 1 || BN_is_negative(scalar) == 1 || BN_cmp(scalar, order) >= 0)
+    return ossl::take_error("EC private key out of range");
+  return {};
+}
+
 Error wrong_type() { return {Status::crypto, "Key type does not fit the operation"}; }
 
 }  // namespace
@@ -107,11 +121,7 @@ Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
   if (key == nullptr) return ossl::take_error("PKCS#8 key is malformed");
   Result<PublicKey> public_key = PublicKey::from_openssl(key.get());
   if (!public_key) return Error{Status::crypto, std::move(public_key).error().detail};
-  if (public_key->kind() == KeyKind::ec) {
-    // The decoder takes any number as a scalar; only those below the order of the group are keys.
-    SKS_LET(const ossl::PkeyCtx context, new_key_context(key.get()));
-    if (EVP_PKEY_private_check(context.get()) != 1) return ossl::take_error("EC private key out of range");
-  }
+  if (public_key->kind() == KeyKind::ec) SKS_TRY(check_scalar(key.get()));
   return PrivateKey(std::move(key), std::move(public_key).value());
 }
 
