@@ -288,6 +288,16 @@ TEST_CASE("createKeyEntry: endorsed algorithms must be known, ascending and uniq
               });
 }
 
+TEST_CASE("system_key_source: a seed never decides the key") {
+  const Algorithm& p256 = *find_algorithm(kSks + "ec.nist.p256");
+  const Bytes seed(64, 7);
+  const auto first = system_key_source().generate(p256, {}, seed);
+  const auto second = system_key_source().generate(p256, {}, seed);
+  REQUIRE(first);
+  REQUIRE(second);
+  CHECK(first->public_key().spki() != second->public_key().spki());
+}
+
 TEST_CASE("getKeyHandle: finds keys only, only in its session, and never aborts") {
   Device device;
   TestIssuer issuer(*device.engine);

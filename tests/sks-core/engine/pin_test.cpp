@@ -261,6 +261,22 @@ TEST_CASE("device PIN: right or wrong, never counted") {
   CHECK(engine.delete_key(key, secret("1234")));
 }
 
+TEST_CASE("device PIN: an empty one is wrong whatever the device says") {
+  class AcceptsAll final : public DevicePinVerifier {
+   public:
+    bool verify(ByteView) override { return true; }
+  };
+  AcceptsAll verifier;
+  Device device;
+  device.config.device_pin = &verifier;
+  device.restart();
+  KeyEntryRequest request = key_request();
+  request.device_pin_protection = true;
+  const KeyHandle key = provision_plain_key(*device.engine, std::move(request));
+  CHECK(try_to_sign(*device.engine, key, {}) == Status::authorization);
+  CHECK(try_to_sign(*device.engine, key, with_pin("x")) == std::nullopt);
+}
+
 TEST_CASE("biometrics: each cell of the specification's table") {
   struct Case {
     std::uint8_t protection;

@@ -89,6 +89,18 @@ TEST_CASE("signData: Ed25519 signs the message itself, signHashedData does not k
   CHECK(sign(engine, provision(engine, "ec.nist.p256"), kSks + "ed25519") == Status::crypto);
 }
 
+TEST_CASE("signData: an Ed448 key does not sign as Ed25519") {
+  Algorithm ed448 = *find_algorithm(kSks + "ed25519");
+  ed448.kind = KeyKind::ed448;
+  Device device;
+  TestIssuer issuer(*device.engine);
+  REQUIRE(issuer.open());
+  device.keys.queue(crypto::PrivateKey::generate(ed448).value());
+  const KeyHandle key = issuer.create_certified_key(key_request()).value().handle;
+  REQUIRE(issuer.close());
+  CHECK(sign(*device.engine, key, kSks + "ed25519") == Status::crypto);
+}
+
 TEST_CASE("signHashedData: the hash-less algorithms sign whatever fits") {
   Device device;
   Engine& engine = *device.engine;
