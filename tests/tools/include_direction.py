@@ -38,7 +38,7 @@ RULES = [
     (
         "key-user-api/pkcs11/",
         ["sks-core/", "key-user-api/"],
-        ["p11-kit/"],
+        ["openssl/", "p11-kit/"],
     ),
     (
         "key-user-api/",
