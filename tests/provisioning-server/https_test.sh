@@ -1,0 +1,177 @@
+#!/bin/bash
+# Drives the sks-issuer program over real HTTPS with curl: what the process, TLS and HTTP do around the handler.
+# usage: https_test.sh SKS_ISSUER
+set -u
+ISSUER=$1
+W=$(mktemp -d)
+SERVER=
+FAILED=0
+trap 'test -n "$SERVER" && kill "$SERVER" 2>/dev/null; rm -rf "$W"' EXIT
+
+check() { # check DESCRIPTION ACTUAL EXPECTED
+  if [ "$2" = "$3" ]; then
+    echo "ok: $1"
+  else
+    echo "FAILED: $1: got '$2', expected '$3'"
+    FAILED=1
+  fi
+}
+contains() { # contains DESCRIPTION TEXT PART
+  case $2 in
+    *"$3"*) echo "ok: $1" ;;
+    *) echo "FAILED: $1: '$3' is not in '$2'"; FAILED=1 ;;
+  esac
+}
+refused() { # refused DESCRIPTION EXIT_CODE PART ARGUMENTS...: one line on stderr, nothing on stdout
+  local what=$1 code=$2 part=$3
+  shift 3
+  "$ISSUER" "$@" >"$W/out" 2>"$W/err"
+  check "$what: exit code" $? "$code"
+  check "$what: lines on stderr" "$(wc -l <"$W/err")" 1
+  check "$what: nothing on stdout" "$(cat "$W/out")" ""
+  contains "$what: says why" "$(cat "$W/err")" "$part"
+}
+free_port() {
+  local port
+  for _ in $(seq 50); do
+    port=$((20000 + RANDOM % 20000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+  done
+}
+start() { # start ARGUMENTS...: waits for the line that says it is ready
+  "$ISSUER" serve --dir "$W/issuer" "$@" >"$W/serve.out" 2>"$W/serve.err" &
+  SERVER=$!
+  for _ in $(seq 200); do
+    grep -q listening "$W/serve.out" && return 0
+    kill -0 $SERVER 2>/dev/null || break
+    sleep 0.05
+  done
+  cat "$W/serve.err"
+  return 1
+}
+stop() {
+  kill -TERM "$SERVER"
+  wait "$SERVER"
+  check "stops gracefully on SIGTERM" $? 0
+  SERVER=
+}
+CURL=(curl -sS --max-time 20 --cacert "$W/issuer/ca.pem")
+status() { "${CURL[@]}" -o /dev/null -w '%{http_code}' "$@"; }
+
+PORT=$(free_port)
+URL=https://localhost:$PORT/keygen2
+ORIGIN=https://localhost:$PORT
+
+refused "no arguments" 2 "subcommand"
+refused "unknown option" 2 "--nonsense" serve --dir "$W/x" --nonsense
+refused "init without URL" 2 "--url" init --dir "$W/x"
+refused "plain http" 1 "https://" init --dir "$W/x" --url http://localhost/k
+refused "unknown device trust" 1 "--device-trust" init --dir "$W/x" --url "$URL" --device-trust all
+refused "absent device CA" 1 "$W/absent.pem" init --dir "$W/x" --url "$URL" --device-trust "ca:$W/absent.pem"
+refused "serve without issuer" 1 "no issuer" serve --dir "$W/absent"
+refused "ticket without issuer" 1 "no issuer" ticket --dir "$W/absent" --profile default
+check "failed commands leave nothing" "$(ls "$W")" "$(printf 'err\nout')"
+
+OPEN=$("$ISSUER" init --dir "$W/issuer" --url "$URL" --device-trust open)
+check "init with open trust succeeds" $? 0
+contains "init says what open means" "$OPEN" "nothing proves where keys live"
+refused "second init" 1 "already holds an issuer" init --dir "$W/issuer" --url "$URL"
+refused "unknown profile" 1 'no profile "gold"' ticket --dir "$W/issuer" --profile gold
+refused "profile outside the folder" 1 "no profile" ticket --dir "$W/issuer" --profile ../issuer
+refused "subject that is no name" 1 "--subject" ticket --dir "$W/issuer" --profile default --subject "Jo"
+refused "malformed fingerprint" 1 "64 hexadecimal digits" register --dir "$W/issuer" --fingerprint abc
+refused "fingerprint and certificate" 2 "certificate" register --dir "$W/issuer" --fingerprint abc --certificate x
+refused "revoke of the unknown" 1 "no credential" revoke --dir "$W/issuer" --fingerprint "$(printf '%064d' 0)"
+refused "serve at a malformed address" 1 "HOST:PORT" serve --dir "$W/issuer" --listen :
+cp "$W/issuer/issuer.toml" "$W/saved.toml"
+echo 'nonsense = 1' >>"$W/issuer/issuer.toml"
+refused "broken configuration" 1 "issuer.toml:" serve --dir "$W/issuer"
+cp "$W/saved.toml" "$W/issuer/issuer.toml"
+echo 'nonsense = 1' >>"$W/issuer/profiles/pair.toml"
+refused "broken profile" 1 "pair.toml:" serve --dir "$W/issuer"
+sed -i '$d' "$W/issuer/profiles/pair.toml"
+
+start || exit 1
+check "says where it listens" "$(cat "$W/serve.out")" "listening on $URL"
+refused "port in use" 1 "cannot listen" serve --dir "$W/issuer"
+
+FINGERPRINT=$(printf 'ab%.0s' $(seq 32))
+"$ISSUER" register --dir "$W/issuer" --fingerprint "$FINGERPRINT" >/dev/null
+check "register succeeds while serving" $? 0
+check "register adds one line" "$(grep -c "^$FINGERPRINT$" "$W/issuer/registered-devices")" 1
+
+LINK=$("$ISSUER" ticket --dir "$W/issuer" --profile pair)
+contains "an invocation link" "$LINK" "keygen2://?init=https%3A%2F%2Flocalhost%3A$PORT%2Fkeygen2%3Fticket%3D"
+contains "an invocation link has the main URL" "$LINK" "&url=https%3A%2F%2Flocalhost%3A$PORT%2Fkeygen2"
+TICKET=$("$ISSUER" ticket --dir "$W/issuer" --profile default --subject "CN=Jo,O=X" --json)
+INIT=$(printf %s "$TICKET" | sed 's/.*"init":"\([^"]*\)".*/\1/')
+check "the JSON has the main URL" "$(printf %s "$TICKET" | sed 's/.*"url":"\([^"]*\)".*/\1/')" "$URL"
+
+"${CURL[@]}" -D "$W/head" -c "$W/jar" "$INIT" >"$W/body"
+contains "the first message" "$(cat "$W/body")" '"InvocationRequest"'
+contains "the first message is JSON" "$(tr -d '\r' <"$W/head")" $'\nContent-Type: application/json\n'
+contains "nothing is cached" "$(tr -d '\r' <"$W/head")" $'\nCache-Control: no-store\n'
+contains "curl keeps the cookie" "$(cat "$W/jar")" "__Host-sks-session"
+check "a ticket is used once" "$("${CURL[@]}" -o /dev/null -w '%{http_code} %{redirect_url}' "$INIT")" \
+  "302 $ORIGIN/result?outcome=refused&reason=ticket-used"
+
+head -c 1048577 /dev/zero | tr '\0' ' ' >"$W/large"
+JSON='Content-Type: application/json'
+check "unknown path" "$(status "$ORIGIN/other")" 404
+check "unknown method" "$(status -X PUT "$URL")" 405
+check "HEAD" "$(status -I "$URL")" 405
+check "wrong content type" "$(status -d x=1 "$URL")" 415
+check "body too large" "$(status -H "$JSON" --data-binary "@$W/large" "$URL")" 413
+check "body too large without asking" "$(status -H "$JSON" -H 'Expect:' --data-binary "@$W/large" "$URL")" 413
+check "chunked body too large" "$(status -H "$JSON" -H 'Transfer-Encoding: chunked' --data-binary "@$W/large" "$URL")" 413
+check "header too large" "$(status -H "X: $(head -c 20000 "$W/large" | tr ' ' x)" "$URL")" 400
+check "refusals of HTTP do not end the session" \
+  "$("${CURL[@]}" -b "$W/jar" -o /dev/null -w '%{http_code} %{redirect_url}' -H "$JSON" -d '{}' "$URL")" \
+  "302 $ORIGIN/result?outcome=refused&reason=json"
+check "a chunked body is read" "$(status -H "$JSON" -H 'Transfer-Encoding: chunked' -d '{}' "$URL")" 302
+check "Content-Type may have parameters" "$(status -H "$JSON; charset=utf-8" -d '{}' "$URL")" 302
+check "the result page" "$(status "$ORIGIN/result?outcome=complete")" 200
+check "several requests on one connection" \
+  "$("${CURL[@]}" -o /dev/null -o /dev/null -w '%{http_code} %{num_connects},' "$ORIGIN/result" "$ORIGIN/result")" "200 1,200 0,"
+check "something that is not HTTP" \
+  "$(printf 'HELLO\r\n\r\n' | openssl s_client -quiet -connect "localhost:$PORT" -CAfile "$W/issuer/ca.pem" 2>/dev/null | head -1 | tr -d '\r')" \
+  "HTTP/1.1 400 Bad Request"
+
+check "TLS 1.3" "$(status --tlsv1.3 "$ORIGIN/result")" 200
+check "TLS 1.2" "$(status --tls-max 1.2 "$ORIGIN/result")" 200
+"${CURL[@]}" --tls-max 1.1 --ciphers DEFAULT:@SECLEVEL=0 "$ORIGIN/result" >/dev/null 2>"$W/err"
+check "TLS 1.1 is refused" $? 35
+contains "TLS 1.1 is refused by the server" "$(cat "$W/err")" "alert protocol version"
+curl -sS --max-time 20 "$ORIGIN/result" >/dev/null 2>&1
+check "its certificate is not trusted without ca.pem" $? 60
+check "the address serves as well" "$(status "https://127.0.0.1:$PORT/result")" 200
+
+check "whoami without certificate" "$(status "$ORIGIN/whoami")" 403
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Mallory -days 1 \
+  -keyout "$W/mallory.key" -out "$W/mallory.pem" 2>/dev/null
+check "whoami with a stranger's certificate" "$(status --cert "$W/mallory.pem" --key "$W/mallory.key" "$ORIGIN/whoami")" 403
+openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Ghost -keyout "$W/ghost.key" 2>/dev/null |
+  openssl x509 -req -CA "$W/issuer/credential-ca.pem" -CAkey "$W/issuer/keys/credential-ca.key" -CAcreateserial \
+    -CAserial "$W/serial" -days 1 -out "$W/ghost.pem" 2>/dev/null
+contains "whoami with a certificate that is not in the records" \
+  "$("${CURL[@]}" --cert "$W/ghost.pem" --key "$W/ghost.key" "$ORIGIN/whoami")" "not in the records"
+
+# A request whose last part arrives after SIGTERM is still answered.
+{ printf 'POST /keygen2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n'
+  sleep 1; printf '{}'; sleep 1; } |
+  openssl s_client -quiet -connect "localhost:$PORT" -CAfile "$W/issuer/ca.pem" >"$W/late" 2>/dev/null &
+LATE=$!
+sleep 0.5
+stop
+wait $LATE
+contains "a request in flight is finished" "$(cat "$W/late")" "302 Found"
+contains "and told that the connection ends" "$(cat "$W/late")" "Connection: close"
+
+OTHER=$(free_port)
+start --listen "127.0.0.1:$OTHER" || exit 1
+check "listens elsewhere when asked" "$(status --connect-to "localhost:$PORT:127.0.0.1:$OTHER" "$ORIGIN/result")" 200
+stop
+
+SECRET=$(printf %s "$INIT" | sed 's/.*ticket=//')
+check "no ticket in the log" "$(grep -c "$SECRET" "$W/serve.err")" 0
+exit $FAILED

@@ -1,0 +1,154 @@
+#include "tests/provisioning-server/issuer_fixture.h"
+
+#include <doctest/doctest.h>
+#include <sqlite3.h>
+
+#include "provisioning-server/init.h"
+
+namespace sks::test {
+namespace {
+
+constexpr const char* kUrl = "https://localhost:8443/keygen2";
+
+attestation::SoftwareIdentity make_identity(const Clock& clock) {
+  auto identity = attestation::SoftwareIdentity::create("Test device", attestation::AttestationKeyType::p256, clock);
+  REQUIRE(identity);
+  return std::move(identity).value();
+}
+
+}  // namespace
+
+IssuerLab::IssuerLab(issuer::DeviceTrustMode trust) {
+  auto url = issuer::MainUrl::parse(kUrl);
+  REQUIRE(url);
+  REQUIRE(issuer::init_issuer({path, std::move(url).value(), trust, {}}, clock, system_random()));
+  restart();
+}
+
+void IssuerLab::restart() {
+  handler.reset();
+  issuer.reset();
+  auto opened = issuer::Issuer::open(path, clock);
+  REQUIRE(opened);
+  issuer = std::move(opened).value();
+  handler = std::make_unique<issuer::HttpHandler>(issuer->ports(), issuer->config().session_starts_per_second);
+}
+
+std::string IssuerLab::new_ticket(const std::string& profile, const std::string& cookie) {
+  const std::string secret = random_id(system_random());
+  issuer::Ticket ticket{issuer::digest_of(secret), profile, "CN=Jo Doe,O=Example", "", clock.now(),
+                        clock.now() + 3600,        0};
+  if (!cookie.empty()) ticket.cookie_digest = issuer::digest_of(cookie);
+  REQUIRE(issuer->repository().add_ticket(ticket, {clock.now(), "operator", "ticket", "", profile, "ok", ""}));
+  return "/keygen2?ticket=" + secret;
+}
+
+std::string IssuerLab::target_of(const std::string& location) const {
+  const std::string& origin = issuer->config().url.origin();
+  REQUIRE(location.starts_with(origin));
+  return location.substr(origin.size());
+}
+
+void IssuerLab::edit_profile(const std::string& name, const std::string& from, const std::string& to) const {
+  const std::string file = path + "/profiles/" + name + ".toml";
+  std::string content = read_file(file);
+  const std::size_t at = content.find(from);
+  REQUIRE(at != std::string::npos);
+  write_file(file, content.replace(at, from.size(), to));
+}
+
+std::int64_t IssuerLab::count(const std::string& sql) const {
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open((path + "/issuer.db").c_str(), &database) == SQLITE_OK);
+  sqlite3_stmt* statement = nullptr;
+  REQUIRE(sqlite3_prepare_v2(database, sql.c_str(), -1, &statement, nullptr) == SQLITE_OK);
+  REQUIRE(sqlite3_step(statement) == SQLITE_ROW);
+  const std::int64_t number = sqlite3_column_int64(statement, 0);
+  sqlite3_finalize(statement);
+  sqlite3_close(database);
+  return number;
+}
+
+void IssuerLab::execute(const std::string& sql) const {
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open((path + "/issuer.db").c_str(), &database) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(database);
+}
+
+Device::Device(IssuerLab& lab) : lab_(lab), identity_(make_identity(lab.clock)) {
+  auto engine = Engine::open({storage_, identity_, system_key_source(), system_random(), lab.clock});
+  REQUIRE(engine);
+  engine_ = std::move(engine).value();
+  client_ = std::make_unique<keygen2::ClientSession>(
+      *engine_, dialog_, lab.clock, keygen2::ClientContext{kUrl, "localhost", lab.issuer->tls_certificate().der()});
+}
+
+issuer::Request Device::get_request(const std::string& target) const {
+  issuer::Request request;
+  request.method = "GET";
+  request.target = target;
+  request.host = "localhost:8443";
+  request.cookies = cookie;
+  request.peer = "127.0.0.1";
+  return request;
+}
+
+issuer::Request Device::post_request(const std::string& body) const {
+  issuer::Request request = get_request("/keygen2");
+  request.method = "POST";
+  request.content_type = "application/json";
+  request.body = body;
+  return request;
+}
+
+issuer::Response Device::send(const issuer::Request& request) {
+  issuer::Response response = lab_.handler->handle(request);
+  const std::string set = header(response, "Set-Cookie");
+  if (!set.empty()) cookie = set.substr(0, set.find(';'));
+  return response;
+}
+
+std::string Device::answer(const issuer::Response& message) {
+  REQUIRE(message.status == 200);
+  REQUIRE(header(message, "Content-Type") == "application/json");
+  auto reply = client_->receive(message.body);
+  if (!reply) FAIL(reply.error().detail);
+  return std::move(reply).value();
+}
+
+issuer::Response Device::enrol(const std::string& init_target) {
+  issuer::Response response = get(init_target);
+  while (response.status == 200) response = post(answer(response));
+  return response;
+}
+
+Bytes Device::certificate(std::size_t index) {
+  KeyHandle handle;
+  for (std::size_t i = 0; i <= index; ++i) {
+    const auto next = engine_->enumerate_keys(handle);
+    REQUIRE(next);
+    REQUIRE(*next);
+    handle = (*next)->handle;
+  }
+  const auto attributes = engine_->get_key_attributes(handle);
+  REQUIRE(attributes);
+  return attributes->certificate_path.front();
+}
+
+std::string header(const issuer::Response& response, const std::string& name) {
+  std::string value;
+  for (const auto& [key, content] : response.headers)
+    if (key == name) value = content;
+  return value;
+}
+
+std::string outcome(const issuer::Response& response) {
+  if (response.status != 302) return {};
+  const std::string location = header(response, "Location");
+  if (location == "https://localhost:8443/result?outcome=complete") return "complete";
+  const std::string refused = "https://localhost:8443/result?outcome=refused&reason=";
+  return location.starts_with(refused) ? location.substr(refused.size()) : std::string();
+}
+
+}  // namespace sks::test

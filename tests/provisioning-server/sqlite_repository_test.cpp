@@ -1,0 +1,352 @@
+#include "provisioning-server/sqlite_repository.h"
+
+#include <doctest/doctest.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "tests/support/temp_dir.h"
+
+using namespace sks;
+using namespace sks::issuer;
+
+namespace {
+
+constexpr std::int64_t kNow = 1'800'000'000;
+
+AuditEntry audit(const std::string& action, std::int64_t time = kNow) {
+  return {time, "peer", action, "session", "default abc", "ok", ""};
+}
+
+Ticket ticket(const std::string& digest) { return {digest, "default", "CN=x", "", kNow, kNow + 100, 0}; }
+
+Session session(const std::string& name) {
+  Session made;
+  made.id = "id-" + name;
+  made.cookie_digest = "cookie-" + name;
+  made.ticket_digest = "ticket-" + name;
+  made.profile = "default";
+  made.profile_digest = "abc";
+  made.subject = "CN=x";
+  made.sealed_state = {1, 2, 3};
+  made.sealed_puk = {9};
+  made.last_request = "request-0";
+  made.reply = {StoredReply::Kind::message, "{}"};
+  made.created = kNow;
+  made.expires = kNow + 900;
+  return made;
+}
+
+Credential credential(const std::string& name, const Session& in) {
+  Credential made;
+  made.fingerprint = "print-" + name;
+  made.certificate = {0x30, 0x00};
+  made.subject = "CN=x";
+  made.profile = "default";
+  made.app_usage = "authentication";
+  made.friendly_name = "Key";
+  made.public_key_digest = "key-" + name;
+  made.server_session_id = in.id;
+  made.client_session_id = in.client_session_id;
+  made.device_fingerprint = "device";
+  made.key_management_key = {5};
+  return made;
+}
+
+/// A repository in a fresh folder, with helpers that look past its interface.
+struct Fixture {
+  test::TempDir folder;
+  std::string file = folder.file("issuer.db");
+  std::unique_ptr<SqliteRepository> repository;
+
+  Fixture() {
+    REQUIRE(SqliteRepository::create(file));
+    auto opened = SqliteRepository::open(file);
+    REQUIRE(opened);
+    repository = std::move(opened).value();
+  }
+  Session started(const std::string& name) const {
+    REQUIRE(repository->add_ticket(ticket("ticket-" + name), audit("ticket")));
+    const auto outcome = repository->start_session(session(name), audit("InvocationRequest"));
+    REQUIRE(outcome);
+    REQUIRE(*outcome == StartOutcome::started);
+    return session(name);
+  }
+  std::int64_t count(const std::string& sql) const {
+    sqlite3* database = nullptr;
+    REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
+    sqlite3_stmt* statement = nullptr;
+    REQUIRE(sqlite3_prepare_v2(database, sql.c_str(), -1, &statement, nullptr) == SQLITE_OK);
+    REQUIRE(sqlite3_step(statement) == SQLITE_ROW);
+    const std::int64_t number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(database);
+    return number;
+  }
+};
+
+Step step_of(const Session& before, SessionPhase to) {
+  Step step{before.phase, before.version, before, {}, audit("step")};
+  step.after.phase = to;
+  return step;
+}
+
+StepOutcome commit(SqliteRepository& repository, const Step& step) {
+  const auto outcome = repository.commit_step(step);
+  REQUIRE(outcome);
+  return *outcome;
+}
+
+}  // namespace
+
+TEST_CASE("SqliteRepository: a file that is no database of an issuer is refused in one sentence") {
+  const test::TempDir folder;
+  CHECK(SqliteRepository::open(folder.file("absent")).error().status == Status::not_available);
+  test::write_file(folder.file("text"), std::string(4096, 'x'));
+  CHECK(SqliteRepository::open(folder.file("text")).error().status == Status::option);
+  test::write_file(folder.file("empty"), "");
+  CHECK(SqliteRepository::open(folder.file("empty")).error().status == Status::option);
+
+  const Fixture fixture;
+  CHECK(SqliteRepository::create(fixture.file).error().status == Status::option);
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(fixture.file.c_str(), &database) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(database, "PRAGMA user_version = 99", nullptr, nullptr, nullptr) == SQLITE_OK);
+  sqlite3_close(database);
+  const auto newer = SqliteRepository::open(fixture.file);
+  REQUIRE_FALSE(newer);
+  CHECK(newer.error().detail.find("format version 99") != std::string::npos);
+}
+
+TEST_CASE("SqliteRepository: only the owner can read the files") {
+  const Fixture fixture;
+  for (const char* const suffix : {"", "-wal"}) {
+    struct stat status {};
+    REQUIRE(stat((fixture.file + suffix).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+  }
+}
+
+TEST_CASE("SqliteRepository: a ticket starts one session, within its time") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  CHECK(*repository.start_session(session("a"), audit("start")) == StartOutcome::ticket_unknown);
+  REQUIRE(repository.add_ticket(ticket("ticket-a"), audit("ticket")));
+  CHECK(*repository.start_session(session("a"), audit("start", kNow + 100)) == StartOutcome::ticket_expired);
+  CHECK(*repository.start_session(session("a"), audit("start", kNow + 99)) == StartOutcome::started);
+  CHECK((*repository.find_ticket("ticket-a"))->used == kNow + 99);
+  Session second = session("b");
+  second.ticket_digest = "ticket-a";
+  CHECK(*repository.start_session(second, audit("start")) == StartOutcome::ticket_used);
+  CHECK_FALSE(*repository.find_session("cookie-b"));
+  CHECK(fixture.count("SELECT count(*) FROM audit") == 2);  // ticket and start; refusals left nothing
+  CHECK_FALSE(*repository.find_ticket("other"));
+}
+
+TEST_CASE("SqliteRepository: gives back every field of a session and of a credential") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  Session before = fixture.started("a");
+  before.client_session_id = "client";
+  Step step = step_of(before, SessionPhase::key_creation);
+  step.after.device_fingerprint = "device";
+  step.after.sealed_state = {7, 0, 7};
+  step.after.last_request = "request-1";
+  step.after.reply = {StoredReply::Kind::redirect, "https://h/result"};
+  step.after.expires = kNow + 5;
+  step.pending = {credential("a", before)};
+  CHECK(commit(repository, step) == StepOutcome::committed);
+
+  const auto found = repository.find_session("cookie-a");
+  REQUIRE(found);
+  REQUIRE(*found);
+  const Session& after = **found;
+  CHECK(after.id == "id-a");
+  CHECK(after.ticket_digest == "ticket-a");
+  CHECK(after.profile == "default");
+  CHECK(after.profile_digest == "abc");
+  CHECK(after.subject == "CN=x");
+  CHECK(after.phase == SessionPhase::key_creation);
+  CHECK(after.version == 2);
+  CHECK(after.sealed_state == Bytes{7, 0, 7});
+  CHECK(after.sealed_puk == Bytes{9});
+  CHECK(after.last_request == "request-1");
+  CHECK(after.reply.kind == StoredReply::Kind::redirect);
+  CHECK(after.reply.text == "https://h/result");
+  CHECK(after.created == kNow);
+  CHECK(after.expires == kNow + 5);
+  CHECK(after.client_session_id == "client");
+  CHECK(after.device_fingerprint == "device");
+
+  const auto made = repository.find_credential("print-a");
+  REQUIRE(made);
+  REQUIRE(*made);
+  CHECK((*made)->certificate == Bytes{0x30, 0x00});
+  CHECK((*made)->app_usage == "authentication");
+  CHECK((*made)->friendly_name == "Key");
+  CHECK((*made)->public_key_digest == "key-a");
+  CHECK((*made)->client_session_id == "client");
+  CHECK((*made)->device_fingerprint == "device");
+  CHECK((*made)->key_management_key == Bytes{5});
+  CHECK((*made)->status == Credential::Status::pending);
+  CHECK((*repository.find_session_of(**made))->id == "id-a");
+}
+
+TEST_CASE("SqliteRepository: a step from a phase or version that is gone changes nothing") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  const Session before = fixture.started("a");
+  CHECK(commit(repository, step_of(before, SessionPhase::initialization)) == StepOutcome::committed);
+  const std::int64_t audits = fixture.count("SELECT count(*) FROM audit");
+
+  Step stale = step_of(before, SessionPhase::aborted);
+  stale.pending = {credential("stale", before)};
+  CHECK(commit(repository, stale) == StepOutcome::conflict);
+  stale.from = SessionPhase::initialization;  // the right phase, the wrong version
+  CHECK(commit(repository, stale) == StepOutcome::conflict);
+  stale.from = SessionPhase::invocation;
+  stale.from_version = 2;
+  CHECK(commit(repository, stale) == StepOutcome::conflict);
+  CHECK(fixture.count("SELECT count(*) FROM audit") == audits);
+  CHECK(fixture.count("SELECT count(*) FROM credentials") == 0);
+  CHECK((*repository.find_session("cookie-a"))->phase == SessionPhase::initialization);
+}
+
+TEST_CASE("SqliteRepository: of many threads with the same step exactly one wins") {
+  const Fixture fixture;
+  const Session before = fixture.started("a");
+  std::atomic<int> wins = 0;
+  std::atomic<int> conflicts = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&] {
+        auto own = SqliteRepository::open(fixture.file);
+        if (!own) return;
+        const auto outcome = (*own)->commit_step(step_of(before, SessionPhase::initialization));
+        if (outcome && *outcome == StepOutcome::committed) ++wins;
+        if (outcome && *outcome == StepOutcome::conflict) ++conflicts;
+      });
+  }
+  CHECK(wins == 1);
+  CHECK(conflicts == 7);
+  CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'step'") == 1);
+}
+
+TEST_CASE("SqliteRepository: a client session id or a public key is accepted once, and the whole step falls with it") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  Session first = fixture.started("a");
+  Session second = fixture.started("b");
+  first.client_session_id = second.client_session_id = "same";
+  CHECK(commit(repository, step_of(first, SessionPhase::key_creation)) == StepOutcome::committed);
+  CHECK(commit(repository, step_of(second, SessionPhase::key_creation)) == StepOutcome::duplicate);
+  second.client_session_id = "other";
+  Step step = step_of(second, SessionPhase::finalization);
+  step.pending = {credential("x", second), credential("y", second)};
+  step.pending[1].public_key_digest = step.pending[0].public_key_digest;
+  CHECK(commit(repository, step) == StepOutcome::duplicate);
+  CHECK((*repository.find_session("cookie-b"))->phase == SessionPhase::invocation);
+  CHECK(fixture.count("SELECT count(*) FROM credentials") == 0);
+  CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'step'") == 1);
+}
+
+TEST_CASE("SqliteRepository: credentials become valid with the last step and with no other") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  const Session before = fixture.started("a");
+  Step create = step_of(before, SessionPhase::finalization);
+  create.pending = {credential("a", before)};
+  CHECK(commit(repository, create) == StepOutcome::committed);
+  CHECK((*repository.find_credential("print-a"))->status == Credential::Status::pending);
+  CHECK(*repository.revoke_credential("print-a", audit("revoke")) == RevokeOutcome::not_issued);
+
+  Session middle = before;
+  middle.phase = SessionPhase::finalization;
+  middle.version = 2;
+  Step last = step_of(middle, SessionPhase::done);
+  last.audit.time = kNow + 7;
+  CHECK(commit(repository, last) == StepOutcome::committed);
+  CHECK((*repository.find_credential("print-a"))->status == Credential::Status::issued);
+  CHECK((*repository.find_credential("print-a"))->issued == kNow + 7);
+  const auto over = *repository.find_session("cookie-a");
+  CHECK(over->sealed_state.empty());
+  CHECK(over->sealed_puk == Bytes{9});  // the help desk needs it from now on
+
+  CHECK(*repository.revoke_credential("print-a", audit("revoke", kNow + 9)) == RevokeOutcome::revoked);
+  CHECK((*repository.find_credential("print-a"))->status == Credential::Status::revoked);
+  CHECK((*repository.find_credential("print-a"))->revoked == kNow + 9);
+  CHECK(*repository.revoke_credential("print-a", audit("revoke")) == RevokeOutcome::not_issued);
+  CHECK(*repository.revoke_credential("print-z", audit("revoke")) == RevokeOutcome::unknown);
+  CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'revoke'") == 1);
+}
+
+TEST_CASE("SqliteRepository: an aborted session leaves no secret and no valid credential, and its key may come again") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  const Session before = fixture.started("a");
+  Step create = step_of(before, SessionPhase::finalization);
+  create.pending = {credential("a", before)};
+  CHECK(commit(repository, create) == StepOutcome::committed);
+  Session middle = before;
+  middle.phase = SessionPhase::finalization;
+  middle.version = 2;
+  CHECK(commit(repository, step_of(middle, SessionPhase::aborted)) == StepOutcome::committed);
+  CHECK((*repository.find_credential("print-a"))->status == Credential::Status::abandoned);
+  CHECK((*repository.find_session("cookie-a"))->sealed_state.empty());
+  CHECK((*repository.find_session("cookie-a"))->sealed_puk.empty());
+
+  const Session again = fixture.started("b");
+  Step retry = step_of(again, SessionPhase::finalization);
+  retry.pending = {credential("b", again)};
+  retry.pending[0].public_key_digest = "key-a";
+  CHECK(commit(repository, retry) == StepOutcome::committed);
+}
+
+TEST_CASE("SqliteRepository: sessions expire at their time, each with an audit row") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  const Session before = fixture.started("a");
+  Step create = step_of(before, SessionPhase::finalization);
+  create.pending = {credential("a", before)};
+  CHECK(commit(repository, create) == StepOutcome::committed);
+  fixture.started("b");
+  CHECK(*repository.expire_sessions(kNow + 899) == 0);
+  CHECK(*repository.expire_sessions(kNow + 900) == 2);
+  CHECK(*repository.expire_sessions(kNow + 900) == 0);
+  CHECK((*repository.find_session("cookie-a"))->phase == SessionPhase::aborted);
+  CHECK((*repository.find_session("cookie-a"))->sealed_state.empty());
+  CHECK((*repository.find_credential("print-a"))->status == Credential::Status::abandoned);
+  CHECK(fixture.count("SELECT count(*) FROM audit WHERE result = 'session-expired'") == 2);
+}
+
+TEST_CASE("SqliteRepository: after a kill at any moment every step has its audit row and no other") {
+  const Fixture fixture;
+  const Session before = fixture.started("a");
+  for (int round = 1; round <= 5; ++round) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      // Moves the session as fast as it can until it is killed.
+      auto own = SqliteRepository::open(fixture.file);
+      while (own) {
+        const auto current = (*own)->find_session(before.cookie_digest);
+        if (!current || !*current) break;
+        if (!(*own)->commit_step(step_of(**current, SessionPhase::initialization))) break;
+      }
+      _exit(1);
+    }
+    usleep(static_cast<useconds_t>(20000 + 7919 * round));
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status));
+    CHECK(fixture.count("SELECT version FROM sessions") ==
+          1 + fixture.count("SELECT count(*) FROM audit WHERE action = 'step'"));
+  }
+  CHECK(fixture.count("SELECT version FROM sessions") > 1);
+}
