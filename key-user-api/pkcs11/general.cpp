@@ -56,6 +56,11 @@ CK_RV to_ckrv(Status status) {
   SKS_CHECK(false);
 }
 
+Answer<void> answer(const Result<void>& result) {
+  if (!result) return Rv{to_ckrv(result.error().status)};
+  return {};
+}
+
 Module& Module::current() {
   Module* known = g_module.load(std::memory_order_acquire);
   const int process = ::getpid();

@@ -20,14 +20,11 @@ using Answer = Result<T, Rv>;
 CK_RV to_ckrv(Status status);
 
 /// Passes an SKS result on as an answer.
+Answer<void> answer(const Result<void>& result);
 template <class T>
 Answer<T> answer(Result<T> result) {
   if (!result) return Rv{to_ckrv(result.error().status)};
-  if constexpr (std::is_void_v<T>) {
-    return {};
-  } else {
-    return std::move(result).value();
-  }
+  return std::move(result).value();
 }
 
 /// Keeps exceptions from the application, which may be written in C.

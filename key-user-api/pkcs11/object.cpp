@@ -47,10 +47,11 @@ CK_RV read_attribute(const Object& object, CK_ATTRIBUTE& attribute) {
 ObjectTable::ObjectTable(std::span<const UserKey> keys, bool private_keys_need_login, CK_OBJECT_HANDLE first_handle)
     : first_handle_(first_handle) {
   for (const UserKey& key : keys) add_key(key, private_keys_need_login);
-  std::set<Bytes> authorities;  // keys of one issuer share their authorities
+  std::set<std::string> authorities;  // keys of one issuer share their authorities
   for (const UserKey& key : keys)
     for (auto certificate = key.path.begin() + 1; certificate != key.path.end(); ++certificate)
-      if (authorities.insert(certificate->der()).second) add({ObjectKind::certificate, false, nullptr, &*certificate});
+      if (authorities.insert(to_string(certificate->der())).second)
+        add({ObjectKind::certificate, false, nullptr, &*certificate});
 }
 
 void ObjectTable::add_key(const UserKey& key, bool private_key_needs_login) {
@@ -65,7 +66,7 @@ void ObjectTable::add(const ObjectSource& source) {
   const CK_OBJECT_HANDLE handle = end_handle();
   objects_.push_back({source.kind, source.private_object, source.key, make_attributes(source)});
   for (const auto& [type, value] : objects_.back().attributes)
-    if (is_indexed(type)) index_[{type, value}].push_back(handle);
+    if (is_indexed(type)) index_[{type, to_string(value)}].push_back(handle);
 }
 
 const Object* ObjectTable::find(CK_OBJECT_HANDLE handle, bool logged_in) const {
@@ -89,7 +90,7 @@ std::vector<CK_OBJECT_HANDLE> ObjectTable::candidates(std::span<const CK_ATTRIBU
   const std::vector<CK_OBJECT_HANDLE>* shortest = nullptr;
   for (const CK_ATTRIBUTE& attribute : wanted) {
     if (!is_indexed(attribute.type)) continue;
-    const auto found = index_.find({attribute.type, to_bytes(value_of(attribute))});
+    const auto found = index_.find({attribute.type, to_string(value_of(attribute))});
     if (found == index_.end()) return {};
     if (shortest == nullptr || found->second.size() < shortest->size()) shortest = &found->second;
   }

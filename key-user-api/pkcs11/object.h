@@ -31,7 +31,7 @@ class ObjectTable {
   std::vector<CK_OBJECT_HANDLE> search(std::span<const CK_ATTRIBUTE> wanted, bool logged_in) const;
 
  private:
-  using IndexKey = std::pair<CK_ATTRIBUTE_TYPE, Bytes>;
+  using IndexKey = std::pair<CK_ATTRIBUTE_TYPE, std::string>;
 
   void add(const ObjectSource& source);
   void add_key(const UserKey& key, bool private_key_needs_login);

@@ -29,14 +29,14 @@ std::string issuer_name(std::string_view uri) {
 /// Issuer and group number: two groups of one issuer keep distinct labels, however long its name is.
 std::string label_of(std::optional<PinGroupHandle> group, const std::vector<UserKey>& keys) {
   if (!group) return std::string(kNoPinLabel);
-  const std::string number = "-" + std::to_string(group->value);
-  return issuer_name(keys.front().issuer_uri).substr(0, kLabelSize - number.size()) + number;
+  const std::string number = std::string("-").append(std::to_string(group->value));
+  return issuer_name(keys.front().issuer_uri).substr(0, kLabelSize - number.size()).append(number);
 }
 
 std::string serial_of(std::optional<PinGroupHandle> group, std::string_view device) {
   std::array<char, 9> digits{};
   std::snprintf(digits.data(), digits.size(), "%08x", group ? group->value : 0U);
-  return std::string(device) + digits.data();
+  return std::string(device).append(digits.data());
 }
 
 CK_FLAGS pin_flags(const PinState& pin) {

@@ -69,7 +69,7 @@ check_says "pkcs11-tool -O: certificate" "Certificate Object" main -O
 check_says "pkcs11-tool -O: public key" "Public Key Object" main -O
 check "pkcs11-tool -O: no private key without login" sh -c "! grep -q 'Private Key' log"
 check_says "pkcs11-tool -O --login: private key" "Private Key Object; EC" user -O
-check_says "pkcs11-tool: no extraction" "sensitive, always sensitive, never extract, local" user -O
+check_says "pkcs11-tool: no extraction" "sensitive, always sensitive, never extractable, local" user -O
 EC=$(id_of ec) RSA=$(id_of rsa)
 [ -n "$EC" ] && [ -n "$RSA" ] || { echo "FAIL no ids"; main -O; exit 1; }
 for key in ec:$EC rsa:$RSA; do
