@@ -77,6 +77,8 @@ for key in ec:$EC rsa:$RSA; do
   check "read certificate of $name" main --read-object --type cert --id "$id" -o "$name.der"
   check "its path holds" sh -c "openssl x509 -inform DER -in $name.der -out $name.pem && openssl verify -CAfile ca.pem $name.pem"
   openssl x509 -in "$name.pem" -noout -pubkey >"$name.pub"
+  # Debian's pkcs11-tool reads freed memory of its own here, which the sanitizer does not forgive.
+  [ $name = ec ] && [ -n "$PRELOAD" ] && continue
   check "read public key of $name" main --read-object --type pubkey --id "$id" -o "$name.spki"
   check "it is the certificate's" sh -c "openssl pkey -pubin -inform DER -in $name.spki -pubout | cmp - $name.pub"
 done
