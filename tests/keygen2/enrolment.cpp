@@ -1,0 +1,148 @@
+#include "tests/keygen2/enrolment.h"
+
+#include <doctest/doctest.h>
+
+namespace sks::test {
+namespace {
+
+crypto::PrivateKey new_key(const char* algorithm) {
+  Result<crypto::PrivateKey> key = crypto::PrivateKey::generate(*find_algorithm(algorithm));
+  SKS_CHECK(static_cast<bool>(key));
+  return std::move(key).value();
+}
+
+crypto::Certificate self_signed(const crypto::PrivateKey& key) {
+  crypto::CertificateTemplate what{
+      crypto::CertificateKind::ca, {{"CN", "Test CA"}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
+  Result<crypto::Certificate> certificate = crypto::issue_certificate(what, key.public_key(), nullptr, key);
+  SKS_CHECK(static_cast<bool>(certificate));
+  return std::move(certificate).value();
+}
+
+attestation::SoftwareIdentity new_identity(const Clock& clock) {
+  auto identity = attestation::SoftwareIdentity::create("Test device", attestation::AttestationKeyType::p256, clock);
+  SKS_CHECK(static_cast<bool>(identity));
+  return std::move(identity).value();
+}
+
+}  // namespace
+
+SecureBytes secret(std::string_view text) { return SecureBytes::copy_of(as_bytes(text)); }
+
+bool ScriptedUser::consent(const keygen2::ConsentRequest& request) {
+  consents.push_back(request);
+  return agrees;
+}
+
+std::optional<SecureBytes> ScriptedUser::choose_pin(const keygen2::PinRequest& request, const std::string& problem) {
+  requests.push_back(request);
+  problems.push_back(problem);
+  if (pins.empty()) return std::nullopt;
+  SecureBytes pin = secret(pins.front());
+  pins.pop_front();
+  return pin;
+}
+
+bool ScriptedUser::accept_many_keys(std::size_t count) {
+  many = count;
+  return accepts_many;
+}
+
+TestAuthority::TestAuthority() : key_(new_key(kP256)), certificate_(self_signed(key_)) {}
+
+Result<void> TestAuthority::accept_device(const std::vector<Bytes>& path) {
+  devices.push_back(path);
+  if (accepts) return {};
+  return Error{Status::not_allowed, "unknown device"};
+}
+
+Result<std::vector<Bytes>> TestAuthority::certify(const keygen2::AttestedKey& key) {
+  if (!certifies) return Error{Status::not_allowed, "no more certificates"};
+  certified.push_back(key.id);
+  crypto::CertificateTemplate what{
+      crypto::CertificateKind::tls_client, {{"CN", key.id}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
+  SKS_LET(crypto::Certificate certificate,
+          crypto::issue_certificate(what, mistakes_key ? key_.public_key() : key.public_key, &certificate_, key_));
+  return std::vector<Bytes>{certificate.der(), certificate_.der()};
+}
+
+keygen2::KeySpec key_spec(const char* algorithm, std::uint8_t app_usage) {
+  keygen2::KeySpec key;
+  key.app_usage = app_usage;
+  key.key_algorithm = algorithm;
+  return key;
+}
+
+keygen2::IssuancePlan plan_with_key() {
+  keygen2::IssuancePlan plan;
+  plan.issuer_uri = kIssuerUri;
+  plan.keys.push_back(key_spec());
+  return plan;
+}
+
+Enrolment::Enrolment(keygen2::IssuancePlan issuance_plan)
+    : plan(std::move(issuance_plan)), identity(new_identity(clock)) {
+  Result<std::unique_ptr<Engine>> opened =
+      Engine::open({storage, identity, system_key_source(), system_random(), clock});
+  REQUIRE(opened);
+  store = std::move(opened).value();
+  client.emplace(*store, user, clock,
+                 keygen2::ClientContext{kIssuerUri, "issuer.example.com", server_certificates.front()});
+}
+
+std::string Enrolment::start() {
+  auto started = keygen2::IssuerSession::start(plan, issuer_context());
+  if (!started) FAIL(started.error().detail);
+  issuer.emplace(std::move(started).value());
+  last = issuer->invocation_request();
+  messages = {last};
+  passed_ = 0;
+  return last;
+}
+
+std::string Enrolment::pass(int count) {
+  for (int i = 0; i < count; ++i) {
+    keygen2::Outcome<std::string> reply = passed_++ % 2 == 0 ? to_client(last) : to_issuer(last);
+    if (!reply) FAIL(std::string(to_string(reply.error().error_class)), ": ", reply.error().detail);
+    last = std::move(reply).value();
+    messages.push_back(last);
+  }
+  return last;
+}
+
+keygen2::Outcome<std::string> Enrolment::to_client(const std::string& message) { return client->receive(message); }
+
+keygen2::Outcome<std::string> Enrolment::to_issuer(const std::string& message) {
+  if (saves_issuer) {
+    auto restored = keygen2::IssuerSession::restore(issuer->save());
+    REQUIRE(restored);
+    issuer.emplace(std::move(restored).value());
+  }
+  return issuer->receive(message, authority, issuer_context());
+}
+
+std::size_t Enrolment::count_sessions(SessionState state) {
+  std::size_t count = 0;
+  ProvisioningHandle at;
+  for (;;) {
+    const auto next = store->enumerate_provisioning_sessions(at, state);
+    REQUIRE(next);
+    if (!*next) return count;
+    at = (*next)->handle;
+    ++count;
+  }
+}
+
+std::vector<KeyHandle> Enrolment::keys() {
+  std::vector<KeyHandle> result;
+  KeyHandle at;
+  for (;;) {
+    const auto next = store->enumerate_keys(at);
+    REQUIRE(next);
+    if (!*next) return result;
+    at = (*next)->handle;
+    result.push_back(at);
+  }
+}
+
+}  // namespace sks::test

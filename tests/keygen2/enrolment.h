@@ -1,0 +1,100 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attestation/device_identity.h"
+#include "keygen2/client_session.h"
+#include "keygen2/issuer_session.h"
+#include "sks-core/engine/engine.h"
+#include "tests/support/fakes.h"
+
+/// A device, its user and an issuer in one process, and the messages between them.
+namespace sks::test {
+
+inline constexpr std::int64_t kNow = 1800000000;  // 2027-01-15T08:00:00Z
+inline constexpr const char* kIssuerUri = "https://issuer.example.com/kg2";
+inline constexpr const char* kP256 = "https://webpki.github.io/sks/algorithm#ec.nist.p256";
+inline constexpr const char* kRsa2048 = "https://webpki.github.io/sks/algorithm#rsa2048";
+inline constexpr const char* kEcdsaSha256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256";
+inline constexpr const char* kEcdsaSha384 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384";
+inline constexpr const char* kRsaSha256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+
+SecureBytes secret(std::string_view text);
+
+/// A user who gives the queued answers, and then cancels.
+class ScriptedUser final : public keygen2::UserDialog {
+ public:
+  bool consent(const keygen2::ConsentRequest& request) override;
+  std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
+  bool accept_many_keys(std::size_t count) override;
+
+  bool agrees = true;
+  bool accepts_many = false;
+  std::deque<std::string> pins;
+  std::vector<keygen2::ConsentRequest> consents;
+  std::vector<keygen2::PinRequest> requests;
+  std::vector<std::string> problems;
+  std::size_t many = 0;
+};
+
+/// A certificate authority that certifies every attested key.
+class TestAuthority final : public keygen2::IssuerDecisions {
+ public:
+  TestAuthority();
+  Result<void> accept_device(const std::vector<Bytes>& path) override;
+  Result<std::vector<Bytes>> certify(const keygen2::AttestedKey& key) override;
+
+  bool accepts = true;
+  bool certifies = true;
+  bool mistakes_key = false;  ///< certifies its own key instead
+  std::vector<std::vector<Bytes>> devices;
+  std::vector<std::string> certified;
+
+ private:
+  crypto::PrivateKey key_;
+  crypto::Certificate certificate_;
+};
+
+/// Specs of keys and policies to vary.
+keygen2::KeySpec key_spec(const char* algorithm = kP256, std::uint8_t app_usage = 1);
+keygen2::IssuancePlan plan_with_key();
+
+class Enrolment {
+ public:
+  explicit Enrolment(keygen2::IssuancePlan issuance_plan);
+
+  /// Starts the issuer; gives the first message.
+  std::string start();
+  /// Passes `count` messages on, from the last one; gives the new last one. Ends the test on a failure.
+  std::string pass(int count);
+  keygen2::Outcome<std::string> to_client(const std::string& message);
+  keygen2::Outcome<std::string> to_issuer(const std::string& message);
+
+  std::size_t count_sessions(SessionState state);
+  std::vector<KeyHandle> keys();
+
+  keygen2::IssuancePlan plan;
+  FakeClock clock{kNow};
+  FakeClock issuer_clock{kNow};
+  InMemoryStorage storage;
+  attestation::SoftwareIdentity identity;
+  std::unique_ptr<Engine> store;
+  ScriptedUser user;
+  TestAuthority authority;
+  std::vector<Bytes> server_certificates{Bytes{1, 2, 3}};
+  std::optional<keygen2::ClientSession> client;
+  std::optional<keygen2::IssuerSession> issuer;
+  /// The issuer is saved and restored before each message.
+  bool saves_issuer = false;
+  std::string last;
+  std::vector<std::string> messages;
+
+ private:
+  keygen2::IssuerContext issuer_context() { return {issuer_clock, system_random(), server_certificates}; }
+  int passed_ = 0;
+};
+
+}  // namespace sks::test
