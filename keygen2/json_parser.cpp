@@ -8,6 +8,9 @@ namespace sks::keygen2::json {
 namespace {
 
 constexpr std::size_t kMaxDepth = 32;
+/// A value costs far more memory than its two bytes "0," of text, and looking for equal names costs time.
+constexpr std::size_t kMaxValues = 200'000;
+constexpr std::size_t kMaxProperties = 64;
 
 /// Builds the tree and refuses what nlohmann's own tree would hide: equal names, null, fractions, -0, deep nesting.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
@@ -45,6 +48,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
     Container& top = open_.back();
+    if (top.names.size() == kMaxProperties) return refuse("an object has too many properties");
     const auto at = std::ranges::lower_bound(top.names, name);
     if (at != top.names.end() && *at == name) return refuse("a property occurs twice in one object");
     top.names.insert(at, name);
@@ -87,6 +91,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
   bool add(Value value) {
     if (open_.empty()) return refuse("the message is not an object");
+    if (++values_ > kMaxValues) return refuse("the message contains too many values");
     Value& top = open_.back().value;
     if (top.type == Type::array)
       top.elements.push_back(std::move(value));
@@ -96,6 +101,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   std::vector<Container> open_;
+  std::size_t values_ = 0;
   std::unique_ptr<Value> root_;
   std::string problem_;
 };

@@ -115,6 +115,23 @@ TEST_CASE("JsonDocument: what is not strict JSON is refused with JSON") {
   }
 }
 
+TEST_CASE("JsonDocument: the number of values and of properties is bounded") {
+  const auto array_of = [](std::size_t count) {
+    std::string text = "{\"a\":[0";
+    for (std::size_t i = 1; i < count; ++i) text += ",0";
+    return text + "]}";
+  };
+  CHECK(JsonDocument::parse(array_of(199'999), kMaxMessageToClient));  // and the array itself
+  CHECK_FALSE(JsonDocument::parse(array_of(200'000), kMaxMessageToClient));
+  const auto object_of = [](int count) {
+    std::string text = "{\"p0\":0";
+    for (int i = 1; i < count; ++i) text += ",\"p" + std::to_string(i) + "\":0";
+    return text + "}";
+  };
+  CHECK(JsonDocument::parse(object_of(64), kMaxMessageToClient));
+  CHECK_FALSE(JsonDocument::parse(object_of(65), kMaxMessageToClient));
+}
+
 TEST_CASE("JsonReader: types, ranges and syntax of values") {
   using Read = void (*)(JsonReader&);
   const Read text = [](JsonReader& in) { in.text("v"); };

@@ -50,7 +50,9 @@ class Validator {
         {"dependentRequired", &Validator::dependent_required},
     };
     if (schema.is_boolean()) return verdict(schema.get<bool>(), at, "false");
-    for (const auto& [name, argument] : schema.items()) {
+    for (const auto& item : schema.items()) {
+      const std::string& name = item.key();
+      const json& argument = item.value();
       if (name == "then" || name == "else") continue;  // belong to "if"
       if (name == "$schema" || name == "$id" || name == "$defs" || name == "title" || name == "description") continue;
       const auto keyword = keywords.find(name);
