@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Runs the quickstart with the programs of a build folder, checks what it says, and that it leaves nothing running.
-# usage: quickstart.sh BUILD_FOLDER [LIBRARY_TO_PRELOAD]
+# usage: quickstart.sh BUILD_FOLDER
 set -euo pipefail
 source=$(cd "$(dirname "$0")/../.." && pwd)
 build=$1
 work=$build/quickstart-test
 
-output=$(SKS_QUICKSTART_BUILD=$build SKS_QUICKSTART_PRELOAD=${2:-} "$source/scripts/quickstart" "$work")
+# A sanitized module brings the sanitizer into curl late, and curl's own leaks are not ours to judge. (Preloading the
+# sanitizer instead makes curl hang in setlocale.)
+export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
+output=$(SKS_QUICKSTART_BUILD=$build "$source/scripts/quickstart" "$work")
 printf '%s\n' "$output"
 
 expect() {
