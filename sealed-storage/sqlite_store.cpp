@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 
 #include "sealed-storage/folder_lock.h"
 #include "sealed-storage/master_key.h"
@@ -40,6 +41,10 @@ constexpr const char* kPutRecord =
 /// The kinds that belong to the engine; the others are the store's own.
 constexpr std::uint8_t kFirstEngineKind = 1;
 constexpr std::uint8_t kLastEngineKind = 127;
+
+constexpr std::int64_t kMaxHandle = std::numeric_limits<std::uint32_t>::max();
+/// No store gets there by writing, but the header's generation is not sealed.
+constexpr std::int64_t kLastGeneration = std::numeric_limits<std::int64_t>::max();
 
 struct Files {
   explicit Files(std::string path) : folder(std::move(path)) {}
@@ -188,6 +193,7 @@ Result<Header> read_header(Database& database, const Files& files) {
   std::copy(store_id.begin(), store_id.end(), header.store_id.begin());
   header.key_check = to_bytes(select.blob(1));
   header.generation = select.integer(2);
+  if (header.generation < 0) return missing;
   return header;
 }
 
@@ -244,14 +250,16 @@ struct SqliteStore::Impl {
   bool in_transaction = false;
 
   /// The plaintext of the row that a statement stands on, whose first columns are generation and sealed.
-  Result<SecureBytes> open_row(const Statement& row, std::uint8_t kind, std::uint32_t handle,
+  ///
+  /// The constraints of the schema bind us, not somebody else who writes to the file: `handle` may be any number, and
+  /// cut to 32 bits it would pass for another record.
+  Result<SecureBytes> open_row(const Statement& row, std::uint8_t kind, std::int64_t handle,
                                std::int64_t newest) const {
+    const std::string name = "the sealed record " + std::to_string(kind) + "/" + std::to_string(handle);
+    if (handle < 0 || handle > kMaxHandle) return Error{Status::crypto, name + " was altered or does not belong there"};
     const std::int64_t found = row.integer(0);
-    if (found < 1 || found > newest) {
-      return Error{Status::crypto, "the sealed record " + std::to_string(kind) + "/" + std::to_string(handle) +
-                                       " claims to be newer than the key store"};
-    }
-    return sealer.open({kind, handle, static_cast<std::uint64_t>(found)}, row.blob(1));
+    if (found < 1 || found > newest) return Error{Status::crypto, name + " claims to be newer than the key store"};
+    return sealer.open({kind, static_cast<std::uint32_t>(handle), static_cast<std::uint64_t>(found)}, row.blob(1));
   }
 
   Result<std::optional<SecureBytes>> read(std::uint8_t kind, std::uint32_t handle, std::int64_t newest) {
@@ -289,6 +297,9 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
 
   Result<void> put(RecordId id, ByteView value) override {
     if (value.size() > sealed::kMaxValue) return Error{Status::storage, "a record is too large for the key store"};
+    if (generation_ == kLastGeneration) {
+      return Error{Status::storage, "the key store has used up the generations of its records"};
+    }
     const std::uint8_t kind = engine_kind(id.kind);
     const std::int64_t generation = ++generation_;
     const SecureBytes plaintext = sealed::encode_value(value);
@@ -312,7 +323,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
         SKS_LET(const bool row, next.bind(1, number).bind(2, last).step());
         if (!row) return {};
         last = next.integer(2);
-        SKS_LET(plaintext, store_.open_row(next, number, static_cast<std::uint32_t>(last), generation_));
+        SKS_LET(plaintext, store_.open_row(next, number, last, generation_));
       }
       SKS_LET(const ByteView value, sealed::decode_value(plaintext.view()));
       SKS_TRY(visit(static_cast<std::uint32_t>(last), value));

@@ -98,6 +98,44 @@ TEST_CASE("a scan that meets an altered record fails") {
   CHECK(visited == 1);
 }
 
+TEST_CASE("a row whose handle does not fit into 32 bits is refused, also where the rest of it would fit") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("PRAGMA ignore_check_constraints = ON; UPDATE record SET handle = 4294967297 WHERE kind = 3");
+  const auto store = fixture.open();
+  const auto transaction = store->begin();
+  REQUIRE(transaction);
+  int visited = 0;
+  const Result<void> scanned = (*transaction)->scan(RecordKind::key, [&](std::uint32_t, ByteView) -> Result<void> {
+    ++visited;
+    return {};
+  });
+  REQUIRE_FALSE(scanned);
+  CHECK(scanned.error().status == Status::crypto);
+  CHECK(visited == 0);
+}
+
+TEST_CASE(
+    "a store whose generations are used up takes no record, and one with an impossible generation does not open") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("UPDATE store SET generation = 9223372036854775806");
+  fixture.put(kKey2, "the last");
+  {
+    const auto store = fixture.open();
+    const auto transaction = store->begin();
+    REQUIRE(transaction);
+    const Result<void> written = (*transaction)->put(kKey1, as_bytes("one too many"));
+    REQUIRE_FALSE(written);
+    CHECK(written.error().status == Status::storage);
+    CHECK(written.error().detail == "the key store has used up the generations of its records");
+  }
+  CHECK(fixture.get(kKey1));
+
+  fixture.sql("PRAGMA ignore_check_constraints = ON; UPDATE store SET generation = -1");
+  CHECK(fixture.open_error().status == Status::option);
+}
+
 TEST_CASE("a device identity that was altered or removed is noticed") {
   StoreFixture altered;
   altered.sql("UPDATE record SET sealed = randomblob(length(sealed)) WHERE kind = 128");
