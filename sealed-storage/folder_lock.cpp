@@ -1,12 +1,15 @@
 #include "sealed-storage/folder_lock.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
+#include <set>
 
 namespace sks::sealed {
 namespace {
@@ -22,7 +25,49 @@ std::string read_holder(int fd) {
   return {static_cast<const char*>(text.data()), digits_end};
 }
 
+/// Every lock file that this process holds. flock() belongs to the open file, which fork() shares: a child that lives
+/// on would keep the store from everybody, from itself too. So each child closes what it inherited.
+class HeldFiles {
+ public:
+  static HeldFiles& instance() {
+    static HeldFiles* const all = new HeldFiles;  // fork handlers may run after destructors of this library
+    return *all;
+  }
+
+  void add(FileDescriptor* file) {
+    const std::lock_guard guard(mutex_);
+    files_.insert(file);
+  }
+  void remove(FileDescriptor* file) {
+    const std::lock_guard guard(mutex_);
+    files_.erase(file);
+  }
+
+ private:
+  HeldFiles() {
+    SKS_CHECK(::pthread_atfork([] { instance().mutex_.lock(); }, [] { instance().mutex_.unlock(); },
+                               [] { instance().close_in_child(); }) == 0);
+  }
+
+  void close_in_child() {
+    for (FileDescriptor* const file : files_) *file = FileDescriptor();
+    mutex_.unlock();
+  }
+
+  std::mutex mutex_;
+  std::set<FileDescriptor*> files_;
+};
+
 }  // namespace
+
+FolderLock::FolderLock(FileDescriptor file) : file_(new FileDescriptor(std::move(file))) {
+  HeldFiles::instance().add(file_.get());
+}
+
+void FolderLock::Release::operator()(FileDescriptor* file) const {
+  HeldFiles::instance().remove(file);
+  delete file;
+}
 
 Result<FolderLock> FolderLock::acquire(const std::string& path) {
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -39,9 +84,10 @@ Result<FolderLock> FolderLock::acquire(const std::string& path) {
   }
   if (outcome != 0) return system_error("cannot lock " + path);
 
+  // Written over the last one before it is cut: a full disk has no room for a file that was emptied first.
   const std::string pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(file.get(), 0) != 0 ||
-      ::pwrite(file.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+  const auto size = static_cast<ssize_t>(pid.size());
+  if (::pwrite(file.get(), pid.data(), pid.size(), 0) != size || ::ftruncate(file.get(), size) != 0) {
     return system_error("cannot write " + path);
   }
   return FolderLock(std::move(file));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "sealed-storage/files.h"
@@ -7,16 +8,25 @@
 namespace sks::sealed {
 
 /// The exclusive hold of one process on a store folder. The kernel drops it when the process ends, however it ends.
+///
+/// A child that the holder forks off gets no part of it: the lock ends with the holder, and held() is false in the
+/// child.
 class FolderLock {
  public:
   /// Fails with not_available when another holder lives ("store in use by process N"), storage when the lock file
   /// cannot be written. Two holds within one process exclude each other too.
   static Result<FolderLock> acquire(const std::string& path);
 
- private:
-  explicit FolderLock(FileDescriptor file) : file_(std::move(file)) {}
+  bool held() const { return static_cast<bool>(*file_); }
 
-  FileDescriptor file_;
+ private:
+  struct Release {
+    void operator()(FileDescriptor* file) const;
+  };
+
+  explicit FolderLock(FileDescriptor file);
+
+  std::unique_ptr<FileDescriptor, Release> file_;
 };
 
 }  // namespace sks::sealed

@@ -20,6 +20,7 @@ constexpr auto kReasons = std::to_array<Reason>({
     {SQLITE_CANTOPEN, Status::storage, "the file cannot be opened"},
     {SQLITE_IOERR, Status::storage, "the disk reports an error"},
     {SQLITE_BUSY, Status::storage, "another program holds the database"},
+    {SQLITE_ERROR, Status::storage, "the database is damaged or was written by a newer SQLite"},
     {SQLITE_CORRUPT, Status::storage, "the database is damaged"},
     {SQLITE_NOTADB, Status::option, "the file is not a database"},
     {SQLITE_TOOBIG, Status::storage, "a record is too large"},
@@ -104,6 +105,10 @@ Result<Database> Database::open(const std::string& path) {
     SKS_CHECK(sqlite3_db_config(raw, setting.option, setting.value, nullptr) == SQLITE_OK);
   }
   return database;
+}
+
+void Database::leave_log() {
+  SKS_CHECK(sqlite3_db_config(database_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr) == SQLITE_OK);
 }
 
 Result<void> Database::execute(const std::string& sql) {

@@ -61,6 +61,9 @@ class Database {
   /// The one value that a pragma or query returns.
   Result<std::int64_t> query_integer(const std::string& sql);
 
+  /// Closing will leave the files as they are, instead of emptying the log into the database.
+  void leave_log();
+
   bool in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
 
  private:

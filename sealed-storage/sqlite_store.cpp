@@ -262,7 +262,14 @@ struct SqliteStore::Impl {
     return sealer.open({kind, static_cast<std::uint32_t>(handle), static_cast<std::uint64_t>(found)}, row.blob(1));
   }
 
+  /// An SQLite connection must not be used across a fork.
+  Result<void> check_process() const {
+    if (lock.held()) return {};
+    return Error{Status::not_available, "this process was forked off by the one that opened the key store"};
+  }
+
   Result<std::optional<SecureBytes>> read(std::uint8_t kind, std::uint32_t handle, std::int64_t newest) {
+    SKS_TRY(check_process());
     const sealed::StatementReset guard(statements.get);
     SKS_LET(const bool row, statements.get.bind(1, kind).bind(2, handle).step());
     if (!row) return std::optional<SecureBytes>();
@@ -284,7 +291,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
 
   ~SealedTransaction() override {
     // After some errors SQLite has rolled back by itself. When ROLLBACK fails, the next BEGIN says why.
-    if (store_.database.in_transaction()) static_cast<void>(store_.statements.rollback.run());
+    if (store_.lock.held() && store_.database.in_transaction()) static_cast<void>(store_.statements.rollback.run());
     store_.in_transaction = false;
   }
 
@@ -315,6 +322,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
   /// Each row is searched anew, so that `visit` may write.
   Result<void> scan(RecordKind kind, const std::function<Result<void>(std::uint32_t, ByteView)>& visit) override {
     const std::uint8_t number = engine_kind(kind);
+    SKS_TRY(store_.check_process());
     for (std::int64_t last = -1;;) {
       SecureBytes plaintext;
       {
@@ -341,7 +349,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
  private:
   /// After a failed write SQLite may have rolled back: what followed would then be durable one by one.
   Result<void> write(Statement& statement) {
-    if (failed_ || !store_.database.in_transaction()) {
+    if (failed_ || !store_.lock.held() || !store_.database.in_transaction()) {
       statement.reset();
       return Error{Status::storage, "the transaction has failed or ended before"};
     }
@@ -357,7 +365,10 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
 
 SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-SqliteStore::~SqliteStore() { SKS_CHECK(!impl_->in_transaction); }
+SqliteStore::~SqliteStore() {
+  SKS_CHECK(!impl_->in_transaction);
+  if (!impl_->lock.held()) impl_->database.leave_log();  // it belongs to the process that forked this one off
+}
 
 Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity) {
   const std::vector<ByteView> path(identity.certificate_path.begin(), identity.certificate_path.end());
@@ -398,6 +409,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
 }
 
 Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin() {
+  SKS_TRY(impl_->check_process());
   if (impl_->in_transaction) return Error{Status::storage, "a transaction is open already"};
   SKS_TRY(impl_->statements.begin.run());
   return std::unique_ptr<Transaction>(std::make_unique<Impl::SealedTransaction>(*impl_));

@@ -103,6 +103,50 @@ TEST_CASE("the lock outlives neither the store nor its own garbage") {
   CHECK(fixture.open_error().detail == "store in use by another process");
 }
 
+TEST_CASE("a forked child of the holder neither uses the store nor keeps it locked") {
+  const StoreFixture fixture;
+  auto store = fixture.open();
+  auto transaction = store->begin();
+  REQUIRE(transaction);
+  REQUIRE((*transaction)->put(kKey1, as_bytes("committed")));
+  REQUIRE((*transaction)->commit());
+  *transaction = nullptr;
+  auto open_transaction = store->begin();
+  REQUIRE(open_transaction);
+
+  const Child child([&](const Child::Report& report) {
+    report((*open_transaction)->put(kKey1, as_bytes("by the child")) ? "written" : "refused");
+    *open_transaction = nullptr;
+    const auto begun = store->begin();
+    report(begun ? "begun" : std::string(to_string(begun.error().status)) + " " + begun.error().detail);
+    report(store->identity() ? "identity" : "refused");
+    store = nullptr;
+    report(outcome_of_open(fixture.folder()));
+    std::string outcome = "in use";
+    for (int i = 0; i < 500 && outcome != "open"; ++i) {
+      ::usleep(10000);
+      outcome = outcome_of_open(fixture.folder());
+    }
+    report(outcome);
+    ::pause();
+  });
+  CHECK(child.report() == "refused");
+  CHECK(child.report() == "ERROR_NOT_AVAILABLE this process was forked off by the one that opened the key store");
+  CHECK(child.report() == "refused");
+  CHECK(child.report() == "ERROR_NOT_AVAILABLE store in use by process " + std::to_string(::getpid()));
+  CHECK(std::filesystem::file_size(fixture.file("store.db-wal")) > 0);  // closing the last connection removes it
+  REQUIRE((*open_transaction)->put(kKey2, as_bytes("by the parent")));
+  REQUIRE((*open_transaction)->commit());
+  *open_transaction = nullptr;
+  store = nullptr;
+  CHECK(child.report() == "open");
+
+  store = fixture.open();  // the child lives, and holds nothing
+  const auto last = store->begin();
+  REQUIRE(last);
+  CHECK(list(**last, RecordKind::key) == "1=committed 2=by the parent");
+}
+
 TEST_CASE("kill -9 releases the lock, keeps what was committed and loses what was not") {
   const StoreFixture fixture;
   fixture.put(kKey1, "before");
