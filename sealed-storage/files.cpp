@@ -57,7 +57,7 @@ Result<void> write_new_file(const std::string& path, ByteView content) {
 }
 
 Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe must not make us wait
   if (!file && errno == ENOENT) return Error{Status::not_available, path + " is missing"};
   if (!file) return system_error("cannot read " + path);
   struct stat info {};

@@ -114,6 +114,13 @@ class TemporaryFolder {
 
   const std::string& path() const { return path_; }
 
+  /// The error with `name` instead of a folder that nobody else knows.
+  Error renamed(Error error, const std::string& name) const {
+    if (const std::size_t at = error.detail.find(path_); at != std::string::npos)
+      error.detail.replace(at, path_.size(), name);
+    return error;
+  }
+
   /// Replaces an empty folder and nothing else.
   Result<void> move_to(const Files& target) {
     if (std::rename(path_.c_str(), target.folder.c_str()) == 0) {
@@ -124,6 +131,9 @@ class TemporaryFolder {
       return Error{Status::option, exists(target.database)
                                        ? "there is a key store in " + target.folder + " already"
                                        : target.folder + " is not empty: a key store needs a folder of its own"};
+    }
+    if (errno == EBUSY || errno == EXDEV) {
+      return Error{Status::option, target.folder + " is a mount point: name a folder in it for the key store"};
     }
     if (errno == ENOTDIR) return Error{Status::option, target.folder + " is not a folder"};
     return sealed::system_error("cannot create " + target.folder);
@@ -385,7 +395,9 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
   std::string pattern = target.folder + ".new-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) return sealed::system_error("cannot create " + target.folder);
   TemporaryFolder temporary(pattern);
-  SKS_TRY(write_store(Files(temporary.path()), plaintext.view()));
+  if (Result<void> written = write_store(Files(temporary.path()), plaintext.view()); !written) {
+    return temporary.renamed(std::move(written).error(), target.folder);
+  }
   SKS_TRY(sealed::sync_folder(temporary.path()));
   SKS_TRY(temporary.move_to(target));
   return sealed::sync_folder(parent);

@@ -170,6 +170,9 @@ TEST_CASE("SqliteStore::open says when the master key is missing or no file") {
   fs::create_directory(fixture.file("master.key"));
   check_error(fixture.open_error(), Status::storage, fixture.file("master.key") + " is not a file");
   fs::remove(fixture.file("master.key"));
+  REQUIRE(::mkfifo(fixture.file("master.key").c_str(), 0600) == 0);  // which must not make the program wait
+  check_error(fixture.open_error(), Status::storage, fixture.file("master.key") + " is not a file");
+  fs::remove(fixture.file("master.key"));
   fs::rename(fixture.beside("kept"), fixture.file("master.key"));
   CHECK(fixture.open());
 }
@@ -275,6 +278,16 @@ TEST_CASE("SqliteStore: a damaged page is reported as damage") {
   REQUIRE_FALSE(identity);
   check_error(identity.error(), Status::storage,
               "cannot use " + fixture.file("store.db") + ": the database is damaged");
+}
+
+TEST_CASE("SqliteStore::open reports a database of a later schema format with a reason that helps") {
+  const StoreFixture fixture;
+  std::string content = read_file(fixture.file("store.db"));
+  constexpr std::size_t kSchemaFormat = 47;  // last byte of a number in SQLite's header: 1 to 4 exist
+  content[kSchemaFormat] = 9;
+  write_file(fixture.file("store.db"), content);
+  check_error(fixture.open_error(), Status::storage,
+              "cannot use " + fixture.file("store.db") + ": the database is damaged or was written by a newer SQLite");
 }
 
 TEST_CASE("SqliteStore::open says when another program holds the database") {

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -230,6 +232,40 @@ TEST_CASE("a folder that cannot be written is reported with its reason, and noth
   });
   CHECK(outcome == "ERROR_STORAGE cannot create " + dir.file("fixed/store") + ": Permission denied");
   CHECK(entries(dir.file("fixed")).empty());
+}
+
+TEST_CASE("create names the store, not its temporary folder, when the disk takes no more") {
+  const TempDir dir;
+  Child child([&](const Child::Report& report) {
+    const rlimit limit{2000, 2000};
+    std::signal(SIGXFSZ, SIG_IGN);
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const Result<void> created = SqliteStore::create(dir.file("store"), sample_identity());
+    report(created ? "created" : std::string(to_string(created.error().status)) + " " + created.error().detail);
+  });
+  CHECK(child.report() == "ERROR_STORAGE cannot use " + dir.file("store") + "/store.db: the disk reports an error");
+  CHECK(entries(dir.path()).empty());
+}
+
+TEST_CASE("create refuses a mount point with advice") {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.file("mounted"));
+  Child child([&](const Child::Report& report) {
+    // A mount that only this process sees, and that ends with it.
+    if (::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", dir.file("mounted").c_str(), "tmpfs", 0, "size=1m") != 0)
+      return report("no mounts here");
+    const Result<void> created = SqliteStore::create(dir.file("mounted"), sample_identity());
+    report(created ? "created" : std::string(to_string(created.error().status)) + " " + created.error().detail);
+  });
+  const std::string outcome = child.report();
+  if (outcome == "no mounts here") {
+    MESSAGE("not tested: this process may not mount");
+    return;
+  }
+  CHECK(outcome == "ERROR_OPTION " + dir.file("mounted") + " is a mount point: name a folder in it for the key store");
+  CHECK(entries(dir.path()) == "mounted");
 }
 
 TEST_CASE("a store that may only be read does not open, and the message says so") {
