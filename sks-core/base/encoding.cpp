@@ -25,7 +25,7 @@ std::string encode64(ByteView bytes, std::string_view alphabet) {
   return text;
 }
 
-Result<Bytes> decode64(std::string_view text, std::string_view alphabet) {
+Result<Bytes> decode64(ByteView text, std::string_view alphabet) {
   std::array<std::int8_t, 256> values{};
   values.fill(-1);
   for (std::size_t i = 0; i < alphabet.size(); ++i)
@@ -36,8 +36,8 @@ Result<Bytes> decode64(std::string_view text, std::string_view alphabet) {
   bytes.reserve(text.size() * 3 / 4);
   std::uint32_t bits = 0;
   int count = 0;
-  for (const char c : text) {
-    const std::int8_t value = values[static_cast<std::uint8_t>(c)];
+  for (const std::uint8_t c : text) {
+    const std::int8_t value = values[c];
     if (value < 0) return Error{Status::option, "a character that base64 does not have"};
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     count += 6;
@@ -84,7 +84,7 @@ Result<Bytes> from_hex(std::string_view text) {
 
 std::string to_base64url(ByteView bytes) { return encode64(bytes, kUrlAlphabet); }
 
-Result<Bytes> from_base64url(std::string_view text) { return decode64(text, kUrlAlphabet); }
+Result<Bytes> from_base64url(std::string_view text) { return decode64(as_bytes(text), kUrlAlphabet); }
 
 Result<std::vector<Bytes>> from_pem(std::string_view text, std::string_view label) {
   const std::string begin = "-----BEGIN " + std::string(label) + "-----";
@@ -94,13 +94,15 @@ Result<std::vector<Bytes>> from_pem(std::string_view text, std::string_view labe
     at += begin.size();
     const std::size_t stop = text.find(end, at);
     if (stop == std::string_view::npos) return Error{Status::option, "a PEM block without its end"};
-    std::string body;
+    SecureBytes body(stop - at);  // may be a private key
+    std::size_t size = 0;
     for (const char c : text.substr(at, stop - at))
-      if (c != '\n' && c != '\r' && c != ' ' && c != '\t') body.push_back(c);
-    const std::size_t padding = body.size() - std::min(body.find_last_not_of('=') + 1, body.size());
-    if (body.size() % 4 != 0 || padding > 2) return Error{Status::option, "a PEM block of an impossible length"};
-    body.resize(body.size() - padding);
-    SKS_LET(Bytes block, decode64(body, kPemAlphabet));
+      if (c != '\n' && c != '\r' && c != ' ' && c != '\t') body.data()[size++] = static_cast<std::uint8_t>(c);
+    std::size_t padding = 0;
+    while (padding < size && body.data()[size - 1 - padding] == '=') ++padding;
+    if (size % 4 != 0 || padding > 2) return Error{Status::option, "a PEM block of an impossible length"};
+    body.truncate(size - padding);
+    SKS_LET(Bytes block, decode64(body.view(), kPemAlphabet));
     blocks.push_back(std::move(block));
     at = stop + end.size();
   }
@@ -108,11 +110,22 @@ Result<std::vector<Bytes>> from_pem(std::string_view text, std::string_view labe
 }
 
 std::string to_pem(ByteView der, std::string_view label) {
+  // May be a private key: nothing here may leave a copy behind by growing.
   std::string body = encode64(der, kPemAlphabet);
-  body.append((4 - body.size() % 4) % 4, '=');
-  std::string text = "-----BEGIN " + std::string(label) + "-----\n";
-  for (std::size_t at = 0; at < body.size(); at += kPemLine) text += body.substr(at, kPemLine) + "\n";
-  return text + "-----END " + std::string(label) + "-----\n";
+  const std::size_t padding = (4 - body.size() % 4) % 4;
+  const std::string begin = "-----BEGIN " + std::string(label) + "-----\n";
+  const std::string end = "-----END " + std::string(label) + "-----\n";
+  std::string text;
+  text.reserve(begin.size() + body.size() + padding + body.size() / kPemLine + 2 + end.size());
+  text += begin;
+  for (std::size_t at = 0; at < body.size(); at += kPemLine) {
+    text.append(body, at, kPemLine);
+    if (body.size() - at <= kPemLine) text.append(padding, '=');
+    text += '\n';
+  }
+  text += end;
+  cleanse({reinterpret_cast<std::uint8_t*>(body.data()), body.size()});
+  return text;
 }
 
 }  // namespace sks
