@@ -78,7 +78,7 @@ Result<void> add_alternative_names(X509* cert, const CertificateTemplate& what) 
   }
   for (const std::string& ip : what.ip_addresses) {
     ASN1_OCTET_STRING* const address = a2i_IPADDRESS(ip.c_str());
-    if (address == nullptr) return Error{Status::option, "Not an IP address: " + ip};
+    if (address == nullptr) return ossl::take_error("Not an IP address: " + ip, Status::option);
     add(GEN_IPADD, address);
   }
   if (sk_GENERAL_NAME_num(names.get()) > 0 &&
@@ -125,7 +125,7 @@ Result<std::vector<DnAttribute>> parse_dn(std::string_view text) {
     trim(current.value);
     if (!in_value || current.value.empty()) return Error{Status::option, "Name part without TYPE=value"};
     if (OBJ_txt2nid(current.type.c_str()) == NID_undef)
-      return Error{Status::option, "Unknown name attribute: " + current.type};
+      return ossl::take_error("Unknown name attribute: " + current.type, Status::option);
     attributes.push_back(std::move(current));
     current = {};
     in_value = false;
