@@ -17,7 +17,8 @@ bool lacks_a_group(Format format, ByteView pin) {
   return format == Format::string && (!has(is_lower) || !has(is_other));
 }
 
-// Steps of +1 or -1 modulo 256 from the first byte to the last. One byte alone goes nowhere.
+// Steps of +1 or -1 modulo 256 from the first byte to the last. One byte alone is no sequence: sks-api.md appendix B5,
+// as keygen2.md 8.4 has it, so that a PIN which the client accepts does not cost the session.
 bool is_sequence(ByteView pin) {
   if (pin.size() < 2) return false;
   const auto step = [pin](std::size_t i) { return static_cast<std::uint8_t>(pin[i] - pin[i - 1]); };
@@ -65,11 +66,7 @@ Result<void> check_pin_value(const PinPolicy& policy, ByteView pin) {
   if (pin.size() < policy.min_length || pin.size() > policy.max_length) return refused("PIN length");
   if (!obeys_format(policy.format, pin)) return refused("PIN syntax");
   if (restricts(kMissingGroup) && lacks_a_group(policy.format, pin)) return refused("PIN lacks a character group");
-  if (restricts(kSequence)) {
-    // Spec: sks-api.md 5.3 test 4 answers a single byte with INTERNAL.
-    if (pin.size() == 1) return Error{Status::internal, "a PIN of one byte cannot be tested for a sequence"};
-    if (is_sequence(pin)) return refused("PIN is a sequence");
-  }
+  if (restricts(kSequence) && is_sequence(pin)) return refused("PIN is a sequence");
   if (restricts(kRepeated) && repeats_a_byte(pin)) return refused("PIN repeats a character");
   if (restricts(kTwoInARow)) {
     if (has_run(pin, 2)) return refused("PIN has 2 equal characters in a row");

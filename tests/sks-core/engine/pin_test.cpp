@@ -77,10 +77,12 @@ TEST_CASE("PIN values: the specification's test table holds") {
   }
 }
 
-TEST_CASE("PIN values: a single byte cannot be tested for a sequence") {
+TEST_CASE("PIN values: a single byte is no sequence") {
   Device device;
-  CHECK(try_pin(*device.engine, kNumeric, engine::kSequence, as_bytes("1"), 1) == Status::internal);
-  CHECK(try_pin(*device.engine, kNumeric, 0, as_bytes("1"), 1) == std::nullopt);
+  CHECK(try_pin(*device.engine, kNumeric, engine::kSequence, as_bytes("1"), 1) == std::nullopt);
+  CHECK(try_pin(*device.engine, kNumeric, engine::kAllPatterns & ~engine::kMissingGroup, as_bytes("1"), 1) ==
+        std::nullopt);
+  CHECK(try_pin(*device.engine, kNumeric, engine::kSequence, as_bytes("12"), 1) == Status::option);
 }
 
 TEST_CASE("grouping: a new key's PIN is compared with the other keys of its policy") {
