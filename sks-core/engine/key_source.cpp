@@ -28,8 +28,9 @@ class SystemKeySource final : public KeySource {
 }  // namespace
 
 const KeySource& system_key_source() {
-  static const SystemKeySource source;
-  return source;
+  // Never destroyed: other threads may still make keys while the process or our module goes down.
+  static const KeySource* const source = new SystemKeySource;
+  return *source;
 }
 
 }  // namespace sks

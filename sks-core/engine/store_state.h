@@ -12,9 +12,8 @@ template <class To, class From>
 class Relation {
  public:
   const std::set<From>& of(const To& target) const {
-    static const std::set<From> none;
     const auto found = sources_.find(target);
-    return found == sources_.end() ? none : found->second;
+    return found == sources_.end() ? none_ : found->second;
   }
   void link(const To& target, From source) { sources_[target].insert(source); }
   void unlink(const To& target, From source) {
@@ -26,6 +25,7 @@ class Relation {
 
  private:
   std::map<To, std::set<From>> sources_;
+  std::set<From> none_;  // a member, because statics are destroyed when a module is unloaded
 };
 
 /// Reverse references of the committed objects.
