@@ -1,6 +1,9 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
+#include <array>
+
 #include "sks-core/base/byte_reader.h"
 #include "sks-core/base/byte_writer.h"
 #include "sks-core/crypto/x509.h"
@@ -173,6 +176,10 @@ struct CertifiedKey {
   Bytes spki;
 };
 
+// The types of which a malformed key is refused. Spec: appendix C3.
+constexpr std::array kKnownTypes{NID_rsaEncryption, NID_X9_62_id_ecPublicKey, NID_ED25519, NID_ED448, NID_X25519,
+                                 NID_X448};
+
 // Step 7 tests RSA and EC keys; a key of an unknown type is nobody's business until close.
 Result<CertifiedKey> check_certified_key(const crypto::Certificate& certificate) {
   ASN1_OBJECT* type = nullptr;
@@ -184,7 +191,7 @@ Result<CertifiedKey> check_certified_key(const crypto::Certificate& certificate)
     if (key->kind() == KeyKind::rsa || key->kind() == KeyKind::ec) SKS_TRY(check_supported(*key, "certificate"));
     return CertifiedKey{key->kind(), key->spki()};
   }
-  if (nid == NID_rsaEncryption || nid == NID_X9_62_id_ecPublicKey) return std::move(key).error();
+  if (std::ranges::find(kKnownTypes, nid) != kKnownTypes.end()) return std::move(key).error();
   return CertifiedKey{};
 }
 

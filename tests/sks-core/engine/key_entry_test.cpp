@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "sks-core/base/encoding.h"
 #include "tests/sks-core/engine/device.h"
 
@@ -363,6 +365,27 @@ TEST_CASE("setCertificatePath: an unsupported RSA size is refused, a key of anot
   CHECK(attempt(crypto::PrivateKey::generate(rsa).value().public_key().spki()) == Status::option);
   CHECK(attempt(generate_key(kSks + "rsa1024").public_key().spki()) == std::nullopt);
   CHECK(attempt(generate_key(kSks + "ed25519").public_key().spki()) == std::nullopt);
+}
+
+TEST_CASE("setCertificatePath: a malformed key of a known type is refused, one of an unknown type is not looked at") {
+  Device device;
+  Bytes der = certify(generate_key(kSks + "ed25519").public_key().spki());
+  const Bytes ed25519_oid{0x06, 0x03, 0x2b, 0x65, 0x70};
+  const auto attempt = [&](std::uint8_t last_arc, std::uint8_t unused_bits) {
+    Bytes changed = der;
+    const auto at = std::search(changed.begin(), changed.end(), ed25519_oid.begin(), ed25519_oid.end());
+    REQUIRE(changed.end() - at > 40);
+    at[4] = last_arc;
+    at[7] = unused_bits;
+    TestIssuer issuer(*device.engine);
+    REQUIRE(issuer.open());
+    const CreatedKey key = issuer.create_key_entry(key_request()).value();
+    return status_of(issuer.set_certificate_path(key, "Key", {changed}));
+  };
+  CHECK(attempt(0x70, 0) == std::nullopt);
+  CHECK(attempt(0x70, 1) == Status::crypto);  // 255 bits are no Ed25519 key
+  CHECK(attempt(0x71, 0) == Status::crypto);  // 32 bytes are no Ed448 key
+  CHECK(attempt(0x7F, 0) == std::nullopt);
 }
 
 TEST_CASE("setCertificatePath: a path is set once and only while the session is open") {
