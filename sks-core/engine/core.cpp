@@ -63,6 +63,8 @@ Result<std::shared_ptr<const crypto::PrivateKey>> Core::private_key(KeyHandle ha
   SKS_LET(const SecureBytes pkcs8, state->key_material(handle));
   Result<crypto::PrivateKey> key = crypto::PrivateKey::from_pkcs8(pkcs8.view());
   if (!key) return Error{Status::internal, "the stored private key of key " + number(handle.value) + " is malformed"};
+  if (key->public_key().spki() != state->find<KeyEntry>(handle)->public_key)
+    return Error{Status::internal, "the stored private key of key " + number(handle.value) + " is another one"};
   return key_cache.insert(handle, std::move(key).value());
 }
 

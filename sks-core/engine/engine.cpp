@@ -5,6 +5,7 @@
 namespace sks {
 
 Result<std::unique_ptr<Engine>> Engine::open(EnginePorts ports, EngineConfig config) {
+  if (ports.identity.certificate_path().empty()) return Error{Status::internal, "the device has no certificate"};
   SKS_LET(std::unique_ptr<engine::StoreState> state, engine::StoreState::load(ports.storage));
   auto impl = std::unique_ptr<Impl>(new Impl{{ports, std::move(config), std::move(state)}});
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));

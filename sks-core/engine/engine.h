@@ -44,7 +44,8 @@ using PinGroupHandle = Id<struct PinGroupTag>;
 /// The SKS: session keys, MACs, PIN policies and commits over the four ports. Knows no file and no transport.
 class Engine final : public SecureKeyStore {
  public:
-  /// Loads what the storage holds. Fails with storage (unreadable) or internal (records that contradict one another).
+  /// Loads what the storage holds. Fails with storage (unreadable) or internal (records that contradict one another,
+  /// a device without certificate).
   static Result<std::unique_ptr<Engine>> open(EnginePorts ports, EngineConfig config = {});
   ~Engine() override;
 

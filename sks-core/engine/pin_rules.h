@@ -12,8 +12,6 @@ inline constexpr std::uint8_t kRepeated = 0x08;
 inline constexpr std::uint8_t kMissingGroup = 0x10;
 inline constexpr std::uint8_t kAllPatterns = 0x1F;
 
-inline constexpr std::size_t kMaxPinLength = 128;
-
 /// Whether every byte is one that `format` allows.
 bool obeys_format(Format format, ByteView value);
 

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxUri = 1000;
 constexpr std::uint8_t kLastInputMethod = 2;
-constexpr std::uint16_t kMaxRetryLimit = 10000;
 
 Error out_of_range(std::string_view argument, unsigned value) {
   return {Status::option, std::string(argument) + " out of range: " + std::to_string(value)};

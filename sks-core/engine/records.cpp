@@ -55,6 +55,13 @@ class RecordReader : public ByteReader {
     return static_cast<Enum>(at_most(kLastOfFour));
   }
 
+  // The value of a PIN or PUK. None is empty, or an empty authorization would match it.
+  SharedSecret pin() {
+    const ByteView value = array();
+    require(!value.empty() && value.size() <= kMaxPinLength);
+    return share(SecureBytes::copy_of(value));
+  }
+
   Result<void> end(const char* what) const {
     if (!sound_ || !finish()) return Error{Status::internal, std::string("malformed record of a ") + what};
     return {};
@@ -202,6 +209,8 @@ Result<PinPolicy> PinPolicy::decode(Handle handle, ByteView record) {
   policy.min_length = in.u16();
   policy.max_length = in.u16();
   policy.input_method = in.at_most(kLastInputMethod);
+  in.require(policy.retry_limit >= 1 && policy.retry_limit <= kMaxRetryLimit);
+  in.require(policy.min_length >= 1 && policy.min_length <= policy.max_length && policy.max_length <= kMaxPinLength);
   SKS_TRY(in.end("PIN policy"));
   return policy;
 }
@@ -223,7 +232,8 @@ Result<PukPolicy> PukPolicy::decode(Handle handle, ByteView record) {
   policy.format = in.one_of_four<Format>();
   policy.retry_limit = in.u16();
   policy.error_count = in.u16();
-  policy.value = share(SecureBytes::copy_of(in.array()));
+  in.require(policy.retry_limit <= kMaxRetryLimit);
+  policy.value = in.pin();
   SKS_TRY(in.end("PUK policy"));
   return policy;
 }
@@ -242,7 +252,7 @@ Result<PinGroup> PinGroup::decode(Handle handle, ByteView record) {
   group.policy = PinPolicyHandle{in.u32()};
   group.group_class = in.at_most(kLastOfFour);
   group.error_count = in.u16();
-  group.value = share(SecureBytes::copy_of(in.array()));
+  group.value = in.pin();
   SKS_TRY(in.end("PIN group"));
   return group;
 }

@@ -27,6 +27,8 @@ enum class Protection : std::uint8_t { none, pin, puk, forbidden };
 enum class Biometrics : std::uint8_t { none, alternative, combined, exclusive };
 
 inline constexpr std::uint8_t kInputMethodTrustedGui = 2;
+inline constexpr std::size_t kMaxPinLength = 128;  ///< of PUKs too
+inline constexpr std::uint16_t kMaxRetryLimit = 10000;
 /// The highest value of every enumeration above.
 inline constexpr std::uint8_t kLastOfFour = 3;
 

@@ -65,8 +65,9 @@ void check_group(const StoreState& state, const PinGroup& group, Findings& findi
 void check_pin_policy(const StoreState& state, const PinPolicy& policy, Findings& findings) {
   const auto session = state.find<Session>(policy.session);
   findings.require(session != nullptr, "every PIN policy has a session");
-  findings.require(policy.retry_limit > 0, "a PIN policy has a retry limit");
-  if (session != nullptr && !session->is_open())
+  if (session != nullptr && session->is_open())
+    findings.require(session->name_space.contains(policy.id), "an open session knows the ids of its PIN policies");
+  else
     findings.require(!state.index().keys_of_policy.of(policy.handle).empty(), "a PIN policy outlives no key");
   if (!policy.puk_policy) return;
   const auto puk = state.find<PukPolicy>(policy.puk_policy);
@@ -77,7 +78,9 @@ void check_pin_policy(const StoreState& state, const PinPolicy& policy, Findings
 void check_puk_policy(const StoreState& state, const PukPolicy& policy, Findings& findings) {
   const auto session = state.find<Session>(policy.session);
   findings.require(session != nullptr, "every PUK policy has a session");
-  if (session != nullptr && !session->is_open())
+  if (session != nullptr && session->is_open())
+    findings.require(session->name_space.contains(policy.id), "an open session knows the ids of its PUK policies");
+  else
     findings.require(!state.index().pin_policies_of_puk.of(policy.handle).empty(),
                      "a PUK policy outlives no PIN policy");
   findings.require(policy.error_count <= policy.retry_limit, "a PUK error count stays within its limit");

@@ -254,6 +254,28 @@ TEST_CASE("Engine::open: well-formed records that contradict one another are ref
   CHECK(group_with([](auto& g) { g.error_count = 4; }) == Status::internal);
   CHECK(group_with([](auto& g) { g.policy = PinPolicyHandle{2}; }) == Status::internal);
   CHECK(group_with([](auto& g) { g.group_class = 1; }) == Status::internal);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{129}}) {
+    CAPTURE(size);
+    CHECK(group_with([&](auto& g) { g.value = engine::share(SecureBytes(size)); }) == Status::internal);
+    engine::PukPolicy puk =
+        engine::PukPolicy::decode(PukPolicyHandle{1}, sound.at({RecordKind::puk_policy, 1})).value();
+    puk.value = engine::share(SecureBytes(size));
+    CHECK(with(RecordKind::puk_policy, 1, puk.encode()) == Status::internal);
+  }
+
+  const auto policy_with = [&](std::uint32_t handle, const std::function<void(engine::PinPolicy&)>& change) {
+    engine::PinPolicy policy =
+        engine::PinPolicy::decode(PinPolicyHandle{handle}, sound.at({RecordKind::pin_policy, handle})).value();
+    change(policy);
+    return with(RecordKind::pin_policy, handle, policy.encode());
+  };
+  CHECK(policy_with(1, [](auto&) {}) == std::nullopt);
+  CHECK(policy_with(1, [](auto& p) { p.min_length = 0; }) == Status::internal);
+  CHECK(policy_with(1, [](auto& p) { p.min_length = 9; }) == Status::internal);
+  CHECK(policy_with(1, [](auto& p) { p.max_length = 129; }) == Status::internal);
+  CHECK(policy_with(1, [](auto& p) { p.retry_limit = 10001; }) == Status::internal);
+  CHECK(policy_with(1, [](auto& p) { p.id = "Other"; }) == std::nullopt);
+  CHECK(policy_with(2, [](auto& p) { p.id = "Other"; }) == Status::internal);
 
   engine::PukPolicy puk = engine::PukPolicy::decode(PukPolicyHandle{1}, sound.at({RecordKind::puk_policy, 1})).value();
   puk.error_count = 4;
@@ -271,6 +293,30 @@ TEST_CASE("signData: a private key whose record is damaged is an internal failur
   REQUIRE(transaction->put({RecordKind::key_material, key.value}, Bytes{1, 2, 3}));
   REQUIRE(transaction->commit());
   CHECK(try_to_sign(*device.engine, key, {}) == Status::internal);
+}
+
+TEST_CASE("signData: a private key that is not the key's own is an internal failure") {
+  Device device;
+  const KeyHandle key = provision_plain_key(*device.engine);
+  const SecureBytes other = generate_key(kSks + "ec.nist.p256").to_pkcs8().value();
+  const auto transaction = device.storage.begin().value();
+  REQUIRE(transaction->put({RecordKind::key_material, key.value}, other.view()));
+  REQUIRE(transaction->commit());
+  CHECK(try_to_sign(*device.engine, key, {}) == Status::internal);
+}
+
+TEST_CASE("Engine::open: a device without a certificate is refused") {
+  class NoIdentity final : public DeviceIdentity {
+   public:
+    const std::vector<Bytes>& certificate_path() const override { return none_; }
+    Result<Bytes> sign(ByteView) const override { return Error{Status::crypto, "no key"}; }
+
+   private:
+    std::vector<Bytes> none_;
+  };
+  InMemoryStorage storage;
+  const NoIdentity identity;
+  CHECK(status_of(Engine::open({storage, identity})) == Status::internal);
 }
 
 }  // namespace sks::test
