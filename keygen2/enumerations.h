@@ -5,7 +5,8 @@
 #include <string_view>
 
 /// Enumerations of KeyGen2: the position of a string is its byte in SKS calls and MAC data, for patternRestrictions the
-/// number of its bit. Spec: keygen2.md 4.14.
+/// number of its bit. The values of formats and patternRestrictions are in sks-core/base/pin_value.h. Spec: keygen2.md
+/// 4.14.
 namespace sks::keygen2 {
 
 using Names2 = std::array<std::string_view, 2>;
@@ -27,21 +28,10 @@ inline constexpr Names5 kKeyContainers{"software", "embedded", "uicc", "sdcard",
 inline constexpr std::uint8_t kActionManage = 0;
 inline constexpr std::uint8_t kActionUnlock = 1;
 
-inline constexpr std::uint8_t kFormatNumeric = 0;
-inline constexpr std::uint8_t kFormatAlphanumeric = 1;
-inline constexpr std::uint8_t kFormatString = 2;
-inline constexpr std::uint8_t kFormatBinary = 3;
-
 inline constexpr std::uint8_t kGroupingNone = 0;
 inline constexpr std::uint8_t kGroupingShared = 1;
 inline constexpr std::uint8_t kGroupingSignaturePlusStandard = 2;
 inline constexpr std::uint8_t kGroupingUnique = 3;
-
-inline constexpr std::uint8_t kPatternTwoInARow = 0x01;
-inline constexpr std::uint8_t kPatternThreeInARow = 0x02;
-inline constexpr std::uint8_t kPatternSequence = 0x04;
-inline constexpr std::uint8_t kPatternRepeated = 0x08;
-inline constexpr std::uint8_t kPatternMissingGroup = 0x10;
 
 inline constexpr std::uint8_t kInputMethodTrustedGui = 2;
 

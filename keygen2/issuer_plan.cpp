@@ -5,8 +5,9 @@
 #include "keygen2/enumerations.h"
 #include "keygen2/key_algorithm.h"
 #include "keygen2/message_common.h"
-#include "keygen2/pin_rules.h"
+#include "keygen2/pin_grouping.h"
 #include "sks-core/base/byte_reader.h"
+#include "sks-core/base/pin_value.h"
 #include "sks-core/crypto/algorithms.h"
 
 namespace sks::keygen2 {
@@ -18,13 +19,11 @@ constexpr std::string_view kBiometricFeature = "https://webpki.github.io/keygen2
 constexpr std::uint16_t kMaxSessionLifeTime = 32767;
 constexpr std::size_t kMaxSessionKeyOperations = 32000;
 constexpr std::uint16_t kMaxRetryLimit = 10000;
-constexpr std::uint16_t kMaxPassphrase = 128;
 constexpr std::size_t kMaxPolicies = 20;
 constexpr std::size_t kMaxFriendlyName = 100;
 constexpr std::size_t kMaxEndorsedAlgorithms = 255;
 constexpr std::size_t kMaxKeyParameters = 8;
 constexpr std::uint8_t kLastOfFour = 3;
-constexpr std::uint8_t kAllPatterns = 0x1F;
 
 /// A rule and the sentence that says which one it is. Rows are checked in order.
 struct Rule {
@@ -104,26 +103,27 @@ Outcome<void> check_preset_pins(const PinPolicySpec& policy) {
   if (std::ranges::none_of(policy.keys, is_preset)) return {};
   if (!std::ranges::all_of(policy.keys, is_preset))
     return Failure{ErrorClass::value, "a PIN policy mixes preset and user-defined PINs"};
-  const PinRules rules{policy.format, policy.min_length, policy.max_length, policy.pattern_restrictions};
+  const pin::Rules rules{static_cast<pin::Format>(policy.format), policy.min_length, policy.max_length,
+                         policy.pattern_restrictions};
   for (const KeySpec& key : policy.keys) {
-    const std::optional<std::string_view> problem = find_pin_problem(rules, key.preset_pin->view());
-    if (problem) return Failure{ErrorClass::value, "preset PIN: " + std::string(*problem)};
+    const std::optional<pin::BrokenRule> broken = pin::find_broken_rule(rules, key.preset_pin->view());
+    if (broken) return Failure{ErrorClass::value, "preset PIN: " + std::string(to_string(*broken))};
   }
   return check_rules({{grouping_ok(policy), "the preset PINs do not fit the grouping of their policy"}});
 }
 
 Outcome<void> check_pin_policy(const PinPolicySpec& policy, const PukPolicySpec* puk) {
-  const bool groups_exist = policy.format == kFormatAlphanumeric || policy.format == kFormatString;
-  const bool missing_group = (policy.pattern_restrictions & kPatternMissingGroup) != 0;
+  const bool groups_exist = pin::has_groups(static_cast<pin::Format>(policy.format));
+  const bool missing_group = (policy.pattern_restrictions & pin::kMissingGroup) != 0;
   SKS_TRY(check_rules({
       {!policy.keys.empty(), "a PIN policy without keys"},
-      {policy.min_length >= 1 && policy.min_length <= policy.max_length && policy.max_length <= kMaxPassphrase,
+      {policy.min_length >= 1 && policy.min_length <= policy.max_length && policy.max_length <= pin::kMaxLength,
        "the lengths of a PIN are not within 1 to 128"},
       {policy.retry_limit >= 1 && policy.retry_limit <= kMaxRetryLimit, "the retry limit of a PIN is not 1 to 10000"},
       {policy.format <= kLastOfFour, "unknown PIN format"},
       {policy.grouping <= kLastOfFour, "unknown PIN grouping"},
       {policy.input_method <= kInputMethodTrustedGui, "unknown input method"},
-      {policy.pattern_restrictions <= kAllPatterns, "unknown pattern restriction"},
+      {policy.pattern_restrictions <= pin::kAllPatterns, "unknown pattern restriction"},
       {groups_exist || !missing_group, "missing-group is for the formats alphanumeric and string"},
   }));
   for (const KeySpec& key : policy.keys) SKS_TRY(check_key(key, {&policy, puk}));
@@ -135,9 +135,10 @@ Outcome<void> check_puk_policy(const PukPolicySpec& puk) {
       {!puk.pin_policies.empty(), "a PUK policy without PIN policy"},
       {puk.format <= kLastOfFour, "unknown PUK format"},
       {puk.retry_limit <= kMaxRetryLimit, "the retry limit of a PUK is above 10000"},
-      {!puk.puk.empty() && puk.puk.size() <= kMaxPassphrase, "the length of a PUK is not within 1 to 128"},
-      {obeys_format(puk.format, puk.puk.view()), "a PUK does not obey its format"},
+      {!puk.puk.empty() && puk.puk.size() <= pin::kMaxLength, "the length of a PUK is not within 1 to 128"},
   }));
+  if (!pin::obeys_format(static_cast<pin::Format>(puk.format), puk.puk.view()))
+    return Failure{ErrorClass::value, "a PUK does not obey its format"};
   for (const PinPolicySpec& policy : puk.pin_policies) SKS_TRY(check_pin_policy(policy, &puk));
   return {};
 }

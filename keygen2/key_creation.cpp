@@ -5,6 +5,7 @@
 #include "keygen2/key_algorithm.h"
 #include "keygen2/message_common.h"
 #include "sks-core/base/byte_reader.h"
+#include "sks-core/base/pin_value.h"
 #include "sks-core/crypto/algorithms.h"
 
 /// KeyCreationRequest and KeyCreationResponse. Spec: keygen2.md 4.9, 4.10.
@@ -115,15 +116,15 @@ KeyEntrySpecifier read_key(JsonReader& in, Place place) {
 }
 
 /// Rules of 4.9 that bind a policy and its keys together.
-void check_policy(JsonReader& in, const PinPolicySpecifier& pin) {
-  if (pin.max_length < pin.min_length) in.fail(ErrorClass::value, "maxLength is below minLength");
-  const bool groups_exist = pin.format == kFormatAlphanumeric || pin.format == kFormatString;
-  if ((pin.pattern_restrictions & kPatternMissingGroup) != 0 && !groups_exist)
+void check_policy(JsonReader& in, const PinPolicySpecifier& policy) {
+  if (policy.max_length < policy.min_length) in.fail(ErrorClass::value, "maxLength is below minLength");
+  const bool missing_group = (policy.pattern_restrictions & pin::kMissingGroup) != 0;
+  if (missing_group && !pin::has_groups(static_cast<pin::Format>(policy.format)))
     in.fail(ErrorClass::value, "missing-group is for the formats alphanumeric and string");
-  for (const KeyEntrySpecifier& key : pin.keys) {
-    if (key.encrypted_pin.has_value() == pin.user_defined())
+  for (const KeyEntrySpecifier& key : policy.keys) {
+    if (key.encrypted_pin.has_value() == policy.user_defined())
       in.fail(ErrorClass::value, "a PIN policy mixes preset and user-defined PINs");
-    if (key.enable_pin_caching && pin.input_method != kInputMethodTrustedGui)
+    if (key.enable_pin_caching && policy.input_method != kInputMethodTrustedGui)
       in.fail(ErrorClass::value, "enablePinCaching asks for the inputMethod trusted-gui");
   }
 }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "keygen2/enumerations.h"
-#include "keygen2/pin_rules.h"
+#include "keygen2/pin_grouping.h"
+#include "sks-core/base/pin_value.h"
 
 namespace sks::keygen2 {
 namespace {
@@ -69,17 +69,18 @@ Outcome<SecureBytes> ask_one(const Descriptor& descriptor, const std::vector<con
                              UserDialog& dialog) {
   const PinPolicySpecifier& policy = *descriptor.policy;
   const PinRequest request = request_for(descriptor);
-  const PinRules rules{policy.format, policy.min_length, policy.max_length, policy.pattern_restrictions};
+  const pin::Rules rules{static_cast<pin::Format>(policy.format), policy.min_length, policy.max_length,
+                         policy.pattern_restrictions};
   std::string problem;
   for (int tries = 0; tries < kMaxTries; ++tries) {
-    std::optional<SecureBytes> pin = dialog.choose_pin(request, problem);
-    if (!pin) return Failure{ErrorClass::user, "no PIN was chosen"};
-    if (policy.format == kFormatAlphanumeric) to_upper_case(*pin);
-    const auto equals = [&](const SecureBytes* other) { return equal_constant_time(other->view(), pin->view()); };
-    std::optional<std::string_view> found = find_pin_problem(rules, pin->view());
-    if (!found && std::ranges::any_of(taken, equals)) found = "the PIN equals another PIN that it must differ from";
-    if (!found) return std::move(*pin);
-    problem = *found;
+    std::optional<SecureBytes> chosen = dialog.choose_pin(request, problem);
+    if (!chosen) return Failure{ErrorClass::user, "no PIN was chosen"};
+    if (rules.format == pin::Format::alphanumeric) to_upper_case(*chosen);
+    const auto equals = [&](const SecureBytes* other) { return equal_constant_time(other->view(), chosen->view()); };
+    const std::optional<pin::BrokenRule> broken = pin::find_broken_rule(rules, chosen->view());
+    const bool differs = std::ranges::none_of(taken, equals);
+    if (!broken && differs) return std::move(*chosen);
+    problem = broken ? to_string(*broken) : "the PIN equals another PIN that it must differ from";
   }
   return Failure{ErrorClass::user, "no acceptable PIN was chosen"};
 }

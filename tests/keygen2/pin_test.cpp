@@ -3,7 +3,6 @@
 #include <array>
 
 #include "keygen2/pin_collection.h"
-#include "keygen2/pin_rules.h"
 #include "tests/keygen2/enrolment.h"
 
 using namespace sks;
@@ -41,64 +40,6 @@ std::string pin_of(const CollectedPins& pins, const std::string& key) {
 }
 
 }  // namespace
-
-TEST_CASE("PIN rules: each rule refuses, in the order of chapter 8.4") {
-  constexpr std::uint8_t numeric = 0;
-  constexpr std::uint8_t alphanumeric = 1;
-  constexpr std::uint8_t string = 2;
-  constexpr std::uint8_t binary = 3;
-  struct Case {
-    const char* name;
-    std::uint8_t format;
-    std::uint8_t patterns;
-    std::string pin;
-    const char* problem;
-  };
-
-  const std::vector<Case> cases{
-      {"shortest", numeric, 0, "1234", ""},
-      {"longest", numeric, 0, "12345678", ""},
-      {"too short", numeric, 0, "123", "the PIN is too short"},
-      {"too long", numeric, 0, "123456789", "the PIN is too long"},
-      {"letters in numeric", numeric, 0, "12a4", "the PIN must consist of digits"},
-      {"capitals in alphanumeric", alphanumeric, 0, "AZ09", ""},
-      {"small letters in alphanumeric", alphanumeric, 0, "az09", "the PIN must consist of digits and letters A to Z"},
-      {"anything in string", string, 0, "\xC3\x85 x", ""},
-      {"anything in binary", binary, 0, std::string("\0\1\2\3", 4), ""},
-      {"length before syntax", numeric, 0, "a", "the PIN is too short"},
-      {"syntax before pattern", numeric, 0x04, "ABCD", "the PIN must consist of digits"},
-      {"both groups", alphanumeric, 0x10, "AB12", ""},
-      {"no digit", alphanumeric, 0x10, "ABDC", "the PIN does not contain every kind of character that is asked for"},
-      {"no letter", alphanumeric, 0x10, "1243", "the PIN does not contain every kind of character that is asked for"},
-      {"all four groups", string, 0x10, "Aa1!", ""},
-      {"no other character", string, 0x10, "Aa1b",
-       "the PIN does not contain every kind of character that is asked for"},
-      {"no small letter", string, 0x10, "AB1!", "the PIN does not contain every kind of character that is asked for"},
-      {"missing group before sequence", alphanumeric, 0x14, "ABCD",
-       "the PIN does not contain every kind of character that is asked for"},
-      {"ascending", numeric, 0x04, "3456", "the PIN is a sequence"},
-      {"descending", numeric, 0x04, "6543", "the PIN is a sequence"},
-      {"decimal 9 to 0 is no step", numeric, 0x04, "7890", ""},
-      {"broken sequence", numeric, 0x04, "1235", ""},
-      {"step of two", numeric, 0x04, "1357", ""},
-      {"up and down", numeric, 0x04, "1212", ""},
-      {"bytes wrap around", binary, 0x04, std::string("\xFE\xFF\x00\x01", 4), "the PIN is a sequence"},
-      {"sequence allowed", numeric, 0, "3456", ""},
-      {"repeated", numeric, 0x08, "1231", "the PIN contains a character twice"},
-      {"not repeated", numeric, 0x08, "1243", ""},
-      {"two in a row", numeric, 0x01, "1223", "the PIN contains equal characters in a row"},
-      {"not in a row", numeric, 0x01, "1212", ""},
-      {"two of three in a row", numeric, 0x02, "1122", ""},
-      {"three in a row", numeric, 0x02, "1333", "the PIN contains three equal characters in a row"},
-      {"both: two applies", numeric, 0x03, "1122", "the PIN contains equal characters in a row"},
-  };
-  for (const Case& c : cases) {
-    CAPTURE(c.name);
-    const PinRules rules{c.format, 4, 8, c.patterns};
-    CHECK(find_pin_problem(rules, as_bytes(c.pin)).value_or("") == c.problem);
-  }
-  CHECK_FALSE(find_pin_problem({numeric, 1, 8, 0x04}, as_bytes("1")));  // one byte is no sequence
-}
 
 TEST_CASE("PIN dialogs: one per key, policy, usage or class, as the grouping says") {
   struct Case {
