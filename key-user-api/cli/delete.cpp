@@ -38,7 +38,10 @@ Error explain_wrong_puk(SecureKeyStore& store, KeyHandle key) {
 Result<void> run_delete(DeleteOptions options, SecureKeyStore& store, dialog::Terminal* terminal, std::ostream& out) {
   SKS_LET(const ListedKey key, find_key(store, options.key));
   const std::string name = "key " + std::to_string(key.handle.value) + " (" + dialog::printable(key.subject) + ")";
-  if (!options.confirmed && terminal != nullptr && !dialog::ask_yes_no(*terminal, "Delete " + name + " for good?"))
+  if (!options.confirmed && terminal == nullptr)
+    return Error{Status::user_abort,
+                 "nobody is there to confirm the deletion of " + name + "; --yes confirms beforehand"};
+  if (!options.confirmed && !dialog::ask_yes_no(*terminal, "Delete " + name + " for good?"))
     return Error{Status::user_abort, "nothing was deleted"};
   SKS_LET(const SecureBytes authorization, authorization_for(key, options.passwords, terminal));
   const auto deleted = store.delete_key(key.handle, authorization);

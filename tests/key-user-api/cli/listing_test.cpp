@@ -170,6 +170,19 @@ TEST_CASE("sks delete: asks for what deleteProtection demands, and says why it r
   CHECK_FALSE(run_delete({handle(0), {}, true}, *store.engine, nullptr, out));
 }
 
+TEST_CASE("sks delete: deletes nothing unconfirmed when nobody is there to ask") {
+  Store store;
+  provision_three(*store.engine);
+  const std::string key = std::to_string(list_as_json(*store.engine)[0]["handle"].get<int>());
+  std::ostringstream out;
+  const auto result = run_delete({key, {}, false}, *store.engine, nullptr, out);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().status == Status::user_abort);
+  CHECK(result.error().detail.find("--yes") != std::string::npos);
+  CHECK(list_as_json(*store.engine).size() == 3);
+  CHECK(out.str().empty());
+}
+
 TEST_CASE("sks delete: a key that demands the PUK takes it and counts its tries") {
   Store store;
   test::Provisioner(*store.engine, {}).provision({{"k1", "ec.nist.p256", 0, "", "1234", 2, "CN=Jo"}}, 3, "87654321");
