@@ -3,6 +3,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -35,6 +37,17 @@ bool is_tls_error(error_code error) {
 }
 
 std::string to_std(beast::string_view text) { return {text.data(), text.size()}; }
+
+/// What a user can do about a certificate that is not trusted; empty when only the issuer can.
+std::string_view advice_for(long verdict) {
+  constexpr auto kUnknownAuthority =
+      std::to_array<long>({X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+                           X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+                           X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN});
+  return std::ranges::find(kUnknownAuthority, verdict) != kUnknownAuthority.end()
+             ? "; --ca-file names the CA certificates to trust"
+             : "";
+}
 
 std::string tls_reason(error_code error) {
   const char* const reason = ERR_reason_error_string(static_cast<unsigned long>(error.value()));
@@ -175,8 +188,8 @@ Result<void, HttpFailure> HttpsClient::Impl::handshake(const Url& url) {
   if (!error) return {};
   const long verdict = SSL_get_verify_result(ssl);
   if (is_tls_error(error) && verdict != X509_V_OK)
-    return HttpFailure{Kind::tls, "the TLS certificate of " + url.authority() +
-                                      " is not trusted: " + X509_verify_cert_error_string(verdict)};
+    return HttpFailure{Kind::tls, "the TLS certificate of " + url.authority() + " is not trusted: " +
+                                      X509_verify_cert_error_string(verdict) + std::string(advice_for(verdict))};
   return failure(error, url.authority(), "cannot connect to");
 }
 
