@@ -4,7 +4,9 @@
 #include <fstream>
 
 #include "key-user-api/cli/commands.h"
+#include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/local_store.h"
+#include "sks-core/base/byte_reader.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::cli {
@@ -23,6 +25,8 @@ std::string host_name() {
 Result<void> run_init(const InitOptions& options, std::ostream& out) {
   const std::string name = options.name.empty() ? host_name() : options.name;
   if (name.size() > kMaxDeviceName) return Error{Status::option, "the device name is longer than 64 bytes"};
+  if (!is_utf8(name) || dialog::printable(name) != name)
+    return Error{Status::option, "the device name must be text in UTF-8, without control characters"};
   SKS_TRY(LocalStore::create(options.store, name));
   SKS_LET(LocalStore store, LocalStore::open(options.store));
   SKS_LET(const DeviceInfo device, store.engine().get_device_info());

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "key-user-api/cli/commands.h"
+#include "key-user-api/cli/enrolment.h"
 #include "key-user-api/cli/https_client.h"
 #include "key-user-api/cli/interrupt.h"
 #include "key-user-api/dialog/pin_text.h"
@@ -50,12 +51,21 @@ Result<LocalStore> open_store(const std::string& folder) {
   if (::stat(folder.c_str(), &info) != 0 && errno == ENOENT)
     return Error{Status::not_available, "no key store in " + folder + "; make one with 'sks init'"};
   auto store = LocalStore::open(folder);
+  // Spec: keygen2.md 8.8. A failure is no reason to refuse the command: enrolments try again, and report it.
+  if (store) static_cast<void>(abort_stale_sessions(store->engine(), system_clock().now()));
   if (store || store.error().detail.find(folder) != std::string::npos) return store;
   return Error{store.error().status, folder + ": " + store.error().detail};
 }
 
+/// An empty secret is an unset variable of a script, and not worth one of the tries.
+Result<void> refuse_empty(const std::vector<SecureBytes>& secrets, std::string_view option) {
+  if (std::ranges::none_of(secrets, &SecureBytes::empty)) return {};
+  return Error{Status::option, std::string(option) + " is empty"};
+}
+
 /// The PINs of the command line or of the file, whichever is given.
 Result<std::vector<SecureBytes>> take_pins(Arguments& arguments) {
+  SKS_TRY(refuse_empty(arguments.secrets.pins, "--pin"));
   if (arguments.pin_file.empty()) return std::move(arguments.secrets.pins);
   return dialog::read_pin_file(arguments.pin_file);
 }
@@ -95,6 +105,7 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
 Outcome remove(Arguments& arguments, std::ostream& out) {
   auto passwords = take_pins(arguments);
   if (!passwords) return wrong_usage(passwords.error());
+  if (const auto puks = refuse_empty(arguments.secrets.puks, "--puk"); !puks) return wrong_usage(puks.error());
   arguments.deletion.passwords = std::move(*passwords);
   std::ranges::move(arguments.secrets.puks, std::back_inserter(arguments.deletion.passwords));
   auto store = open_store(arguments.store);
@@ -135,12 +146,15 @@ Result<void> sessions(const Arguments& arguments, SecureKeyStore& store, std::os
 
 using Run = Outcome (*)(Arguments&, std::ostream&);
 
+/// For options whose empty value would otherwise stand for their default.
+std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+
 /// --pin and --pin-file; the secrets themselves have been taken out before, CLI11 sees only that they are there.
 CLI::Option* add_pin_options(CLI::App& command, Arguments& arguments) {
   CLI::Option* const pin = command.add_option("--pin", arguments.hidden, "the PIN; again for each further PIN");
   pin->type_name("PIN")->allow_extra_args(false);
   CLI::Option* const file = command.add_option("--pin-file", arguments.pin_file, "a file with one PIN per line");
-  file->type_name("FILE")->excludes(pin);
+  file->type_name("FILE")->check(check_not_empty)->excludes(pin);
   return pin;
 }
 
@@ -154,9 +168,11 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
 
   CLI::App& init_command = add(app, "init", "make a key store with a device identity of its own", init);
   init_command.add_option("--name", arguments.init.name, "name of the device (default: the name of this host)")
-      ->type_name("DEVICE");
+      ->type_name("DEVICE")
+      ->check(check_not_empty);
   init_command.add_option("--certificate-file", arguments.init.certificate_file, "write the device certificate there")
-      ->type_name("PEM");
+      ->type_name("PEM")
+      ->check(check_not_empty);
 
   CLI::App& device_command = add(app, "device", "show the fingerprint of the device certificate", with_store<device>);
   device_command.add_flag("--pem", arguments.device.pem, "print the certificate itself");
@@ -164,7 +180,8 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   CLI::App& enroll_command = add(app, "enroll", "get keys and certificates from an issuer", enroll);
   enroll_command.add_flag("--yes", arguments.yes, "consent without being asked");
   enroll_command.add_option("--ca-file", arguments.ca_file, "trust these CA certificates instead of the system's")
-      ->type_name("PEM");
+      ->type_name("PEM")
+      ->check(check_not_empty);
   enroll_command.add_option("URL", arguments.url, "an invocation (keygen2://?init=...&url=...) or an https init URL")
       ->required();
   add_pin_options(enroll_command, arguments);
@@ -195,6 +212,13 @@ std::string one_line(std::string text) {
   return dialog::printable(text);
 }
 
+/// CLI11 finds a command missing before it finds that the one given is unknown.
+std::string describe(const CLI::ParseError& error, const CLI::App& app) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || unknown.empty()) return error.what();
+  return "unknown command or option '" + unknown.front() + "'";
+}
+
 int run_parsed(Arguments& arguments, Run run, std::ostream& out, std::ostream& err) {
   const Outcome outcome = run(arguments, out);
   out.flush();
@@ -215,7 +239,10 @@ int run_program(SecretArguments secrets, std::ostream& out, std::ostream& err) {
     Arguments arguments;
     Run chosen = nullptr;
     app.set_version_flag("--version", "sks " SKS_VERSION);
-    app.add_option("--store", arguments.store, "folder of the key store")->type_name("DIR")->capture_default_str();
+    app.add_option("--store", arguments.store, "folder of the key store")
+        ->type_name("DIR")
+        ->check(check_not_empty)
+        ->capture_default_str();
     app.require_subcommand(1);
     app.fallthrough();  // --store may also stand behind the command
     declare_commands(app, arguments, chosen);
@@ -226,7 +253,7 @@ int run_program(SecretArguments secrets, std::ostream& out, std::ostream& err) {
       app.parse(std::move(reversed));
     } catch (const CLI::ParseError& error) {
       if (error.get_exit_code() == 0) return app.exit(error, out, err);
-      err << "sks: " << one_line(error.what()) << " (see 'sks --help')" << std::endl;
+      err << "sks: " << one_line(describe(error, app)) << " (see 'sks --help')" << std::endl;
       return kExitUsage;
     }
     return run_parsed(arguments, chosen, out, err);

@@ -124,6 +124,62 @@ TEST_CASE("sks: wrong usage is one line and exit code 2, and never repeats a PIN
   }
 }
 
+TEST_CASE("sks: a command that does not exist is named, but not what follows it") {
+  check_refused(run({"frobnicate", "--pin", "9081726"}), kExitUsage, "unknown command or option 'frobnicate'");
+  check_refused(run({"--frobnicate", "list"}), kExitUsage, "--frobnicate");
+  check_refused(run({"pin", "frobnicate"}), kExitUsage, "unknown command or option 'frobnicate'");
+  check_refused(run({"pin"}), kExitUsage, "subcommand is required");
+}
+
+TEST_CASE("sks: an empty value is refused instead of standing for a default") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  const std::string url = "https://127.0.0.1:1/kg";
+  check_refused(run({"--store", "", "list"}), kExitUsage, "--store");
+  check_refused(run({"--store", store, "enroll", "--yes", "--ca-file", "", url}), kExitUsage, "--ca-file");
+  check_refused(run({"--store", store, "enroll", "--yes", "--pin-file", "", url}), kExitUsage, "--pin-file");
+  check_refused(run({"--store", dir.file("other"), "init", "--name", ""}), kExitUsage, "--name");
+  check_refused(run({"--store", dir.file("other"), "init", "--certificate-file", ""}), kExitUsage,
+                "--certificate-file");
+}
+
+TEST_CASE("sks: an empty PIN or PUK is refused before it costs a try or a connection") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  {
+    auto opened = LocalStore::open(store);
+    REQUIRE(opened);
+    test::Provisioner(opened->engine(), {}).provision({{"k1", "ec.nist.p256", 1, "Login", "1234", 1, "CN=Jo"}});
+  }
+  const auto keys = nlohmann::json::parse(run({"--store", store, "list", "--json"}).out);
+  const std::string handle = std::to_string(keys.at(0)["handle"].get<int>());
+  check_refused(run({"--store", store, "pin", "check", "--pin", "", handle}), kExitUsage, "--pin is empty");
+  check_refused(run({"--store", store, "delete", "--yes", "--pin=", handle}), kExitUsage, "--pin is empty");
+  check_refused(run({"--store", store, "delete", "--yes", "--puk", "", handle}), kExitUsage, "--puk is empty");
+  check_refused(run({"--store", store, "enroll", "--yes", "--pin", "1234", "--pin", "", "https://127.0.0.1:1/kg"}),
+                kExitUsage, "--pin is empty");
+  CHECK(run({"--store", store, "list"}).out.find("3 tries are left") != std::string::npos);
+}
+
+TEST_CASE("sks: every command first aborts the open sessions that have outlived themselves") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  {
+    auto opened = LocalStore::open(store);
+    REQUIRE(opened);
+    const test::Provisioner outlived(opened->engine(), {"https://issuer.example/kg", "outlived", 1700000000, 1000});
+    const auto now = static_cast<std::uint32_t>(system_clock().now());
+    const test::Provisioner fresh(opened->engine(), {"https://issuer.example/kg", "fresh", now, 1000});
+  }
+  const auto sessions = nlohmann::json::parse(run({"--store", store, "sessions", "--json"}).out);
+  REQUIRE(sessions.size() == 1);
+  CHECK(sessions[0]["serverSessionId"] == "fresh");
+  CHECK(sessions[0]["state"] == "open");
+}
+
 TEST_CASE("sks: without a key store every command says how to make one") {
   const test::TempDir dir;
   for (const std::vector<std::string>& arguments :
@@ -164,6 +220,9 @@ TEST_CASE("sks init: makes a key store once, and tells the fingerprint of the de
 TEST_CASE("sks init: refuses a name that no certificate can hold, and a folder that cannot be written") {
   const test::TempDir dir;
   check_refused(run({"--store", dir.file("a"), "init", "--name", std::string(65, 'x')}), kExitRefused, "64");
+  for (const char* const name : {"two\nlines", "\x1b[31mred", "\xff\xfe"})
+    check_refused(run({"--store", dir.file("a"), "init", "--name", name}), kExitRefused, "the device name must be");
+  check_refused(run({"--store", dir.file("a"), "list"}), kExitRefused, "no key store");
   test::write_file(dir.file("file"), "x");
   check_refused(run({"--store", dir.file("file") + "/store", "init"}), kExitRefused, "");
 }
