@@ -5,15 +5,7 @@
 /// What a PIN or PUK must look like, and who shares it. Spec: sks-api.md chapter 5.
 namespace sks::engine {
 
-inline constexpr std::uint8_t kTwoInARow = 0x01;
-inline constexpr std::uint8_t kThreeInARow = 0x02;
-inline constexpr std::uint8_t kSequence = 0x04;
-inline constexpr std::uint8_t kRepeated = 0x08;
-inline constexpr std::uint8_t kMissingGroup = 0x10;
-inline constexpr std::uint8_t kAllPatterns = 0x1F;
-
-/// Whether every byte is one that `format` allows.
-bool obeys_format(Format format, ByteView value);
+using pin::kAllPatterns, pin::kMissingGroup, pin::kRepeated, pin::kSequence, pin::kThreeInARow, pin::kTwoInARow;
 
 /// Tests 1 to 6 of chapter 5.3. Fails with option.
 Result<void> check_pin_value(const PinPolicy& policy, ByteView pin);

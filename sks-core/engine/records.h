@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sks-core/base/pin_value.h"
 #include "sks-core/crypto/algorithms.h"
 #include "sks-core/crypto/hash.h"
 #include "sks-core/engine/engine.h"
@@ -20,14 +21,14 @@ namespace sks::engine {
 using SharedSecret = std::shared_ptr<const SecureBytes>;
 SharedSecret share(SecureBytes secret);
 
-enum class Format : std::uint8_t { numeric, alphanumeric, string, binary };
+using pin::Format;
 enum class Grouping : std::uint8_t { none, shared, signature_plus_standard, unique };
 enum class AppUsage : std::uint8_t { signature, authentication, encryption, universal };
 enum class Protection : std::uint8_t { none, pin, puk, forbidden };
 enum class Biometrics : std::uint8_t { none, alternative, combined, exclusive };
 
 inline constexpr std::uint8_t kInputMethodTrustedGui = 2;
-inline constexpr std::size_t kMaxPinLength = 128;  ///< of PUKs too
+inline constexpr std::size_t kMaxPinLength = pin::kMaxLength;
 inline constexpr std::uint16_t kMaxRetryLimit = 10000;
 /// The highest value of every enumeration above.
 inline constexpr std::uint8_t kLastOfFour = 3;
