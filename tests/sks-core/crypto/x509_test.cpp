@@ -125,7 +125,10 @@ TEST_CASE("Certificate: bytes after it, a cut and garbage are refused with crypt
   CHECK_FALSE(Certificate::from_der(ByteView(der).first(der.size() - 2)));
   CHECK_FALSE(Certificate::from_der({}));
   CHECK_FALSE(Certificate::from_der(Bytes{0x30, 0x00}));
-  CHECK(Certificate::from_der(Bytes(10, 0x30)).error().status == Status::crypto);
+  const Result<Certificate> garbage = Certificate::from_der(Bytes(10, 0x30));
+  REQUIRE_FALSE(garbage);
+  CHECK(garbage.error().status == Status::crypto);
+  CHECK(garbage.error().detail == "Certificate is malformed: nested asn1 error");  // people read this: no error codes
 }
 
 TEST_CASE("parse_path: each certificate must be issued by the next") {
