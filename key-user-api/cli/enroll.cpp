@@ -9,7 +9,11 @@ Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureK
   if (terminal != nullptr) attended.emplace(*terminal);
   dialog::ScriptDialog script(options.consent, std::move(options.pins), attended ? &*attended : nullptr, out);
   const auto enrolled = enrol(options.invocation, transport, store, script, clock, out);
-  if (enrolled) return {};
+  if (enrolled) {
+    if (const std::size_t unused = script.unused_pins(); unused != 0)
+      out << "Not needed: " << unused << " of the PINs that were given.\n";
+    return {};
+  }
   if (enrolled.error().status == Status::user_abort && !options.invocation.cancel_url.empty())
     out << "The issuer's page for a cancelled session: " << options.invocation.cancel_url << "\n";
   if (!script.failure().empty()) return Error{Status::user_abort, script.failure()};

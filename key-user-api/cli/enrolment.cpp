@@ -139,7 +139,8 @@ Result<KeyHandle> last_key(SecureKeyStore& store) {
 
 /// What went wrong after the key store had committed can no longer take the keys away.
 Error after_commit(const Error& error) {
-  return {error.status, "the keys are in the key store, but the issuer may not know it: " + error.detail};
+  return {error.status, "the keys are in the key store, but the issuer may not know it: " + error.detail +
+                            " (ask the issuer whether they are valid; 'sks delete' removes them)"};
 }
 
 /// From the first message to the termination. Errors leave the abort to the session's own destructor.

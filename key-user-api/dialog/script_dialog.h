@@ -25,6 +25,8 @@ class ScriptDialog final : public keygen2::UserDialog {
   /// Why the script cancelled the session; empty when it did not.
   const std::string& failure() const { return failure_; }
 
+  std::size_t unused_pins() const { return pins_.size() - next_pin_; }
+
  private:
   std::nullopt_t cancel(std::string why);
 

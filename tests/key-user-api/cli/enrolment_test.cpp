@@ -195,6 +195,15 @@ TEST_CASE("enrol: a whole run leaves the keys in the key store and tells each st
   CHECK_FALSE(contains(told, "2468"));
 }
 
+TEST_CASE("enrol: PINs that no key took are mentioned at the end") {
+  Run exact;
+  REQUIRE(exact.enroll());
+  CHECK_FALSE(contains(exact.out.str(), "Not needed"));
+  Run surplus;
+  REQUIRE(surplus.enroll({"2468", "1357", "8642"}));
+  CHECK(contains(surplus.out.str(), "Not needed: 2 of the PINs that were given.\n"));
+}
+
 TEST_CASE("enrol: the first request goes to init, the others to the main URL, and cookies come along") {
   Run run;
   REQUIRE(run.enroll());
@@ -283,6 +292,7 @@ TEST_CASE("enrol: what fails after the commit leaves the keys, and says so") {
     const auto result = run.enroll();
     REQUIRE_FALSE(result);
     CHECK(contains(result.error().detail, "the keys are in the key store"));
+    CHECK(contains(result.error().detail, "'sks delete'"));
     CHECK(list_keys(*run.engine)->size() == 2);
   }
 }

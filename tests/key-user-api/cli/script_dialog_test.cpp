@@ -41,7 +41,9 @@ struct AttendedUser final : keygen2::UserDialog {
 TEST_CASE("ScriptDialog: PINs are handed out in order, one per request") {
   std::ostringstream progress;
   ScriptDialog dialog(Consent::given, pins({"1234", "567890"}), nullptr, progress);
+  CHECK(dialog.unused_pins() == 2);
   CHECK(to_string(dialog.choose_pin(request(), "")->view()) == "1234");
+  CHECK(dialog.unused_pins() == 1);
   CHECK(to_string(dialog.choose_pin(request(), "")->view()) == "567890");
   CHECK(dialog.failure().empty());
   CHECK(progress.str().find("1234") == std::string::npos);
