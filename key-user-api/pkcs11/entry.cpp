@@ -48,6 +48,16 @@ CK_RV with_object(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, Body&& body
   });
 }
 
+// Longer than any policy allows; refused before it is copied, and without costing an attempt.
+constexpr CK_ULONG kMaxPin = 128;
+
+/// "A call to C_Sign always terminates the active signing operation unless it returns CKR_BUFFER_TOO_SMALL or is a
+/// successful call to determine the length of the buffer": this includes calls that lack an argument.
+CK_RV end_signature(Session& session, CK_RV why) {
+  session.sign.reset();
+  return why;
+}
+
 bool is_missing(const void* data, CK_ULONG size) { return data == nullptr && size != 0; }
 
 }  // namespace
@@ -155,6 +165,7 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR* pin, CK
   return with_module([&](SessionTable& sessions) -> CK_RV {
     // A null PIN asks for a protected authentication path, which these tokens do not announce.
     if (pin == nullptr) return CKR_ARGUMENTS_BAD;
+    if (pin_size > kMaxPin) return CKR_PIN_LEN_RANGE;
     return code_of(sessions.login(session, user, SecureBytes::copy_of({pin, pin_size})));
   });
 }
@@ -218,21 +229,21 @@ CK_RV C_SignInit(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_OBJECT_H
 
 CK_RV C_Sign(CK_SESSION_HANDLE session, CK_BYTE* data, CK_ULONG size, CK_BYTE* signature, CK_ULONG* signature_size) {
   return with_session(session, [&](SessionTable& sessions, Session& found) -> CK_RV {
-    if (signature_size == nullptr || is_missing(data, size)) return CKR_ARGUMENTS_BAD;
+    if (signature_size == nullptr || is_missing(data, size)) return end_signature(found, CKR_ARGUMENTS_BAD);
     return sessions.sign(found, ByteView(data, size), signature, signature_size);
   });
 }
 
 CK_RV C_SignUpdate(CK_SESSION_HANDLE session, CK_BYTE* part, CK_ULONG size) {
   return with_session(session, [&](SessionTable& sessions, Session& found) -> CK_RV {
-    if (is_missing(part, size)) return CKR_ARGUMENTS_BAD;
+    if (is_missing(part, size)) return end_signature(found, CKR_ARGUMENTS_BAD);
     return sessions.sign_update(found, {part, size});
   });
 }
 
 CK_RV C_SignFinal(CK_SESSION_HANDLE session, CK_BYTE* signature, CK_ULONG* signature_size) {
   return with_session(session, [&](SessionTable& sessions, Session& found) -> CK_RV {
-    if (signature_size == nullptr) return CKR_ARGUMENTS_BAD;
+    if (signature_size == nullptr) return end_signature(found, CKR_ARGUMENTS_BAD);
     return sessions.sign(found, std::nullopt, signature, signature_size);
   });
 }

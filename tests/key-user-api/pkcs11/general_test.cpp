@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "tests/key-user-api/pkcs11/module.h"
 #include "tests/key-user-api/pkcs11/provision.h"
@@ -263,6 +265,56 @@ TEST_CASE("A forked child can use the store that its parent has let go of") {
           if (functions().C_GetInfo(&info) != CKR_OK) return 2;
           return functions().C_Finalize(nullptr) == CKR_OK ? 0 : 3;
         }) == 0);
+}
+
+TEST_CASE("Threads use the module while another one stops and starts it, and see no fault of the module") {
+  const Initialized initialized;
+  const CK_SLOT_ID slot = slot_labelled(kMainToken);
+  std::atomic<unsigned> signatures = 0;
+  std::atomic<unsigned> faults = 0;
+  const auto note = [&](CK_RV rv) {
+    if (rv == CKR_GENERAL_ERROR || rv == CKR_HOST_MEMORY || rv == CKR_DEVICE_ERROR || rv == CKR_FUNCTION_FAILED)
+      ++faults;
+    return rv == CKR_OK;
+  };
+  const auto use = [&] {
+    CK_FUNCTION_LIST& f = functions();
+    Bytes pin = to_bytes(as_bytes(kMainPin));
+    CK_SESSION_HANDLE session = 0;
+    if (!note(f.C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session))) return;
+    note(f.C_Login(session, CKU_USER, pin.data(), pin.size()));
+    CK_ATTRIBUTE label{CKA_LABEL, const_cast<char*>("ec"), 2};
+    note(f.C_FindObjectsInit(session, &label, 1));
+    std::array<CK_OBJECT_HANDLE, 3> found{};
+    CK_ULONG count = 0;
+    note(f.C_FindObjects(session, found.data(), found.size(), &count));
+    note(f.C_FindObjectsFinal(session));
+    for (CK_ULONG i = 0; i < count; ++i) {
+      CK_MECHANISM mechanism{CKM_ECDSA_SHA256, nullptr, 0};
+      Bytes data(20);
+      Bytes signature(64);
+      CK_ULONG size = signature.size();
+      note(f.C_SignInit(session, &mechanism, found[i]));
+      if (note(f.C_Sign(session, data.data(), data.size(), signature.data(), &size))) ++signatures;
+    }
+    note(f.C_CloseSession(session));
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        for (int round = 0; round < 30; ++round) use();
+      });
+    threads.emplace_back([&] {
+      for (int round = 0; round < 5; ++round) {
+        note(functions().C_Finalize(nullptr));
+        note(functions().C_Initialize(nullptr));
+      }
+    });
+  }
+  CHECK(faults == 0);
+  use();
+  CHECK(signatures > 0);
 }
 
 }  // namespace sks::test

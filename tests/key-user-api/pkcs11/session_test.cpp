@@ -252,7 +252,10 @@ TEST_CASE("C_Login: wrong PINs show in the token's flags until the PIN is locked
     const CK_SESSION_HANDLE session = open_session(slot);
     CHECK((token_flags(slot) & kPinFlags) == 0);
     CHECK(login(session, "") == CKR_PIN_INCORRECT);
-    CHECK((token_flags(slot) & kPinFlags) == 0);  // an empty PIN costs no attempt
+    CHECK(login(session, std::string(129, '1')) == CKR_PIN_LEN_RANGE);
+    Bytes pin = to_bytes(as_bytes(kMainPin));
+    CHECK(functions().C_Login(session, CKU_USER, pin.data(), CK_UNAVAILABLE_INFORMATION) == CKR_PIN_LEN_RANGE);
+    CHECK((token_flags(slot) & kPinFlags) == 0);  // what no policy allows costs no attempt
     CHECK(login(session, "0000") == CKR_PIN_INCORRECT);
     CHECK((token_flags(slot) & kPinFlags) == CKF_USER_PIN_COUNT_LOW);
     CHECK(login(session, "0000") == CKR_PIN_INCORRECT);

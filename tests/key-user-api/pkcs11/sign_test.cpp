@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 
 #include <array>
+#include <functional>
 
 #include "sks-core/crypto/ossl.h"
 #include "tests/key-user-api/pkcs11/module.h"
@@ -274,6 +275,26 @@ TEST_CASE("C_Sign: a buffer that is too small keeps the operation, and parts do 
   REQUIRE(sign_init(user.session, CKM_ECDSA, user.key("ec")) == CKR_OK);
   CHECK(f.C_SignUpdate(user.session, data.data(), data.size()) == CKR_FUNCTION_NOT_SUPPORTED);
   CHECK(f.C_SignFinal(user.session, signature.data(), &size) == CKR_OPERATION_NOT_INITIALIZED);
+}
+
+TEST_CASE("C_Sign: an argument that is missing ends the operation as every other error does") {
+  const LoggedIn user(kMainToken, kMainPin);
+  CK_FUNCTION_LIST& f = functions();
+  Bytes data = kMessage;
+  Bytes signature(64);
+  CK_ULONG size = signature.size();
+  const CK_SESSION_HANDLE session = user.session;
+  const std::function<CK_RV()> calls[] = {
+      [&] { return f.C_Sign(session, data.data(), data.size(), signature.data(), nullptr); },
+      [&] { return f.C_Sign(session, nullptr, 1, signature.data(), &size); },
+      [&] { return f.C_SignUpdate(session, nullptr, 1); },
+      [&] { return f.C_SignFinal(session, signature.data(), nullptr); },
+  };
+  for (const auto& call : calls) {
+    REQUIRE(sign_init(session, CKM_ECDSA_SHA256, user.key("ec")) == CKR_OK);
+    CHECK(call() == CKR_ARGUMENTS_BAD);
+    CHECK(f.C_SignUpdate(session, data.data(), data.size()) == CKR_OPERATION_NOT_INITIALIZED);
+  }
 }
 
 }  // namespace sks::test
