@@ -12,8 +12,6 @@
 namespace sks::keygen2 {
 namespace {
 
-constexpr std::string_view kDevicePinFeature = "https://webpki.github.io/keygen2/feature#device-pin-support";
-constexpr std::string_view kBiometricFeature = "https://webpki.github.io/keygen2/feature#biometric-support";
 constexpr std::size_t kManyKeys = 20;
 constexpr std::uint8_t kDeviceLocationMask = 0x03;
 
@@ -173,7 +171,7 @@ struct ClientSession::Impl {
   std::vector<std::string> created{};
 
   Outcome<std::string> dispatch(std::string_view message);
-  void abort();
+  void abort() noexcept;
   Outcome<void> check_ids(const SessionIds& received) const {
     if (received == ids) return {};
     return Failure{ErrorClass::session, "the message belongs to another session"};
@@ -217,12 +215,17 @@ Outcome<std::string> ClientSession::Impl::dispatch(std::string_view message) {
   return step->run(*this, incoming);
 }
 
-void ClientSession::Impl::abort() {
+void ClientSession::Impl::abort() noexcept {
   phase = ClientPhase::ended;
-  if (!session) return;
+  const ProvisioningHandle ending = std::exchange(session, ProvisioningHandle{});
+  if (!ending) return;
   // A failing provisioning call has already removed the session: no_session is no news then, and nothing else helps.
-  static_cast<void>(store.abort_provisioning_session(session));
-  session = {};
+  // Nor does an exception: whoever aborts has a failure to report already, and may be a destructor.
+  try {
+    static_cast<void>(store.abort_provisioning_session(ending));
+  } catch (...) {
+    return;
+  }
 }
 
 Outcome<std::string> ClientSession::Impl::on_invocation(const InvocationRequest& request) {
@@ -321,8 +324,16 @@ ClientSession::ClientSession(SecureKeyStore& store, UserDialog& dialog, const Cl
 ClientSession::~ClientSession() { impl_->abort(); }
 
 Outcome<std::string> ClientSession::receive(std::string_view message) {
+  // What a dialog or the key store throws ends the run as well.
+  struct AbortUnlessDone {
+    Impl& impl;
+    bool done = false;
+    ~AbortUnlessDone() {
+      if (!done) impl.abort();
+    }
+  } guard{*impl_};
   Outcome<std::string> reply = impl_->dispatch(message);
-  if (!reply) impl_->abort();
+  guard.done = static_cast<bool>(reply);
   return reply;
 }
 

@@ -25,6 +25,10 @@ inline constexpr Names4 kDeleteProtections{"none", "pin", "puk", "non-deletable"
 inline constexpr Names4 kExportProtections{"none", "pin", "puk", "non-exportable"};
 inline constexpr Names5 kKeyContainers{"software", "embedded", "uicc", "sdcard", "external"};
 
+/// Features that an issuer may ask for. Spec: keygen2.md 4.2.
+inline constexpr std::string_view kDevicePinFeature = "https://webpki.github.io/keygen2/feature#device-pin-support";
+inline constexpr std::string_view kBiometricFeature = "https://webpki.github.io/keygen2/feature#biometric-support";
+
 inline constexpr std::uint8_t kActionManage = 0;
 inline constexpr std::uint8_t kActionUnlock = 1;
 

@@ -13,16 +13,8 @@
 namespace sks::keygen2 {
 namespace {
 
-constexpr std::string_view kDevicePinFeature = "https://webpki.github.io/keygen2/feature#device-pin-support";
-constexpr std::string_view kBiometricFeature = "https://webpki.github.io/keygen2/feature#biometric-support";
-
 constexpr std::uint16_t kMaxSessionLifeTime = 32767;
 constexpr std::size_t kMaxSessionKeyOperations = 32000;
-constexpr std::uint16_t kMaxRetryLimit = 10000;
-constexpr std::size_t kMaxPolicies = 20;
-constexpr std::size_t kMaxFriendlyName = 100;
-constexpr std::size_t kMaxEndorsedAlgorithms = 255;
-constexpr std::size_t kMaxKeyParameters = 8;
 constexpr std::uint8_t kLastOfFour = 3;
 
 /// A rule and the sentence that says which one it is. Rows are checked in order.
@@ -68,7 +60,8 @@ Outcome<void> check_key(const KeySpec& key, Surroundings around) {
   return check_rules({
       {algorithm != nullptr, "unknown key algorithm"},
       {takes_exponent != key.key_parameters.empty(), "key parameters are for algorithms with an exponent"},
-      {key.key_parameters.size() <= kMaxKeyParameters, "key parameters are longer than 8 bytes"},
+      {key.key_parameters.size() <= std::size_t{kKeyParametersSize.max}, "key parameters are longer than 8 bytes"},
+      {key.key_parameters.empty() || is_exponent(key.key_parameters), "key parameters are no RSA exponent"},
       {key.app_usage <= kLastOfFour, "unknown application usage"},
       {key.export_protection <= kLastOfFour, "unknown export protection"},
       {key.delete_protection <= kLastOfFour, "unknown delete protection"},

@@ -302,6 +302,17 @@ struct IssuerSession::Impl {
   IssuerState state;
 };
 
+namespace {
+
+/// The plan of a run that has not asked for its keys yet, else null.
+const IssuancePlan* plan_of(const IssuerState& state) {
+  if (const auto* const data = std::get_if<Invoking>(&state.data); data != nullptr) return &data->plan;
+  if (const auto* const data = std::get_if<Initializing>(&state.data); data != nullptr) return &data->plan;
+  return nullptr;
+}
+
+}  // namespace
+
 IssuerSession::IssuerSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 IssuerSession::IssuerSession(IssuerSession&&) noexcept = default;
 IssuerSession& IssuerSession::operator=(IssuerSession&&) noexcept = default;
@@ -321,6 +332,7 @@ Outcome<IssuerSession> IssuerSession::start(const IssuancePlan& plan, const Issu
 Outcome<IssuerSession> IssuerSession::restore(const SecureBytes& saved) {
   auto impl = std::make_unique<Impl>();
   SKS_LET(impl->state, decode_issuer_state(saved.view()));
+  if (const IssuancePlan* const plan = plan_of(impl->state); plan != nullptr) SKS_TRY(check_plan(*plan));
   return IssuerSession(std::move(impl));
 }
 
@@ -336,8 +348,16 @@ std::string IssuerSession::invocation_request() const {
 
 Outcome<std::string> IssuerSession::receive(std::string_view message, IssuerDecisions& decisions,
                                             const IssuerContext& context) {
+  // An exception ends the run as well: a step may have moved its data by then, or have issued certificates.
+  struct EndUnlessDone {
+    IssuerState& state;
+    bool done = false;
+    ~EndUnlessDone() {
+      if (!done) state.data = Over{};
+    }
+  } guard{impl_->state};
   Outcome<std::string> reply = dispatch(impl_->state, message, decisions, context);
-  if (!reply) impl_->state.data = Over{};
+  guard.done = static_cast<bool>(reply);
   return reply;
 }
 

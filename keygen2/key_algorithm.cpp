@@ -38,6 +38,12 @@ const KeyAlgorithm* find_key_algorithm(std::string_view uri) {
   return found == kKeyAlgorithms.end() ? nullptr : found;
 }
 
+bool is_exponent(ByteView parameters) {
+  if (parameters.empty() || parameters.front() >= 0x80 || parameters.back() % 2 == 0) return false;
+  const auto above_one = [](std::uint8_t byte) { return byte != 0; };
+  return parameters.back() > 1 || std::ranges::any_of(parameters.first(parameters.size() - 1), above_one);
+}
+
 bool key_matches(const crypto::PublicKey& key, const KeyAlgorithm& algorithm, ByteView parameters) {
   if (key.kind() != algorithm.kind) return false;
   if (algorithm.kind == KeyKind::ec) return key.curve() == algorithm.curve;

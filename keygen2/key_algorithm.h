@@ -26,4 +26,8 @@ const KeyAlgorithm* find_key_algorithm(std::string_view uri);
 /// asks for.
 bool key_matches(const crypto::PublicKey& key, const KeyAlgorithm& algorithm, ByteView parameters);
 
+/// Whether `parameters` are the RSA exponent of an algorithm that takes one: in two's complement, positive, odd and at
+/// least 3. Spec: keygen2.md 4.9, sks-api.md 4.9.
+bool is_exponent(ByteView parameters);
+
 }  // namespace sks::keygen2

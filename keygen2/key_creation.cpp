@@ -12,14 +12,10 @@
 namespace sks::keygen2 {
 namespace {
 
-constexpr Range kPukRetryLimit{0, 10000};
-constexpr Range kPinRetryLimit{1, 10000};
-constexpr Range kPinLength{1, 128};
-constexpr Range kKeyParametersSize{1, 8};
+constexpr Range kPukRetryLimit{0, kMaxRetryLimit};
+constexpr Range kPinRetryLimit{1, kMaxRetryLimit};
+constexpr Range kPinLength{1, pin::kMaxLength};
 constexpr Range kServerSeedSize{0, 64};
-constexpr std::size_t kMaxFriendlyName = 100;
-constexpr std::size_t kMaxEndorsedAlgorithms = 255;
-constexpr std::size_t kMaxPolicies = 20;
 
 enum class Place : std::uint8_t { top_level, pin_policy };
 

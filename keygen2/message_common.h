@@ -13,6 +13,11 @@ inline constexpr Range kCertificateSize{1, 16384};
 inline constexpr Range kAttestationSize{1, 2048};
 inline constexpr Range kEncryptedPassphraseSize{32, 160};
 inline constexpr std::size_t kMaxCertificatesPerPath = 10;
+inline constexpr std::uint16_t kMaxRetryLimit = 10000;
+inline constexpr Range kKeyParametersSize{1, 8};
+inline constexpr std::size_t kMaxFriendlyName = 100;  ///< characters
+inline constexpr std::size_t kMaxEndorsedAlgorithms = 255;
+inline constexpr std::size_t kMaxPolicies = 20;  ///< PIN and PUK policies together
 
 /// A request may carry a legacy message signature; this client does not verify them.
 inline constexpr std::array<std::string_view, 1> kUnsupportedInRequests{"signature"};

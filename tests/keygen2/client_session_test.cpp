@@ -270,6 +270,19 @@ TEST_CASE("ClientSession: aborting or destroying an unfinished run removes its s
   CHECK(run.keys().empty());
 }
 
+TEST_CASE("ClientSession: a dialog that throws ends the run like any failure") {
+  Enrolment run(rich_plan());
+  run.start();
+  const std::string request = run.pass(4);
+  run.user.runs_out_of_memory = true;
+  CHECK_THROWS_AS(static_cast<void>(run.to_client(request)), std::bad_alloc);
+  CHECK(run.count_sessions(SessionState::open) == 0);
+  run.user.runs_out_of_memory = false;
+  const auto late = run.to_client(request);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().error_class == ErrorClass::state);
+}
+
 TEST_CASE("ClientSession: clocks a day apart are just plausible") {
   for (const std::int64_t difference : {-86401, -86400, 86400, 86401}) {
     CAPTURE(difference);

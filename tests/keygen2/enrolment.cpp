@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <new>
+
 namespace sks::test {
 namespace {
 
@@ -37,6 +39,7 @@ bool ScriptedUser::consent(const keygen2::ConsentRequest& request) {
 std::optional<SecureBytes> ScriptedUser::choose_pin(const keygen2::PinRequest& request, const std::string& problem) {
   requests.push_back(request);
   problems.push_back(problem);
+  if (runs_out_of_memory) throw std::bad_alloc();
   if (pins.empty()) return std::nullopt;
   SecureBytes pin = secret(pins.front());
   pins.pop_front();
@@ -57,6 +60,7 @@ Result<void> TestAuthority::accept_device(const std::vector<Bytes>& path) {
 }
 
 Result<std::vector<Bytes>> TestAuthority::certify(const keygen2::AttestedKey& key) {
+  if (runs_out_of_memory) throw std::bad_alloc();
   if (!certifies) return Error{Status::not_allowed, "no more certificates"};
   certified.push_back(key.id);
   crypto::CertificateTemplate what{

@@ -34,6 +34,7 @@ class ScriptedUser final : public keygen2::UserDialog {
   bool agrees = true;
   bool accepts_many = false;
   std::deque<std::string> pins;
+  bool runs_out_of_memory = false;  ///< instead of answering
   std::vector<keygen2::ConsentRequest> consents;
   std::vector<keygen2::PinRequest> requests;
   std::vector<std::string> problems;
@@ -50,6 +51,7 @@ class TestAuthority final : public keygen2::IssuerDecisions {
   bool accepts = true;
   bool certifies = true;
   bool mistakes_key = false;  ///< certifies its own key instead
+  bool runs_out_of_memory = false;
   std::vector<std::vector<Bytes>> devices;
   std::vector<std::string> certified;
 

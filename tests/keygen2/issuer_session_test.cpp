@@ -309,6 +309,34 @@ TEST_CASE("IssuerSession: only a complete save is restored") {
   CHECK_FALSE(IssuerSession::restore(SecureBytes::copy_of(other_phase)));
 }
 
+TEST_CASE("IssuerSession: a damaged save is refused, or gives a run that fails or goes on") {
+  for (int messages = 1; messages <= 7; messages += 2) {
+    IssuancePlan plan = plan_with_key();
+    PukPolicySpec puk;
+    puk.puk = secret("12345678");
+    PinPolicySpec preset;
+    preset.keys.push_back(key_spec());
+    preset.keys.back().preset_pin = secret("1357");
+    puk.pin_policies.push_back(std::move(preset));
+    plan.puk_policies.push_back(std::move(puk));
+    Enrolment run(std::move(plan));
+    run.start();
+    const std::string response = run.pass(messages);
+    const Bytes saved = to_bytes(run.issuer->save().view());
+    for (std::size_t at = 0; at < saved.size(); ++at) {
+      CAPTURE(messages);
+      CAPTURE(at);
+      Bytes damaged = saved;
+      damaged[at] = static_cast<std::uint8_t>(damaged[at] ^ (at % 3 == 0 ? 0xFF : 1U << (at % 8)));
+      auto restored = IssuerSession::restore(SecureBytes::copy_of(damaged));
+      if (!restored) continue;
+      CHECK(equal(restored->save().view(), damaged));
+      run.issuer.emplace(std::move(restored).value());
+      CHECK_NOTHROW(static_cast<void>(run.to_issuer(response)));
+    }
+  }
+}
+
 TEST_CASE("IssuerSession: a run that failed or finished holds no secret, also after restoring it") {
   Enrolment run(plan_with_key());
   run.start();
@@ -330,6 +358,18 @@ TEST_CASE("IssuerSession: a run that failed or finished holds no secret, also af
     CHECK(again.error().error_class == ErrorClass::state);
     CHECK(run.issuer->phase() == IssuerPhase::done);
   }
+}
+
+TEST_CASE("IssuerSession: an exception ends the run like any failure") {
+  Enrolment run(plan_with_key());
+  run.start();
+  const std::string response = run.pass(5);
+  run.authority.runs_out_of_memory = true;
+  CHECK_THROWS_AS(static_cast<void>(run.to_issuer(response)), std::bad_alloc);
+  run.authority.runs_out_of_memory = false;
+  const auto late = run.to_issuer(response);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().error_class == ErrorClass::state);
 }
 
 TEST_CASE("IssuerSession: messages above 1 MiB are refused unread") {

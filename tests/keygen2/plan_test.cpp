@@ -122,6 +122,21 @@ const std::vector<Case> kRefused{
        free_key(p).key_algorithm = "https://webpki.github.io/sks/algorithm#rsa2048.exp";
        free_key(p).key_parameters = Bytes(9, 1);
      }},
+    {"negative RSA exponent",
+     [](IssuancePlan& p) {
+       free_key(p).key_algorithm = "https://webpki.github.io/sks/algorithm#rsa2048.exp";
+       free_key(p).key_parameters = {0x81};
+     }},
+    {"even RSA exponent",
+     [](IssuancePlan& p) {
+       free_key(p).key_algorithm = "https://webpki.github.io/sks/algorithm#rsa2048.exp";
+       free_key(p).key_parameters = {0x01, 0x00};
+     }},
+    {"RSA exponent 1",
+     [](IssuancePlan& p) {
+       free_key(p).key_algorithm = "https://webpki.github.io/sks/algorithm#rsa2048.exp";
+       free_key(p).key_parameters = {0x00, 0x01};
+     }},
     {"friendly name of 101 characters", [](IssuancePlan& p) { free_key(p).friendly_name = std::string(101, 'x'); }},
     {"friendly name is no UTF-8", [](IssuancePlan& p) { free_key(p).friendly_name = "\xFF"; }},
     {"endorsed algorithm twice",
@@ -176,6 +191,11 @@ const std::vector<Case> kAccepted{
        free_key(p).device_pin_protection = true;
        free_key(p).delete_protection = 1;
        free_key(p).biometric_protection = 2;
+     }},
+    {"RSA exponent with its sign",
+     [](IssuancePlan& p) {
+       free_key(p).key_algorithm = "https://webpki.github.io/sks/algorithm#rsa2048.exp";
+       free_key(p).key_parameters = {0x00, 0x81};
      }},
     {"exclusive biometrics", [](IssuancePlan& p) { free_key(p).biometric_protection = 3; }},
     {"biometrics as an alternative", [](IssuancePlan& p) { chosen_key(p).biometric_protection = 1; }},
