@@ -13,6 +13,7 @@ using std::chrono::seconds;
 using std::chrono::sys_seconds;
 
 constexpr std::int64_t kTolerance = 24 * 60 * 60;
+constexpr int kMinutesPerDay = 24 * 60;
 constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd";
 
 bool has_shape(std::string_view text, std::string_view shape) {
@@ -84,7 +85,8 @@ int local_utc_offset(std::int64_t time) {
   const auto instant = static_cast<std::time_t>(time);
   std::tm local{};
   if (localtime_r(&instant, &local) == nullptr || local.tm_gmtoff % 60 != 0) return 0;
-  return static_cast<int>(local.tm_gmtoff / 60);
+  const auto offset = static_cast<int>(local.tm_gmtoff / 60);
+  return offset > -kMinutesPerDay && offset < kMinutesPerDay ? offset : 0;
 }
 
 bool is_plausible(std::int64_t theirs, std::int64_t ours) {

@@ -18,7 +18,7 @@ std::string format_utc_time(std::int64_t time);
 /// `offset` is in minutes east of Greenwich, less than a day.
 std::string format_offset_time(std::int64_t time, int offset);
 
-/// The offset of local time at an instant, in minutes; 0 where it is no whole number of minutes.
+/// The offset of local time at an instant, in minutes; 0 where it is no whole number of minutes, or a day and more.
 int local_utc_offset(std::int64_t time);
 
 /// Whether two times are within the tolerance of keygen2.md 1.5, 24 hours.

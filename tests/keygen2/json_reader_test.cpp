@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+
 #include "keygen2/enumerations.h"
 #include "keygen2/json_writer.h"
 #include "keygen2/jwk.h"
@@ -332,6 +334,42 @@ TEST_CASE("Times: only the forms of chapter 3.6 and days that exist") {
   CHECK(is_plausible(1000000 + 86400, 1000000));
   CHECK_FALSE(is_plausible(1000000, 1000000 + 86401));
   CHECK_FALSE(is_plausible(1000000 + 86401, 1000000));
+}
+
+TEST_CASE("Times: the local offset is the one in force at the instant, and always one that can be written") {
+  const char* const before = std::getenv("TZ");
+  const std::string saved = before == nullptr ? "" : before;
+  struct Case {
+    const char* zone;
+    std::int64_t time;
+    int minutes;
+    const char* expected;
+  };
+  // Expected values: GNU date. The rules of St. John's since 2007, and of New Zealand.
+  for (const Case& c : {Case{"IST-5:30", 1800000000, 330, "2027-01-15T13:30:00+05:30"},
+                        Case{"NST3:30NDT,M3.2.0,M11.1.0", 1798770600, -210, "2026-12-31T23:00:00-03:30"},
+                        Case{"NST3:30NDT,M3.2.0,M11.1.0", 1815000000, -150, "2027-07-07T20:10:00-02:30"},
+                        Case{"NST3:30NDT,M3.2.0,M11.1.0", 1805002199, -210, "2027-03-14T01:59:59-03:30"},
+                        Case{"NST3:30NDT,M3.2.0,M11.1.0", 1805002200, -150, "2027-03-14T03:00:00-02:30"},
+                        Case{"NZST-12NZDT,M9.5.0,M4.1.0/3", 1798714800, 780, "2027-01-01T00:00:00+13:00"},
+                        Case{"XXX-23:59", 1800000000, 1439, "2027-01-16T07:59:00+23:59"},
+                        Case{"XXX-24", 1800000000, 0, "2027-01-15T08:00:00+00:00"},
+                        Case{"XXX24", 1800000000, 0, "2027-01-15T08:00:00+00:00"},
+                        Case{"XXX-0:19:32", 1800000000, 0, "2027-01-15T08:00:00+00:00"}}) {
+    CAPTURE(c.zone);
+    CAPTURE(c.time);
+    setenv("TZ", c.zone, 1);
+    tzset();
+    CHECK(local_utc_offset(c.time) == c.minutes);
+    const std::string text = format_offset_time(c.time, local_utc_offset(c.time));
+    CHECK(text == c.expected);
+    CHECK(parse_time(text, TimeZone::offset) == c.time);
+  }
+  if (before == nullptr)
+    unsetenv("TZ");
+  else
+    setenv("TZ", saved.c_str(), 1);
+  tzset();
 }
 
 TEST_CASE("Public keys: exact members, lengths and points on their curves") {
