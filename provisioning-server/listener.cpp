@@ -33,7 +33,10 @@ constexpr auto kTimeout = std::chrono::seconds(60);  // Spec: keygen2.md Appendi
 constexpr auto kDrainTimeout = std::chrono::seconds(2);
 constexpr auto kStopTimeout = std::chrono::seconds(10);
 constexpr auto kMinute = std::chrono::seconds(60);
+constexpr auto kUnwantedTimeout = std::chrono::seconds(5);
 constexpr std::size_t kMaxUnwanted = 8 << 20;
+// Bodies leave the buffer as they come; headers, chunk extensions and trailers stay until they are complete.
+constexpr std::size_t kMaxBuffered = 64 * 1024;
 
 /// Counts open connections, and says when one has ended until it is told to be quiet.
 class ConnectionLimit {
@@ -191,7 +194,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     beast::get_lowest_layer(stream_).expires_after(kTimeout);
     http::async_write(stream_, *response_, [self = shared_from_this()](error_code failure, std::size_t) {
       if (failure) return self->close_socket();
-      if (self->unread_) return self->discard_rest();
+      if (self->unread_) {
+        // One limit for all that follows: a client may not keep its connection by sending a byte now and then.
+        beast::get_lowest_layer(self->stream_).expires_after(kUnwantedTimeout);
+        return self->discard_rest();
+      }
       if (!self->response_->keep_alive()) return self->shut_down();
       self->read_header();
     });
@@ -200,7 +207,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Reads on for a moment before closing: closing on unread bytes would destroy the response on its way.
   void discard_rest() {
     buffer_.clear();
-    beast::get_lowest_layer(stream_).expires_after(kDrainTimeout);
     stream_.async_read_some(buffer_.prepare(kMaxHeader),
                             [self = shared_from_this()](error_code failure, std::size_t size) {
                               self->discarded_ += size;
@@ -227,7 +233,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string peer_;
   Bytes certificate_;
   bool certificate_trusted_ = false;
-  beast::flat_buffer buffer_;
+  beast::flat_buffer buffer_{kMaxBuffered};
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;
   Request request_;
@@ -358,7 +364,7 @@ void Listener::Impl::resume() {
 void Listener::Impl::start_minute() {
   minute.expires_after(kMinute);
   minute.async_wait([this](error_code failure) {
-    if (failure) return;
+    if (failure || stopping) return;  // a wait that was over before cancel() is not cancelled by it
     resume();
     every_minute();
     start_minute();
@@ -415,14 +421,17 @@ Result<std::unique_ptr<Listener>> Listener::open(ListenerOptions options, HttpHa
     Result<void> bound = impl->bind(address);
     if (!bound && address.need == ListenAddress::Need::required) return std::move(bound).error();
   }
+  // From here on a signal waits for run() instead of killing the process: the caller is about to say that it listens.
+  for (const int signal : {SIGTERM, SIGINT}) {
+    error_code failure;
+    impl->signals.add(signal, failure);
+    if (failure) return Error{Status::internal, "cannot handle signals: " + failure.message()};
+  }
   return std::unique_ptr<Listener>(new Listener(std::move(impl)));
 }
 
 void Listener::run(const std::function<void()>& every_minute) {
   impl_->every_minute = every_minute;
-  error_code ignored;
-  impl_->signals.add(SIGTERM, ignored);
-  impl_->signals.add(SIGINT, ignored);
   impl_->signals.async_wait([this](error_code failure, int) {
     if (failure) return;
     log_info("stopping");

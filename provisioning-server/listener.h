@@ -34,7 +34,8 @@ struct ListenerOptions {
 /// The HTTPS server around a handler: TLS 1.2 or later, limits and timeouts. Decides nothing about requests.
 class Listener {
  public:
-  /// Binds every address. Fails with not_available (cannot listen) or option (TLS identity not usable).
+  /// Binds every address and takes over SIGTERM and SIGINT. Fails with not_available (cannot listen) or option (TLS
+  /// identity not usable).
   static Result<std::unique_ptr<Listener>> open(ListenerOptions options, HttpHandler& handler);
   ~Listener();
 

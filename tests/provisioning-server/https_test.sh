@@ -34,7 +34,7 @@ refused() { # refused DESCRIPTION EXIT_CODE PART ARGUMENTS...: one line on stder
 free_port() {
   local port
   for _ in $(seq 50); do
-    port=$((20000 + RANDOM % 20000))
+    port=$((20000 + RANDOM % 12000))  # below the ports that outgoing connections get
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
   done
 }
@@ -136,6 +136,52 @@ check "several requests on one connection" \
 check "something that is not HTTP" \
   "$(printf 'HELLO\r\n\r\n' | openssl s_client -quiet -connect "localhost:$PORT" -CAfile "$W/issuer/ca.pem" 2>/dev/null | head -1 | tr -d '\r')" \
   "HTTP/1.1 400 Bad Request"
+
+# What curl would never send, as bytes in as few TLS records as they fit in.
+RAW=(timeout 20 openssl s_client -quiet -connect "localhost:$PORT" -CAfile "$W/issuer/ca.pem")
+POST="POST /keygen2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+RAW_PIDS=()
+send_raw() { # send_raw NAME, the bytes on stdin: the status line goes to $W/NAME.status, nothing when there is no answer
+  cat >"$W/$1.raw"
+  { "${RAW[@]}" <"$W/$1.raw" 2>/dev/null | head -1 | tr -d '\r' >"$W/$1.status"; } &
+  RAW_PIDS+=($!)
+}
+send_raw body < <({ printf "${POST}Content-Length: 1048577\r\n\r\n"; cat "$W/large"; })
+send_raw chunk < <({ printf "${POST}Transfer-Encoding: chunked\r\n\r\n100001\r\n"; cat "$W/large"; })
+send_raw extension < <({ printf "${POST}Transfer-Encoding: chunked\r\n\r\n1;"; tr ' ' x <"$W/large"; })
+send_raw trailer < <({ printf "${POST}Transfer-Encoding: chunked\r\n\r\n0\r\nX: "; tr ' ' x <"$W/large"; })
+send_raw both < <(printf "${POST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+send_raw twice < <(printf "${POST}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
+
+# A client that goes on sending, slowly, what was refused does not keep its connection.
+BEGIN=$SECONDS
+{ printf 'POST /other HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n'
+  for _ in $(seq 14); do sleep 1; printf x || break; done; } 2>/dev/null | "${RAW[@]}" >"$W/slow" 2>/dev/null
+contains "a slow client gets its refusal" "$(cat "$W/slow")" "404 Not Found"
+check "and is cut off soon" "$((SECONDS - BEGIN < 10))" 1
+
+wait "${RAW_PIDS[@]}"
+check "body too large in the same record as the header" "$(cat "$W/body.status")" "HTTP/1.1 413 Payload Too Large"
+check "chunk too large in the same record as the header" "$(cat "$W/chunk.status")" "HTTP/1.1 413 Payload Too Large"
+check "a chunk extension without end" "$(cat "$W/extension.status")" "HTTP/1.1 400 Bad Request"
+check "a trailer without end" "$(cat "$W/trailer.status")" "HTTP/1.1 400 Bad Request"
+check "two kinds of length" "$(cat "$W/both.status")" "HTTP/1.1 400 Bad Request"
+check "two different lengths" "$(cat "$W/twice.status")" "HTTP/1.1 400 Bad Request"
+
+# More silent clients than threads, before and after their TLS handshake.
+for FD in 11 12 13 14; do eval "exec $FD<>/dev/tcp/127.0.0.1/$PORT"; done
+for N in 1 2 3; do sleep 4 | "${RAW[@]}" >"$W/idle$N" 2>&1 & done
+sleep 0.5
+check "silent clients block nobody" "$(status --max-time 3 "$ORIGIN/result")" 200
+for FD in 11 12 13 14; do eval "exec $FD>&-"; done
+
+for VERSION in -tls1_2 -tls1_3; do
+  (sleep 0.3; printf 'GET /result HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'; sleep 0.3) |
+    timeout 10 openssl s_client $VERSION -ign_eof -sess_out "$W/session" -connect "localhost:$PORT" \
+    -CAfile "$W/issuer/ca.pem" >/dev/null 2>&1
+  check "no session can be resumed ($VERSION)" "$(ls "$W" | grep -c '^session$')" 0
+  rm -f "$W/session"
+done
 
 check "TLS 1.3" "$(status --tlsv1.3 "$ORIGIN/result")" 200
 check "TLS 1.2" "$(status --tls-max 1.2 "$ORIGIN/result")" 200
