@@ -84,7 +84,8 @@ Result<void> Issuer::load() {
   SKS_LET(repository_, SqliteRepository::open(paths_.database));
   const bool by_ca = config_->device_trust == DeviceTrustMode::ca;
   SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices));
-  profiles_ = std::make_unique<ProfileStore>(paths_.profiles, std::vector<Bytes>{tls_certificate_->der()});
+  profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust,
+                                             std::vector<Bytes>{tls_certificate_->der()});
   return {};
 }
 

@@ -14,8 +14,8 @@ constexpr const char* kProbeUri = "https://issuer.example/keygen2";
 
 }  // namespace
 
-ProfileStore::ProfileStore(std::string folder, std::vector<Bytes> server_certificates)
-    : folder_(std::move(folder)), server_certificates_(std::move(server_certificates)) {}
+ProfileStore::ProfileStore(std::string folder, DeviceTrustMode device_trust, std::vector<Bytes> server_certificates)
+    : folder_(std::move(folder)), device_trust_(device_trust), server_certificates_(std::move(server_certificates)) {}
 
 std::vector<std::string> ProfileStore::names() const {
   std::vector<std::string> names;
@@ -30,6 +30,11 @@ std::vector<std::string> ProfileStore::names() const {
 Result<std::shared_ptr<const Profile>> ProfileStore::load(const std::string& name, const std::string& file) const {
   SKS_LET(const std::string content, read_file(file));
   SKS_LET(Profile profile, parse_profile(content, name, file));
+  // "In privacyEnabled mode there is no device trust": whoever demands trust would get keys from anywhere.
+  if (profile.privacy_enabled && device_trust_ != DeviceTrustMode::open)
+    return Error{Status::option, file +
+                                     ": privacy_enabled = true needs device_trust = \"open\" in issuer.toml: an "
+                                     "anonymous device proves nothing"};
   const auto session =
       keygen2::IssuerSession::start(make_plan(profile, kProbeUri, {}, draw_puk(profile, system_random())),
                                     {system_clock(), system_random(), server_certificates_});

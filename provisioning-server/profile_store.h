@@ -15,8 +15,9 @@ namespace sks::issuer {
 /// A file that an edit has broken does not stop the service: the last good version stays in use, and the log says so.
 class ProfileStore {
  public:
-  /// `server_certificates` as for IssuerContext: a profile is accepted only when a session can be started with it.
-  ProfileStore(std::string folder, std::vector<Bytes> server_certificates);
+  /// `server_certificates` as for IssuerContext: a profile is accepted only when a session can be started with it, and
+  /// when `device_trust` has a meaning for its sessions.
+  ProfileStore(std::string folder, DeviceTrustMode device_trust, std::vector<Bytes> server_certificates);
 
   /// Fails with not_available (no profile of that name; the sentence lists those that exist) or option (broken file).
   Result<std::shared_ptr<const Profile>> find(const std::string& name);
@@ -31,6 +32,7 @@ class ProfileStore {
   Result<std::shared_ptr<const Profile>> load(const std::string& name, const std::string& file) const;
 
   std::string folder_;
+  DeviceTrustMode device_trust_;
   std::vector<Bytes> server_certificates_;
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;
