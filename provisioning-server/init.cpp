@@ -151,9 +151,6 @@ Result<void> check_free(const IssuerPaths& paths) {
 Result<void> init_issuer(const InitRequest& request, const Clock& clock, const Random& random) {
   const IssuerPaths target(request.folder);
   SKS_TRY(check_free(target));
-  for (const char* const reserved : {"/whoami", "/result"})
-    if (request.url.path() == reserved)
-      return Error{Status::option, "the URL must not have the path " + std::string(reserved) + ", the issuer uses it"};
   std::string device_ca;
   if (request.device_trust == DeviceTrustMode::ca) {
     SKS_LET(device_ca, read_file(request.device_ca_file));

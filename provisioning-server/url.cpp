@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kScheme = "https://";
 constexpr std::size_t kMaxUrl = 1000;  // Spec: keygen2.md Appendix B
 constexpr std::uint16_t kHttpsPort = 443;
+// Pages of the issuer itself, beside the main URL.
+constexpr auto kReservedPaths = std::to_array<std::string_view>({"/result", "/whoami"});
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
@@ -68,6 +70,8 @@ Result<MainUrl> MainUrl::parse(std::string_view text) {
   const std::string_view authority = rest.substr(0, slash);
   const std::string_view path = rest.substr(slash);
   if (!std::ranges::all_of(path, is_path_character)) return bad_url("has a character in its path that must be encoded");
+  if (std::ranges::count(kReservedPaths, path) != 0)
+    return bad_url("must not have the path " + std::string(path) + ", the issuer uses it");
 
   MainUrl url;
   url.text_ = text;

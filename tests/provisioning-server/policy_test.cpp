@@ -40,13 +40,15 @@ TEST_CASE("parse_config: reads what init writes") {
 }
 
 TEST_CASE("parse_config: refuses with the file, the line and one sentence") {
-  const std::array<Refused, 8> cases{{
+  const std::array<Refused, 9> cases{{
       {"unknown key", "url = \"https://h/k\"\ndevice_trust = \"open\"\ndevice_thrust = 1\n",
        "f:3: the key device_thrust is not known here"},
       {"unknown key in a table", "url = \"https://h/k\"\ndevice_trust = \"open\"\n[limits]\nthread = 1\n",
        "f:4: the key thread is not known here"},
       {"no url", "device_trust = \"open\"\n", "f:1: url is missing"},
       {"bad url", "device_trust = \"open\"\nurl = \"http://h/k\"\n", "f:2: the URL must begin with https://"},
+      {"path of the result page", "device_trust = \"open\"\nurl = \"https://h/result\"\n",
+       "f:2: the URL must not have the path /result, the issuer uses it"},
       {"wrong type", "url = 1\ndevice_trust = \"open\"\n", "f:1: url must be a text in quotes"},
       {"bad word", "url = \"https://h/k\"\ndevice_trust = \"all\"\n",
        "f:2: device_trust must be one of \"open\", \"registered\", \"ca\""},

@@ -65,6 +65,8 @@ TEST_CASE("MainUrl: refuses what is no https URL of an issuer") {
                                                  "https://h/\"",
                                                  "https://h/k\n",
                                                  "https://h/\xc3\xa4",
+                                                 "https://h/result",
+                                                 "https://h/whoami",
                                                  long_url});
   for (const std::string& text : cases) {
     CAPTURE(text);
