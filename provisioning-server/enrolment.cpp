@@ -145,17 +145,30 @@ Result<Reply> Enrolment::begin_again(const Ticket& ticket, const std::string& co
     SKS_LET(std::optional<Reply> reply, abort(*session, Refusal::state, "GET", "the init URL was used again", request));
     if (reply) return std::move(*reply);
   }
-  log_warning(request.peer + " ticket-used");
-  return refuse(Refusal::ticket_used);
+  return refuse_ticket(Refusal::ticket_used, ticket, "", request);
+}
+
+Result<Reply> Enrolment::refuse_ticket(Refusal why, const Ticket& ticket, const std::string& detail,
+                                       const Incoming& request) {
+  const std::string word(word_of(why));
+  log_warning(request.peer + ' ' + word + ' ' + detail);
+  SKS_TRY(ports_.repository.add_audit(
+      {ports_.clock.now(), request.peer, "InvocationRequest", "", ticket.profile, word, detail}));
+  return refuse(why);
+}
+
+Result<Reply> Enrolment::refuse_over(const Session& session, const Incoming& request) {
+  const std::string word(word_of(Refusal::session_over));
+  log_warning(request.peer + " session=" + session.id + ' ' + word);
+  SKS_TRY(ports_.repository.add_audit(
+      {ports_.clock.now(), request.peer, awaited_message(session.phase), session.id, policy_of(session), word, ""}));
+  return refuse(Refusal::session_over);
 }
 
 Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, const Incoming& request) {
   const std::int64_t now = ports_.clock.now();
-  const auto refuse_with = [&](Refusal why, const std::string& detail) -> Result<Reply> {
-    log_warning(request.peer + ' ' + std::string(word_of(why)) + ' ' + detail);
-    SKS_TRY(ports_.repository.add_audit(
-        {now, request.peer, "InvocationRequest", "", ticket.profile, std::string(word_of(why)), detail}));
-    return refuse(why);
+  const auto refuse_with = [&](Refusal why, const std::string& detail) {
+    return refuse_ticket(why, ticket, detail, request);
   };
   if (ticket.expires <= now) return refuse_with(Refusal::ticket_expired, "");
   const auto profile = ports_.profiles.find(ticket.profile);
@@ -191,13 +204,13 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
       log_info(request.peer + " InvocationRequest session=" + session.id + " profile=" + session.profile);
       return Reply{session.reply, fresh_cookie};
     case StartOutcome::ticket_unknown:
-      return refuse(Refusal::ticket_unknown);
+      return refuse_with(Refusal::ticket_unknown, "");
     case StartOutcome::ticket_used:
-      return refuse(Refusal::ticket_used);
+      return refuse_with(Refusal::ticket_used, "");
     case StartOutcome::ticket_expired:
-      return refuse(Refusal::ticket_expired);
+      return refuse_with(Refusal::ticket_expired, "");
   }
-  return refuse(Refusal::ticket_unknown);
+  return refuse_with(Refusal::ticket_unknown, "");
 }
 
 Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie, const std::string& peer) {
@@ -210,7 +223,7 @@ Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie
       return refuse(Refusal::session_unknown);
     }
     if (session->last_request == request.digest) return Reply{session->reply, {}};
-    if (is_over(session->phase)) return refuse(Refusal::session_over);
+    if (is_over(session->phase)) return refuse_over(*session, request);
     SKS_LET(std::optional<Reply> reply, try_step(*session, body, request));
     if (reply) return std::move(*reply);
   }

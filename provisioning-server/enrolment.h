@@ -58,6 +58,10 @@ class Enrolment {
   Result<std::optional<Reply>> abort(const Session& session, Refusal why, const std::string& action,
                                      const std::string& detail, const Incoming& request);
   Reply refuse(Refusal why) const;
+  /// A refusal that leaves every session as it is, with its audit row. Tickets and cookies that are not ours only reach
+  /// the log: anybody could fill the database with them.
+  Result<Reply> refuse_ticket(Refusal why, const Ticket& ticket, const std::string& detail, const Incoming& request);
+  Result<Reply> refuse_over(const Session& session, const Incoming& request);
   keygen2::IssuerContext context() const;
 
   EnrolmentPorts ports_;

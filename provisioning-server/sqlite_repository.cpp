@@ -64,7 +64,7 @@ CREATE TABLE credentials (
   issued INTEGER NOT NULL,
   revoked INTEGER NOT NULL
 );
-CREATE UNIQUE INDEX credentials_key ON credentials (public_key_digest) WHERE status <> 'abandoned';
+CREATE UNIQUE INDEX credentials_key ON credentials (public_key_digest);
 CREATE INDEX credentials_session ON credentials (server_session_id);
 CREATE TABLE audit (
   id INTEGER PRIMARY KEY,

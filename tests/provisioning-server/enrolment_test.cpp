@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <thread>
 
@@ -298,6 +299,105 @@ TEST_CASE("Enrolment: identical requests at the same time get the same answer, f
   CHECK(responses[0].status == 200);
   for (const Response& response : responses) CHECK(response.body == responses[0].body);
   CHECK(lab.count("SELECT count(*) FROM audit WHERE action = 'ProvisioningInitializationResponse'") == 1);
+}
+
+TEST_CASE("Enrolment: different requests at the same time move the session once and then end it") {
+  IssuerLab lab;
+  Device device(lab);
+  const std::string body = device.answer(run_steps(device, lab.new_ticket(), 1));
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&lab, request = device.post_request(body + std::string(static_cast<std::size_t>(i), ' '))] {
+        CHECK(lab.handler->handle(request).status != 503);
+      });
+  }
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE action = 'ProvisioningInitializationResponse'") == 1);
+  CHECK(lab.count("SELECT count(*) FROM sessions WHERE phase = 'aborted' AND length(sealed_state) = 0") == 1);
+}
+
+TEST_CASE("Enrolment: one of many simultaneous uses of a ticket starts a session") {
+  IssuerLab lab;
+  const std::string init = lab.new_ticket();
+  std::array<Response, 8> responses;
+  {
+    std::vector<std::jthread> threads;
+    for (Response& response : responses)
+      threads.emplace_back([&lab, &init, &response] { response = Device(lab).get(init); });
+  }
+  CHECK(std::ranges::count(responses, 200U, &Response::status) == 1);
+  CHECK(std::ranges::count(responses, "ticket-used", outcome) == 7);
+  CHECK(lab.count("SELECT count(*) FROM sessions") == 1);
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ticket-used'") == 7);
+}
+
+TEST_CASE("Enrolment: a client session id that is stored already ends the session") {
+  IssuerLab lab;
+  Device owner(lab);
+  CHECK(outcome(owner.enrol(lab.new_ticket())) == "complete");
+  Device device(lab);
+  const std::string body = device.answer(run_steps(device, lab.new_ticket(), 1));
+  const std::size_t name = body.find("\"clientSessionId\"");
+  REQUIRE(name != std::string::npos);
+  const std::size_t value = body.find('"', body.find(':', name)) + 1;
+  const std::string id = body.substr(value, 32);
+  lab.execute("UPDATE sessions SET client_session_id = '" + id + "' WHERE phase = 'done'");
+  CHECK(outcome(device.post(body)) == "duplicate");
+  CHECK(lab.count("SELECT count(*) FROM sessions WHERE phase = 'aborted' AND client_session_id = ''") == 1);
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'duplicate'") == 1);
+}
+
+TEST_CASE("Enrolment: a public key that has a certificate gets no second one, whatever became of the first") {
+  for (const std::string status : {"issued", "revoked", "abandoned"}) {
+    CAPTURE(status);
+    IssuerLab lab;
+    Device owner(lab);
+    CHECK(outcome(owner.enrol(lab.new_ticket())) == "complete");
+    Device device(lab);
+    const std::string body = device.answer(run_steps(device, lab.new_ticket(), 2));
+    // The same step twice, as if the key had come in two sessions: after the first, its session is put back.
+    lab.execute("CREATE TABLE kept AS SELECT * FROM sessions WHERE phase = 'key_creation'");
+    CHECK(device.post(body).status == 200);
+    lab.execute("UPDATE credentials SET status = '" + status +
+                "', server_session_id = (SELECT id FROM sessions WHERE phase = 'done') WHERE status = 'pending';"
+                "UPDATE sessions SET (phase, version, sealed_state, last_request) ="
+                " (SELECT phase, version, sealed_state, last_request FROM kept) WHERE id = (SELECT id FROM kept)");
+    CHECK(outcome(device.post(body)) == "duplicate");
+    CHECK(lab.count("SELECT count(*) FROM credentials") == 2);
+    CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'duplicate' AND action = 'KeyCreationResponse'") == 1);
+  }
+}
+
+TEST_CASE("Enrolment: refusals that name a known ticket or session have their audit row") {
+  IssuerLab lab;
+  Device device(lab);
+  const std::string init = lab.new_ticket();
+  CHECK(outcome(device.enrol(init)) == "complete");
+  CHECK(outcome(device.post("{}")) == "session-over");
+  CHECK(lab.count("SELECT count(*) FROM audit JOIN sessions ON session = sessions.id WHERE result = 'session-over'") ==
+        1);
+  CHECK(outcome(Device(lab).get(init)) == "ticket-used");
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ticket-used' AND policy = 'default'") == 1);
+  const std::string late = lab.new_ticket();
+  lab.clock.set(test::kStart + 3600);
+  CHECK(outcome(Device(lab).get(late)) == "ticket-expired");
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ticket-expired'") == 1);
+}
+
+TEST_CASE("Enrolment: an anonymous device is accepted only where any device is") {
+  IssuerLab open;
+  open.edit_profile("default", "privacy_enabled = false", "privacy_enabled = true");
+  CHECK(outcome(Device(open).enrol(open.new_ticket())) == "complete");
+
+  IssuerLab strict(DeviceTrustMode::registered);
+  strict.edit_profile("default", "privacy_enabled = false", "privacy_enabled = true");
+  const auto profile = strict.issuer->profiles().find("default");
+  REQUIRE_FALSE(profile);
+  CHECK(profile.error().status == Status::option);
+  CHECK(profile.error().detail == strict.issuer->paths().profiles +
+                                      "/default.toml: privacy_enabled = true needs device_trust = \"open\" in "
+                                      "issuer.toml: an anonymous device proves nothing");
+  CHECK(outcome(Device(strict).enrol(strict.new_ticket())) == "profile");
 }
 
 TEST_CASE("Enrolment: a PUK is kept sealed and opens for the help desk") {

@@ -285,7 +285,8 @@ TEST_CASE("SqliteRepository: credentials become valid with the last step and wit
   CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'revoke'") == 1);
 }
 
-TEST_CASE("SqliteRepository: an aborted session leaves no secret and no valid credential, and its key may come again") {
+TEST_CASE(
+    "SqliteRepository: an aborted session leaves no secret and no valid credential, and its key stays certified") {
   const Fixture fixture;
   SqliteRepository& repository = *fixture.repository;
   const Session before = fixture.started("a");
@@ -304,7 +305,7 @@ TEST_CASE("SqliteRepository: an aborted session leaves no secret and no valid cr
   Step retry = step_of(again, SessionPhase::finalization);
   retry.pending = {credential("b", again)};
   retry.pending[0].public_key_digest = "key-a";
-  CHECK(commit(repository, retry) == StepOutcome::committed);
+  CHECK(commit(repository, retry) == StepOutcome::duplicate);
 }
 
 TEST_CASE("SqliteRepository: sessions expire at their time, each with an audit row") {
