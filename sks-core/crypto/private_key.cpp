@@ -10,6 +10,7 @@
 
 #include "sks-core/base/library_context.h"
 #include "sks-core/crypto/fetch.h"
+#include "sks-core/crypto/hash.h"
 #include "sks-core/crypto/key_types.h"
 
 namespace sks::crypto {
@@ -17,8 +18,6 @@ namespace {
 
 constexpr std::size_t kMaxExponentBytes = 8;
 constexpr std::uint8_t kDefaultExponent[] = {0x01, 0x00, 0x01};
-
-const char* md_name(HashId hash) { return EVP_MD_get0_name(fetched_md(hash)); }
 
 // Big-endian two's complement; must be positive, odd and at least 3. Spec: sks-api.md 4.9 step 21.
 Result<ossl::BigNum> parse_exponent(ByteView parameters) {
@@ -61,10 +60,11 @@ Result<Buffer> fill(const char* what, Run run) {
   return out;
 }
 
-Result<Bytes> digest_sign(EVP_PKEY* key, const char* md, ByteView message) {
+// For the algorithms that sign the message itself.
+Result<Bytes> sign_whole(EVP_PKEY* key, ByteView message) {
   const ossl::MdCtx context(EVP_MD_CTX_new());
   SKS_CHECK(context != nullptr);
-  if (EVP_DigestSignInit_ex(context.get(), nullptr, md, library_context(), nullptr, key, nullptr) != 1)
+  if (EVP_DigestSignInit_ex(context.get(), nullptr, nullptr, library_context(), nullptr, key, nullptr) != 1)
     return ossl::take_error("Key cannot sign");
   return fill<Bytes>("Signing failed", [&](std::uint8_t* out, std::size_t* size) {
     return EVP_DigestSign(context.get(), out, size, message.data(), message.size());
@@ -162,7 +162,7 @@ Result<SecureBytes> PrivateKey::to_pkcs8() const {
 
 Result<Bytes> PrivateKey::sign_rsa(HashId hash, ByteView message) const {
   if (public_key_.kind() != KeyKind::rsa) return wrong_type();
-  return digest_sign(key_.get(), md_name(hash), message);  // PKCS#1 v1.5 is the default padding
+  return sign_rsa_digest(hash, digest(hash, message));
 }
 
 Result<Bytes> PrivateKey::sign_rsa_digest(HashId hash, ByteView digest) const {
@@ -177,8 +177,8 @@ Result<Bytes> PrivateKey::sign_rsa_digest(HashId hash, ByteView digest) const {
 
 Result<Bytes> PrivateKey::sign_ecdsa(HashId hash, ByteView message) const {
   if (public_key_.kind() != KeyKind::ec) return wrong_type();
-  SKS_LET(const Bytes der, digest_sign(key_.get(), md_name(hash), message));
-  return ecdsa_der_to_raw(public_key_.curve(), der);
+  // Not EVP_DigestSign, which looks the hash up by name for every signature.
+  return sign_ecdsa_digest(digest(hash, message));
 }
 
 Result<Bytes> PrivateKey::sign_ecdsa_digest(ByteView digest) const {
@@ -191,7 +191,7 @@ Result<Bytes> PrivateKey::sign_ecdsa_digest(ByteView digest) const {
 
 Result<Bytes> PrivateKey::sign_eddsa(ByteView message) const {
   if (public_key_.kind() != KeyKind::ed25519 && public_key_.kind() != KeyKind::ed448) return wrong_type();
-  return digest_sign(key_.get(), nullptr, message);
+  return sign_whole(key_.get(), message);
 }
 
 Result<Bytes> PrivateKey::sign(ByteView message) const {
