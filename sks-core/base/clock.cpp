@@ -18,7 +18,8 @@ class SystemClock final : public Clock {
 }  // namespace
 
 const Clock& system_clock() {
-  static const SystemClock clock;
+  // Never destroyed: we may be part of a module that is unloaded, or used while the process ends.
+  static const auto& clock = *new SystemClock;
   return clock;
 }
 

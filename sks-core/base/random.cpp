@@ -27,7 +27,8 @@ Bytes Random::bytes(std::size_t size) const {
 }
 
 const Random& system_random() {
-  static const SystemRandom random;
+  // Never destroyed: we may be part of a module that is unloaded, or used while the process ends.
+  static const auto& random = *new SystemRandom;
   return random;
 }
 
