@@ -8,6 +8,7 @@
 #include "keygen2/issuer_state.h"
 #include "keygen2/key_algorithm.h"
 #include "keygen2/mac_data.h"
+#include "keygen2/message_common.h"
 #include "keygen2/time.h"
 #include "sks-core/crypto/algorithms.h"
 #include "sks-core/crypto/private_key.h"
@@ -220,6 +221,9 @@ Outcome<void> check_generated_keys(const std::vector<GeneratedKey>& generated, c
 Outcome<std::vector<Bytes>> certify(const GeneratedKey& key, std::size_t index, IssuerDecisions& decisions) {
   Result<std::vector<Bytes>> path = decisions.certify(AttestedKey{key.id, index, *key.public_key});
   if (!path) return failure(ErrorClass::policy, path.error());
+  const auto too_large = [](const Bytes& certificate) { return certificate.size() > kMaxCertificate; };
+  if (path->size() > kMaxCertificatesPerPath || std::ranges::any_of(*path, too_large))
+    return Failure{ErrorClass::policy, "the certificate path is larger than clients accept"};
   const auto parsed = crypto::parse_path(*path);
   if (!parsed) return failure(ErrorClass::crypto, parsed.error());
   const auto certified = parsed->front().public_key();

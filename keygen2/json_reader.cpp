@@ -250,6 +250,7 @@ void JsonReader::refuse_unsupported(std::span<const std::string_view> names) {
     Value* const value = find(name);
     if (value == nullptr) continue;
     fail(ErrorClass::policy, shown(name) + " is not supported by this client");
+    if (value->type == Type::array) elements_of(value, Type::object, name, *findings_);
     // Nobody looks inside, so nothing inside counts as unread.
     value->members.clear();
     value->elements.clear();

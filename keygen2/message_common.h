@@ -9,7 +9,8 @@
 namespace sks::keygen2 {
 
 inline constexpr Range kMacSize{32, 32};
-inline constexpr Range kCertificateSize{1, 16384};
+inline constexpr std::uint16_t kMaxCertificate = 16384;
+inline constexpr Range kCertificateSize{1, kMaxCertificate};
 inline constexpr Range kAttestationSize{1, 2048};
 inline constexpr Range kEncryptedPassphraseSize{32, 160};
 inline constexpr std::size_t kMaxCertificatesPerPath = 10;

@@ -135,6 +135,7 @@ const std::vector<Manipulation> kManipulations{
     {"C-5: wrong close MAC", 6, "/sessionCloseData/mac", "\"" + std::string(43, 'A') + "\"", ErrorClass::sks},
     {"C-5: close data missing", 6, "/sessionCloseData", "", ErrorClass::json},
     {"C-5: management of other keys", 6, "/deleteKeys", "[{}]", ErrorClass::policy},
+    {"C-5: no other keys", 6, "/deleteKeys", "[]", ErrorClass::json},
     {"C-5: extensions", 6, "/issuedCredentials/1/extensions", "[{}]", ErrorClass::policy},
 };
 

@@ -67,7 +67,9 @@ Result<std::vector<Bytes>> TestAuthority::certify(const keygen2::AttestedKey& ke
       crypto::CertificateKind::tls_client, {{"CN", key.id}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
   SKS_LET(crypto::Certificate certificate,
           crypto::issue_certificate(what, mistakes_key ? key_.public_key() : key.public_key, &certificate_, key_));
-  return std::vector<Bytes>{certificate.der(), certificate_.der()};
+  std::vector<Bytes> path{certificate.der(), certificate_.der()};
+  path.insert(path.end(), more_certificates, certificate_.der());
+  return path;
 }
 
 keygen2::KeySpec key_spec(const char* algorithm, std::uint8_t app_usage) {

@@ -52,6 +52,7 @@ class TestAuthority final : public keygen2::IssuerDecisions {
   bool certifies = true;
   bool mistakes_key = false;  ///< certifies its own key instead
   bool runs_out_of_memory = false;
+  std::size_t more_certificates = 0;  ///< of the authority itself, at the end of each path
   std::vector<std::vector<Bytes>> devices;
   std::vector<std::string> certified;
 

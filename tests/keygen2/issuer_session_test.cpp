@@ -229,6 +229,18 @@ TEST_CASE("IssuerSession: a certificate for another key is not sent") {
   CHECK(result.error().error_class == ErrorClass::crypto);
 }
 
+TEST_CASE("IssuerSession: a path that no client accepts is not sent") {
+  for (const std::size_t certificates : {10U, 11U}) {
+    CAPTURE(certificates);
+    Enrolment run(plan_with_key());
+    run.authority.more_certificates = certificates - 2;
+    run.start();
+    const auto result = run.to_issuer(run.pass(5));
+    CHECK(static_cast<bool>(result) == (certificates == 10));
+    if (!result) CHECK(result.error().error_class == ErrorClass::policy);
+  }
+}
+
 TEST_CASE("IssuerSession: answers to capability queries are complete, unique and of the right form") {
   const std::string ed25519 = "https://webpki.github.io/sks/algorithm#ed25519";
   const std::string yes = R"({"type":")" + ed25519 + R"(","supported":true})";
