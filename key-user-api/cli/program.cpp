@@ -111,6 +111,7 @@ Outcome remove(Arguments& arguments, std::ostream& out) {
   auto store = open_store(arguments.store);
   if (!store) return refused(store.error());
   std::optional<dialog::Terminal> terminal = find_terminal();
+  const InterruptGuard guard;  // Ctrl-C at the prompt must not leave the terminal without echo
   arguments.deletion.confirmed = arguments.yes;
   return to_outcome(run_delete(std::move(arguments.deletion), store->engine(), pointer_to(terminal), out));
 }
@@ -122,6 +123,7 @@ Outcome check_pin(Arguments& arguments, std::ostream& out) {
   auto store = open_store(arguments.store);
   if (!store) return refused(store.error());
   std::optional<dialog::Terminal> terminal = find_terminal();
+  const InterruptGuard guard;
   return to_outcome(run_pin_check(std::move(arguments.pin_check), store->engine(), pointer_to(terminal), out));
 }
 

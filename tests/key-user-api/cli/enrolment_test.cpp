@@ -195,6 +195,29 @@ TEST_CASE("enrol: a whole run leaves the keys in the key store and tells each st
   CHECK_FALSE(contains(told, "2468"));
 }
 
+TEST_CASE("enrol: each line is shown when it happens, not at the end") {
+  class Screen final : public std::stringbuf {
+   public:
+    std::string shown;
+
+   private:
+    int sync() override {
+      shown = str();
+      return 0;
+    }
+  };
+  Run run;
+  Screen screen;
+  std::ostream out(&screen);
+  std::string before_answer;
+  run.issuer->on_request(1, [&] { before_answer = screen.shown; });
+  EnrollOptions options{invocation(), Consent::given, {}};
+  options.pins.push_back(SecureBytes::copy_of(as_bytes("2468")));
+  REQUIRE(run_enroll(std::move(options), *run.issuer, *run.engine, nullptr, run.clock, out));
+  CHECK(contains(before_answer, "Connected to issuer.example"));
+  CHECK(contains(before_answer, "Consent given"));
+}
+
 TEST_CASE("enrol: PINs that no key took are mentioned at the end") {
   Run exact;
   REQUIRE(exact.enroll());

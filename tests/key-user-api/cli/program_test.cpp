@@ -1,8 +1,13 @@
 #include "key-user-api/cli/program.h"
 
 #include <doctest/doctest.h>
+#include <pty.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -268,4 +273,49 @@ TEST_CASE(
   check_refused(run({"--store", store, "delete", "--yes", "--pin=0000", handle}), kExitRefused, "2 tries are left");
   CHECK(run({"--store", store, "delete", "--yes", "--pin", "1234", keys[0]["certificateFingerprint"]}).exit_code == 0);
   CHECK(run({"--store", store, "list", "--json"}).out == "[]\n");
+}
+
+TEST_CASE("sks pin check: Ctrl-C at the prompt ends it, and the terminal echoes again") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  {
+    auto opened = LocalStore::open(store);
+    REQUIRE(opened);
+    test::Provisioner(opened->engine(), {}).provision({{"k1", "ec.nist.p256", 1, "Login", "1234", 1, "CN=Jo"}});
+  }
+  const auto keys = nlohmann::json::parse(run({"--store", store, "list", "--json"}).out);
+  const std::string handle = std::to_string(keys.at(0)["handle"].get<int>());
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{"pin", "check", handle}, {"delete", "--yes", handle}}) {
+    std::vector<std::string> with_store{"--store", store};
+    with_store.insert(with_store.end(), command.begin(), command.end());
+    int terminal = -1;
+    const pid_t child = forkpty(&terminal, nullptr, nullptr, nullptr);
+    REQUIRE(child >= 0);
+    if (child == 0) _exit(run(with_store).exit_code);
+    std::string shown;
+    std::array<char, 256> part{};
+    ssize_t got = 0;
+    while (shown.find("PIN: ") == std::string::npos && (got = read(terminal, part.data(), part.size())) > 0)
+      shown.append(part.data(), static_cast<std::size_t>(got));
+    termios mode{};
+    REQUIRE(tcgetattr(terminal, &mode) == 0);
+    CHECK((mode.c_lflag & ECHO) == 0);
+    // Again and again, as an impatient user: the first may come between the prompt and the read that it is to end.
+    int status = 0;
+    pid_t ended = 0;
+    for (int i = 0; ended == 0 && i < 200; ++i) {
+      REQUIRE(write(terminal, "\x03", 1) == 1);
+      usleep(50000);
+      ended = waitpid(child, &status, WNOHANG);
+    }
+    REQUIRE(ended == child);
+    REQUIRE(tcgetattr(terminal, &mode) == 0);
+    CHECK((mode.c_lflag & ECHO) != 0);
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == kExitRefused);
+    close(terminal);
+  }
+  CHECK(nlohmann::json::parse(run({"--store", store, "list", "--json"}).out).size() == 1);
 }
