@@ -30,6 +30,8 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto kTimeout = std::chrono::seconds(60);  // Spec: keygen2.md Appendix B
+// Short: whoever connects and says nothing takes a place from others.
+constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kDrainTimeout = std::chrono::seconds(2);
 constexpr auto kStopTimeout = std::chrono::seconds(10);
 constexpr auto kMinute = std::chrono::seconds(60);
@@ -98,7 +100,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   void handshake() {
-    beast::get_lowest_layer(stream_).expires_after(kTimeout);
+    beast::get_lowest_layer(stream_).expires_after(kHandshakeTimeout);
     stream_.async_handshake(asio::ssl::stream_base::server,
                             [self = shared_from_this()](error_code failure) { self->on_handshake(failure); });
   }
@@ -126,6 +128,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_header(error_code failure) {
     if (failure) return on_read_failure(failure);
     request_ = head_of(parser_->get());
+    // Beast takes a body in another coding for the content, or for none: where the request ends would be a guess.
+    const auto& head = parser_->get();
+    if (head.count(http::field::transfer_encoding) != 0 &&
+        !beast::iequals(head[http::field::transfer_encoding], "chunked"))
+      return send_and_close(handler_.refuse(400));
     if (std::optional<Response> refusal = handler_.check_head(request_)) return send_and_close(std::move(*refusal));
     if (beast::iequals(parser_->get()[http::field::expect], "100-continue")) return send_continue();
     read_body();

@@ -151,6 +151,8 @@ send_raw chunk < <({ printf "${POST}Transfer-Encoding: chunked\r\n\r\n100001\r\n
 send_raw extension < <({ printf "${POST}Transfer-Encoding: chunked\r\n\r\n1;"; tr ' ' x <"$W/large"; })
 send_raw trailer < <({ printf "${POST}Transfer-Encoding: chunked\r\n\r\n0\r\nX: "; tr ' ' x <"$W/large"; })
 send_raw both < <(printf "${POST}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+send_raw gzip < <(printf "${POST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+send_raw coding < <(printf "${POST}Transfer-Encoding: gzip\r\n\r\n{}")
 send_raw twice < <(printf "${POST}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
 
 # A client that goes on sending, slowly, what was refused does not keep its connection.
@@ -166,7 +168,13 @@ check "chunk too large in the same record as the header" "$(cat "$W/chunk.status
 check "a chunk extension without end" "$(cat "$W/extension.status")" "HTTP/1.1 400 Bad Request"
 check "a trailer without end" "$(cat "$W/trailer.status")" "HTTP/1.1 400 Bad Request"
 check "two kinds of length" "$(cat "$W/both.status")" "HTTP/1.1 400 Bad Request"
+check "a coding besides chunked" "$(cat "$W/gzip.status")" "HTTP/1.1 400 Bad Request"
+check "another coding than chunked" "$(cat "$W/coding.status")" "HTTP/1.1 400 Bad Request"
 check "two different lengths" "$(cat "$W/twice.status")" "HTTP/1.1 400 Bad Request"
+
+BEGIN=$SECONDS
+timeout 20 cat <"/dev/tcp/127.0.0.1/$PORT" >/dev/null &
+SILENT=$!
 
 # More silent clients than threads, before and after their TLS handshake.
 for FD in 11 12 13 14; do eval "exec $FD<>/dev/tcp/127.0.0.1/$PORT"; done
@@ -182,6 +190,9 @@ for VERSION in -tls1_2 -tls1_3; do
   check "no session can be resumed ($VERSION)" "$(ls "$W" | grep -c '^session$')" 0
   rm -f "$W/session"
 done
+
+wait $SILENT
+check "a client that begins no TLS is sent away soon" "$((SECONDS - BEGIN < 18))" 1
 
 check "TLS 1.3" "$(status --tlsv1.3 "$ORIGIN/result")" 200
 check "TLS 1.2" "$(status --tls-max 1.2 "$ORIGIN/result")" 200
