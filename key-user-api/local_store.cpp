@@ -12,6 +12,9 @@
 namespace sks {
 namespace {
 
+/// Commands hold a store for moments: one that comes in between waits for its turn.
+constexpr std::chrono::seconds kLockPatience{2};
+
 std::string environment(const char* name) {
   const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read once, before threads start
   return value == nullptr ? std::string() : std::string(value);
@@ -51,7 +54,7 @@ Result<void> LocalStore::create(const std::string& folder, std::string_view devi
 }
 
 Result<LocalStore> LocalStore::open(const std::string& folder) {
-  SKS_LET(std::unique_ptr<SqliteStore> storage, SqliteStore::open(folder));
+  SKS_LET(std::unique_ptr<SqliteStore> storage, SqliteStore::open(folder, kLockPatience));
   SKS_LET(StoredIdentity stored, storage->identity());
   SKS_LET(attestation::SoftwareIdentity identity,
           attestation::SoftwareIdentity::from_parts(std::move(stored.certificate_path), stored.private_key.view()));

@@ -13,7 +13,7 @@ class LocalStore {
   /// Makes a new store with a device identity of its own. Fails as SqliteStore::create.
   static Result<void> create(const std::string& folder, std::string_view device_name);
 
-  /// Fails as SqliteStore::open and Engine::open.
+  /// Waits about two seconds for another process that uses the store. Fails as SqliteStore::open and Engine::open.
   static Result<LocalStore> open(const std::string& folder);
 
   LocalStore(LocalStore&&) noexcept;

@@ -10,9 +10,24 @@
 #include <cerrno>
 #include <mutex>
 #include <set>
+#include <thread>
 
 namespace sks::sealed {
 namespace {
+
+constexpr std::chrono::milliseconds kRetryInterval{25};
+
+/// flock() itself waits without limit or not at all.
+int lock_within(int fd, std::chrono::milliseconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    const int outcome = ::flock(fd, LOCK_EX | LOCK_NB);
+    if (outcome == 0) return 0;
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() >= end) return outcome;
+    std::this_thread::sleep_for(kRetryInterval);
+  }
+}
 
 /// The PID that the holder wrote, or an empty text when it has not got that far.
 std::string read_holder(int fd) {
@@ -69,14 +84,11 @@ void FolderLock::Release::operator()(FileDescriptor* file) const {
   delete file;
 }
 
-Result<FolderLock> FolderLock::acquire(const std::string& path) {
+Result<FolderLock> FolderLock::acquire(const std::string& path, std::chrono::milliseconds patience) {
   FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return system_error("cannot write " + path);
 
-  int outcome = 0;
-  do {
-    outcome = ::flock(file.get(), LOCK_EX | LOCK_NB);
-  } while (outcome != 0 && errno == EINTR);
+  const int outcome = lock_within(file.get(), patience);
   if (outcome != 0 && errno == EWOULDBLOCK) {
     const std::string holder = read_holder(file.get());
     return Error{Status::not_available,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -14,8 +15,9 @@ namespace sks::sealed {
 class FolderLock {
  public:
   /// Fails with not_available when another holder lives ("store in use by process N"), storage when the lock file
-  /// cannot be written. Two holds within one process exclude each other too.
-  static Result<FolderLock> acquire(const std::string& path);
+  /// cannot be written. Two holds within one process exclude each other too. `patience`: how long to wait for another
+  /// holder to end.
+  static Result<FolderLock> acquire(const std::string& path, std::chrono::milliseconds patience = {});
 
   bool held() const { return static_cast<bool>(*file_); }
 

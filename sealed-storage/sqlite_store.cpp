@@ -403,11 +403,12 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
   return sealed::sync_folder(parent);
 }
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder) {
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder,
+                                                      std::chrono::milliseconds patience) {
   SKS_LET(const std::filesystem::path place, absolute_path(folder));
   const Files files(place.string());
   SKS_TRY(check_place(files));
-  SKS_LET(sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock));
+  SKS_LET(sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock, patience));
   SKS_LET(Database database, Database::open(files.database));
   SKS_TRY(configure(database));
   SKS_TRY(check_format(database, files));

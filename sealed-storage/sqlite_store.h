@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ class SqliteStore final : public Storage {
 
   /// Opens a store. Fails with not_available (no store there; in use by process N), option (not a store, a format
   /// version this program does not know), crypto (the master key does not fit, a sealed record was altered) or storage.
-  static Result<std::unique_ptr<SqliteStore>> open(const std::string& folder);
+  /// `patience`: how long to wait for another process that uses the store.
+  static Result<std::unique_ptr<SqliteStore>> open(const std::string& folder, std::chrono::milliseconds patience = {});
 
   ~SqliteStore() override;
 

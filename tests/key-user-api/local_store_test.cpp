@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <thread>
 
 #include "attestation/device_identity.h"
 #include "sealed-storage/sqlite_store.h"
@@ -92,6 +93,31 @@ TEST_CASE("LocalStore::open refuses a store whose attestation key is not that of
   const Result<LocalStore> store = LocalStore::open(dir.file("store"));
   REQUIRE_FALSE(store);
   CHECK(store.error().status == Status::option);
+}
+
+TEST_CASE("LocalStore::open waits for a holder that is about to end, and names one that is not") {
+  using namespace std::chrono_literals;
+  const TempDir dir;
+  REQUIRE(LocalStore::create(dir.file("store"), "Test device"));
+  {
+    std::optional<Result<LocalStore>> held = LocalStore::open(dir.file("store"));
+    REQUIRE(*held);
+    const std::jthread holder([&] {
+      std::this_thread::sleep_for(300ms);
+      held.reset();
+    });
+    CHECK(LocalStore::open(dir.file("store")));
+  }
+  const Result<LocalStore> held = LocalStore::open(dir.file("store"));
+  REQUIRE(held);
+  const auto start = std::chrono::steady_clock::now();
+  const Result<LocalStore> refused = LocalStore::open(dir.file("store"));
+  const auto waited = std::chrono::steady_clock::now() - start;
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().status == Status::not_available);
+  CHECK(refused.error().detail == "store in use by process " + std::to_string(::getpid()));
+  CHECK(waited >= 1500ms);
+  CHECK(waited < 30s);
 }
 
 }  // namespace
