@@ -29,7 +29,6 @@ struct Arguments {
   std::string fingerprint;
   std::string certificate;
   bool json = false;
-  bool with_cookie = false;
 };
 
 Result<void> init(const Arguments& arguments) {
@@ -95,7 +94,8 @@ Result<void> ticket(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   SKS_LET(const std::shared_ptr<const Profile> profile, issuer->profiles().find(arguments.profile));
   const std::string secret = random_id(system_random());
-  const std::string cookie = arguments.with_cookie ? random_id(system_random()) : std::string();
+  // Handed out with the ticket: a client need not take up Set-Cookie. Spec: keygen2.md 2.2
+  const std::string cookie = random_id(system_random());
   Ticket made;
   made.digest = digest_of(secret);
   made.profile = profile->name;
@@ -104,7 +104,7 @@ Result<void> ticket(const Arguments& arguments) {
       arguments.subject.empty() ? "CN=" + profile->name + " user " + made.digest.substr(0, 8) : arguments.subject;
   if (const auto dn = crypto::parse_dn(made.subject); !dn)
     return Error{dn.error().status, "--subject: " + dn.error().detail};
-  if (!cookie.empty()) made.cookie_digest = digest_of(cookie);
+  made.cookie_digest = digest_of(cookie);
   made.created = system_clock().now();
   made.expires = made.created + issuer->config().ticket_minutes * kMinute;
   SKS_TRY(issuer->repository().add_ticket(
@@ -112,8 +112,7 @@ Result<void> ticket(const Arguments& arguments) {
 
   const std::string& url = issuer->config().url.text();
   const std::string start = url + "?ticket=" + secret;
-  const std::string item = cookie.empty() ? std::string() : std::string(kSessionCookie) + '=' + cookie;
-  const std::string invocation = invocation_uri(start, url, item);
+  const std::string invocation = invocation_uri(start, url, std::string(kSessionCookie) + '=' + cookie);
   if (arguments.json) {
     std::cout << nlohmann::ordered_json{{"init", start}, {"url", url}, {"invocation", invocation}}.dump() << '\n';
   } else {
@@ -197,7 +196,7 @@ const std::vector<Command>& commands() {
        "Make a one-time link for one enrolment",
        ticket,
        {"--dir", "--profile"},
-       {"--subject", "--json", "--with-cookie"}},
+       {"--subject", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
@@ -223,11 +222,6 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
   });
   if (name == "--json") {
     app.add_flag("--json", arguments.json, "Print a JSON object with init, url and invocation");
-    return;
-  }
-  if (name == "--with-cookie") {
-    app.add_flag("--with-cookie", arguments.with_cookie,
-                 "Put the session cookie into the link, for clients that ignore Set-Cookie");
     return;
   }
   for (const Text& text : kTexts)
