@@ -70,6 +70,7 @@ Result<MainUrl> MainUrl::parse(std::string_view text) {
   const std::string_view authority = rest.substr(0, slash);
   const std::string_view path = rest.substr(slash);
   if (!std::ranges::all_of(path, is_path_character)) return bad_url("has a character in its path that must be encoded");
+  if (!percent_decode(path)) return bad_url("has a % in its path that is not followed by two hexadecimal digits");
   if (std::ranges::count(kReservedPaths, path) != 0)
     return bad_url("must not have the path " + std::string(path) + ", the issuer uses it");
 
