@@ -4,6 +4,7 @@
 #include <array>
 
 #include "provisioning-server/internal/toml_table.h"
+#include "sks-core/base/byte_reader.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/algorithms.h"
 #include "sks-core/crypto/hash.h"
@@ -34,6 +35,8 @@ constexpr auto kTrustModes =
                            {"registered", static_cast<std::uint8_t>(DeviceTrustMode::registered)},
                            {"ca", static_cast<std::uint8_t>(DeviceTrustMode::ca)}});
 
+constexpr std::uint8_t kByPin = 1;
+constexpr std::uint8_t kByPuk = 2;
 constexpr std::uint8_t kNonExportable = 3;
 constexpr std::int64_t kMaxRetryLimit = 10000;
 constexpr std::int64_t kMaxPassphrase = 128;
@@ -66,7 +69,65 @@ Bytes exponent_bytes(std::int64_t exponent) {
   return bytes;
 }
 
-KeySpec read_key(TomlTable table) {
+/// Control characters would reach the terminals and windows of users. Spec: keygen2.md Appendix B for the length.
+std::string read_friendly_name(TomlTable& table) {
+  constexpr std::size_t kMaxFriendlyName = 100;
+  std::string name = table.text_or("friendly_name", "");
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  // U+0080 to U+009F are C2 80 to C2 9F in UTF-8.
+  bool has_control = std::ranges::any_of(name, is_control);
+  for (std::size_t at = name.find('\xc2'); at != std::string::npos; at = name.find('\xc2', at + 1))
+    has_control |= at + 1 < name.size() && static_cast<unsigned char>(name[at + 1]) < 0xa0;
+  if (has_control) table.refuse("friendly_name", "friendly_name must not hold control characters");
+  if (count_code_points(name) > kMaxFriendlyName)
+    table.refuse("friendly_name", "friendly_name must not be longer than 100 characters");
+  return name;
+}
+
+/// The rules of createKeyEntry and of the close of a session, which would only tell after the user has chosen PINs.
+/// Spec: sks-api.md 6.6
+std::vector<std::string> read_endorsed_algorithms(TomlTable& table, const Algorithm* key) {
+  constexpr std::string_view kList = "endorsed_algorithms";
+  std::vector<std::string> uris;
+  for (const std::string& name : table.texts_or_none(kList)) {
+    const Algorithm* const row = algorithm_named(name);
+    const std::string what = "\"" + name + "\"";
+    if (row == nullptr) {
+      table.refuse(kList, "endorsed_algorithms holds the unknown algorithm " + what);
+      continue;
+    }
+    const bool is_none = row->uri == kNoneAlgorithm;
+    if (row->family == KeyFamily::none && !is_none)
+      table.refuse(kList, "endorsed_algorithms must not hold " + what + ", no key can be used with it");
+    if (key != nullptr && row->family != KeyFamily::none && row->family != key->family)
+      table.refuse(kList, "endorsed_algorithms holds " + what + ", which does not fit the algorithm of the key");
+    uris.emplace_back(row->uri);
+  }
+  std::ranges::sort(uris);
+  if (std::ranges::adjacent_find(uris) != uris.end())
+    table.refuse(kList, "endorsed_algorithms holds an algorithm twice");
+  if (uris.size() > 1 && std::ranges::count(uris, kNoneAlgorithm) != 0)
+    table.refuse(kList, "endorsed_algorithms must hold \"none\" alone");
+  return uris;
+}
+
+/// What may protect a key: a PIN and a PUK that exist.
+struct Protectors {
+  bool pin;
+  bool puk;
+};
+
+std::uint8_t read_protection(TomlTable& table, std::string_view name, std::span<const Choice> choices,
+                             std::uint8_t fallback, Protectors protectors) {
+  const std::uint8_t protection = table.choice_or(name, choices, fallback);
+  if (protection == kByPin && !protectors.pin)
+    table.refuse(name, std::string(name) + " = \"pin\" needs a key under a [[pin_policy]] or with a device PIN");
+  if (protection == kByPuk && !protectors.puk)
+    table.refuse(name, std::string(name) + " = \"puk\" needs a [puk_policy] and a key under a [[pin_policy]]");
+  return protection;
+}
+
+KeySpec read_key(TomlTable table, Protectors protectors) {
   KeySpec key;
   key.app_usage = table.choice("app_usage", kAppUsages);
   const std::string name = table.text("algorithm");
@@ -82,21 +143,15 @@ KeySpec read_key(TomlTable table) {
       table.refuse("rsa_exponent", "rsa_exponent goes only with the algorithms whose name ends in .exp");
     }
   }
-  key.friendly_name = table.text_or("friendly_name", "");
-  for (const std::string& endorsed : table.texts_or_none("endorsed_algorithms")) {
-    if (const Algorithm* const row = algorithm_named(endorsed)) {
-      key.endorsed_algorithms.emplace_back(row->uri);
-    } else {
-      table.refuse("endorsed_algorithms", "endorsed_algorithms holds the unknown algorithm \"" + endorsed + "\"");
-    }
-  }
-  key.export_protection = table.choice_or("export_protection", kExport, kNonExportable);
-  key.delete_protection = table.choice_or("delete_protection", kDelete, 0);
+  key.friendly_name = read_friendly_name(table);
+  key.endorsed_algorithms = read_endorsed_algorithms(table, algorithm);
+  key.export_protection = read_protection(table, "export_protection", kExport, kNonExportable, protectors);
+  key.delete_protection = read_protection(table, "delete_protection", kDelete, 0, protectors);
   key.biometric_protection = table.choice_or("biometric_protection", kBiometric, 0);
   return key;
 }
 
-PinPolicySpec read_pin_policy(TomlTable table) {
+PinPolicySpec read_pin_policy(TomlTable table, bool has_puk) {
   PinPolicySpec policy;
   policy.format = table.choice("format", kFormats);
   policy.min_length = u16(table.integer("min_length", 1, kMaxPassphrase));
@@ -108,7 +163,7 @@ PinPolicySpec read_pin_policy(TomlTable table) {
   for (const std::uint8_t bit : table.choices_or_none("pattern_restrictions", kPatterns))
     policy.pattern_restrictions = static_cast<std::uint8_t>(policy.pattern_restrictions | bit);
   for (TomlTable& key : table.tables("key")) {
-    KeySpec spec = read_key(key);
+    KeySpec spec = read_key(key, {true, has_puk});
     spec.enable_pin_caching = key.boolean_or("enable_pin_caching", false);
     policy.keys.push_back(std::move(spec));
   }
@@ -197,10 +252,12 @@ Result<Profile> parse_profile(std::string_view content, const std::string& name,
   certificate.choices_or_none("extended_key_usage", kClientAuth);
   profile.email_from_subject = certificate.boolean_or("email_from_subject", false);
   profile.puk = read_puk_policy(root);
-  for (const TomlTable& policy : root.tables("pin_policy")) profile.pin_policies.push_back(read_pin_policy(policy));
+  for (const TomlTable& policy : root.tables("pin_policy"))
+    profile.pin_policies.push_back(read_pin_policy(policy, profile.puk.has_value()));
   for (TomlTable& key : root.tables("key")) {
-    KeySpec spec = read_key(key);
-    spec.device_pin_protection = key.boolean_or("device_pin_protection", false);
+    const bool has_device_pin = key.boolean_or("device_pin_protection", false);
+    KeySpec spec = read_key(key, {has_device_pin, false});
+    spec.device_pin_protection = has_device_pin;
     profile.keys.push_back(std::move(spec));
   }
   if (profile.pin_policies.empty() && profile.keys.empty())

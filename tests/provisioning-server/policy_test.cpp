@@ -232,6 +232,73 @@ TEST_CASE("parse_profile: refuses with the file, the line and one sentence") {
   }
 }
 
+TEST_CASE("parse_profile: refuses keys that no device would make, at the line that is wrong") {
+  const std::string ec =
+      "[certificate]\nvalidity_days = 1\n[[key]]\napp_usage = \"signature\"\nalgorithm = \"ec.nist.p256\"\n";
+  const std::string rsa =
+      "[certificate]\nvalidity_days = 1\n[[key]]\napp_usage = \"signature\"\nalgorithm = \"rsa2048\"\n";
+  const std::string pin =
+      "[certificate]\nvalidity_days = 1\n[[pin_policy]]\nformat = \"numeric\"\nmin_length = 4\nmax_length = 8\n"
+      "retry_limit = 3\n[[pin_policy.key]]\napp_usage = \"signature\"\nalgorithm = \"rsa2048\"\n";
+  const std::string puk = "[puk_policy]\nformat = \"numeric\"\nlength = 8\nretry_limit = 3\n";
+  const auto endorse = [](const std::string& list) { return "endorsed_algorithms = [" + list + "]\n"; };
+  const auto name = [](const std::string& text) { return "friendly_name = \"" + text + "\"\n"; };
+  const std::string controls = "f:6: friendly_name must not hold control characters";
+  const std::string too_long = "f:6: friendly_name must not be longer than 100 characters";
+  const std::string no_puk = " = \"puk\" needs a [puk_policy] and a key under a [[pin_policy]]";
+  const std::string no_pin = " = \"pin\" needs a key under a [[pin_policy]] or with a device PIN";
+  struct Wrong {
+    std::string content;
+    std::string sentence;
+  };
+  const std::vector<Wrong> wrong{
+      {ec + endorse("\"rsa-sha256\""),
+       "f:6: endorsed_algorithms holds \"rsa-sha256\", which does not fit the algorithm of the key"},
+      {rsa + endorse("\"rsa-sha256\", \"ecdsa-sha256\""),
+       "f:6: endorsed_algorithms holds \"ecdsa-sha256\", which does not fit the algorithm of the key"},
+      {rsa + endorse("\"ed25519\""),
+       "f:6: endorsed_algorithms holds \"ed25519\", which does not fit the algorithm of the key"},
+      {rsa + endorse("\"session.1\""),
+       "f:6: endorsed_algorithms must not hold \"session.1\", no key can be used with it"},
+      {rsa + endorse("\"key.1\""), "f:6: endorsed_algorithms must not hold \"key.1\", no key can be used with it"},
+      {rsa + endorse("\"none\", \"rsa-sha256\""), "f:6: endorsed_algorithms must hold \"none\" alone"},
+      {rsa + endorse("\"rsa-sha256\", \"rsa-sha256\""), "f:6: endorsed_algorithms holds an algorithm twice"},
+      {rsa + endorse("\"dsa\""), "f:6: endorsed_algorithms holds the unknown algorithm \"dsa\""},
+      {rsa + name("a\\nb"), controls},
+      {rsa + name("\\u001b[2J"), controls},
+      {rsa + name("\\u007f"), controls},
+      {rsa + name("\\u0085"), controls},
+      {rsa + name(std::string(101, 'x')), too_long},
+      {rsa + "export_protection = \"puk\"\n", "f:6: export_protection" + no_puk},
+      {rsa + "delete_protection = \"puk\"\n", "f:6: delete_protection" + no_puk},
+      {rsa + "export_protection = \"pin\"\n", "f:6: export_protection" + no_pin},
+      {pin + "delete_protection = \"puk\"\n", "f:11: delete_protection" + no_puk},
+      {puk + pin + "[[key]]\napp_usage = \"signature\"\nalgorithm = \"rsa2048\"\ndelete_protection = \"puk\"\n",
+       "f:18: delete_protection" + no_puk},
+  };
+  for (const Wrong& c : wrong) {
+    CAPTURE(c.content);
+    const auto profile = parse_profile(c.content, "p", "f");
+    REQUIRE_FALSE(profile);
+    CHECK(profile.error().status == Status::option);
+    CHECK(profile.error().detail == c.sentence);
+  }
+
+  std::string umlauts;
+  for (int i = 0; i < 100; ++i) umlauts += "\u00e4";
+  const std::vector<std::string> right{ec + endorse("\"ecdsa-sha256\""),
+                                       ec + endorse("\"none\""),
+                                       rsa + endorse("\"rsa-sha512\", \"rsa-sha256\""),
+                                       rsa + name(umlauts),
+                                       rsa + name("\\u00a0\\u0100"),
+                                       rsa + "device_pin_protection = true\ndelete_protection = \"pin\"\n",
+                                       puk + pin + "delete_protection = \"puk\"\n"};
+  for (const std::string& content : right) {
+    CAPTURE(content);
+    CHECK(parse_profile(content, "p", "f"));
+  }
+}
+
 TEST_CASE("draw_puk: draws every symbol of the format equally likely") {
   Profile profile;
   CHECK(draw_puk(profile, system_random()).empty());
