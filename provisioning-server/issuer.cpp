@@ -67,6 +67,10 @@ Result<std::unique_ptr<Issuer>> Issuer::open(const std::string& folder, const Cl
 }
 
 Result<void> Issuer::load() {
+  // Also those that are not read now: whoever could copy one has the issuer's word.
+  for (const std::string* const file :
+       {&paths_.kek, &paths_.tls_key, &paths_.tls_ca_key, &paths_.credential_ca_key, &paths_.key_management_key})
+    SKS_TRY(check_secret_file(*file));
   SKS_LET(const std::string config, read_file(paths_.config));
   SKS_LET(config_, parse_config(config, paths_.config));
   SKS_LET(tls_certificate_, read_certificate(paths_.tls_certificate));

@@ -47,14 +47,21 @@ void sync_folder(const std::string& file) {
   if (descriptor.get() >= 0) fsync(descriptor.get());
 }
 
-}  // namespace
+Result<void> check_private(const struct stat& status, const std::string& file) {
+  constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
+  if ((status.st_mode & kOthers) == 0) return {};
+  return Error{Status::not_allowed, file + " is open to other users: run chmod 600 " + file};
+}
 
-Result<SecureBytes> read_secret_file(const std::string& file) {
+enum class Access : std::uint8_t { any, owner_only };
+
+Result<SecureBytes> read_bytes(const std::string& file, Access access) {
   const Descriptor descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (descriptor.get() < 0 || fstat(descriptor.get(), &status) != 0)
     return Error{Status::not_available, "cannot read " + file + ": " + reason()};
   if (!S_ISREG(status.st_mode)) return Error{Status::not_available, "cannot read " + file + ": not a file"};
+  if (access == Access::owner_only) SKS_TRY(check_private(status, file));
   if (status.st_size > static_cast<off_t>(kMaxFile)) return Error{Status::option, file + " is longer than 1 MiB"};
   SecureBytes content(static_cast<std::size_t>(status.st_size));
   std::size_t size = 0;
@@ -69,8 +76,19 @@ Result<SecureBytes> read_secret_file(const std::string& file) {
   return content;
 }
 
+}  // namespace
+
+Result<SecureBytes> read_secret_file(const std::string& file) { return read_bytes(file, Access::owner_only); }
+
+Result<void> check_secret_file(const std::string& file) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) == 0) return check_private(status, file);
+  if (errno == ENOENT) return {};
+  return Error{Status::not_available, "cannot read " + file + ": " + reason()};
+}
+
 Result<std::string> read_file(const std::string& file) {
-  SKS_LET(const SecureBytes content, read_secret_file(file));
+  SKS_LET(const SecureBytes content, read_bytes(file, Access::any));
   return sks::to_string(content.view());
 }
 

@@ -12,7 +12,10 @@ namespace sks::issuer {
 
 /// The content of a file of at most 1 MiB. Fails with not_available (cannot be read) or option (too long).
 Result<std::string> read_file(const std::string& file);
+/// The same of a file that only its owner may open. Fails with not_allowed, too: others may.
 Result<SecureBytes> read_secret_file(const std::string& file);
+/// Fails with not_allowed when others may open the file. One that does not exist is fine.
+Result<void> check_secret_file(const std::string& file);
 
 /// Makes a new file that is on disk when this returns. Fails with storage, also when the file exists.
 Result<void> write_new_file(const std::string& file, ByteView content, mode_t mode);

@@ -156,6 +156,28 @@ TEST_CASE("Issuer::open: names the file that is missing or broken") {
   }
 }
 
+TEST_CASE("Issuer::open: refuses secrets that others may open, and says what to run") {
+  const test::TempDir folder;
+  const test::FakeClock clock(kNow);
+  REQUIRE(init(folder.file("i")));
+  const IssuerPaths paths(folder.file("i"));
+  for (const std::string& file :
+       {paths.kek, paths.tls_key, paths.tls_ca_key, paths.credential_ca_key, paths.key_management_key}) {
+    for (const mode_t mode : {0640U, 0604U, 0620U, 0611U}) {
+      CAPTURE(file);
+      CAPTURE(mode);
+      REQUIRE(chmod(file.c_str(), mode) == 0);
+      const auto opened = Issuer::open(folder.file("i"), clock);
+      REQUIRE_FALSE(opened);
+      CHECK(opened.error().detail == file + " is open to other users: run chmod 600 " + file);
+    }
+    REQUIRE(chmod(file.c_str(), 0400) == 0);
+    CHECK(Issuer::open(folder.file("i"), clock));
+  }
+  std::filesystem::remove(paths.tls_ca_key);  // kept elsewhere: it is needed for new TLS certificates only
+  CHECK(Issuer::open(folder.file("i"), clock));
+}
+
 TEST_CASE("Issuer::open: refuses a CA key that belongs to another certificate") {
   const test::TempDir folder;
   const test::FakeClock clock(kNow);
