@@ -29,8 +29,6 @@ constexpr auto kHttpRefusals = std::to_array<StatusText>({
     {503, "The issuer cannot answer now. Try again."},
 });
 
-std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
-
 std::string_view query_of(std::string_view target) {
   const std::size_t mark = target.find('?');
   return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
@@ -44,9 +42,25 @@ std::string_view trimmed(std::string_view text) {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
+bool equal_ignoring_case(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, lower, lower); }
+
+/// The path of a request target in origin-form, or in absolute-form when it names the origin of `url`. Empty for any
+/// other target. RFC 9112, 3.2
+std::string_view path_of(std::string_view target, const MainUrl& url) {
+  constexpr std::string_view kScheme = "https://";
+  target = target.substr(0, target.find('?'));
+  if (target.starts_with('/')) return target;
+  if (!equal_ignoring_case(target.substr(0, kScheme.size()), kScheme)) return {};
+  target.remove_prefix(kScheme.size());
+  const std::string_view authority = target.substr(0, target.find('/'));
+  const Result<MainUrl> named = MainUrl::parse(std::string(kScheme) + std::string(authority));
+  if (!named || !equal_ignoring_case(named->host(), url.host()) || named->port() != url.port()) return {};
+  return authority.size() == target.size() ? "/" : target.substr(authority.size());
+}
+
 bool is_json(std::string_view content_type) {
   const std::string_view media = trimmed(content_type.substr(0, content_type.find(';')));
-  return std::ranges::equal(media, kJson, {}, lower);
+  return equal_ignoring_case(media, kJson);
 }
 
 /// The value of our cookie; empty when there is none.
@@ -111,8 +125,8 @@ Response HttpHandler::refuse(unsigned status) const {
 }
 
 std::optional<Response> HttpHandler::check_head(const Request& request) const {
-  if (!request.host || !request.target.starts_with('/')) return refuse(400);
-  const std::string_view path = path_of(request.target);
+  const std::string_view path = path_of(request.target, ports_.url);
+  if (!request.host || path.empty()) return refuse(400);
   if (find_route(path, "") == nullptr) return refuse(404);
   if (find_route(path, request.method) == nullptr) {
     Response response = refuse(405);
@@ -131,7 +145,7 @@ std::optional<Response> HttpHandler::check_head(const Request& request) const {
 Response HttpHandler::handle(const Request& request) noexcept {
   try {
     if (std::optional<Response> refusal = check_head(request)) return std::move(*refusal);
-    return (this->*find_route(path_of(request.target), request.method)->run)(request);
+    return (this->*find_route(path_of(request.target, ports_.url), request.method)->run)(request);
   } catch (const std::exception& exception) {
     log_error(std::string("a request failed: ") + exception.what());
     return refuse(503);

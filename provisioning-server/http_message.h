@@ -12,7 +12,7 @@ namespace sks::issuer {
 /// A request as the handler sees it: free of sockets and of the types of any HTTP library.
 struct Request {
   std::string method;
-  std::string target;  ///< path and query, as received
+  std::string target;  ///< as received: path and query, behind scheme and authority if a proxy wants it so
   std::optional<std::string> host;
   std::optional<std::string> content_type;
   std::string cookies;  ///< the Cookie header; several are joined by "; "

@@ -80,6 +80,39 @@ TEST_CASE("HttpHandler: what concerns HTTP alone has its own status, and the ses
   CHECK(header(next, "Content-Type") == "application/json");
 }
 
+TEST_CASE("HttpHandler: a target in absolute-form is accepted when it names this issuer") {
+  IssuerLab lab;
+  Device device(lab);
+  struct Case {
+    const char* target;
+    unsigned status;
+  };
+  // RFC 9112, 3.2.2; scheme and host in any case by RFC 3986, 6.2.2.1
+  const std::array<Case, 16> cases{{
+      {"https://localhost:8443/result", 200},
+      {"HTTPS://LocalHost:8443/result?outcome=complete", 200},
+      {"https://localhost:8443/keygen2?ticket=x", 302},
+      {"https://localhost:8443/other", 404},
+      {"https://localhost:8443", 404},
+      {"https://localhost:8443?x=1", 404},
+      {"https://localhost/result", 400},
+      {"https://localhost:443/result", 400},
+      {"https://localhost:8444/result", 400},
+      {"https://localhost:/result", 400},
+      {"https://other:8443/result", 400},
+      {"https://localhost:8443.other/result", 400},
+      {"https://localhost:8443@other/result", 400},
+      {"http://localhost:8443/result", 400},
+      {"https:/result", 400},
+      {"", 400},
+  }};
+  for (const Case& c : cases) {
+    CAPTURE(c.target);
+    CHECK(lab.handler->handle(device.get_request(c.target)).status == c.status);
+  }
+  CHECK(outcome(device.enrol("https://localhost:8443" + lab.new_ticket())) == "complete");
+}
+
 TEST_CASE("HttpHandler: 405 names the methods that are allowed") {
   IssuerLab lab;
   Device device(lab);

@@ -147,6 +147,8 @@ check "Content-Type may have parameters" "$(status -H "$JSON; charset=utf-8" -d 
 check "the result page" "$(status "$ORIGIN/result?outcome=complete")" 200
 check "several requests on one connection" \
   "$("${CURL[@]}" -o /dev/null -o /dev/null -w '%{http_code} %{num_connects},' "$ORIGIN/result" "$ORIGIN/result")" "200 1,200 0,"
+check "a target in absolute-form" "$(status --request-target "$ORIGIN/result" "$ORIGIN/result")" 200
+check "a target of another server" "$(status --request-target "https://other/result" "$ORIGIN/result")" 400
 check "something that is not HTTP" \
   "$(printf 'HELLO\r\n\r\n' | openssl s_client -quiet -connect "localhost:$PORT" -CAfile "$W/issuer/ca.pem" 2>/dev/null | head -1 | tr -d '\r')" \
   "HTTP/1.1 400 Bad Request"
