@@ -56,6 +56,11 @@ Result<void> write_new_file(const std::string& path, ByteView content) {
   return {};
 }
 
+void set_room_aside(const std::string& path, std::size_t size) {
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file && ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)) != 0) ::unlink(path.c_str());
+}
+
 Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe must not make us wait
   if (!file && errno == ENOENT) return Error{Status::not_available, path + " is missing"};

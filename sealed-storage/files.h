@@ -31,6 +31,10 @@ Error system_error(const std::string& what, Status status = Status::storage);
 /// Makes a file with mode 0600 that must not exist, and syncs content and attributes to the disk.
 Result<void> write_new_file(const std::string& path, ByteView content);
 
+/// Makes a file of `size` bytes that really occupies them, unless there is one. Best effort: a medium without room, or
+/// one that cannot be written, leaves none behind.
+void set_room_aside(const std::string& path, std::size_t size);
+
 /// The whole content of a file of at most `limit` bytes. Fails with not_available when there is none, storage when it
 /// cannot be read, when it is longer, or when its mode lets others than its owner read or write it.
 Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit);

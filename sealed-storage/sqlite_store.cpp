@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -53,7 +54,11 @@ struct Files {
   std::string database = folder + "/store.db";
   std::string master_key = folder + "/master.key";
   std::string lock = folder + "/lock";
+  std::string room = folder + "/room";
 };
+
+/// What SQLite's log needs to erase the records of a whole session, several times over.
+constexpr std::size_t kRoomSetAside = std::size_t{256} * 1024;
 
 bool exists(const std::string& path) {
   struct stat info {};
@@ -257,6 +262,7 @@ struct SqliteStore::Impl {
   Statements statements;
   RecordSealer sealer;
   std::int64_t committed_generation;
+  std::string room;
   bool in_transaction = false;
 
   /// The plaintext of the row that a statement stands on, whose first columns are generation and sealed.
@@ -416,8 +422,9 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
   SKS_LET(RecordSealer sealer, unlock(sealed::KeyFile(files.master_key), header, files));
   SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));  // a database put back from a dump may have lost it
   SKS_LET(Statements statements, Statements::prepare(database));
-  auto impl = std::unique_ptr<Impl>(
-      new Impl{std::move(lock), std::move(database), std::move(statements), std::move(sealer), header.generation});
+  auto impl = std::unique_ptr<Impl>(new Impl{std::move(lock), std::move(database), std::move(statements),
+                                             std::move(sealer), header.generation, files.room});
+  sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
 
@@ -427,6 +434,8 @@ Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin() {
   SKS_TRY(impl_->statements.begin.run());
   return std::unique_ptr<Transaction>(std::make_unique<Impl::SealedTransaction>(*impl_));
 }
+
+bool SqliteStore::make_room() { return impl_->lock.held() && ::unlink(impl_->room.c_str()) == 0; }
 
 Result<StoredIdentity> SqliteStore::identity() {
   SKS_LET(const std::optional<SecureBytes> plaintext,

@@ -33,6 +33,7 @@ class SqliteStore final : public Storage {
   ~SqliteStore() override;
 
   Result<std::unique_ptr<Transaction>> begin() override;
+  bool make_room() override;
   Result<StoredIdentity> identity();
 
  private:

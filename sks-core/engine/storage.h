@@ -50,6 +50,9 @@ class Storage {
 
   virtual ~Storage() = default;
   virtual Result<std::unique_ptr<Transaction>> begin() = 0;
+  /// Gives up space that was set aside for a full medium, so that a commit that only erases can go through. Returns
+  /// whether there was some. An aborted session must be gone even when the disk is full.
+  virtual bool make_room() { return false; }
 };
 
 }  // namespace sks

@@ -138,6 +138,7 @@ Result<void> Change::commit() {
 
 void Change::commit_or_catch_up_later() {
   if (commit()) return;
+  if (state_.storage_.make_room() && commit()) return;
   for_each_staged([&](const auto& table) {
     for (const auto& [handle, object] : table) {
       SKS_CHECK(object == nullptr);

@@ -50,14 +50,14 @@ TEST_CASE("SqliteStore::create makes a closed folder with a database and a maste
   REQUIRE(created);
   REQUIRE(store);
   REQUIRE((*store)->begin());
-  CHECK(entries(folder) == "lock master.key store.db store.db-wal");
+  CHECK(entries(folder) == "lock master.key room store.db store.db-wal");
   CHECK(mode_of(folder) == 0700U);
   for (const char* name : {"lock", "master.key", "store.db", "store.db-wal"}) {
     CAPTURE(name);
     CHECK(mode_of(folder + "/" + name) == 0600U);
   }
   *store = nullptr;
-  CHECK(entries(folder) == "lock master.key store.db");
+  CHECK(entries(folder) == "lock master.key room store.db");
   CHECK(entries(dir.path()) == "store");
 }
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "tests/sealed-storage/store_fixture.h"
@@ -68,6 +69,13 @@ class Child {
   pid_t pid_ = 0;
   int read_end_ = -1;
 };
+
+/// Takes what a small file system has left.
+void write_until_full(const std::string& path) {
+  std::ofstream out(path, std::ios::binary);
+  const std::string block(4096, 'x');
+  while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) continue;
+}
 
 std::string outcome_of_open(const std::string& folder) {
   const Result<std::unique_ptr<SqliteStore>> store = SqliteStore::open(folder);
@@ -245,6 +253,52 @@ TEST_CASE("create names the store, not its temporary folder, when the disk takes
   });
   CHECK(child.report() == "ERROR_STORAGE cannot use " + dir.file("store") + "/store.db: the disk reports an error");
   CHECK(entries(dir.path()).empty());
+}
+
+TEST_CASE("a full disk cannot keep records that are to be erased") {
+  const TempDir dir;
+  std::filesystem::create_directory(dir.file("mounted"));
+  Child child([&](const Child::Report& report) {
+    // A mount that only this process sees, and that ends with it.
+    if (::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", dir.file("mounted").c_str(), "tmpfs", 0, "size=1m") != 0)
+      return report("no mounts here");
+    const std::string folder = dir.file("mounted") + "/store";
+    if (!SqliteStore::create(folder, sample_identity())) return report("not created");
+    {
+      auto opened = SqliteStore::open(folder);
+      if (!opened) return report("not opened");
+      SqliteStore& store = **opened;
+      const auto change = [&store](std::uint32_t handle, bool put) {
+        auto transaction = store.begin();
+        if (!transaction) return false;
+        const RecordId id{RecordKind::session, handle};
+        const bool done = static_cast<bool>(put ? (*transaction)->put(id, Bytes(8000, 1)) : (*transaction)->erase(id));
+        return done && (*transaction)->commit();
+      };
+      std::uint32_t handle = 1;
+      while (change(handle, true)) ++handle;
+      // What is left of the disk goes too.
+      write_until_full(dir.file("mounted") + "/other");
+      if (change(1, false)) return report("the disk was not full");
+      if (!store.make_room()) return report("no room was set aside");
+      if (!change(1, false)) return report("not erased");
+      if (store.make_room()) return report("room was found twice");
+    }
+    auto reopened = SqliteStore::open(folder);
+    if (!reopened) return report("not reopened: " + reopened.error().detail);
+    auto transaction = (*reopened)->begin();
+    const bool gone = !(*transaction)->get({RecordKind::session, 1}).value();
+    const bool kept = (*transaction)->get({RecordKind::session, 2}).value().has_value();
+    report(gone && kept ? "erased" : "wrong records");
+  });
+  const std::string outcome = child.report();
+  if (outcome == "no mounts here") {
+    MESSAGE("not tested: this process may not mount");
+    return;
+  }
+  CHECK(outcome == "erased");
 }
 
 TEST_CASE("create refuses a mount point with advice") {

@@ -21,7 +21,16 @@ class MoodyStorage final : public Storage {
   Mood mood = Mood::good;
   InMemoryStorage memory;
 
+  bool has_room_aside = false;
+
   Result<std::unique_ptr<Transaction>> begin() override;
+  /// Lifts the refusal, once.
+  bool make_room() override {
+    if (!has_room_aside) return false;
+    has_room_aside = false;
+    mood = Mood::good;
+    return true;
+  }
 
  private:
   class MoodyTransaction;

@@ -126,6 +126,20 @@ TEST_CASE("storage failure: an explicit abort succeeds and the storage catches u
   CHECK(device.storage.memory.record_count() == run.records);
 }
 
+TEST_CASE(
+    "storage failure: a full storage gives up the room it set aside, so that an aborted session is durably gone") {
+  for (int calls = 0; calls <= 4; ++calls) {
+    CAPTURE(calls);
+    Device device;
+    Run run = run_to(device, calls);
+    device.storage.mood = MoodyStorage::Mood::refuses;
+    device.storage.has_room_aside = true;
+    CHECK(next_call(run, calls) == Status::storage);
+    device.restart();
+    check_aborted(device, run);
+  }
+}
+
 TEST_CASE("storage failure: a wrong MAC is still a wrong MAC when the abort cannot be stored") {
   Device device;
   Run run = run_to(device, 0);
