@@ -71,7 +71,7 @@ Result<std::vector<SecureBytes>> take_pins(Arguments& arguments) {
 }
 
 std::optional<dialog::Terminal> find_terminal() {
-  auto terminal = dialog::Terminal::open();
+  auto terminal = dialog::Terminal::open(interrupted);
   if (!terminal) return std::nullopt;
   return std::move(*terminal);
 }

@@ -1,9 +1,11 @@
 #include "key-user-api/dialog/terminal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <utility>
 
 #include "key-user-api/dialog/pin_text.h"
@@ -37,15 +39,40 @@ class SilentInput {
   bool active_;
 };
 
+/// Holds back the signals that ask to stop, except while wait() waits: none can slip in between the question whether
+/// one has arrived and a read that would then go on without end.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t held;
+    sigemptyset(&held);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held, signal);
+    SKS_CHECK(pthread_sigmask(SIG_BLOCK, &held, &before_) == 0);
+  }
+  ~HeldSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+
+  /// Whether there is something to read; false after a signal.
+  bool wait(int fd) const {
+    pollfd input{fd, POLLIN, 0};
+    return ::ppoll(&input, 1, nullptr, &before_) == 1;
+  }
+
+ private:
+  sigset_t before_{};
+};
+
 }  // namespace
 
-Result<Terminal> Terminal::open() {
+Result<Terminal> Terminal::open(StopRequested stop_requested) {
   const int fd = ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) return Error{Status::not_available, "there is no terminal to ask at"};
-  return Terminal(fd);
+  return Terminal(fd, stop_requested);
 }
 
-Terminal::Terminal(Terminal&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+Terminal::Terminal(Terminal&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), stop_requested_(other.stop_requested_) {}
 
 Terminal::~Terminal() {
   if (fd_ >= 0) ::close(fd_);
@@ -60,9 +87,11 @@ void Terminal::write(std::string_view text) {
 }
 
 std::optional<SecureBytes> Terminal::read_line() {
+  const HeldSignals signals;
   SecureBytes line(kMaxLine);
   std::size_t size = 0;
   while (size < line.size()) {
+    if ((stop_requested_ != nullptr && stop_requested_()) || !signals.wait(fd_)) return std::nullopt;
     const ssize_t got = ::read(fd_, line.data() + size, 1);
     if (got <= 0) return std::nullopt;
     if (line.data()[size] == '\n') {

@@ -12,10 +12,14 @@ namespace sks::dialog {
 /// The terminal of the person in front of the program, whatever its standard streams are.
 class Terminal {
  public:
+  /// Whether a signal has asked the program to stop. Without it only signals that arrive while a line is awaited end
+  /// it.
+  using StopRequested = bool (*)();
+
   /// Opens /dev/tty. Fails with not_available when the process has no terminal.
-  static Result<Terminal> open();
+  static Result<Terminal> open(StopRequested stop_requested = nullptr);
   /// Takes over an open terminal device.
-  explicit Terminal(int fd) : fd_(fd) {}
+  explicit Terminal(int fd, StopRequested stop_requested = nullptr) : fd_(fd), stop_requested_(stop_requested) {}
 
   Terminal(Terminal&& other) noexcept;
   Terminal& operator=(Terminal&&) = delete;
@@ -23,13 +27,15 @@ class Terminal {
 
   void write(std::string_view text);
 
-  /// One line without its end. Nothing at the end of input, after a signal, or when the line is longer than any PIN.
+  /// One line without its end. Nothing at the end of input, when a signal arrives or has asked to stop before, or when
+  /// the line is longer than any PIN.
   std::optional<SecureBytes> read_line();
   /// The same without showing what is typed.
   std::optional<SecureBytes> read_secret(std::string_view prompt);
 
  private:
   int fd_;
+  StopRequested stop_requested_;
 };
 
 /// Asks the user at a terminal.

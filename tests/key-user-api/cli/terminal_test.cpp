@@ -1,11 +1,13 @@
 #include "key-user-api/dialog/terminal.h"
 
 #include <doctest/doctest.h>
+#include <pthread.h>
 #include <pty.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <thread>
 
 using namespace sks;
@@ -13,12 +15,15 @@ using namespace sks::dialog;
 
 namespace {
 
+constexpr const char* kCtrlC = "\x03";
+
 /// A pseudo terminal at whose far end somebody types the given lines, each when a question has appeared.
 class TypedTerminal {
  public:
-  explicit TypedTerminal(std::vector<std::string> lines) : lines_(std::move(lines)) {
+  explicit TypedTerminal(std::vector<std::string> lines, Terminal::StopRequested stop_requested = nullptr)
+      : lines_(std::move(lines)) {
     REQUIRE(openpty(&master_, &slave_, nullptr, nullptr, nullptr) == 0);
-    terminal_.emplace(dup(slave_));
+    terminal_.emplace(dup(slave_), stop_requested);
     typist_ = std::thread([this] { type(); });
   }
   ~TypedTerminal() {
@@ -48,6 +53,10 @@ class TypedTerminal {
       const bool asked = shown_.ends_with(": ") || shown_.ends_with("] ");
       if (!asked || next == lines_.size()) continue;
       const std::string line = lines_[next++];
+      if (line == kCtrlC) {
+        pthread_kill(reader_, SIGINT);
+        continue;
+      }
       if (::write(master_, line.data(), line.size()) < 0) return;
     }
   }
@@ -59,6 +68,7 @@ class TypedTerminal {
     typist_.join();
   }
 
+  pthread_t reader_ = pthread_self();
   std::vector<std::string> lines_;
   int master_ = -1;
   int slave_ = -1;
@@ -70,6 +80,32 @@ class TypedTerminal {
 keygen2::PinRequest request(std::uint8_t format = 0) { return {"signature PIN", {"My key"}, format, 4, 8, 3, 0, 0}; }
 
 constexpr const char* kEndOfInput = "\x04";
+
+volatile std::sig_atomic_t g_stop = 0;
+bool stop_requested() { return g_stop != 0; }
+/// Answers, and only then gets the signal: the moment at which it used to be lost.
+bool stop_requested_too_late() {
+  const bool answer = stop_requested();
+  std::raise(SIGINT);
+  return answer;
+}
+
+/// SIGINT sets a flag, as in the program.
+class FlaggingSignals {
+ public:
+  FlaggingSignals() {
+    g_stop = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int) { g_stop = 1; };
+    sigaction(SIGINT, &action, &before_);
+  }
+  ~FlaggingSignals() { sigaction(SIGINT, &before_, nullptr); }
+  FlaggingSignals(const FlaggingSignals&) = delete;
+  FlaggingSignals& operator=(const FlaggingSignals&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
 
 }  // namespace
 
@@ -135,6 +171,30 @@ TEST_CASE("TerminalDialog: many keys need a yes") {
   TypedTerminal typed({"y\n"});
   CHECK(TerminalDialog(typed.terminal()).accept_many_keys(21));
   CHECK(typed.shown().find("21 keys") != std::string::npos);
+}
+
+TEST_CASE("Terminal: one Ctrl-C ends a question, whenever it is pressed, and the terminal echoes again") {
+  const FlaggingSignals signals;
+  SUBCASE("while a line is awaited") {
+    TypedTerminal typed({kCtrlC}, stop_requested);
+    CHECK_FALSE(typed.terminal().read_secret("PIN: "));
+    CHECK(typed.echoes());
+    CHECK(g_stop == 1);
+  }
+  SUBCASE("before the question") {
+    TypedTerminal typed({}, stop_requested);
+    std::raise(SIGINT);
+    CHECK_FALSE(typed.terminal().read_secret("PIN: "));
+    CHECK(typed.echoes());
+  }
+  SUBCASE("between the question and the read") {
+    TypedTerminal typed({}, stop_requested_too_late);
+    CHECK_FALSE(ask_yes_no(typed.terminal(), "Go on?"));
+    CHECK(g_stop == 1);
+  }
+  sigset_t held;
+  REQUIRE(pthread_sigmask(SIG_SETMASK, nullptr, &held) == 0);
+  CHECK(sigismember(&held, SIGINT) == 0);
 }
 
 TEST_CASE("Terminal: a device without a way to hide what is typed gives no secret") {
