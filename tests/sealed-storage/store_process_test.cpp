@@ -70,6 +70,13 @@ class Child {
   int read_end_ = -1;
 };
 
+/// Mounts 1 MiB, so that only this process sees it and the mount ends with it.
+bool mount_small_disk(const std::string& folder) {
+  return ::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=1m") == 0;
+}
+
 /// Takes what a small file system has left.
 void write_until_full(const std::string& path) {
   std::ofstream out(path, std::ios::binary);
@@ -259,11 +266,7 @@ TEST_CASE("a full disk cannot keep records that are to be erased") {
   const TempDir dir;
   std::filesystem::create_directory(dir.file("mounted"));
   Child child([&](const Child::Report& report) {
-    // A mount that only this process sees, and that ends with it.
-    if (::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
-        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", dir.file("mounted").c_str(), "tmpfs", 0, "size=1m") != 0)
-      return report("no mounts here");
+    if (!mount_small_disk(dir.file("mounted"))) return report("no mounts here");
     const std::string folder = dir.file("mounted") + "/store";
     if (!SqliteStore::create(folder, sample_identity())) return report("not created");
     {
@@ -305,11 +308,7 @@ TEST_CASE("create refuses a mount point with advice") {
   const TempDir dir;
   std::filesystem::create_directory(dir.file("mounted"));
   Child child([&](const Child::Report& report) {
-    // A mount that only this process sees, and that ends with it.
-    if (::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
-        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", dir.file("mounted").c_str(), "tmpfs", 0, "size=1m") != 0)
-      return report("no mounts here");
+    if (!mount_small_disk(dir.file("mounted"))) return report("no mounts here");
     const Result<void> created = SqliteStore::create(dir.file("mounted"), sample_identity());
     report(created ? "created" : std::string(to_string(created.error().status)) + " " + created.error().detail);
   });
