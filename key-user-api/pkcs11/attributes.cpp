@@ -145,9 +145,10 @@ Bytes key_gen_mechanism(const ObjectSource& source) {
       return ulong_value(CKM_EC_KEY_PAIR_GEN);
     case KeyKind::ed25519:
     case KeyKind::ed448:
+      return ulong_value(CKM_EC_EDWARDS_KEY_PAIR_GEN);
     case KeyKind::x25519:
     case KeyKind::x448:
-      return ulong_value(CKM_EC_EDWARDS_KEY_PAIR_GEN);
+      return ulong_value(kCkmEcMontgomeryKeyPairGen);
   }
   SKS_CHECK(false);
 }

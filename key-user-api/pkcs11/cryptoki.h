@@ -57,6 +57,8 @@ static_assert(std::is_standard_layout_v<CK_FUNCTION_LIST_3_0>);
 
 /// Key type of X25519 and X448, from version 3.0.
 inline constexpr CK_KEY_TYPE kCkkEcMontgomery = 0x41;
+/// How such keys are made: CKM_EC_MONTGOMERY_KEY_PAIR_GEN.
+inline constexpr CK_MECHANISM_TYPE kCkmEcMontgomeryKeyPairGen = 0x1056;
 /// CK_CERTIFICATE_CATEGORY values.
 inline constexpr CK_ULONG kCertificateOfTokenUser = 1;
 inline constexpr CK_ULONG kCertificateOfAuthority = 2;

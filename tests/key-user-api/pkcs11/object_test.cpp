@@ -186,6 +186,7 @@ TEST_CASE("Objects: P-384 and Ed25519 keys carry their own parameters and points
   const CK_SESSION_HANDLE open = open_session(slot_labelled(kOpenToken));
   const CK_OBJECT_HANDLE ed25519 = find_one(open, CKO_PUBLIC_KEY, "ed25519");
   CHECK(read_number(open, ed25519, CKA_KEY_TYPE) == CKK_EC_EDWARDS);
+  CHECK(read_number(open, ed25519, CKA_KEY_GEN_MECHANISM) == CKM_EC_EDWARDS_KEY_PAIR_GEN);
   CHECK(read(open, ed25519, CKA_EC_PARAMS) == Bytes{0x06, 0x03, 0x2b, 0x65, 0x70});
   CHECK(read(open, ed25519, CKA_EC_POINT).size() == 2 + 32);
 }
