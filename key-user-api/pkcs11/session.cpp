@@ -150,7 +150,7 @@ Answer<Bytes> SessionTable::finish_signature(Session& session, std::optional<Byt
 
 CK_RV SessionTable::sign_update(Session& session, ByteView part) {
   if (!session.sign) return CKR_OPERATION_NOT_INITIALIZED;
-  const CK_RV rv = code_of(session.sign->update(part));
+  const CK_RV rv = code_of(session.sign->update(api_, part));
   if (rv != CKR_OK) session.sign.reset();
   return rv;
 }

@@ -105,6 +105,7 @@ Answer<Bytes> SignOperation::sign_hash(UserApi& api, const SecureBytes& pin, Has
 Answer<Bytes> SignOperation::sign(UserApi& api, const SecureBytes& pin, ByteView data) {
   switch (mechanism_->input) {
     case SignInput::digest: {
+      if (data.empty()) return Rv{CKR_DATA_LEN_RANGE};  // the store would sign it, but no hash is empty
       const RecognizedHash recognized = read_digest(data);
       return sign_hash(api, pin, recognized.hash, data, recognized.digest);
     }
@@ -116,7 +117,7 @@ Answer<Bytes> SignOperation::sign(UserApi& api, const SecureBytes& pin, ByteView
       SKS_TRY(answer(hasher_->update(data)));
       return finish(api, pin);
     case SignInput::message: {
-      SKS_LET(const std::size_t limit, answer(api.data_limit()));
+      SKS_LET(const std::size_t limit, input_limit(api));
       if (data.size() > limit) return Rv{CKR_DATA_LEN_RANGE};
       for (const std::string_view algorithm : mechanism_->algorithms)
         if (key_->permits(algorithm) && find_algorithm(algorithm)->kind == key_->public_key.kind())
@@ -127,8 +128,17 @@ Answer<Bytes> SignOperation::sign(UserApi& api, const SecureBytes& pin, ByteView
   SKS_CHECK(false);
 }
 
-Answer<void> SignOperation::update(ByteView part) {
-  if (!hasher_) return Rv{CKR_FUNCTION_NOT_SUPPORTED};
+Answer<std::size_t> SignOperation::input_limit(UserApi& api) const {
+  if (mechanism_->input == SignInput::message) return answer(api.data_limit());
+  return content_limit(key_->public_key);
+}
+
+Answer<void> SignOperation::update(UserApi& api, ByteView part) {
+  if (!hasher_) {
+    // Programs turn to parts when the data is long; they are told what is wrong with it.
+    SKS_LET(const std::size_t limit, input_limit(api));
+    return Rv{part.size() > limit ? CKR_DATA_LEN_RANGE : CKR_FUNCTION_NOT_SUPPORTED};
+  }
   has_parts_ = true;
   return answer(hasher_->update(part));
 }

@@ -18,14 +18,17 @@ class SignOperation {
 
   /// The signature over data given at once.
   Answer<Bytes> sign(UserApi& api, const SecureBytes& pin, ByteView data);
-  /// Fails with CKR_FUNCTION_NOT_SUPPORTED where the mechanism takes its data at once.
-  Answer<void> update(ByteView part);
+  /// Where the mechanism takes its data at once, fails with CKR_DATA_LEN_RANGE if the part alone is too long for it,
+  /// else with CKR_FUNCTION_NOT_SUPPORTED.
+  Answer<void> update(UserApi& api, ByteView part);
   /// The signature over the parts.
   Answer<Bytes> finish(UserApi& api, const SecureBytes& pin);
 
  private:
   SignOperation(const UserKey& key, const Mechanism& mechanism) : key_(&key), mechanism_(&mechanism) {}
 
+  /// What the mechanism takes at once.
+  Answer<std::size_t> input_limit(UserApi& api) const;
   Answer<Bytes> sign_hash(UserApi& api, const SecureBytes& pin, HashId hash, ByteView content, ByteView digest) const;
 
   const UserKey* key_;

@@ -167,6 +167,7 @@ TEST_CASE("C_Sign with CKM_ECDSA signs a digest of any length up to 64 bytes") {
     CHECK(verifies_raw(key.get(), digest, sign(user.session, CKM_ECDSA, user.key("ec"), digest)));
   }
   CHECK(sign_failure(user.session, CKM_ECDSA, user.key("ec"), Bytes(65)) == CKR_DATA_LEN_RANGE);
+  CHECK(sign_failure(user.session, CKM_ECDSA, user.key("ec"), {}) == CKR_DATA_LEN_RANGE);
 }
 
 TEST_CASE("C_Sign with CKM_RSA_PKCS signs a DigestInfo or any short content") {
@@ -275,6 +276,28 @@ TEST_CASE("C_Sign: a buffer that is too small keeps the operation, and parts do 
   REQUIRE(sign_init(user.session, CKM_ECDSA, user.key("ec")) == CKR_OK);
   CHECK(f.C_SignUpdate(user.session, data.data(), data.size()) == CKR_FUNCTION_NOT_SUPPORTED);
   CHECK(f.C_SignFinal(user.session, signature.data(), &size) == CKR_OPERATION_NOT_INITIALIZED);
+}
+
+TEST_CASE("C_SignUpdate: data too long for a mechanism that takes it at once is called too long") {
+  const LoggedIn user(kMainToken, kMainPin);
+  const CK_SESSION_HANDLE open = open_session(slot_labelled(kOpenToken));
+  struct Case {
+    CK_SESSION_HANDLE session;
+    CK_MECHANISM_TYPE type;
+    CK_OBJECT_HANDLE key;
+    std::size_t limit;
+  };
+  for (const Case& c :
+       {Case{user.session, CKM_RSA_PKCS, user.key("rsa"), 256 - 11}, Case{user.session, CKM_ECDSA, user.key("ec"), 64},
+        Case{open, CKM_EDDSA, find_one(open, CKO_PRIVATE_KEY, "ed25519"), 16384}}) {
+    CAPTURE(c.type);
+    Bytes data(c.limit + 1);
+    REQUIRE(sign_init(c.session, c.type, c.key) == CKR_OK);
+    CHECK(functions().C_SignUpdate(c.session, data.data(), c.limit) == CKR_FUNCTION_NOT_SUPPORTED);
+    REQUIRE(sign_init(c.session, c.type, c.key) == CKR_OK);
+    CHECK(functions().C_SignUpdate(c.session, data.data(), c.limit + 1) == CKR_DATA_LEN_RANGE);
+    CHECK(functions().C_SignUpdate(c.session, data.data(), 1) == CKR_OPERATION_NOT_INITIALIZED);
+  }
 }
 
 TEST_CASE("C_Sign: an argument that is missing ends the operation as every other error does") {
