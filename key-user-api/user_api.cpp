@@ -72,8 +72,8 @@ Result<std::size_t> UserApi::data_limit() {
 
 Result<PinState> UserApi::pin_state(KeyHandle key) {
   SKS_LET(const KeyProtectionInfo info, store_.get_key_protection_info(key));
-  return PinState{info.min_length, info.max_length, info.retry_limit, info.pin_error_count,
-                  (info.protection_status & kPinBlocked) != 0};
+  return PinState{info.format,      info.min_length,      info.max_length,
+                  info.retry_limit, info.pin_error_count, (info.protection_status & kPinBlocked) != 0};
 }
 
 Result<void> UserApi::verify_pin(KeyHandle key, const SecureBytes& pin) { return store_.verify_pin(key, pin); }

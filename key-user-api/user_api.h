@@ -27,6 +27,7 @@ struct UserKey {
 
 /// The state of the PIN that a key shares with its group.
 struct PinState {
+  std::uint8_t format = 0;  ///< Spec: sks-api.md 5.1
   std::uint16_t min_length = 0;
   std::uint16_t max_length = 0;
   std::uint16_t retry_limit = 0;

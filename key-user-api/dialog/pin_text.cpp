@@ -12,8 +12,6 @@ namespace sks::dialog {
 namespace {
 
 constexpr std::size_t kMaxPinFileSize = 16384;
-constexpr std::uint8_t kAlphanumeric = 1;
-constexpr std::uint8_t kBinary = 3;
 
 constexpr auto kFormatUnits = std::to_array<std::string_view>(
     {"digits", "characters out of 0-9 and A-Z", "bytes of text", "bytes, written in hexadecimal"});
@@ -33,26 +31,6 @@ constexpr auto kPatternRules = std::to_array<PatternRule>({
 /// Indexed by the grouping of sks-api.md 5.1.
 constexpr auto kGroupingRules = std::to_array<std::string_view>(
     {"", "", "different from the PIN of the other keys", "different from the PINs of the other keys"});
-
-int hex_value(std::uint8_t c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-Result<SecureBytes> from_hex_digits(ByteView text) {
-  const Error bad{Status::option, "the PIN must be an even number of hexadecimal digits"};
-  if (text.size() % 2 != 0) return bad;
-  SecureBytes out(text.size() / 2);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = hex_value(text[2 * i]);
-    const int low = hex_value(text[2 * i + 1]);
-    if (high < 0 || low < 0) return bad;
-    out.data()[i] = static_cast<std::uint8_t>(high << 4 | low);
-  }
-  return out;
-}
 
 Result<SecureBytes> read_small_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -88,15 +66,6 @@ std::string describe_keys(const keygen2::PinRequest& request) {
   std::string text;
   for (const std::string& name : request.key_names) text += (text.empty() ? "" : ", ") + printable(name);
   return text;
-}
-
-Result<SecureBytes> pin_from_text(ByteView text, std::uint8_t format) {
-  if (format == kBinary) return from_hex_digits(text);
-  SecureBytes out = SecureBytes::copy_of(text);
-  if (format == kAlphanumeric)
-    for (std::uint8_t& c : out.span())
-      if (c >= 'a' && c <= 'z') c = static_cast<std::uint8_t>(c - 'a' + 'A');
-  return out;
 }
 
 Result<std::vector<SecureBytes>> read_pin_file(const std::string& path) {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "key-user-api/dialog/pin_encoding.h"
 #include "keygen2/user_dialog.h"
 #include "sks-core/base/result.h"
 
@@ -16,10 +17,6 @@ std::string describe_policy(const keygen2::PinRequest& request);
 
 /// "key A, key B": the keys that a PIN will protect.
 std::string describe_keys(const keygen2::PinRequest& request);
-
-/// What was typed as the bytes that the key store gets: hexadecimal digits for a binary PIN, upper case for an
-/// alphanumeric one, UTF-8 otherwise. Spec: keygen2.md 8.4. Fails with option on odd or wrong hexadecimal digits.
-Result<SecureBytes> pin_from_text(ByteView text, std::uint8_t format);
 
 /// A file with one PIN per line. Fails with option when it cannot be read, is empty, too large, or has an empty line.
 Result<std::vector<SecureBytes>> read_pin_file(const std::string& path);

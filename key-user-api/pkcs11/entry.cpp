@@ -1,3 +1,4 @@
+#include "key-user-api/dialog/pin_encoding.h"
 #include "key-user-api/pkcs11/general.h"
 #include "sks-core/base/random.h"
 
@@ -48,8 +49,8 @@ CK_RV with_object(CK_SESSION_HANDLE handle, CK_OBJECT_HANDLE object, Body&& body
   });
 }
 
-// Longer than any policy allows; refused before it is copied, and without costing an attempt.
-constexpr CK_ULONG kMaxPin = 128;
+// What is longer than any PIN can be typed is refused before it is copied, and without costing an attempt.
+constexpr CK_ULONG kMaxTypedPin = sks::p11::kMaxPin * sks::dialog::kMaxCharactersPerByte;
 
 /// "A call to C_Sign always terminates the active signing operation unless it returns CKR_BUFFER_TOO_SMALL or is a
 /// successful call to determine the length of the buffer": this includes calls that lack an argument.
@@ -165,7 +166,7 @@ CK_RV C_Login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_UTF8CHAR* pin, CK
   return with_module([&](SessionTable& sessions) -> CK_RV {
     // A null PIN asks for a protected authentication path, which these tokens do not announce.
     if (pin == nullptr) return CKR_ARGUMENTS_BAD;
-    if (pin_size > kMaxPin) return CKR_PIN_LEN_RANGE;
+    if (pin_size > kMaxTypedPin) return CKR_PIN_LEN_RANGE;
     return code_of(sessions.login(session, user, SecureBytes::copy_of({pin, pin_size})));
   });
 }

@@ -77,13 +77,13 @@ Answer<CK_SESSION_INFO> SessionTable::info(CK_SESSION_HANDLE handle) {
   return info;
 }
 
-Answer<void> SessionTable::login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, SecureBytes pin) {
+Answer<void> SessionTable::login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, const SecureBytes& typed) {
   SKS_LET(Session* const session, find(handle));
   // No key asks for its PIN before each use, so nothing waits for CKU_CONTEXT_SPECIFIC; tokens have no security
   // officer.
   if (user == CKU_CONTEXT_SPECIFIC) return Rv{CKR_OPERATION_NOT_INITIALIZED};
   if (user != CKU_USER) return Rv{CKR_USER_TYPE_INVALID};
-  return session->token->login(api_, std::move(pin));
+  return session->token->login(api_, typed);
 }
 
 Answer<void> SessionTable::logout(CK_SESSION_HANDLE handle) {

@@ -39,7 +39,7 @@ class SessionTable {
   Answer<Session*> find(CK_SESSION_HANDLE handle);
   Answer<CK_SESSION_INFO> info(CK_SESSION_HANDLE handle);
 
-  Answer<void> login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, SecureBytes pin);
+  Answer<void> login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, const SecureBytes& typed);
   Answer<void> logout(CK_SESSION_HANDLE handle);
 
   Answer<const Object*> object(const Session& session, CK_OBJECT_HANDLE handle) const;

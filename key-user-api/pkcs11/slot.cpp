@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "key-user-api/dialog/pin_encoding.h"
 #include "key-user-api/pkcs11/mechanisms.h"
 
 namespace sks::p11 {
@@ -84,8 +85,8 @@ Answer<CK_TOKEN_INFO> Token::token_info(UserApi& api, CK_ULONG sessions, CK_ULON
   if (!needs_login()) return info;
   SKS_LET(const PinState pin, answer(api.pin_state(keys_.front().handle)));
   info.flags |= CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED | pin_flags(pin);
-  info.ulMinPinLen = pin.min_length;
-  info.ulMaxPinLen = pin.max_length;
+  info.ulMinPinLen = dialog::typed_length(pin.min_length, pin.format);
+  info.ulMaxPinLen = dialog::typed_length(pin.max_length, pin.format);
   return info;
 }
 
@@ -97,12 +98,19 @@ std::vector<CK_MECHANISM_TYPE> Token::mechanisms() const {
   return types;
 }
 
-Answer<void> Token::login(UserApi& api, SecureBytes pin) {
+Answer<void> Token::login(UserApi& api, const SecureBytes& typed) {
   if (!needs_login()) return Rv{CKR_USER_PIN_NOT_INITIALIZED};
   if (logged_in_) return Rv{CKR_USER_ALREADY_LOGGED_IN};
   // No policy allows an empty PIN; an empty input field must not cost an attempt.
-  if (pin.empty()) return Rv{CKR_PIN_INCORRECT};
+  if (typed.empty()) return Rv{CKR_PIN_INCORRECT};
   const KeyHandle key = keys_.front().handle;
+  SKS_LET(const PinState policy, answer(api.pin_state(key)));
+  Result<SecureBytes> decoded = dialog::pin_from_text(typed.view(), policy.format);
+  // Such a text is the PIN of no key, so it costs no attempt either. C_Login has no other code for it: CKR_PIN_INVALID
+  // is about new PINs, and applications that get CKR_PIN_INCORRECT ask their user again.
+  if (!decoded) return Rv{CKR_PIN_INCORRECT};
+  SecureBytes pin = std::move(decoded).value();
+  if (pin.size() > kMaxPin) return Rv{CKR_PIN_LEN_RANGE};
   const Result<void> verified = api.verify_pin(key, pin);
   if (!verified && verified.error().status != Status::authorization) return Rv{to_ckrv(verified.error().status)};
   if (!verified) {

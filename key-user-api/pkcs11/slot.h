@@ -7,6 +7,9 @@
 
 namespace sks::p11 {
 
+/// Bytes of the longest PIN that a policy allows. Spec: sks-api.md 4.8.
+inline constexpr std::size_t kMaxPin = 128;
+
 /// A PIN group of the store, or its keys without PIN. PKCS#11 has one user PIN per token, SKS one per PIN group.
 class Token {
  public:
@@ -28,7 +31,8 @@ class Token {
   bool logged_in() const { return logged_in_; }
   /// Keys without PIN are usable by everybody.
   bool is_open() const { return logged_in_ || !needs_login(); }
-  Answer<void> login(UserApi& api, SecureBytes pin);
+  /// `typed` stands for the PIN as the policy's format says.
+  Answer<void> login(UserApi& api, const SecureBytes& typed);
   void logout();
   /// Empty where there is none.
   const SecureBytes& pin() const { return pin_; }

@@ -15,6 +15,8 @@ constexpr std::string_view kSignatureAlgorithms = "http://www.w3.org/2001/04/xml
 constexpr std::int64_t kNotBefore = 1577836800;  // 2020
 constexpr std::int64_t kNotAfter = 4102444800;   // 2100
 constexpr std::uint8_t kNumeric = 0;
+constexpr std::uint8_t kAlphanumeric = 1;
+constexpr std::uint8_t kBinary = 3;
 constexpr std::uint8_t kShared = 1;
 
 std::string key_algorithm(std::string_view name) { return std::string(kKeyAlgorithms).append(name); }
@@ -44,7 +46,7 @@ struct WantedKey {
 
 /// One session with one PIN policy (none for an empty PIN), all keys in one group.
 void provision(SecureKeyStore& store, const Authority& authority, const std::string& issuer, std::string_view pin,
-               const std::vector<WantedKey>& keys) {
+               const std::vector<WantedKey>& keys, std::uint8_t pin_format = kNumeric) {
   TestIssuer session(store);
   session.request.issuer_uri = issuer;
   REQUIRE(session.open());
@@ -54,7 +56,7 @@ void provision(SecureKeyStore& store, const Authority& authority, const std::str
     wanted.id = "PIN";
     wanted.user_defined = true;
     wanted.user_modifiable = true;
-    wanted.format = kNumeric;
+    wanted.format = pin_format;
     wanted.retry_limit = kRetryLimit;
     wanted.grouping = kShared;
     wanted.min_length = kMainMinPin;
@@ -98,6 +100,17 @@ std::string provision_store(const std::string& folder) {
   provision(store.engine(), authority, "https://open.example.com/sks", "",
             {{"open", p256, {}}, {"ed25519", key_algorithm("ed25519"), {}}});
   return to_pem(authority.certificate.der(), "CERTIFICATE");
+}
+
+void provision_pin_formats(const std::string& folder) {
+  provision_empty_store(folder);
+  LocalStore store = LocalStore::open(folder).value();
+  const Authority authority;
+  const std::string p256 = key_algorithm("ec.nist.p256");
+  provision(store.engine(), authority, "https://letters.example.com/sks", "AB12CD", {{"letters", p256, {}}},
+            kAlphanumeric);
+  provision(store.engine(), authority, "https://binary.example.com/sks", std::string_view("\x00\xff\x10\xfe", 4),
+            {{"binary", p256, {}}}, kBinary);
 }
 
 }  // namespace sks::test

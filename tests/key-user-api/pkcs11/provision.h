@@ -19,6 +19,10 @@ inline constexpr unsigned kMainMaxPin = 8;
 /// each path. Returns the authority as PEM. Ends the test when anything fails.
 std::string provision_store(const std::string& folder);
 
+/// Makes a store with PINs that are not numeric. First PIN group (letters.example.com, alphanumeric PIN AB12CD):
+/// "letters" P-256. Second group (binary.example.com, binary PIN 00ff10fe): "binary" P-256.
+void provision_pin_formats(const std::string& folder);
+
 /// A store that was just made: no keys.
 void provision_empty_store(const std::string& folder);
 

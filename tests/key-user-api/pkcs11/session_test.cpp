@@ -277,6 +277,50 @@ TEST_CASE("C_Login: wrong PINs show in the token's flags until the PIN is locked
   CHECK(login(open_session(slot_labelled(kSecondToken)), kSecondPin) == CKR_OK);
 }
 
+TEST_CASE("C_Login takes a PIN as it is typed: letters in any case, bytes in hexadecimal") {
+  const TempDir temp;
+  provision_pin_formats(temp.file("store"));
+  const Initialized initialized(temp.file("store"));
+  const CK_SLOT_ID letters = slot_labelled("letters.example.com");
+  const CK_SLOT_ID binary = slot_labelled("binary.example.com");
+  CHECK(token_info(letters).ulMinPinLen == kMainMinPin);
+  CHECK(token_info(letters).ulMaxPinLen == kMainMaxPin);
+  CHECK(token_info(binary).ulMinPinLen == 2 * kMainMinPin);
+  CHECK(token_info(binary).ulMaxPinLen == 2 * kMainMaxPin);
+
+  const auto signs = [](CK_SESSION_HANDLE session, std::string_view label) {
+    CK_MECHANISM mechanism{CKM_ECDSA_SHA256, nullptr, 0};
+    std::array<CK_BYTE, 64> signature{};
+    CK_ULONG size = signature.size();
+    CK_BYTE data = 0;
+    REQUIRE(functions().C_SignInit(session, &mechanism, find_one(session, CKO_PRIVATE_KEY, label)) == CKR_OK);
+    return functions().C_Sign(session, &data, 1, signature.data(), &size) == CKR_OK;
+  };
+  const CK_SESSION_HANDLE first = open_session(letters);
+  for (const char* const typed : {"AB12CD", "ab12cd", "aB12Cd"}) {
+    CAPTURE(typed);
+    REQUIRE(login(first, typed) == CKR_OK);
+    CHECK(signs(first, "letters"));
+    REQUIRE(functions().C_Logout(first) == CKR_OK);
+  }
+  const CK_SESSION_HANDLE second = open_session(binary);
+  for (const char* const typed : {"00ff10fe", "00FF10FE"}) {
+    CAPTURE(typed);
+    REQUIRE(login(second, typed) == CKR_OK);
+    CHECK(signs(second, "binary"));
+    REQUIRE(functions().C_Logout(second) == CKR_OK);
+  }
+  for (const std::string_view typed : {std::string_view("00ff10f"), std::string_view("00ff10fg"),
+                                       std::string_view("\x00\xff\x10\xfe", 4), std::string_view("0x00ff10fe")})
+    CHECK(login(second, typed) == CKR_PIN_INCORRECT);
+  CHECK(login(second, std::string(258, '0')) == CKR_PIN_LEN_RANGE);
+  CHECK(login(first, std::string(129, 'A')) == CKR_PIN_LEN_RANGE);
+  CHECK((token_flags(letters) & kPinFlags) == 0);
+  CHECK((token_flags(binary) & kPinFlags) == 0);  // what is no PIN costs no attempt
+  CHECK(login(second, "00ff10ff") == CKR_PIN_INCORRECT);
+  CHECK((token_flags(binary) & kPinFlags) == CKF_USER_PIN_COUNT_LOW);
+}
+
 TEST_CASE("C_GenerateRandom fills the buffer, and takes no seed") {
   const Initialized initialized;
   const CK_SESSION_HANDLE session = open_session(slots().front());
