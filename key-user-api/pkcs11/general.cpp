@@ -74,11 +74,23 @@ Answer<void> Module::initialize(const CK_C_INITIALIZE_ARGS* arguments) {
   if (arguments != nullptr) SKS_TRY(check(*arguments));
   const std::lock_guard lock(mutex_);
   if (running_) return Rv{CKR_CRYPTOKI_ALREADY_INITIALIZED};
+  if (const Result<void> dropped = drop_inherited(); !dropped) return report(dropped.error());
   Result<std::unique_ptr<Backend>> backend = Backend::open();
   if (!backend) return report(backend.error());
   SKS_LET(std::vector<std::unique_ptr<Token>> tokens, load_tokens((*backend)->api()));
   UserApi& api = (*backend)->api();
   running_ = std::make_unique<Running>(Running{std::move(backend).value(), SessionTable(api, std::move(tokens))});
+  return {};
+}
+
+Result<void> Module::drop_inherited() {
+  for (; inherited_ != nullptr; inherited_ = inherited_->inherited_) {
+    const std::unique_lock lock(inherited_->mutex_, std::try_to_lock);
+    // The thread that holds it was not copied, and has left a half-done change that nothing here can end.
+    if (!lock)
+      return Error{Status::not_available, "this process was forked off while another thread used the key store"};
+    inherited_->running_.reset();
+  }
   return {};
 }
 

@@ -9,7 +9,8 @@ namespace sks::p11 {
 
 /// The module in one process, from C_Initialize to C_Finalize and beyond.
 ///
-/// A forked child has its own, not initialized one: it never touches the lock, the store or the PINs of its parent.
+/// A forked child has its own, not initialized one: it never touches the store of its parent. What it inherited is
+/// dropped by C_Initialize.
 class Module {
  public:
   /// The module of the calling process.
@@ -34,9 +35,14 @@ class Module {
 
   Module(int process, Module* inherited) : process_(process), inherited_(inherited) {}
 
+  /// Frees the sessions, PINs and store connections of the processes that this one descends from. Must come before the
+  /// store is opened: SQLite takes the locks of an inherited connection for those of the new one.
+  Result<void> drop_inherited();
+
   int process_;
-  /// Of the parent process; kept, because its lock may be held by a thread that does not exist here.
-  [[maybe_unused]] Module* inherited_;
+  /// Of the parent process, whose own may stand behind it. Never deleted: its lock may be held by a thread that does
+  /// not exist here.
+  Module* inherited_;
   std::mutex mutex_;
   std::unique_ptr<Running> running_;
 };

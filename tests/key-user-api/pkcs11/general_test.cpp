@@ -52,6 +52,23 @@ std::string complaint_of_initialize(const std::string& folder, CK_RV expected) {
   return read_file(temp.file("stderr"));
 }
 
+/// C_Initialize to C_Finalize with a signature; 0, or the number of the step that failed.
+int login_and_sign() {
+  CK_FUNCTION_LIST& f = functions();
+  if (f.C_Initialize(nullptr) != CKR_OK) return 10;
+  const CK_SESSION_HANDLE session = open_session(slot_labelled(kMainToken));
+  CK_SESSION_INFO info{};
+  if (f.C_GetSessionInfo(session, &info) != CKR_OK || info.state != CKS_RO_PUBLIC_SESSION) return 11;
+  if (login(session, kMainPin) != CKR_OK) return 12;
+  CK_MECHANISM mechanism{CKM_ECDSA_SHA256, nullptr, 0};
+  std::array<CK_BYTE, 64> signature{};
+  CK_ULONG size = signature.size();
+  CK_BYTE data = 0;
+  if (f.C_SignInit(session, &mechanism, find_one(session, CKO_PRIVATE_KEY, "ec")) != CKR_OK) return 13;
+  if (f.C_Sign(session, &data, 1, signature.data(), &size) != CKR_OK) return 14;
+  return f.C_Finalize(nullptr) == CKR_OK ? 0 : 15;
+}
+
 void check_one_line(const std::string& complaint) {
   CAPTURE(complaint);
   CHECK(complaint.starts_with("sks-pkcs11: "));
@@ -254,6 +271,49 @@ TEST_CASE("A forked child is not initialized, cannot disturb its parent and is t
   CK_SESSION_INFO info{};
   CHECK(functions().C_GetSessionInfo(session, &info) == CKR_OK);
   CHECK(info.state == CKS_RO_USER_FUNCTIONS);
+}
+
+TEST_CASE("A forked child that outlives its parent's use of the store opens it and signs") {
+  std::array<int, 2> go{};
+  std::array<int, 2> ready{};
+  REQUIRE(::pipe(go.data()) == 0);
+  REQUIRE(::pipe(ready.data()) == 0);
+  pid_t child = 0;
+  {
+    const Initialized initialized;
+    const CK_SESSION_HANDLE session = open_session(slot_labelled(kMainToken));
+    REQUIRE(login(session, kMainPin) == CKR_OK);
+    child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      CK_INFO info{};
+      if (functions().C_GetInfo(&info) != CKR_CRYPTOKI_NOT_INITIALIZED) ::_exit(1);
+      // A child of the child, which never called C_Initialize itself.
+      const pid_t grandchild = ::fork();
+      if (grandchild != 0) {
+        int status = 0;
+        ::waitpid(grandchild, &status, 0);
+        ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+      }
+      const std::string complaint = complaint_of_initialize(shared_store(), CKR_DEVICE_ERROR);
+      if (complaint.find("store in use by process ") == std::string::npos) ::_exit(3);
+      char signal = 0;
+      if (::write(ready[1], &signal, 1) != 1 || ::read(go[0], &signal, 1) != 1) ::_exit(4);
+      ::_exit(login_and_sign());
+    }
+    char signal = 0;
+    ::close(ready[1]);
+    REQUIRE(::read(ready[0], &signal, 1) == 1);
+    CK_SESSION_INFO info{};
+    REQUIRE(functions().C_GetSessionInfo(session, &info) == CKR_OK);
+    CHECK(info.state == CKS_RO_USER_FUNCTIONS);
+  }
+  REQUIRE(::write(go[1], "", 1) == 1);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  for (const int end : {go[0], go[1], ready[0]}) ::close(end);
 }
 
 TEST_CASE("A forked child can use the store that its parent has let go of") {
