@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "key-user-api/local_store.h"
 #include "tests/key-user-api/pkcs11/module.h"
 #include "tests/key-user-api/pkcs11/provision.h"
 
@@ -314,6 +315,19 @@ TEST_CASE("A forked child that outlives its parent's use of the store opens it a
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
   for (const int end : {go[0], go[1], ready[0]}) ::close(end);
+}
+
+TEST_CASE("A child that was forked off while another thread used the module is refused, in one line") {
+  use_store(shared_store());
+  auto held = LocalStore::open(shared_store());
+  REQUIRE(held);
+  std::thread waiting([] { CHECK(functions().C_Initialize(nullptr) == CKR_DEVICE_ERROR); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // of the two seconds that it waits for the store
+  CHECK(in_child([] {
+          const std::string complaint = complaint_of_initialize(shared_store(), CKR_DEVICE_ERROR);
+          return complaint.find("forked off while another thread") == std::string::npos ? 1 : 0;
+        }) == 0);
+  waiting.join();
 }
 
 TEST_CASE("A forked child can use the store that its parent has let go of") {
