@@ -81,7 +81,7 @@ Result<crypto::Sha256Digest> parse_fingerprint(std::string_view text) {
   std::erase(digits, ':');
   const Result<Bytes> bytes = from_hex(digits);
   if (!bytes || bytes->size() != crypto::kSha256Size)
-    return Error{Status::option, "a fingerprint is 64 hexadecimal digits, the SHA-256 of a device certificate"};
+    return Error{Status::option, "a fingerprint is 64 hexadecimal digits, the SHA-256 of a certificate"};
   crypto::Sha256Digest fingerprint{};
   std::ranges::copy(*bytes, fingerprint.begin());
   return fingerprint;

@@ -141,8 +141,10 @@ Result<void> write_policy(const InitRequest& request, const IssuerPaths& paths, 
 Result<void> check_free(const IssuerPaths& paths) {
   std::error_code failure;
   if (fs::exists(paths.config, failure)) return Error{Status::option, paths.folder + " already holds an issuer"};
-  if (fs::exists(paths.folder, failure) && !fs::is_empty(paths.folder, failure))
-    return Error{Status::option, paths.folder + " is not an empty folder"};
+  if (!fs::exists(paths.folder, failure)) return {};  // making it tells what is in the way
+  const bool is_empty = fs::is_empty(paths.folder, failure);
+  if (failure) return Error{Status::not_available, "cannot read " + paths.folder + ": " + failure.message()};
+  if (!is_empty) return Error{Status::option, paths.folder + " is not an empty folder"};
   return {};
 }
 

@@ -9,7 +9,10 @@ namespace sks::issuer {
 namespace {
 
 std::string normalized(const std::string& folder) {
-  std::string path = std::filesystem::absolute(folder).lexically_normal().string();
+  std::error_code failure;
+  const std::filesystem::path absolute = std::filesystem::absolute(folder, failure);
+  // Without a current folder there is no absolute name; opening the file tells the reason.
+  std::string path = (failure ? std::filesystem::path(folder) : absolute).lexically_normal().string();
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
 }
@@ -60,8 +63,10 @@ IssuerPaths::IssuerPaths(const std::string& given) : folder(normalized(given)) {
 
 Result<std::unique_ptr<Issuer>> Issuer::open(const std::string& folder, const Clock& clock, const Random& random) {
   std::unique_ptr<Issuer> issuer(new Issuer(folder, clock, random));
-  if (!std::filesystem::exists(issuer->paths_.config))
-    return Error{Status::not_available, "there is no issuer in " + issuer->paths_.folder};
+  std::error_code failure;
+  const bool exists = std::filesystem::exists(issuer->paths_.config, failure);
+  if (failure) return Error{Status::not_available, "cannot read " + issuer->paths_.config + ": " + failure.message()};
+  if (!exists) return Error{Status::not_available, "there is no issuer in " + issuer->paths_.folder};
   SKS_TRY(issuer->load());
   return issuer;
 }

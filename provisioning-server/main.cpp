@@ -38,6 +38,8 @@ Result<void> init(const Arguments& arguments) {
   if (arguments.device_trust.starts_with(kByCa)) {
     request.device_trust = DeviceTrustMode::ca;
     request.device_ca_file = arguments.device_trust.substr(kByCa.size());
+    if (request.device_ca_file.empty())
+      return Error{Status::option, "--device-trust ca: needs the name of a PEM file behind the colon"};
   } else {
     const auto mode = find_device_trust(arguments.device_trust);
     if (!mode || *mode == DeviceTrustMode::ca)
@@ -69,7 +71,9 @@ void expire_sessions(Repository& repository) {
 Result<void> serve(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   const IssuerConfig& config = issuer->config();
-  for (const std::string& name : issuer->profiles().names()) SKS_TRY(issuer->profiles().find(name));
+  SKS_LET(const std::vector<std::string> names, issuer->profiles().names());
+  if (names.empty()) log_warning("there are no profiles in " + issuer->paths().profiles);
+  for (const std::string& name : names) SKS_TRY(issuer->profiles().find(name));
   std::vector<ListenAddress> addresses = listen_addresses_of(config.url);
   if (!arguments.listen.empty()) {
     SKS_LET(ListenAddress address, parse_listen_address(arguments.listen, config.url.port()));
@@ -86,6 +90,7 @@ Result<void> serve(const Arguments& arguments) {
     log_warning("device trust is open: nothing proves where the keys live");
   expire_sessions(issuer->repository());
   std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
+  std::cout.clear();                                               // and if none does, the service is none the worse
   listener->run([&] { expire_sessions(issuer->repository()); });
   return {};
 }
@@ -118,6 +123,9 @@ Result<void> ticket(const Arguments& arguments) {
   } else {
     std::cout << invocation << '\n';
   }
+  if (!std::cout.flush())
+    return Error{Status::internal,
+                 "the ticket was made but could not be printed, so it is of no use: make another one"};
   return {};
 }
 
@@ -192,17 +200,16 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands{
       {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust"}},
       {"serve", "Serve an issuer over HTTPS until SIGTERM or SIGINT", serve, {"--dir"}, {"--listen"}},
-      {"ticket",
-       "Make a one-time link for one enrolment",
-       ticket,
-       {"--dir", "--profile"},
-       {"--subject", "--json"}},
+      {"ticket", "Make a one-time link for one enrolment", ticket, {"--dir", "--profile"}, {"--subject", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
   };
   return kCommands;
 }
+
+/// An empty value is an unset variable of a script.
+std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
 
 void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool required) {
   struct Text {
@@ -225,13 +232,11 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
     return;
   }
   for (const Text& text : kTexts)
-    if (text.name == name) app.add_option(std::string(name), arguments.*text.value, text.help)->required(required);
+    if (text.name == name)
+      app.add_option(std::string(name), arguments.*text.value, text.help)->required(required)->check(check_not_empty);
 }
 
-int run(int argc, char** argv) {
-  CLI::App app("Issuer of keys and certificates over KeyGen2", "sks-issuer");
-  app.require_subcommand(1);
-  Arguments arguments;
+void declare_commands(CLI::App& app, Arguments& arguments) {
   for (const Command& command : commands()) {
     CLI::App* const sub = app.add_subcommand(command.name, command.help);
     for (const char* const name : command.required) add_option(*sub, arguments, name, true);
@@ -243,20 +248,41 @@ int run(int argc, char** argv) {
       group->require_option(1);
     }
   }
+}
+
+/// What a user has typed may hold line ends, and worse for a terminal.
+int fail(int exit_code, std::string sentence) {
+  for (char& c : sentence)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  std::cerr << "sks-issuer: " << sentence << '\n';
+  return exit_code;
+}
+
+/// CLI11 finds a command or an option missing before it finds that the one given is unknown.
+std::string describe(const CLI::ParseError& error, const CLI::App& app) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || unknown.empty()) return error.what();
+  return "unknown command or option '" + unknown.front() + "'";
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Issuer of keys and certificates over KeyGen2", "sks-issuer");
+  app.set_version_flag("--version", "sks-issuer " SKS_VERSION);
+  app.require_subcommand(1);
+  Arguments arguments;
+  declare_commands(app, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "sks-issuer: " << error.what() << " (--help shows the usage)\n";
-    return kUsage;
+    return fail(kUsage, describe(error, app) + " (--help shows the usage)");
   }
   for (const Command& command : commands()) {
     if (!app.got_subcommand(command.name)) continue;
     const Result<void> done = command.run(arguments);
-    if (done) return 0;
-    std::cerr << "sks-issuer: " << done.error().detail << '\n';
-    return kFailure;
+    if (!done) return fail(kFailure, done.error().detail);
+    return std::cout.flush() ? 0 : fail(kFailure, "cannot write the result");
   }
   return kUsage;
 }
@@ -268,7 +294,6 @@ int main(int argc, char** argv) {
   try {
     return sks::issuer::run(argc, argv);
   } catch (const std::exception& exception) {
-    std::cerr << "sks-issuer: " << exception.what() << '\n';
-    return 1;
+    return sks::issuer::fail(sks::issuer::kFailure, exception.what());
   }
 }

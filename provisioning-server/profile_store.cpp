@@ -17,14 +17,26 @@ constexpr const char* kProbeUri = "https://issuer.example/keygen2";
 ProfileStore::ProfileStore(std::string folder, DeviceTrustMode device_trust, std::vector<Bytes> server_certificates)
     : folder_(std::move(folder)), device_trust_(device_trust), server_certificates_(std::move(server_certificates)) {}
 
-std::vector<std::string> ProfileStore::names() const {
+Result<std::vector<std::string>> ProfileStore::names() const {
   std::vector<std::string> names;
   std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, failure))
-    if (entry.path().extension() == ".toml" && is_profile_name(entry.path().stem().string()))
-      names.push_back(entry.path().stem().string());
+  std::filesystem::directory_iterator entry(folder_, failure);
+  for (; !failure && entry != std::filesystem::directory_iterator(); entry.increment(failure)) {
+    const std::filesystem::path& path = entry->path();
+    if (path.extension() == ".toml" && is_profile_name(path.stem().string())) names.push_back(path.stem().string());
+  }
+  if (failure) return Error{Status::not_available, "cannot read " + folder_ + ": " + failure.message()};
   std::ranges::sort(names);
   return names;
+}
+
+Error ProfileStore::unknown(const std::string& name) const {
+  const Result<std::vector<std::string>> known = names();
+  if (!known) return known.error();
+  std::string list;
+  for (const std::string& other : *known) list += (list.empty() ? "; there are: " : ", ") + other;
+  return {Status::not_available,
+          "there is no profile \"" + name + '"' + (list.empty() ? "; there are none in " + folder_ : list)};
 }
 
 Result<std::shared_ptr<const Profile>> ProfileStore::load(const std::string& name, const std::string& file) const {
@@ -43,13 +55,11 @@ Result<std::shared_ptr<const Profile>> ProfileStore::load(const std::string& nam
 }
 
 Result<std::shared_ptr<const Profile>> ProfileStore::find(const std::string& name) {
+  if (!is_profile_name(name))
+    return Error{Status::option, "the name of a profile has 1 to 64 characters: letters, digits, '-' and '_'"};
   const std::string file = folder_ + "/" + name + ".toml";
-  const std::string stamp = is_profile_name(name) ? file_stamp(file) : std::string();
-  if (stamp.empty()) {
-    std::string known;
-    for (const std::string& other : names()) known += (known.empty() ? "" : ", ") + other;
-    return Error{Status::not_available, "there is no profile \"" + name + "\"; there are: " + known};
-  }
+  const std::string stamp = file_stamp(file);
+  if (stamp.empty()) return unknown(name);
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[name];
   if (entry.profile != nullptr && entry.stamp == stamp) return entry.profile;

@@ -19,12 +19,15 @@ class ProfileStore {
   /// when `device_trust` has a meaning for its sessions.
   ProfileStore(std::string folder, DeviceTrustMode device_trust, std::vector<Bytes> server_certificates);
 
-  /// Fails with not_available (no profile of that name; the sentence lists those that exist) or option (broken file).
+  /// Fails with not_available (no profile of that name; the sentence lists those that exist) or option (broken file, or
+  /// a name that no profile can have).
   Result<std::shared_ptr<const Profile>> find(const std::string& name);
 
-  std::vector<std::string> names() const;
+  /// In alphabetical order. Fails with not_available when the folder cannot be read.
+  Result<std::vector<std::string>> names() const;
 
  private:
+  Error unknown(const std::string& name) const;
   struct Entry {
     std::string stamp;
     std::shared_ptr<const Profile> profile;

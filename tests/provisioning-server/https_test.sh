@@ -3,6 +3,7 @@
 # usage: https_test.sh SKS_ISSUER
 set -u
 ISSUER=$1
+SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 W=$(mktemp -d)
 SERVER=
 FAILED=0
@@ -64,10 +65,28 @@ ORIGIN=https://localhost:$PORT
 
 refused "no arguments" 2 "subcommand"
 refused "unknown option" 2 "--nonsense" serve --dir "$W/x" --nonsense
+refused "unknown command" 2 "unknown command or option 'bogus'" bogus
+refused "unknown option without command" 2 "unknown command or option '--bogus'" --bogus
+refused "unknown option of a command" 2 "unknown command or option '--bogus'" init --bogus
+refused "command of two lines" 2 "unknown command or option 'a?b'" $'a\nb'
+refused "empty folder" 2 "--dir: the value is empty" init --dir "" --url "$URL"
+refused "empty URL" 2 "--url: the value is empty" init --dir "$W/x" --url ""
+refused "empty device trust" 2 "--device-trust: the value is empty" init --dir "$W/x" --url "$URL" --device-trust ""
+refused "empty address" 2 "--listen: the value is empty" serve --dir "$W/x" --listen ""
+refused "empty profile" 2 "--profile: the value is empty" ticket --dir "$W/x" --profile ""
+refused "empty subject" 2 "--subject: the value is empty" ticket --dir "$W/x" --profile default --subject ""
+contains "its version" "$("$ISSUER" --version)" "sks-issuer $(sed -n 's/^project(.*VERSION \([0-9.]*\).*/\1/p' "$SOURCE/CMakeLists.txt")"
+refused "broken percent-encoding" 1 "two hexadecimal digits" init --dir "$W/x" --url "$URL/%zz"
 refused "init without URL" 2 "--url" init --dir "$W/x"
 refused "plain http" 1 "https://" init --dir "$W/x" --url http://localhost/k
 refused "unknown device trust" 1 "--device-trust" init --dir "$W/x" --url "$URL" --device-trust all
 refused "absent device CA" 1 "$W/absent.pem" init --dir "$W/x" --url "$URL" --device-trust "ca:$W/absent.pem"
+refused "no device CA" 1 "ca: needs the name of a PEM file" init --dir "$W/x" --url "$URL" --device-trust ca:
+LONG=$(printf 'x%.0s' $(seq 300))
+refused "serve with a name that is too long" 1 "sks-issuer: cannot read $W/$LONG/issuer.toml: File name too long" serve --dir "$W/$LONG"
+refused "init with a name that is too long" 1 "sks-issuer: cannot make the folder $W/$LONG" init --dir "$W/$LONG" --url "$URL"
+mkdir "$W/gone"
+(cd "$W/gone" && rmdir "$W/gone" && refused "serve without a current folder" 1 "sks-issuer: there is no issuer in x" serve --dir x; exit $FAILED) || FAILED=1
 refused "serve without issuer" 1 "no issuer" serve --dir "$W/absent"
 refused "ticket without issuer" 1 "no issuer" ticket --dir "$W/absent" --profile default
 check "failed commands leave nothing" "$(ls "$W")" "$(printf 'err\nout')"
@@ -77,8 +96,28 @@ check "init with open trust succeeds" $? 0
 contains "init says what open means" "$OPEN" "nothing proves where keys live"
 refused "second init" 1 "already holds an issuer" init --dir "$W/issuer" --url "$URL"
 refused "unknown profile" 1 'no profile "gold"' ticket --dir "$W/issuer" --profile gold
-refused "profile outside the folder" 1 "no profile" ticket --dir "$W/issuer" --profile ../issuer
+refused "profile outside the folder" 1 "the name of a profile has" ticket --dir "$W/issuer" --profile ../issuer
 refused "subject that is no name" 1 "--subject" ticket --dir "$W/issuer" --profile default --subject "Jo"
+refused "profile of two lines" 1 "the name of a profile has" ticket --dir "$W/issuer" --profile $'a\nb'
+refused "subject with a long name" 1 "--subject" ticket --dir "$W/issuer" --profile default --subject "CN=$LONG"
+check "and without a code of OpenSSL" "$(grep -c 'error:[0-9A-F]' "$W/err")" 0
+"$ISSUER" ticket --dir "$W/issuer" --profile default >/dev/full 2>"$W/err"
+check "a ticket that cannot be printed: exit code" $? 1
+check "a ticket that cannot be printed: says so" "$(cat "$W/err")" \
+  "sks-issuer: the ticket was made but could not be printed, so it is of no use: make another one"
+mv "$W/issuer/profiles" "$W/profiles"
+refused "no folder of profiles" 1 "cannot read $W/issuer/profiles: No such file" ticket --dir "$W/issuer" --profile default
+mkdir "$W/issuer/profiles"
+refused "no profiles" 1 "there are none in $W/issuer/profiles" ticket --dir "$W/issuer" --profile default
+rmdir "$W/issuer/profiles"
+mv "$W/profiles" "$W/issuer/profiles"
+chmod 640 "$W/issuer/keys/kek"
+refused "a key that others may read" 1 "run chmod 600 $W/issuer/keys/kek" serve --dir "$W/issuer"
+refused "the same for tickets" 1 "run chmod 600 $W/issuer/keys/kek" ticket --dir "$W/issuer" --profile default
+chmod 600 "$W/issuer/keys/kek"
+for COMMAND in revoke puk; do
+  refused "$COMMAND of a malformed fingerprint" 1 "the SHA-256 of a certificate" $COMMAND --dir "$W/issuer" --fingerprint xx
+done
 refused "malformed fingerprint" 1 "64 hexadecimal digits" register --dir "$W/issuer" --fingerprint abc
 refused "fingerprint and certificate" 2 "certificate" register --dir "$W/issuer" --fingerprint abc --certificate x
 refused "revoke of the unknown" 1 "no credential" revoke --dir "$W/issuer" --fingerprint "$(printf '%064d' 0)"
