@@ -409,8 +409,7 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
   return sealed::sync_folder(parent);
 }
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder,
-                                                      std::chrono::milliseconds patience) {
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder, std::chrono::milliseconds patience) {
   SKS_LET(const std::filesystem::path place, absolute_path(folder));
   const Files files(place.string());
   SKS_TRY(check_place(files));
