@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
@@ -265,7 +266,17 @@ std::string describe(const CLI::ParseError& error, const CLI::App& app) {
   return "unknown command or option '" + unknown.front() + "'";
 }
 
+/// CLI11 takes the next argument for the value of "--name=".
+const char* find_empty_value(int argc, char** argv) {
+  const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
+  for (const std::string_view argument : arguments)
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) return argument.data();
+  return nullptr;
+}
+
 int run(int argc, char** argv) {
+  if (const char* const empty = find_empty_value(argc, argv))
+    return fail(kUsage, std::string(empty) + " has no value behind it (--help shows the usage)");
   CLI::App app("Issuer of keys and certificates over KeyGen2", "sks-issuer");
   app.set_version_flag("--version", "sks-issuer " SKS_VERSION);
   app.require_subcommand(1);

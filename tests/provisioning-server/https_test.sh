@@ -75,6 +75,8 @@ refused "empty device trust" 2 "--device-trust: the value is empty" init --dir "
 refused "empty address" 2 "--listen: the value is empty" serve --dir "$W/x" --listen ""
 refused "empty profile" 2 "--profile: the value is empty" ticket --dir "$W/x" --profile ""
 refused "empty subject" 2 "--subject: the value is empty" ticket --dir "$W/x" --profile default --subject ""
+refused "empty folder behind =" 2 "--dir= has no value" ticket --dir= --profile default
+refused "empty subject behind =" 2 "--subject= has no value" ticket --dir "$W/x" --profile default --subject= --json
 contains "its version" "$("$ISSUER" --version)" "sks-issuer $(sed -n 's/^project(.*VERSION \([0-9.]*\).*/\1/p' "$SOURCE/CMakeLists.txt")"
 refused "broken percent-encoding" 1 "two hexadecimal digits" init --dir "$W/x" --url "$URL/%zz"
 refused "init without URL" 2 "--url" init --dir "$W/x"
