@@ -21,8 +21,3 @@ else()
 endif()
 target_link_options(sks_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 target_include_directories(sks_options INTERFACE ${CMAKE_SOURCE_DIR})
-
-# Parsing these headers costs more than our own code: they are precompiled once for the targets that ask for them.
-function(sks_precompile target)
-  target_precompile_headers(${target} PRIVATE ${ARGN})
-endfunction()
