@@ -10,7 +10,8 @@
 namespace sks::test {
 
 VectorBlock::~VectorBlock() {
-  for (const auto& [name, value] : values_) CHECK_MESSAGE(used_.contains(name), "vector value never used: " << name);
+  for (const auto& value : values_)
+    CHECK_MESSAGE(used_.contains(value.first), "vector value never used: " << value.first);
 }
 
 std::string VectorBlock::text(const std::string& name) const {
