@@ -29,6 +29,10 @@ Result<DeviceInfo> Engine::get_device_info() {
   return info;
 }
 
+Result<std::string> Engine::update_firmware(ByteView) {
+  return Error{Status::not_allowed, "this store offers no firmware update"};
+}
+
 Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(ProvisioningHandle previous,
                                                                            SessionState state) {
   engine::Core& core = impl_->core;

@@ -131,6 +131,11 @@ inline constexpr std::uint8_t kPukProtected = 0x02;
 inline constexpr std::uint8_t kPinBlocked = 0x04;
 inline constexpr std::uint8_t kPukBlocked = 0x08;
 inline constexpr std::uint8_t kDevicePin = 0x10;
+inline constexpr std::uint8_t kSuspended = 0x20;  ///< sks-extensions.md, rule 4
+
+/// Bits of KeyProtectionInfo::key_backup.
+inline constexpr std::uint8_t kImported = 0x01;
+inline constexpr std::uint8_t kExported = 0x02;
 
 /// getKeyProtectionInfo. Spec: sks-api.md 4.19.
 struct KeyProtectionInfo {
@@ -155,15 +160,54 @@ struct KeyProtectionInfo {
   std::uint8_t key_backup = 0;
 };
 
+/// Input of addExtension. Spec: sks-api.md 4.14.
+struct ExtensionRequest {
+  std::string type;  ///< URI
+  std::uint8_t sub_type = 0;
+  std::string qualifier;
+  Bytes data;  ///< encrypted for subType 0x01
+  Bytes mac;
+};
+
+/// getExtension. Spec: sks-api.md 4.20.
+struct ExtensionContent {
+  std::uint8_t sub_type = 0;
+  std::string qualifier;
+  SecureBytes data;  ///< in the clear
+};
+
+/// Input of the post-provisioning methods. Spec: sks-api.md 4.15 and 4.16.
+struct TargetAuthorization {
+  KeyHandle target;
+  Bytes authorization;  ///< signature over the target key reference
+  Bytes mac;
+};
+
+/// Input of activate and deactivate. Spec: sks-extensions.md.
+struct ActivationRequest {
+  ProvisioningHandle session;  ///< 0 = call by the user
+  KeyHandle target;
+  SecureBytes authorization;  ///< PIN, signature over the target key reference, or empty
+  Bytes mac;                  ///< empty in a call by the user
+};
+
+/// Bits of the activation state.
+inline constexpr std::uint8_t kSuspendedByUser = 0x01;
+inline constexpr std::uint8_t kSuspendedByIssuer = 0x02;
+
 /// How a user method is authorized. Spec: sks-api.md 5.9.
 struct Authorization {
   SecureBytes pin;  ///< empty = absent
   bool biometric = false;
 };
 
+/// symmetricKeyEncrypt.mode.
+enum class CipherMode : std::uint8_t { decrypt = 0, encrypt = 1 };
+
 enum class SessionState : std::uint8_t { closed = 0, open = 1 };
 
-/// The SKS API, one virtual per method, in the order of the method ids. Engine implements it.
+/// The SKS API, one virtual per method, in the order of the method ids. Engine implements it, and RemoteKeyStore
+/// implements it over the byte stream.
 ///
 /// Each method performs the checks of its table in sks-api.md strictly in order and fails with the status of the first
 /// one that does not hold; errors inside an open session abort it where chapter 1.6 says so. Thread-safe.
@@ -187,6 +231,11 @@ class SecureKeyStore {
   /// Fails with no_session. Spec: sks-api.md 4.5.
   virtual Result<void> abort_provisioning_session(ProvisioningHandle session) = 0;
 
+  /// Replaces the key management key of a closed session. `authorization` is a signature by the current one.
+  /// Fails with no_session, not_allowed, option, crypto or storage; never aborts. Spec: sks-api.md 4.6, appendix E9.
+  virtual Result<void> update_key_management_key(ProvisioningHandle session, ByteView key_management_key,
+                                                 ByteView authorization) = 0;
+
   /// Fails with no_session (nothing is aborted), option, crypto, internal, mac or storage. Spec: sks-api.md 4.7.
   virtual Result<PukPolicyHandle> create_puk_policy(ProvisioningHandle session, const PukPolicyRequest& request) = 0;
 
@@ -203,6 +252,33 @@ class SecureKeyStore {
   /// Fails with no_key (nothing is aborted), option, mac, internal, crypto or storage. Spec: sks-api.md 4.11.
   virtual Result<void> set_certificate_path(KeyHandle key, const std::vector<Bytes>& path, ByteView mac) = 0;
 
+  /// Makes the key symmetric. `encrypted_key` as in chapter 3.3.
+  /// Fails with no_key (nothing is aborted), option, mac, internal, crypto or storage. Spec: sks-api.md 4.12.
+  virtual Result<void> import_symmetric_key(KeyHandle key, ByteView encrypted_key, ByteView mac) = 0;
+
+  /// Replaces the private key by a PKCS#8 one, encrypted as in chapter 3.3.
+  /// Fails with no_key (nothing is aborted), option, mac, internal, crypto or storage. Spec: sks-api.md 4.13.
+  virtual Result<void> import_private_key(KeyHandle key, ByteView encrypted_key, ByteView mac) = 0;
+
+  /// Fails with no_key (nothing is aborted), option, mac, internal, crypto or storage. Spec: sks-api.md 4.14.
+  virtual Result<void> add_extension(KeyHandle key, const ExtensionRequest& request) = 0;
+
+  /// Bring a suspended key back, and suspend it. Return the activation state that holds now, or after the commit.
+  /// A call by the user fails with no_key, not_allowed, option, authorization or storage. A call by the issuer fails
+  /// with no_session (nothing is aborted), no_key, option, mac, crypto or storage. Spec: sks-extensions.md.
+  virtual Result<std::uint8_t> activate(const ActivationRequest& request) = 0;
+  virtual Result<std::uint8_t> deactivate(const ActivationRequest& request) = 0;
+
+  /// Record what close is to do with a key of another, closed session. Fail with no_session (nothing is aborted),
+  /// no_key, option, mac, crypto or storage. Spec: sks-api.md 4.15.
+  virtual Result<void> post_delete_key(ProvisioningHandle session, const TargetAuthorization& target) = 0;
+  virtual Result<void> post_unlock_key(ProvisioningHandle session, const TargetAuthorization& target) = 0;
+
+  /// The same for a `key` of the open session that takes the place of the target, or joins its PIN group. Fail with
+  /// no_key (nothing is aborted when `key` is meant), option, mac, crypto or storage. Spec: sks-api.md 4.16.
+  virtual Result<void> post_update_key(KeyHandle key, const TargetAuthorization& target) = 0;
+  virtual Result<void> post_clone_key_protection(KeyHandle key, const TargetAuthorization& target) = 0;
+
   /// The next key of a closed session after `previous` (0 = start); none at the end. Spec: sks-api.md 4.17.
   virtual Result<std::optional<EnumeratedKey>> enumerate_keys(KeyHandle previous) = 0;
 
@@ -212,21 +288,65 @@ class SecureKeyStore {
   /// Fails with no_key. Spec: sks-api.md 4.19.
   virtual Result<KeyProtectionInfo> get_key_protection_info(KeyHandle key) = 0;
 
-  /// Fails with no_key, option, authorization, not_allowed or storage. Spec: sks-api.md 4.22.
+  /// Fails with no_key or option. Spec: sks-api.md 4.20.
+  virtual Result<ExtensionContent> get_extension(KeyHandle key, std::string_view type) = 0;
+
+  /// Sets a writable property of a property bag. Fails with no_key, option, not_allowed or storage. Spec: sks-api.md
+  /// 4.21, appendix E7.
+  virtual Result<void> set_property(KeyHandle key, std::string_view type, std::string_view name,
+                                    std::string_view value) = 0;
+
+  /// `authorization` is what deleteProtection asks for. Fails with no_key, option, authorization, not_allowed or
+  /// storage. Spec: sks-api.md 4.22.
   virtual Result<void> delete_key(KeyHandle key, const SecureBytes& authorization) = 0;
 
-  /// `data` is a hash. Fails with no_key, authorization, option, algorithm, crypto or storage. Spec:
-  /// sks-api.md 4.27, 4.28.
+  /// The raw symmetric key, or the private key as PKCS#8. `authorization` is what exportProtection asks for. Fails
+  /// with no_key, not_allowed (suspended, or not exportable), option, authorization or storage. Spec: sks-api.md 4.22.
+  virtual Result<SecureBytes> export_key(KeyHandle key, const SecureBytes& authorization) = 0;
+
+  /// Clears the PIN error count. Fails with no_key, option (no PUK), authorization or storage. Spec: sks-api.md 4.23.
+  virtual Result<void> unlock_key(KeyHandle key, const SecureBytes& puk) = 0;
+
+  /// Fails with no_key, authorization, option, not_allowed or storage. Spec: sks-api.md 4.24.
+  virtual Result<void> change_pin(KeyHandle key, const SecureBytes& pin, const SecureBytes& new_pin) = 0;
+
+  /// Fails with no_key, option, authorization, not_allowed or storage. Spec: sks-api.md 4.25.
+  virtual Result<void> set_pin(KeyHandle key, const SecureBytes& puk, const SecureBytes& new_pin) = 0;
+
+  /// Returns nextURL. Fails with not_allowed when no update is offered. Spec: sks-api.md 4.26.
+  virtual Result<std::string> update_firmware(ByteView chunk) = 0;
+
+  /// `data` is a hash. Fails with no_key, not_allowed (suspended), authorization, option, algorithm, crypto or storage.
+  /// Spec: sks-api.md 4.27, 4.28.
   virtual Result<Bytes> sign_hashed_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                          const Authorization& authorization, ByteView data) = 0;
+
+  /// The plaintext. Fails with no_key, not_allowed, authorization, option, algorithm, crypto or storage. Spec:
+  /// sks-api.md 4.27, 4.29.
+  virtual Result<SecureBytes> asymmetric_key_decrypt(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                                     const Authorization& authorization, ByteView data) = 0;
+
+  /// The shared secret Z with `public_key` (SPKI). Fails as asymmetric_key_decrypt. Spec: sks-api.md 4.27, 4.30, 6.7.
+  virtual Result<SecureBytes> key_agreement(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                            const Authorization& authorization, ByteView public_key) = 0;
+
+  /// Fails as asymmetric_key_decrypt. Spec: sks-api.md 4.27, 4.31.
+  virtual Result<Bytes> perform_hmac(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                     const Authorization& authorization, ByteView data) = 0;
+
+  /// `parameters` is the IV for #aes.cbc, otherwise empty. Fails as asymmetric_key_decrypt, or with internal. Spec:
+  /// sks-api.md 4.27, 4.32.
+  virtual Result<SecureBytes> symmetric_key_encrypt(KeyHandle key, std::string_view algorithm, CipherMode mode,
+                                                    ByteView parameters, const Authorization& authorization,
+                                                    ByteView data) = 0;
 
   /// `data` is the message. Fails as sign_hashed_data. Spec: sks-api.md 4.27, 4.28.
   virtual Result<Bytes> sign_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                   const Authorization& authorization, ByteView data) = 0;
 
   /// Checks the PIN as sign_data would, with the same effect on the error counter, and does nothing else.
-  /// Fails with no_key, not_allowed (no local PIN policy) or authorization. A wrong PIN is durable before this returns.
-  /// Spec: sks-extensions.md verifyPin.
+  /// Fails with no_key, not_allowed (no local PIN policy, or suspended) or authorization. A wrong PIN is durable before
+  /// this returns. Spec: sks-extensions.md verifyPin.
   virtual Result<void> verify_pin(KeyHandle key, const SecureBytes& pin) = 0;
 };
 

@@ -1,7 +1,7 @@
 #include "sks-core/engine/algorithm_rules.h"
 #include "sks-core/engine/core.h"
 
-/// What users do with keys of closed sessions: sks-api.md 4.22, 4.27, 4.28 and verifyPin of sks-extensions.md.
+/// What users do with keys: sks-api.md 4.27 to 4.32.
 namespace sks {
 namespace engine {
 namespace {
@@ -69,50 +69,8 @@ Result<Bytes> sign(Core& core, const SignMethod& method, const SignRequest& requ
   return method.sign(*private_key, *algorithm, request.data);
 }
 
-Result<void> check_protection(const Core& core, const KeyEntry& key, Protection protection, ByteView authorization) {
-  switch (protection) {
-    case Protection::none:
-      if (!authorization.empty())
-        return Error{Status::option, "Key " + std::to_string(key.handle.value) + " takes no authorization"};
-      return {};
-    case Protection::pin:
-      return verify_pin(core.authorization(), key, authorization);
-    case Protection::puk:
-      return verify_puk(core.authorization(), key, authorization);
-    case Protection::forbidden:
-      return Error{Status::not_allowed, "Key " + std::to_string(key.handle.value) + " must not be deleted"};
-  }
-  SKS_CHECK(false);
-}
-
-// Removes a key and whatever only it kept alive. Spec: sks-api.md 1.4.
-void erase_key(Change& change, const StoreState& state, const KeyEntry& key) {
-  const Index& index = state.index();
-  change.erase<KeyEntry>(key.handle);
-  if (change.surviving<KeyEntry>(index.keys_of_session.of(key.session)) == 0) change.erase<Session>(key.session);
-  if (!key.pin_policy) return;
-  if (change.surviving<KeyEntry>(index.keys_of_group.of(key.pin_group)) == 0) change.erase<PinGroup>(key.pin_group);
-  if (change.surviving<KeyEntry>(index.keys_of_policy.of(key.pin_policy)) != 0) return;
-  const PukPolicyHandle puk = state.find<PinPolicy>(key.pin_policy)->puk_policy;
-  change.erase<PinPolicy>(key.pin_policy);
-  if (puk && change.surviving<PinPolicy>(index.pin_policies_of_puk.of(puk)) == 0) change.erase<PukPolicy>(puk);
-}
-
 }  // namespace
 }  // namespace engine
-
-Result<void> Engine::delete_key(KeyHandle handle, const SecureBytes& authorization) {
-  engine::Core& core = impl_->core;
-  SKS_TRY(engine::check_decodable({authorization.view()}, {}));
-  const std::lock_guard lock(core.mutex);
-  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
-  SKS_TRY(engine::check_protection(core, *key, key->delete_protection, authorization.view()));
-  engine::Change change(*core.state);
-  engine::erase_key(change, *core.state, *key);
-  SKS_TRY(change.commit());
-  core.key_cache.erase(handle);
-  return {};
-}
 
 Result<Bytes> Engine::sign_hashed_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                        const Authorization& authorization, ByteView data) {
@@ -128,14 +86,22 @@ Result<Bytes> Engine::sign_data(KeyHandle key, std::string_view algorithm, ByteV
   return engine::sign(impl_->core, engine::kSignData, {key, algorithm, parameters, authorization, data});
 }
 
-Result<void> Engine::verify_pin(KeyHandle handle, const SecureBytes& pin) {
-  engine::Core& core = impl_->core;
-  SKS_TRY(engine::check_decodable({pin.view()}, {}));
-  const std::lock_guard lock(core.mutex);
-  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
-  if (!key->pin_policy)
-    return Error{Status::not_allowed, "Key " + std::to_string(handle.value) + " has no PIN of its own"};
-  return engine::verify_pin(core.authorization(), *key, pin.view());
+Result<SecureBytes> Engine::asymmetric_key_decrypt(KeyHandle, std::string_view, ByteView, const Authorization&,
+                                                   ByteView) {
+  return Error{Status::not_allowed, "not offered by this store"};
+}
+
+Result<SecureBytes> Engine::key_agreement(KeyHandle, std::string_view, ByteView, const Authorization&, ByteView) {
+  return Error{Status::not_allowed, "not offered by this store"};
+}
+
+Result<Bytes> Engine::perform_hmac(KeyHandle, std::string_view, ByteView, const Authorization&, ByteView) {
+  return Error{Status::not_allowed, "not offered by this store"};
+}
+
+Result<SecureBytes> Engine::symmetric_key_encrypt(KeyHandle, std::string_view, CipherMode, ByteView,
+                                                  const Authorization&, ByteView) {
+  return Error{Status::not_allowed, "not offered by this store"};
 }
 
 }  // namespace sks
