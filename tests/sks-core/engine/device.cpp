@@ -32,10 +32,11 @@ Result<std::unique_ptr<Storage::Transaction>> MoodyStorage::begin() {
 }
 
 void Device::restart() {
-  engine.reset();
+  real_engine.reset();
   Result<std::unique_ptr<Engine>> opened = Engine::open({storage, identity, keys, random, clock}, config);
   REQUIRE_MESSAGE(static_cast<bool>(opened), opened.error().detail);
-  engine = std::move(opened).value();
+  real_engine = std::move(opened).value();
+  engine = real_engine.get();
 }
 
 SecureBytes secret(std::string_view text) { return SecureBytes::copy_of(as_bytes(text)); }
@@ -71,12 +72,12 @@ KeyEntryRequest key_request(PinPolicyHandle policy, std::string_view pin) {
   return request;
 }
 
-bool is_open(Engine& engine, ProvisioningHandle session) {
+bool is_open(SecureKeyStore& engine, ProvisioningHandle session) {
   const auto open = all_sessions(engine, SessionState::open);
   return std::find(open.begin(), open.end(), session) != open.end();
 }
 
-std::vector<KeyHandle> all_keys(Engine& engine) {
+std::vector<KeyHandle> all_keys(SecureKeyStore& engine) {
   std::vector<KeyHandle> keys;
   for (KeyHandle last;;) {
     const std::optional<EnumeratedKey> next = engine.enumerate_keys(last).value();
@@ -86,7 +87,7 @@ std::vector<KeyHandle> all_keys(Engine& engine) {
   }
 }
 
-std::vector<ProvisioningHandle> all_sessions(Engine& engine, SessionState state) {
+std::vector<ProvisioningHandle> all_sessions(SecureKeyStore& engine, SessionState state) {
   std::vector<ProvisioningHandle> sessions;
   for (ProvisioningHandle last;;) {
     const std::optional<SessionInfo> next = engine.enumerate_provisioning_sessions(last, state).value();
@@ -96,18 +97,18 @@ std::vector<ProvisioningHandle> all_sessions(Engine& engine, SessionState state)
   }
 }
 
-std::uint16_t pin_errors(Engine& engine, KeyHandle key) {
+std::uint16_t pin_errors(SecureKeyStore& engine, KeyHandle key) {
   return engine.get_key_protection_info(key).value().pin_error_count;
 }
-std::uint16_t puk_errors(Engine& engine, KeyHandle key) {
+std::uint16_t puk_errors(SecureKeyStore& engine, KeyHandle key) {
   return engine.get_key_protection_info(key).value().puk_error_count;
 }
 
-std::optional<Status> try_to_sign(Engine& engine, KeyHandle key, const Authorization& authorization) {
+std::optional<Status> try_to_sign(SecureKeyStore& engine, KeyHandle key, const Authorization& authorization) {
   return status_of(engine.sign_data(key, kEcdsaSha256, {}, authorization, as_bytes("message")));
 }
 
-PinKey provision_pin_key(Engine& engine, PinKeyOptions options) {
+PinKey provision_pin_key(SecureKeyStore& engine, PinKeyOptions options) {
   TestIssuer issuer(engine);
   PinKey made;
   made.session = issuer.open().value();
@@ -122,7 +123,7 @@ PinKey provision_pin_key(Engine& engine, PinKeyOptions options) {
   return made;
 }
 
-KeyHandle provision_plain_key(Engine& engine, KeyEntryRequest request) {
+KeyHandle provision_plain_key(SecureKeyStore& engine, KeyEntryRequest request) {
   TestIssuer issuer(engine);
   REQUIRE(issuer.open());
   const KeyHandle key = issuer.create_certified_key(std::move(request)).value().handle;

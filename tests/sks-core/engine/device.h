@@ -55,7 +55,9 @@ struct Device {
   TestIdentity identity;
   FixedDevicePin device_pin;
   EngineConfig config;
-  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Engine> real_engine;
+  /// What tests talk to: the engine itself, or in the program engine_remote_test a byte stream that ends at it.
+  SecureKeyStore* engine = nullptr;
 };
 
 /// The status of a refused call; none when it succeeded.
@@ -76,14 +78,14 @@ KeyEntryRequest key_request();
 /// The same under a policy with a user-defined PIN.
 KeyEntryRequest key_request(PinPolicyHandle policy, std::string_view pin);
 
-bool is_open(Engine& engine, ProvisioningHandle session);
-std::vector<KeyHandle> all_keys(Engine& engine);
-std::vector<ProvisioningHandle> all_sessions(Engine& engine, SessionState state);
-std::uint16_t pin_errors(Engine& engine, KeyHandle key);
-std::uint16_t puk_errors(Engine& engine, KeyHandle key);
+bool is_open(SecureKeyStore& engine, ProvisioningHandle session);
+std::vector<KeyHandle> all_keys(SecureKeyStore& engine);
+std::vector<ProvisioningHandle> all_sessions(SecureKeyStore& engine, SessionState state);
+std::uint16_t pin_errors(SecureKeyStore& engine, KeyHandle key);
+std::uint16_t puk_errors(SecureKeyStore& engine, KeyHandle key);
 
 /// Whether the key signs with this authorization.
-std::optional<Status> try_to_sign(Engine& engine, KeyHandle key, const Authorization& authorization);
+std::optional<Status> try_to_sign(SecureKeyStore& engine, KeyHandle key, const Authorization& authorization);
 
 /// A closed session with one P-256 key under PIN 1234, three attempts, and PUK 99999 with `puk_retry_limit`.
 struct PinKey {
@@ -95,8 +97,8 @@ struct PinKeyOptions {
   std::uint8_t delete_protection = 0;
   std::uint16_t puk_retry_limit = 3;
 };
-PinKey provision_pin_key(Engine& engine, PinKeyOptions options = {});
+PinKey provision_pin_key(SecureKeyStore& engine, PinKeyOptions options = {});
 /// A closed session with one key without PIN.
-KeyHandle provision_plain_key(Engine& engine, KeyEntryRequest request = key_request());
+KeyHandle provision_plain_key(SecureKeyStore& engine, KeyEntryRequest request = key_request());
 
 }  // namespace sks::test

@@ -125,7 +125,7 @@ TEST_CASE("Engine: handles are not reused after abort and restart, and an aborte
   const PinKey made = provision_pin_key(*device.engine);
   CHECK(made.session > session);
   CHECK(made.key > key);
-  CHECK(device.engine->pin_group(made.key).value().value().value == 2);
+  CHECK(device.real_engine->pin_group(made.key).value().value().value == 2);
 }
 
 TEST_CASE("Engine: the session key leaves the store at close") {

@@ -308,7 +308,7 @@ TEST_CASE("getKeyHandle: finds keys only, only in its session, and never aborts"
   const CreatedKey key = issuer.create_key_entry(key_request(policy, "1234")).value();
   TestIssuer other(*device.engine);
   const ProvisioningHandle other_session = other.open().value();
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   CHECK(engine.get_key_handle(session, "Key").value() == key.handle);
   CHECK(status_of(engine.get_key_handle(session, "PIN")) == Status::option);
   CHECK(status_of(engine.get_key_handle(session, "no such id, not even a valid one")) == Status::option);

@@ -16,7 +16,7 @@ constexpr std::uint8_t kString = 2;
 constexpr std::uint8_t kBinary = 3;
 
 // Whether a key can be made with this user-defined PIN.
-std::optional<Status> try_pin(Engine& engine, std::uint8_t format, std::uint8_t patterns, ByteView pin,
+std::optional<Status> try_pin(SecureKeyStore& engine, std::uint8_t format, std::uint8_t patterns, ByteView pin,
                               std::uint16_t min_length = 4) {
   TestIssuer issuer(engine);
   const ProvisioningHandle session = issuer.open().value();
@@ -146,7 +146,7 @@ TEST_CASE("grouping: the keys of a PIN group share their error count, others do 
   for (const Case& c : cases) {
     CAPTURE(c.grouping);
     Device device;
-    Engine& engine = *device.engine;
+    SecureKeyStore& engine = *device.engine;
     TestIssuer issuer(engine);
     REQUIRE(issuer.open());
     PinPolicyRequest request = pin_policy_request();
@@ -161,11 +161,11 @@ TEST_CASE("grouping: the keys of a PIN group share their error count, others do 
     }
     REQUIRE(issuer.close());
     CHECK(status_of(engine.verify_pin(keys[0], secret("0000"))) == Status::authorization);
-    const std::uint32_t first_group = engine.pin_group(keys[0]).value().value().value;
+    const std::uint32_t first_group = device.real_engine->pin_group(keys[0]).value().value().value;
     for (std::size_t i = 0; i < keys.size(); ++i) {
       CAPTURE(i);
       CHECK(pin_errors(engine, keys.at(i)) == c.errors.at(i));
-      CHECK(engine.pin_group(keys.at(i)).value().value().value - first_group == c.groups.at(i));
+      CHECK(device.real_engine->pin_group(keys.at(i)).value().value().value - first_group == c.groups.at(i));
     }
     // A right PIN with any member heals the whole group.
     CHECK(engine.verify_pin(keys[0], secret(c.pins[0])));
@@ -175,7 +175,7 @@ TEST_CASE("grouping: the keys of a PIN group share their error count, others do 
 
 TEST_CASE("PIN: two errors can be healed, the third blocks for good") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   const KeyHandle key = provision_pin_key(engine).key;
   CHECK(try_to_sign(engine, key, with_pin("1234")) == std::nullopt);
   // Too short, too long, right beginning, empty: a PIN of another length is simply wrong.
@@ -202,7 +202,7 @@ TEST_CASE("PIN: two errors can be healed, the third blocks for good") {
 
 TEST_CASE("PIN: guessing from several threads at once gains no attempt") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   const KeyHandle key = provision_pin_key(engine).key;
   const KeyHandle plain = provision_plain_key(engine);
   std::array<int, 4> surprises{};
@@ -223,7 +223,7 @@ TEST_CASE("PIN: guessing from several threads at once gains no attempt") {
 
 TEST_CASE("PIN: it is judged before everything else in the call, and counts") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   const KeyHandle key = provision_pin_key(engine).key;
   const Bytes too_long(16385);
   CHECK(status_of(engine.sign_data(key, "x", Bytes(1), with_pin("0000"), too_long)) == Status::authorization);
@@ -234,12 +234,12 @@ TEST_CASE("PIN: it is judged before everything else in the call, and counts") {
 
 TEST_CASE("keys without PIN: no authorization is the only right one") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   const KeyHandle key = provision_plain_key(engine);
   CHECK(try_to_sign(engine, key, {}) == std::nullopt);
   CHECK(try_to_sign(engine, key, with_pin("1")) == Status::option);
   CHECK(engine.get_key_protection_info(key)->protection_status == 0);
-  CHECK_FALSE(engine.pin_group(key).value());
+  CHECK_FALSE(device.real_engine->pin_group(key).value());
 }
 
 TEST_CASE("device PIN: right or wrong, never counted") {
@@ -247,14 +247,14 @@ TEST_CASE("device PIN: right or wrong, never counted") {
   device.config.device_pin = &device.device_pin;
   device.config.biometric_support = true;
   device.restart();
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   KeyEntryRequest request = key_request();
   request.device_pin_protection = true;
   request.delete_protection = 1;
   request.biometric_protection = 2;
   const KeyHandle key = provision_plain_key(engine, std::move(request));
   CHECK(engine.get_key_protection_info(key)->protection_status == kDevicePin);
-  CHECK_FALSE(engine.pin_group(key).value());
+  CHECK_FALSE(device.real_engine->pin_group(key).value());
   for (int i = 0; i < 10; ++i) CHECK(try_to_sign(engine, key, biometric("4321")) == Status::authorization);
   CHECK(try_to_sign(engine, key, biometric()) == Status::authorization);
   CHECK(try_to_sign(engine, key, with_pin("1234")) == Status::option);
@@ -303,7 +303,7 @@ TEST_CASE("biometrics: each cell of the specification's table") {
     Device device;
     device.config.biometric_support = true;
     device.restart();
-    Engine& engine = *device.engine;
+    SecureKeyStore& engine = *device.engine;
     const KeyHandle key = provision_pin_key(engine, {.biometric_protection = c.protection}).key;
     REQUIRE(status_of(engine.verify_pin(key, secret("0000"))) == kAuth);
     CHECK(try_to_sign(engine, key, {secret(c.pin), c.flag}) == c.status);
@@ -315,7 +315,7 @@ TEST_CASE("biometrics: exclusive takes the flag alone, alternative works with a 
   Device device;
   device.config.biometric_support = true;
   device.restart();
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   KeyEntryRequest request = key_request();
   request.biometric_protection = 3;
   const KeyHandle exclusive = provision_plain_key(engine, std::move(request));
@@ -333,7 +333,7 @@ TEST_CASE("biometrics: exclusive takes the flag alone, alternative works with a 
 
 TEST_CASE("verifyPin: checks and counts like signData, and does nothing else") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   const KeyHandle key = provision_pin_key(engine).key;
   CHECK(engine.verify_pin(key, secret("1234")));
   CHECK(status_of(engine.verify_pin(key, secret("0000"))) == Status::authorization);
@@ -352,7 +352,7 @@ TEST_CASE("verifyPin: checks and counts like signData, and does nothing else") {
 
 TEST_CASE("PUK: errors count for the policy, the limit blocks for good") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   const KeyHandle key = provision_pin_key(engine, {.delete_protection = 2}).key;
   CHECK(status_of(engine.verify_pin(key, secret("0000"))) == Status::authorization);
   for (int i = 1; i <= 5; ++i) {
@@ -369,7 +369,7 @@ TEST_CASE("PUK: errors count for the policy, the limit blocks for good") {
 
 TEST_CASE("PUK without retry limit: waits a second for every attempt and never blocks") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   const KeyHandle key = provision_pin_key(engine, {.delete_protection = 2, .puk_retry_limit = 0}).key;
   const std::size_t commits = device.storage.memory.commit_count();
   for (unsigned i = 1; i <= 20; ++i) {
@@ -387,7 +387,7 @@ TEST_CASE("getKeyProtectionInfo: reports the policies and the key as they were c
   Device device;
   device.config.biometric_support = true;
   device.restart();
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   TestIssuer issuer(engine);
   REQUIRE(issuer.open());
   const PukPolicyHandle puk = issuer.create_puk_policy({"PUK", issuer.encrypt(as_bytes("AB")), 1, 77, {}}).value();

@@ -160,7 +160,7 @@ TEST_CASE("closeProvisioningSession: refuses what the specification refuses and 
   struct Case {
     const char* name;
     Status status;
-    std::function<std::optional<Status>(TestIssuer&, Engine&)> close;
+    std::function<std::optional<Status>(TestIssuer&, SecureKeyStore&)> close;
   };
   const Bytes nonce(32, 1);
   const std::vector<Case> cases{
@@ -358,7 +358,7 @@ TEST_CASE("closed and unknown sessions: every session method answers no_session 
   const std::size_t records = device.storage.memory.record_count();
   for (const ProvisioningHandle session : {ProvisioningHandle{0}, closed.session, ProvisioningHandle{99}}) {
     CAPTURE(session.value);
-    Engine& engine = *device.engine;
+    SecureKeyStore& engine = *device.engine;
     CHECK(status_of(engine.create_puk_policy(session, {})) == Status::no_session);
     CHECK(status_of(engine.create_pin_policy(session, {})) == Status::no_session);
     CHECK(status_of(engine.create_key_entry(session, {})) == Status::no_session);
@@ -389,7 +389,7 @@ TEST_CASE("abortProvisioningSession: deletes the session with everything made in
 
 TEST_CASE("enumerateProvisioningSessions: walks the sessions of one state in ascending order") {
   Device device;
-  Engine& engine = *device.engine;
+  SecureKeyStore& engine = *device.engine;
   CHECK_FALSE(engine.enumerate_provisioning_sessions({}, SessionState::open).value());
   const ProvisioningHandle closed = provision_pin_key(engine).session;
   TestIssuer first(engine);
@@ -417,7 +417,7 @@ TEST_CASE("enumerateProvisioningSessions: walks the sessions of one state in asc
 namespace {
 
 // PIN policy, key, certificate, close. The status of the first call that fails, and how many succeeded.
-std::pair<std::optional<Status>, int> run_with_limit(Engine& engine, std::uint16_t limit, bool issuer_set_pin) {
+std::pair<std::optional<Status>, int> run_with_limit(SecureKeyStore& engine, std::uint16_t limit, bool issuer_set_pin) {
   TestIssuer issuer(engine);
   issuer.request.session_key_limit = limit;
   REQUIRE(issuer.open());

@@ -184,7 +184,7 @@ TEST_CASE("Engine: the worked session replayed gives the specification's keys, M
   device.random.queue(from_base64url(v.text("ClientSessionId")).value());
   device.keys.queue(p256(v.hex("ClientScalar")));
   device.keys.queue(p256(v.hex("KeyScalar")));
-  Engine& store = *device.engine;
+  SecureKeyStore& store = *device.engine;
 
   SessionRequest request;
   request.session_key_algorithm = kSks + "session.1";
