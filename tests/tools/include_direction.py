@@ -13,6 +13,7 @@ RULES = [
     ("sks-core/base/", ["sks-core/base/"], ["openssl/"]),
     ("sks-core/crypto/", ["sks-core/base/", "sks-core/crypto/"], ["openssl/"]),
     ("sks-core/engine/", ["sks-core/base/", "sks-core/crypto/", "sks-core/engine/"], ["openssl/"]),
+    ("sks-core/wire/", ["sks-core/base/", "sks-core/wire/", "sks-core/engine/secure_key_store.h"], []),
     ("attestation/verifier", ["sks-core/base/", "sks-core/crypto/", "attestation/"], ["openssl/"]),
     (
         "attestation/",

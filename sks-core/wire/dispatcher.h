@@ -1,0 +1,15 @@
+#pragma once
+
+#include "sks-core/engine/secure_key_store.h"
+
+namespace sks::wire {
+
+/// The server end of the byte stream without its sockets: runs the method that a request body asks for and returns the
+/// response body, both without the frame's length. Pure but for the store; as thread-safe as the store is.
+///
+/// A request that cannot be decoded is answered with option and reaches no method. An exception of the store, such as
+/// running out of memory, and an answer that no frame can hold are answered with internal. The result is empty, and the
+/// method has not run, only when there is no memory for any answer. Spec: sks-byte-stream.md, sks-api.md 2.2 and 2.3.
+SecureBytes dispatch(SecureKeyStore& store, ByteView request) noexcept;
+
+}  // namespace sks::wire
