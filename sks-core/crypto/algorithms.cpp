@@ -13,63 +13,97 @@ namespace {
 #define DSIG_ALG "http://www.w3.org/2000/09/xmldsig#"
 #define DSIGMORE_ALG "http://www.w3.org/2001/04/xmldsig-more#"
 
-using enum Category;
+constexpr Algorithm cipher(std::string_view uri, IvSource iv, std::uint16_t key_bytes = 0) {
+  return {.uri = uri, .category = Category::cipher, .family = KeyFamily::symmetric, .size = key_bytes, .iv = iv};
+}
+constexpr Algorithm hmac(std::string_view uri, HashId hash) {
+  return {.uri = uri, .category = Category::hmac, .family = KeyFamily::symmetric, .hash = hash};
+}
+constexpr Algorithm decryption(std::string_view uri, HashId oaep_hash = HashId::none) {
+  return {.uri = uri, .category = Category::decryption, .family = KeyFamily::rsa, .hash = oaep_hash};
+}
+constexpr Algorithm agreement(std::string_view uri) {
+  return {.uri = uri, .category = Category::agreement, .family = KeyFamily::non_rsa};
+}
+constexpr Algorithm signature(std::string_view uri, KeyFamily family, HashId hash = HashId::none) {
+  return {.uri = uri, .category = Category::signature, .family = family, .hash = hash};
+}
+constexpr Algorithm ec_key(std::string_view uri, Curve curve) {
+  return {.uri = uri,
+          .category = Category::key_generation,
+          .family = KeyFamily::non_rsa,
+          .kind = KeyKind::ec,
+          .curve = curve};
+}
+constexpr Algorithm rsa_key(std::string_view uri, std::uint16_t bits, bool takes_exponent = false) {
+  return {.uri = uri,
+          .category = Category::key_generation,
+          .family = KeyFamily::rsa,
+          .size = bits,
+          .kind = KeyKind::rsa,
+          .takes_parameters = takes_exponent};
+}
+constexpr Algorithm edwards_key(std::string_view uri, KeyKind kind) {
+  return {.uri = uri,
+          .category = Category::key_generation,
+          .family = KeyFamily::non_rsa,
+          .kind = kind,
+          .also_signature = true};
+}
+constexpr Algorithm montgomery_key(std::string_view uri, KeyKind kind) {
+  return {.uri = uri, .category = Category::key_generation, .family = KeyFamily::non_rsa, .kind = kind};
+}
+constexpr Algorithm special(std::string_view uri) {
+  return {.uri = uri, .category = Category::special, .family = KeyFamily::none};
+}
+
+constexpr KeyFamily kRsa = KeyFamily::rsa;
+constexpr KeyFamily kEc = KeyFamily::non_rsa;
+constexpr bool kWithExponent = true;
 
 // An algorithm enters this table when the method that executes it exists: what getDeviceInfo announces is what runs.
 constexpr auto kAlgorithms = std::to_array<Algorithm>({
-    {.uri = DSIGMORE_ALG "rsa-sha256", .category = signature, .family = KeyFamily::rsa, .hash = HashId::sha256},
-    {.uri = DSIGMORE_ALG "rsa-sha384", .category = signature, .family = KeyFamily::rsa, .hash = HashId::sha384},
-    {.uri = DSIGMORE_ALG "rsa-sha512", .category = signature, .family = KeyFamily::rsa, .hash = HashId::sha512},
-    {.uri = DSIGMORE_ALG "ecdsa-sha256", .category = signature, .family = KeyFamily::non_rsa, .hash = HashId::sha256},
-    {.uri = DSIGMORE_ALG "ecdsa-sha384", .category = signature, .family = KeyFamily::non_rsa, .hash = HashId::sha384},
-    {.uri = DSIGMORE_ALG "ecdsa-sha512", .category = signature, .family = KeyFamily::non_rsa, .hash = HashId::sha512},
-    {.uri = SKS_ALG "rsa.pkcs1.none", .category = signature, .family = KeyFamily::rsa},
-    {.uri = SKS_ALG "ecdsa.none", .category = signature, .family = KeyFamily::non_rsa},
-    {.uri = SKS_ALG "ec.nist.p256",
-     .category = key_generation,
-     .family = KeyFamily::non_rsa,
-     .kind = KeyKind::ec,
-     .curve = Curve::p256},
-    {.uri = SKS_ALG "ec.nist.p384",
-     .category = key_generation,
-     .family = KeyFamily::non_rsa,
-     .kind = KeyKind::ec,
-     .curve = Curve::p384},
-    {.uri = SKS_ALG "ec.nist.p521",
-     .category = key_generation,
-     .family = KeyFamily::non_rsa,
-     .kind = KeyKind::ec,
-     .curve = Curve::p521},
-    {.uri = SKS_ALG "rsa1024",
-     .category = key_generation,
-     .family = KeyFamily::rsa,
-     .size = 1024,
-     .kind = KeyKind::rsa},
-    {.uri = SKS_ALG "rsa1024.exp",
-     .category = key_generation,
-     .family = KeyFamily::rsa,
-     .size = 1024,
-     .kind = KeyKind::rsa,
-     .takes_parameters = true},
-    {.uri = SKS_ALG "rsa2048",
-     .category = key_generation,
-     .family = KeyFamily::rsa,
-     .size = 2048,
-     .kind = KeyKind::rsa},
-    {.uri = SKS_ALG "rsa2048.exp",
-     .category = key_generation,
-     .family = KeyFamily::rsa,
-     .size = 2048,
-     .kind = KeyKind::rsa,
-     .takes_parameters = true},
-    {.uri = SKS_ALG "ed25519",
-     .category = key_generation,
-     .family = KeyFamily::non_rsa,
-     .kind = KeyKind::ed25519,
-     .also_signature = true},
-    {.uri = kSessionAlgorithm, .category = special, .family = KeyFamily::none},
-    {.uri = kKeyEntryAlgorithm, .category = special, .family = KeyFamily::none},
-    {.uri = kNoneAlgorithm, .category = special, .family = KeyFamily::none},
+    cipher(XMLENC_ALG "aes128-cbc", IvSource::internal, 16),
+    cipher(XMLENC_ALG "aes192-cbc", IvSource::internal, 24),
+    cipher(XMLENC_ALG "aes256-cbc", IvSource::internal, 32),
+    cipher(SKS_ALG "aes.ecb.nopad", IvSource::none),
+    cipher(SKS_ALG "aes.cbc", IvSource::parameters),
+    hmac(DSIG_ALG "hmac-sha1", HashId::sha1),
+    hmac(DSIGMORE_ALG "hmac-sha256", HashId::sha256),
+    hmac(DSIGMORE_ALG "hmac-sha384", HashId::sha384),
+    hmac(DSIGMORE_ALG "hmac-sha512", HashId::sha512),
+    decryption(SKS_ALG "rsa.es.pkcs1_5"),
+    decryption(SKS_ALG "rsa.oaep.sha1", HashId::sha1),
+    decryption(SKS_ALG "rsa.oaep.sha256", HashId::sha256),
+    agreement(SKS_ALG "ecdh.raw"),
+    signature(DSIGMORE_ALG "rsa-sha256", kRsa, HashId::sha256),
+    signature(DSIGMORE_ALG "rsa-sha384", kRsa, HashId::sha384),
+    signature(DSIGMORE_ALG "rsa-sha512", kRsa, HashId::sha512),
+    signature(DSIGMORE_ALG "ecdsa-sha256", kEc, HashId::sha256),
+    signature(DSIGMORE_ALG "ecdsa-sha384", kEc, HashId::sha384),
+    signature(DSIGMORE_ALG "ecdsa-sha512", kEc, HashId::sha512),
+    signature(SKS_ALG "rsa.pkcs1.none", kRsa),
+    signature(SKS_ALG "ecdsa.none", kEc),
+    ec_key(SKS_ALG "ec.nist.p256", Curve::p256),
+    ec_key(SKS_ALG "ec.nist.p384", Curve::p384),
+    ec_key(SKS_ALG "ec.nist.p521", Curve::p521),
+    rsa_key(SKS_ALG "rsa1024", 1024),
+    rsa_key(SKS_ALG "rsa1024.exp", 1024, kWithExponent),
+    rsa_key(SKS_ALG "rsa2048", 2048),
+    rsa_key(SKS_ALG "rsa2048.exp", 2048, kWithExponent),
+    edwards_key(SKS_ALG "ed25519", KeyKind::ed25519),
+    rsa_key(SKS_ALG "rsa3072", 3072),
+    rsa_key(SKS_ALG "rsa3072.exp", 3072, kWithExponent),
+    rsa_key(SKS_ALG "rsa4096", 4096),
+    rsa_key(SKS_ALG "rsa4096.exp", 4096, kWithExponent),
+    ec_key(SKS_ALG "ec.brainpool.p256r1", Curve::brainpool_p256r1),
+    ec_key(SKS_ALG "ec.secg.p256k1", Curve::secp256k1),
+    edwards_key(SKS_ALG "ed448", KeyKind::ed448),
+    montgomery_key(SKS_ALG "x25519", KeyKind::x25519),
+    montgomery_key(SKS_ALG "x448", KeyKind::x448),
+    special(kSessionAlgorithm),
+    special(kKeyEntryAlgorithm),
+    special(kNoneAlgorithm),
 });
 
 constexpr auto kP256Prefix =
@@ -105,7 +139,9 @@ const Algorithm* find_algorithm(std::string_view uri) {
   return found == kAlgorithms.end() ? nullptr : &*found;
 }
 
-bool is_signature(const Algorithm& algorithm) { return algorithm.category == signature || algorithm.also_signature; }
+bool is_signature(const Algorithm& algorithm) {
+  return algorithm.category == Category::signature || algorithm.also_signature;
+}
 
 const CurveInfo& curve_info(Curve curve) {
   const auto found = std::ranges::find(kCurves, curve, &CurveInfo::curve);

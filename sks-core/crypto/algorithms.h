@@ -19,6 +19,10 @@ enum class KeyKind : std::uint8_t { rsa, ec, ed25519, ed448, x25519, x448 };
 
 enum class Category : std::uint8_t { cipher, hmac, decryption, agreement, signature, key_generation, special };
 
+/// Where the initialisation vector of a cipher comes from: there is none (ECB), it stands before the cipher text, or it
+/// is the argument `parameters`. Spec: sks-api.md chapter 4.32.
+enum class IvSource : std::uint8_t { none, internal, parameters };
+
 /// Which keys an algorithm works with, as far as the checks of chapters 6.4 and 6.6 tell them apart.
 enum class KeyFamily : std::uint8_t { none, symmetric, rsa, non_rsa };
 
@@ -26,6 +30,7 @@ struct Algorithm {
   std::string_view uri;
   Category category;
   KeyFamily family;
+  /// HMAC, signature: the hash. Decryption: that of OAEP, none = RSAES-PKCS1-v1_5.
   HashId hash = HashId::none;
   /// cipher: the key length in bytes, 0 = 16, 24 or 32. RSA key generation: the modulus length in bits.
   std::uint16_t size = 0;
@@ -36,6 +41,8 @@ struct Algorithm {
   bool takes_parameters = false;
   /// Key generation that is a signature algorithm too (#ed25519).
   bool also_signature = false;
+  /// Only for Category::cipher.
+  IvSource iv = IvSource::none;
 };
 
 /// Every supported algorithm, in the order in which getDeviceInfo announces them.

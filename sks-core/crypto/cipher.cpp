@@ -19,23 +19,39 @@ ossl::CipherCtx new_context() {
   return context;
 }
 
+SecureBytes aes_ecb(ByteView key, ByteView data, bool encrypting) {
+  SKS_CHECK(data.size() % kAesBlock == 0);
+  SecureBytes out(data.size());
+  if (data.empty()) return out;
+  const ossl::CipherCtx context = new_context();
+  int written = 0;
+  int last = 0;
+  SKS_CHECK(EVP_CipherInit_ex2(context.get(), fetched_aes_ecb(key.size()), key.data(), nullptr, encrypting ? 1 : 0,
+                               nullptr) == 1);
+  SKS_CHECK(EVP_CIPHER_CTX_set_padding(context.get(), 0) == 1);
+  SKS_CHECK(EVP_CipherUpdate(context.get(), out.data(), &written, data.data(), as_int(data.size())) == 1);
+  SKS_CHECK(EVP_CipherFinal_ex(context.get(), out.data() + written, &last) == 1);
+  SKS_CHECK(static_cast<std::size_t>(written + last) == out.size());
+  return out;
+}
+
 }  // namespace
 
-Bytes aes_256_cbc_encrypt(ByteView key, ByteView iv, ByteView plaintext) {
-  SKS_CHECK(key.size() == kAes256Key && iv.size() == kAesBlock);
+Bytes aes_cbc_encrypt(ByteView key, ByteView iv, ByteView plaintext) {
+  SKS_CHECK(iv.size() == kAesBlock);
   const ossl::CipherCtx context = new_context();
   Bytes out((plaintext.size() / kAesBlock + 1) * kAesBlock);
   int written = 0;
   int last = 0;
-  SKS_CHECK(EVP_EncryptInit_ex2(context.get(), fetched_aes_256_cbc(), key.data(), iv.data(), nullptr) == 1);
+  SKS_CHECK(EVP_EncryptInit_ex2(context.get(), fetched_aes_cbc(key.size()), key.data(), iv.data(), nullptr) == 1);
   SKS_CHECK(EVP_EncryptUpdate(context.get(), out.data(), &written, plaintext.data(), as_int(plaintext.size())) == 1);
   SKS_CHECK(EVP_EncryptFinal_ex(context.get(), out.data() + written, &last) == 1);
   SKS_CHECK(static_cast<std::size_t>(written + last) == out.size());
   return out;
 }
 
-Result<SecureBytes> aes_256_cbc_decrypt(ByteView key, ByteView iv, ByteView ciphertext) {
-  SKS_CHECK(key.size() == kAes256Key && iv.size() == kAesBlock);
+Result<SecureBytes> aes_cbc_decrypt(ByteView key, ByteView iv, ByteView ciphertext) {
+  SKS_CHECK(iv.size() == kAesBlock);
   if (ciphertext.size() % kAesBlock != 0)
     return Error{Status::crypto, "Encrypted data is not a whole number of blocks"};
   if (ciphertext.empty()) return SecureBytes();
@@ -43,12 +59,25 @@ Result<SecureBytes> aes_256_cbc_decrypt(ByteView key, ByteView iv, ByteView ciph
   SecureBytes out(ciphertext.size());
   int written = 0;
   int last = 0;
-  SKS_CHECK(EVP_DecryptInit_ex2(context.get(), fetched_aes_256_cbc(), key.data(), iv.data(), nullptr) == 1);
+  SKS_CHECK(EVP_DecryptInit_ex2(context.get(), fetched_aes_cbc(key.size()), key.data(), iv.data(), nullptr) == 1);
   SKS_CHECK(EVP_DecryptUpdate(context.get(), out.data(), &written, ciphertext.data(), as_int(ciphertext.size())) == 1);
   if (EVP_DecryptFinal_ex(context.get(), out.data() + written, &last) != 1)
     return ossl::take_error("Encrypted data has bad padding");
   out.truncate(static_cast<std::size_t>(written + last));
   return out;
+}
+
+SecureBytes aes_ecb_encrypt(ByteView key, ByteView data) { return aes_ecb(key, data, true); }
+SecureBytes aes_ecb_decrypt(ByteView key, ByteView data) { return aes_ecb(key, data, false); }
+
+Bytes aes_256_cbc_encrypt(ByteView key, ByteView iv, ByteView plaintext) {
+  SKS_CHECK(key.size() == kAes256Key);
+  return aes_cbc_encrypt(key, iv, plaintext);
+}
+
+Result<SecureBytes> aes_256_cbc_decrypt(ByteView key, ByteView iv, ByteView ciphertext) {
+  SKS_CHECK(key.size() == kAes256Key);
+  return aes_cbc_decrypt(key, iv, ciphertext);
 }
 
 Bytes aes_256_gcm_seal(ByteView key, ByteView nonce, ByteView associated_data, ByteView plaintext) {

@@ -11,7 +11,9 @@ namespace sks::crypto {
 /// `hash` must not be HashId::none.
 EVP_MD* fetched_md(HashId hash);
 EVP_MAC* fetched_hmac();
-EVP_CIPHER* fetched_aes_256_cbc();
+/// AES by its key length in bytes: 16, 24 or 32.
+EVP_CIPHER* fetched_aes_cbc(std::size_t key_size);
+EVP_CIPHER* fetched_aes_ecb(std::size_t key_size);
 EVP_CIPHER* fetched_aes_256_gcm();
 
 }  // namespace sks::crypto

@@ -1,6 +1,6 @@
 #include "sks-core/crypto/hash.h"
 
-#include <openssl/core_names.h>
+#include <array>
 
 #include "sks-core/base/library_context.h"
 #include "sks-core/crypto/fetch.h"
@@ -15,18 +15,30 @@ struct Fetched {
   EVP_MD* sha384 = EVP_MD_fetch(library_context(), "SHA384", nullptr);
   EVP_MD* sha512 = EVP_MD_fetch(library_context(), "SHA512", nullptr);
   EVP_MAC* hmac = EVP_MAC_fetch(library_context(), "HMAC", nullptr);
-  EVP_CIPHER* aes_256_cbc = EVP_CIPHER_fetch(library_context(), "AES-256-CBC", nullptr);
+  // By key length: 16, 24, 32 bytes.
+  std::array<EVP_CIPHER*, 3> aes_cbc{EVP_CIPHER_fetch(library_context(), "AES-128-CBC", nullptr),
+                                     EVP_CIPHER_fetch(library_context(), "AES-192-CBC", nullptr),
+                                     EVP_CIPHER_fetch(library_context(), "AES-256-CBC", nullptr)};
+  std::array<EVP_CIPHER*, 3> aes_ecb{EVP_CIPHER_fetch(library_context(), "AES-128-ECB", nullptr),
+                                     EVP_CIPHER_fetch(library_context(), "AES-192-ECB", nullptr),
+                                     EVP_CIPHER_fetch(library_context(), "AES-256-ECB", nullptr)};
   EVP_CIPHER* aes_256_gcm = EVP_CIPHER_fetch(library_context(), "AES-256-GCM", nullptr);
 };
 
 const Fetched& fetched() {
   static const Fetched* const all = [] {
     const auto* const made = new Fetched;
-    SKS_CHECK(made->sha1 && made->sha256 && made->sha384 && made->sha512 && made->hmac && made->aes_256_cbc &&
-              made->aes_256_gcm);
+    SKS_CHECK(made->sha1 && made->sha256 && made->sha384 && made->sha512 && made->hmac && made->aes_256_gcm);
+    for (const auto& family : {made->aes_cbc, made->aes_ecb})
+      for (const EVP_CIPHER* const cipher : family) SKS_CHECK(cipher != nullptr);
     return made;
   }();
   return *all;
+}
+
+std::size_t aes_index(std::size_t key_size) {
+  SKS_CHECK(key_size == 16 || key_size == 24 || key_size == 32);
+  return key_size / 8 - 2;
 }
 
 void digest_into(EVP_MD* md, ByteView data, std::uint8_t* out) {
@@ -52,7 +64,8 @@ EVP_MD* fetched_md(HashId hash) {
 }
 
 EVP_MAC* fetched_hmac() { return fetched().hmac; }
-EVP_CIPHER* fetched_aes_256_cbc() { return fetched().aes_256_cbc; }
+EVP_CIPHER* fetched_aes_cbc(std::size_t key_size) { return fetched().aes_cbc.at(aes_index(key_size)); }
+EVP_CIPHER* fetched_aes_ecb(std::size_t key_size) { return fetched().aes_ecb.at(aes_index(key_size)); }
 EVP_CIPHER* fetched_aes_256_gcm() { return fetched().aes_256_gcm; }
 
 Sha256Digest sha256(ByteView data) {

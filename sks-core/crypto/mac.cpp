@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 #include "sks-core/base/library_context.h"
 #include "sks-core/crypto/fetch.h"
@@ -13,26 +14,41 @@
 
 namespace sks::crypto {
 
+namespace {
+
 using MacCtx = ossl::Ptr<EVP_MAC_CTX, EVP_MAC_CTX_free>;
+
+// `out` has exactly the size of the hash.
+void hmac_into(HashId hash, ByteView key, ByteView data, std::span<std::uint8_t> out) {
+  const MacCtx context(EVP_MAC_CTX_new(fetched_hmac()));
+  SKS_CHECK(context != nullptr);
+  std::string name(EVP_MD_get0_name(fetched_md(hash)));
+  const std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
+                                             OSSL_PARAM_construct_end()};
+  // OpenSSL takes a null key as "keep the last one", so an empty key still needs an address.
+  const std::uint8_t no_key = 0;
+  std::size_t size = 0;
+  SKS_CHECK(EVP_MAC_init(context.get(), key.empty() ? &no_key : key.data(), key.size(), parameters.data()) == 1);
+  SKS_CHECK(EVP_MAC_update(context.get(), data.data(), data.size()) == 1);
+  SKS_CHECK(EVP_MAC_final(context.get(), out.data(), &size, out.size()) == 1 && size == out.size());
+}
+
+}  // namespace
 
 Sha256Digest hmac_sha256(std::initializer_list<ByteView> key, ByteView data) {
   std::size_t key_size = 0;
   for (const ByteView part : key) key_size += part.size();
-  // OpenSSL takes a null key as "keep the last one", so an empty key still needs an address.
-  SecureBytes joined(std::max<std::size_t>(key_size, 1));
+  SecureBytes joined(key_size);
   std::uint8_t* at = joined.data();
   for (const ByteView part : key) at = std::ranges::copy(part, at).out;
-
-  const MacCtx context(EVP_MAC_CTX_new(fetched_hmac()));
-  SKS_CHECK(context != nullptr);
-  std::array<char, 7> name{"SHA256"};
-  const std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
-                                             OSSL_PARAM_construct_end()};
   Sha256Digest out;
-  std::size_t size = 0;
-  SKS_CHECK(EVP_MAC_init(context.get(), joined.data(), key_size, parameters.data()) == 1);
-  SKS_CHECK(EVP_MAC_update(context.get(), data.data(), data.size()) == 1);
-  SKS_CHECK(EVP_MAC_final(context.get(), out.data(), &size, out.size()) == 1 && size == out.size());
+  hmac_into(HashId::sha256, joined.view(), data, out);
+  return out;
+}
+
+Bytes hmac(HashId hash, ByteView key, ByteView data) {
+  Bytes out(digest_size(hash));
+  hmac_into(hash, key, data, out);
   return out;
 }
 

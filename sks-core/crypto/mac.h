@@ -11,6 +11,9 @@ namespace sks::crypto {
 Sha256Digest hmac_sha256(std::initializer_list<ByteView> key, ByteView data);
 inline Sha256Digest hmac_sha256(ByteView key, ByteView data) { return hmac_sha256({key}, data); }
 
+/// HMAC with any hash but HashId::none, and a key of any length.
+Bytes hmac(HashId hash, ByteView key, ByteView data);
+
 /// HKDF (RFC 5869) with SHA-256: `size` bytes of key material.
 SecureBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size);
 

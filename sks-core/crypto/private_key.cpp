@@ -93,6 +93,22 @@ Result<void> check_scalar(EVP_PKEY* key) {
   return {};
 }
 
+bool select_pkcs1(EVP_PKEY_CTX* context) {
+  if (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) != 1) return false;
+  // Later versions of OpenSSL, and patched ones, answer bad padding with random bytes unless told not to. The
+  // specification wants an error. Versions without the parameter ignore it.
+  unsigned int no = 0;
+  std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_uint("implicit-rejection", &no),
+                                       OSSL_PARAM_construct_end()};
+  return EVP_PKEY_CTX_set_params(context, parameters.data()) == 1;
+}
+
+bool select_oaep(EVP_PKEY_CTX* context, HashId hash) {
+  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_oaep_md(context, fetched_md(hash)) == 1 &&
+         EVP_PKEY_CTX_set_rsa_mgf1_md(context, fetched_md(hash)) == 1;
+}
+
 Error wrong_type() { return {Status::crypto, "Key type does not fit the operation"}; }
 
 }  // namespace
@@ -199,7 +215,30 @@ Result<Bytes> PrivateKey::sign(ByteView message) const {
   return sign_ecdsa(HashId::sha256, message);
 }
 
+Result<SecureBytes> PrivateKey::decrypt_rsa(HashId oaep_hash, ByteView ciphertext) const {
+  if (public_key_.kind() != KeyKind::rsa) return wrong_type();
+  const auto failed = [] {
+    (void)ossl::take_error("");
+    return Error{Status::crypto, "Decryption failed"};
+  };
+  // OpenSSL would take a shorter cipher text for a smaller number. Spec: RFC 8017, chapters 7.1.2 and 7.2.2.
+  SecureBytes out(static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())));
+  if (ciphertext.size() != out.size()) return failed();
+  SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
+  if (EVP_PKEY_decrypt_init(context.get()) != 1) return failed();
+  const bool is_set_up =
+      oaep_hash == HashId::none ? select_pkcs1(context.get()) : select_oaep(context.get(), oaep_hash);
+  if (!is_set_up) return failed();
+  std::size_t size = out.size();
+  if (EVP_PKEY_decrypt(context.get(), out.data(), &size, ciphertext.data(), ciphertext.size()) != 1) return failed();
+  out.truncate(size);
+  return out;
+}
+
 Result<SecureBytes> PrivateKey::agree(const PublicKey& peer) const {
+  const bool same_type = peer.kind() == public_key_.kind();
+  if (!same_type || (peer.kind() == KeyKind::ec && peer.curve() != public_key_.curve()))
+    return Error{Status::crypto, "Public key does not fit the private key"};
   SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
   if (EVP_PKEY_derive_init(context.get()) != 1) return ossl::take_error("Key cannot agree");
   // PublicKey has checked the point already, so OpenSSL need not do it a second time.

@@ -34,7 +34,13 @@ class PrivateKey {
   /// Signs as verify_signature() verifies: RSA PKCS#1 v1.5 or raw ECDSA, with SHA-256.
   Result<Bytes> sign(ByteView message) const;
 
-  /// The shared secret: the x-coordinate, left-padded to the field size. A peer on another curve fails with crypto.
+  /// RSA decryption of a cipher text of exactly k bytes: OAEP with `oaep_hash` (MGF1 with the same hash, empty label),
+  /// or RSAES-PKCS1-v1_5 with HashId::none. Every failure is crypto in the same words: what was wrong with the padding
+  /// would help those who ask a key to decrypt what others encrypted for it.
+  Result<SecureBytes> decrypt_rsa(HashId oaep_hash, ByteView ciphertext) const;
+
+  /// The shared secret. EC: the x-coordinate, left-padded to the field size. X25519, X448: the value of RFC 7748. A
+  /// peer of another type or on another curve, and a peer that makes an all-zero value, fail with crypto.
   Result<SecureBytes> agree(const PublicKey& peer) const;
 
   EVP_PKEY* openssl() const { return key_.get(); }
