@@ -49,6 +49,10 @@ Result<void> check_supported(const crypto::PublicKey& key, std::string_view argu
       return Error{Status::option, std::string(argument) + ": RSA exponent not supported"};
     return {};
   }
+  return check_supported_curve(key, argument);
+}
+
+Result<void> check_supported_curve(const crypto::PublicKey& key, std::string_view argument) {
   if (key.kind() != KeyKind::ec || find_key_generation(key.curve()) == nullptr)
     return Error{Status::option, std::string(argument) + ": EC curve not supported"};
   return {};

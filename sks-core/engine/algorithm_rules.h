@@ -14,6 +14,9 @@ const Algorithm* find_key_generation(Curve curve);
 /// The RSA and EC tests of chapter 6.5. Other kinds of keys fail like an unsupported curve. Fails with option.
 Result<void> check_supported(const crypto::PublicKey& key, std::string_view argument);
 
+/// The EC test alone: keys of any other kind fail like an unsupported curve. Fails with option.
+Result<void> check_supported_curve(const crypto::PublicKey& key, std::string_view argument);
+
 /// createKeyEntry step 15. Fails with option.
 Result<void> check_endorsed(const std::vector<std::string>& uris);
 

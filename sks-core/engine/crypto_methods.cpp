@@ -1,72 +1,178 @@
+#include "sks-core/crypto/cipher.h"
+#include "sks-core/crypto/mac.h"
 #include "sks-core/engine/algorithm_rules.h"
 #include "sks-core/engine/core.h"
 
 /// What users do with keys: sks-api.md 4.27 to 4.32.
+///
+/// A method has two halves. prepare() runs under the engine's lock: look-ups, authorization, every check that needs no
+/// key material. The operation itself is a pure function of a Task, and runs beside the operations of other threads.
 namespace sks {
 namespace engine {
 namespace {
 
 constexpr std::size_t kMaxHashOfAnySize = 64;
 
-bool defines_message_hash(const Algorithm& algorithm) {
-  return algorithm.also_signature || (is_signature(algorithm) && algorithm.hash != HashId::none);
-}
-
-bool signs_ready_hashes(const Algorithm& algorithm) { return algorithm.category == Category::signature; }
-
-// What differs between signData and signHashedData.
-struct SignMethod {
-  std::string_view name;
-  bool (*belongs)(const Algorithm&);
-  Result<void> (*check_data)(const Algorithm&, ByteView data);
-  Result<Bytes> (*sign)(const crypto::PrivateKey&, const Algorithm&, ByteView data);
-};
-
-Result<void> accept_any(const Algorithm&, ByteView) { return {}; }
-
-Result<void> check_hash_length(const Algorithm& algorithm, ByteView data) {
-  if (algorithm.hash != HashId::none && data.size() != crypto::digest_size(algorithm.hash))
-    return Error{Status::option, "the hash has the wrong length"};
-  return {};
-}
-
-Result<Bytes> sign_message(const crypto::PrivateKey& key, const Algorithm& algorithm, ByteView message) {
-  if (algorithm.also_signature) {
-    // A row that also generates keys signs with exactly such keys.
-    if (key.public_key().kind() != algorithm.kind) return Error{Status::crypto, "the key is of another type"};
-    return key.sign_eddsa(message);
-  }
-  return algorithm.family == KeyFamily::rsa ? key.sign_rsa(algorithm.hash, message)
-                                            : key.sign_ecdsa(algorithm.hash, message);
-}
-
-Result<Bytes> sign_hash(const crypto::PrivateKey& key, const Algorithm& algorithm, ByteView hash) {
-  if (algorithm.family == KeyFamily::rsa) return key.sign_rsa_digest(algorithm.hash, hash);
-  if (hash.size() > kMaxHashOfAnySize) return Error{Status::crypto, "the hash is too long"};
-  return key.sign_ecdsa_digest(hash);
-}
-
-constexpr SignMethod kSignData{"signData", defines_message_hash, accept_any, sign_message};
-constexpr SignMethod kSignHashedData{"signHashedData", signs_ready_hashes, check_hash_length, sign_hash};
-
-struct SignRequest {
+struct Request {
   KeyHandle key;
   std::string_view algorithm;
   ByteView parameters;
   const Authorization& authorization;
   ByteView data;
+  CipherMode mode = CipherMode::encrypt;
 };
 
-Result<Bytes> sign(Core& core, const SignMethod& method, const SignRequest& request) {
+/// A request that has passed every check of prepare().
+struct Task {
+  const Algorithm& algorithm;
+  SharedKeyMaterial material;
+  CipherMode mode;
+  Bytes iv;  ///< ciphers that have one
+  ByteView data;
+
+  // The check of chapter 6.4c has told symmetric keys from others.
+  const crypto::PrivateKey& private_key() const { return std::get<crypto::PrivateKey>(*material); }
+  ByteView symmetric_key() const { return std::get<SecureBytes>(*material).view(); }
+};
+
+/// What the first half of a method does in a way of its own.
+struct Rules {
+  std::string_view name;
+  bool limits_data;  ///< step 3 of chapter 4.27
+  bool (*belongs)(const Algorithm&);
+  Result<void> (*check)(const Algorithm&, const Request&);  ///< the method's own steps before its operation
+};
+
+template <class Output>
+struct Method {
+  Rules rules;
+  Result<Output> (*run)(const Task&);
+};
+
+template <Category category>
+bool is_of(const Algorithm& algorithm) {
+  return algorithm.category == category;
+}
+
+bool signs_messages(const Algorithm& algorithm) {
+  return algorithm.also_signature || (is_signature(algorithm) && algorithm.hash != HashId::none);
+}
+
+Result<void> check_no_parameters(const Algorithm& algorithm, const Request& request) {
+  if (!request.parameters.empty()) return Error{Status::option, std::string(algorithm.uri) + " takes no parameters"};
+  return {};
+}
+
+Result<void> check_hash(const Algorithm& algorithm, const Request& request) {
+  if (algorithm.hash != HashId::none && request.data.size() != crypto::digest_size(algorithm.hash))
+    return Error{Status::option, "the hash has the wrong length"};
+  return check_no_parameters(algorithm, request);
+}
+
+Result<void> check_cipher(const Algorithm& algorithm, const Request& request) {
+  const bool decrypting = request.mode == CipherMode::decrypt;
+  if (algorithm.iv != IvSource::parameters) {
+    SKS_TRY(check_no_parameters(algorithm, request));
+  } else if (request.parameters.size() != crypto::kAesBlock) {
+    return Error{Status::option, "parameters must be an initialisation vector of 16 bytes"};
+  }
+  if ((decrypting || algorithm.iv == IvSource::none) && request.data.size() % crypto::kAesBlock != 0)
+    return Error{Status::option, "data is not a whole number of blocks"};
+  if (decrypting && algorithm.iv == IvSource::internal && request.data.empty())
+    return Error{Status::internal, "data has no initialisation vector"};
+  return {};
+}
+
+Result<Bytes> sign_message(const Task& task) {
+  const crypto::PrivateKey& key = task.private_key();
+  if (task.algorithm.also_signature) {
+    // A row that also generates keys signs with exactly such keys.
+    if (key.public_key().kind() != task.algorithm.kind) return Error{Status::crypto, "the key is of another type"};
+    return key.sign_eddsa(task.data);
+  }
+  return task.algorithm.family == KeyFamily::rsa ? key.sign_rsa(task.algorithm.hash, task.data)
+                                                 : key.sign_ecdsa(task.algorithm.hash, task.data);
+}
+
+Result<Bytes> sign_hash(const Task& task) {
+  if (task.algorithm.family == KeyFamily::rsa)
+    return task.private_key().sign_rsa_digest(task.algorithm.hash, task.data);
+  if (task.data.size() > kMaxHashOfAnySize) return Error{Status::crypto, "the hash is too long"};
+  return task.private_key().sign_ecdsa_digest(task.data);
+}
+
+Result<SecureBytes> decrypt(const Task& task) { return task.private_key().decrypt_rsa(task.algorithm.hash, task.data); }
+
+Result<SecureBytes> agree(const Task& task) {
+  SKS_LET(const crypto::PublicKey peer, crypto::PublicKey::from_spki(task.data));
+  const bool is_montgomery = peer.kind() == KeyKind::x25519 || peer.kind() == KeyKind::x448;
+  if (!is_montgomery) SKS_TRY(check_supported_curve(peer, "publicKey"));
+  return task.private_key().agree(peer);
+}
+
+Result<Bytes> hmac(const Task& task) { return crypto::hmac(task.algorithm.hash, task.symmetric_key(), task.data); }
+
+Result<SecureBytes> encrypt_or_decrypt(const Task& task) {
+  const ByteView key = task.symmetric_key();
+  const bool encrypting = task.mode == CipherMode::encrypt;
+  switch (task.algorithm.iv) {
+    case IvSource::none:
+      return encrypting ? crypto::aes_ecb_encrypt(key, task.data) : crypto::aes_ecb_decrypt(key, task.data);
+    case IvSource::parameters:
+      if (!encrypting) return crypto::aes_cbc_decrypt(key, task.iv, task.data);
+      return SecureBytes::copy_of(crypto::aes_cbc_encrypt(key, task.iv, task.data));
+    case IvSource::internal:
+      if (!encrypting) return crypto::aes_cbc_decrypt(key, task.iv, task.data.subspan(crypto::kAesBlock));
+      return SecureBytes::copy_of(concat({task.iv, crypto::aes_cbc_encrypt(key, task.iv, task.data)}));
+  }
+  SKS_CHECK(false);
+}
+
+constexpr bool kLimitsData = true;
+constexpr bool kTakesAnyLength = false;
+
+constexpr Method<Bytes> kSignData{{"signData", kLimitsData, signs_messages, check_no_parameters}, sign_message};
+constexpr Method<Bytes> kSignHashedData{{"signHashedData", kLimitsData, is_of<Category::signature>, check_hash},
+                                        sign_hash};
+constexpr Method<SecureBytes> kAsymmetricKeyDecrypt{
+    {"asymmetricKeyDecrypt", kTakesAnyLength, is_of<Category::decryption>, check_no_parameters}, decrypt};
+constexpr Method<SecureBytes> kKeyAgreement{
+    {"keyAgreement", kTakesAnyLength, is_of<Category::agreement>, check_no_parameters}, agree};
+constexpr Method<Bytes> kPerformHmac{{"performHmac", kLimitsData, is_of<Category::hmac>, check_no_parameters}, hmac};
+constexpr Method<SecureBytes> kSymmetricKeyEncrypt{
+    {"symmetricKeyEncrypt", kLimitsData, is_of<Category::cipher>, check_cipher}, encrypt_or_decrypt};
+
+Bytes choose_iv(const Algorithm& algorithm, const Request& request, const Random& random) {
+  switch (algorithm.iv) {
+    case IvSource::none:
+      return {};
+    case IvSource::parameters:
+      return to_bytes(request.parameters);
+    case IvSource::internal:
+      return request.mode == CipherMode::encrypt ? random.bytes(crypto::kAesBlock)
+                                                 : to_bytes(request.data.first(crypto::kAesBlock));
+  }
+  SKS_CHECK(false);
+}
+
+/// Chapter 4.27, steps 1 to 4, and what the method's own table puts before its operation.
+Result<Task> prepare(Core& core, const Rules& rules, const Request& request) {
+  const std::lock_guard lock(core.mutex);
   SKS_LET(const std::shared_ptr<const KeyEntry> key, core.std_key(request.key));
   SKS_TRY(authorize(core.authorization(), *key, request.authorization));
-  if (request.data.size() > core.config.crypto_data_size)
+  if (rules.limits_data && request.data.size() > core.config.crypto_data_size)
     return Error{Status::option, "data is longer than cryptoDataSize"};
-  SKS_LET(const Algorithm* const algorithm, check_usable(*key, request.algorithm, method.name, method.belongs));
-  SKS_TRY(method.check_data(*algorithm, request.data));
-  if (!request.parameters.empty()) return Error{Status::option, std::string(method.name) + " takes no parameters"};
-  SKS_LET(const std::shared_ptr<const crypto::PrivateKey> private_key, core.private_key(request.key));
-  return method.sign(*private_key, *algorithm, request.data);
+  SKS_LET(const Algorithm* const algorithm, check_usable(*key, request.algorithm, rules.name, rules.belongs));
+  SKS_TRY(rules.check(*algorithm, request));
+  SKS_LET(SharedKeyMaterial material, core.key_material(*key));
+  return Task{*algorithm, std::move(material), request.mode, choose_iv(*algorithm, request, core.ports.random),
+              request.data};
+}
+
+template <class Output>
+Result<Output> execute(Core& core, const Method<Output>& method, const Request& request) {
+  SKS_LET(const Task task, prepare(core, method.rules, request));
+  return method.run(task);
 }
 
 }  // namespace
@@ -75,33 +181,39 @@ Result<Bytes> sign(Core& core, const SignMethod& method, const SignRequest& requ
 Result<Bytes> Engine::sign_hashed_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                        const Authorization& authorization, ByteView data) {
   SKS_TRY(engine::check_decodable({parameters, authorization.pin.view(), data}, {algorithm}));
-  const std::lock_guard lock(impl_->core.mutex);
-  return engine::sign(impl_->core, engine::kSignHashedData, {key, algorithm, parameters, authorization, data});
+  return engine::execute(impl_->core, engine::kSignHashedData, {key, algorithm, parameters, authorization, data});
+}
+
+Result<SecureBytes> Engine::asymmetric_key_decrypt(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                                   const Authorization& authorization, ByteView data) {
+  SKS_TRY(engine::check_decodable({parameters, authorization.pin.view(), data}, {algorithm}));
+  return engine::execute(impl_->core, engine::kAsymmetricKeyDecrypt, {key, algorithm, parameters, authorization, data});
+}
+
+Result<SecureBytes> Engine::key_agreement(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                          const Authorization& authorization, ByteView public_key) {
+  SKS_TRY(engine::check_decodable({parameters, authorization.pin.view(), public_key}, {algorithm}));
+  return engine::execute(impl_->core, engine::kKeyAgreement, {key, algorithm, parameters, authorization, public_key});
+}
+
+Result<Bytes> Engine::perform_hmac(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                   const Authorization& authorization, ByteView data) {
+  SKS_TRY(engine::check_decodable({parameters, authorization.pin.view()}, {algorithm}));
+  return engine::execute(impl_->core, engine::kPerformHmac, {key, algorithm, parameters, authorization, data});
+}
+
+Result<SecureBytes> Engine::symmetric_key_encrypt(KeyHandle key, std::string_view algorithm, CipherMode mode,
+                                                  ByteView parameters, const Authorization& authorization,
+                                                  ByteView data) {
+  SKS_TRY(engine::check_decodable({parameters, authorization.pin.view()}, {algorithm}));
+  return engine::execute(impl_->core, engine::kSymmetricKeyEncrypt,
+                         {key, algorithm, parameters, authorization, data, mode});
 }
 
 Result<Bytes> Engine::sign_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                 const Authorization& authorization, ByteView data) {
   SKS_TRY(engine::check_decodable({parameters, authorization.pin.view()}, {algorithm}));
-  const std::lock_guard lock(impl_->core.mutex);
-  return engine::sign(impl_->core, engine::kSignData, {key, algorithm, parameters, authorization, data});
-}
-
-Result<SecureBytes> Engine::asymmetric_key_decrypt(KeyHandle, std::string_view, ByteView, const Authorization&,
-                                                   ByteView) {
-  return Error{Status::not_allowed, "not offered by this store"};
-}
-
-Result<SecureBytes> Engine::key_agreement(KeyHandle, std::string_view, ByteView, const Authorization&, ByteView) {
-  return Error{Status::not_allowed, "not offered by this store"};
-}
-
-Result<Bytes> Engine::perform_hmac(KeyHandle, std::string_view, ByteView, const Authorization&, ByteView) {
-  return Error{Status::not_allowed, "not offered by this store"};
-}
-
-Result<SecureBytes> Engine::symmetric_key_encrypt(KeyHandle, std::string_view, CipherMode, ByteView,
-                                                  const Authorization&, ByteView) {
-  return Error{Status::not_allowed, "not offered by this store"};
+  return engine::execute(impl_->core, engine::kSignData, {key, algorithm, parameters, authorization, data});
 }
 
 }  // namespace sks

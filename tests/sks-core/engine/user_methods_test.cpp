@@ -283,7 +283,7 @@ TEST_CASE("KeyCache: keeps the keys used last and no more than its capacity") {
   const auto held = cache.find(KeyHandle{3});
   cache.erase(KeyHandle{3});
   CHECK(cache.find(KeyHandle{3}) == nullptr);
-  CHECK(held->sign(as_bytes(kMessage)));
+  CHECK(std::get<crypto::PrivateKey>(*held).sign(as_bytes(kMessage)));
   cache.erase(KeyHandle{42});
   CHECK(cache.size() == 1);
 }
