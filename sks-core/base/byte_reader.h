@@ -28,6 +28,7 @@ class ByteReader {
   Result<void> finish() const;
 
   bool failed() const { return failed_; }
+  bool at_end() const { return rest_.empty(); }
 
  private:
   ByteView take(std::size_t size);

@@ -15,14 +15,16 @@ Error authorization_failed(const KeyEntry& key) {
 template <class T>
 Result<void> spend_attempt(StoreState& state, typename T::Handle holder, std::uint16_t limit, const KeyEntry& key,
                            ByteView candidate) {
-  const std::shared_ptr<const T> before = state.find<T>(holder);
+  SKS_LET(const std::shared_ptr<const T> before, state.get<T>(holder));
   if (before->error_count >= limit) return authorization_failed(key);
   Change payment(state);
-  ++payment.edit<T>(holder).error_count;
+  SKS_LET(T* const paid, payment.edit<T>(holder));
+  ++paid->error_count;
   SKS_TRY(payment.commit());
   if (!equal_constant_time(before->value->view(), candidate)) return authorization_failed(key);
   Change reward(state);
-  reward.edit<T>(holder).error_count = 0;
+  SKS_LET(T* const rewarded, reward.edit<T>(holder));
+  rewarded->error_count = 0;
   return reward.commit();
 }
 
@@ -49,15 +51,15 @@ Result<void> verify_pin(AuthorizationPorts ports, const KeyEntry& key, ByteView 
       return Error{Status::option, "Key " + std::to_string(key.handle.value) + " takes no authorization"};
     return {};
   }
-  const std::uint16_t limit = ports.state.find<PinPolicy>(key.pin_policy)->retry_limit;
-  return spend_attempt<PinGroup>(ports.state, key.pin_group, limit, key, pin);
+  SKS_LET(const std::shared_ptr<const PinPolicy> policy, ports.state.get<PinPolicy>(key.pin_policy));
+  return spend_attempt<PinGroup>(ports.state, key.pin_group, policy->retry_limit, key, pin);
 }
 
 Result<void> verify_puk(AuthorizationPorts ports, const KeyEntry& key, ByteView puk) {
-  const auto policy = key.pin_policy ? ports.state.find<PinPolicy>(key.pin_policy) : nullptr;
+  SKS_LET(const std::shared_ptr<const PinPolicy> policy, ports.state.find<PinPolicy>(key.pin_policy));
   if (policy == nullptr || !policy->puk_policy)
     return Error{Status::option, "Key " + std::to_string(key.handle.value) + " has no PUK"};
-  const auto puk_policy = ports.state.find<PukPolicy>(policy->puk_policy);
+  SKS_LET(const std::shared_ptr<const PukPolicy> puk_policy, ports.state.get<PukPolicy>(policy->puk_policy));
   if (puk_policy->retry_limit > 0)
     return spend_attempt<PukPolicy>(ports.state, puk_policy->handle, puk_policy->retry_limit, key, puk);
   ports.clock.sleep_seconds(kPukDelaySeconds);

@@ -33,8 +33,12 @@ Result<void> check_key_pair(const KeyEntry& key) {
 
 // Step 5d.
 Result<void> check_unique(const StoreState& state, const KeyEntry& key) {
-  if (state.index().keys_of_certificate.of(key.fingerprint()).size() > 1)
-    return Error{Status::option, "Certificate already in use: " + key.id};
+  for (const KeyHandle handle : state.linked<KeysOfCertificate>(key.row().certificate)) {
+    if (handle == key.handle) continue;
+    SKS_LET(const std::shared_ptr<const KeyEntry> other, state.get<KeyEntry>(handle));
+    if (other->certificate_path.front() == key.certificate_path.front())
+      return Error{Status::option, "Certificate already in use: " + key.id};
+  }
   return {};
 }
 
@@ -48,7 +52,7 @@ Result<void> check_key(const StoreState& state, const KeyEntry& key) {
 
 // Step 9. The session key is of no use any more and leaves the record.
 void settle(SessionCall& call) {
-  if (call.core.state->index().keys_of_session.of(call.session.handle).empty()) {
+  if (call.core.state->linked<KeysOfSession>(call.session.handle).empty()) {
     call.change.erase<Session>(call.session.handle);
     return;
   }
@@ -71,8 +75,10 @@ Result<Bytes> close(SessionCall& call, ByteView nonce, ByteView mac) {
   attested.array(nonce);
   SKS_LET(Bytes attestation, next_attestation(session, attested.view()));
   SKS_TRY(check_references(session));
-  for (const KeyHandle key : state.index().keys_of_session.of(session.handle))
-    SKS_TRY(check_key(state, *state.find<KeyEntry>(key)));
+  for (const KeyHandle handle : state.linked<KeysOfSession>(session.handle)) {
+    SKS_LET(const std::shared_ptr<const KeyEntry> key, state.get<KeyEntry>(handle));
+    SKS_TRY(check_key(state, *key));
+  }
   settle(call);
   return attestation;
 }

@@ -29,33 +29,34 @@ Core::Core(EnginePorts engine_ports, EngineConfig engine_config, std::unique_ptr
     : ports(engine_ports), config(std::move(engine_config)), state(std::move(loaded)), key_cache(kCachedKeys) {}
 
 Result<std::shared_ptr<const Session>> Core::open_session(ProvisioningHandle handle) const {
-  std::shared_ptr<const Session> session = state->find<Session>(handle);
-  if (session == nullptr) return Error{Status::no_session, "Unknown provisioning session " + number(handle.value)};
-  if (!session->is_open())
-    return Error{Status::no_session, "Provisioning session " + number(handle.value) + " is closed"};
-  return session;
+  const Session::Row* const row = state->find_row<Session>(handle);
+  if (row == nullptr) return Error{Status::no_session, "Unknown provisioning session " + number(handle.value)};
+  if (!row->open) return Error{Status::no_session, "Provisioning session " + number(handle.value) + " is closed"};
+  return state->get<Session>(handle);
 }
 
 Result<std::shared_ptr<const KeyEntry>> Core::open_key(KeyHandle handle) const {
-  std::shared_ptr<const KeyEntry> key = state->find<KeyEntry>(handle);
-  if (key == nullptr) return unknown_key(handle);
-  if (!state->find<Session>(key->session)->is_open())
+  const KeyEntry::Row* const row = state->find_row<KeyEntry>(handle);
+  if (row == nullptr) return unknown_key(handle);
+  if (!state->find_row<Session>(row->session)->open)
     return Error{Status::no_key, "Key " + number(handle.value) + " is already provisioned"};
-  return key;
+  return state->get<KeyEntry>(handle);
 }
 
 Result<std::shared_ptr<const KeyEntry>> Core::std_key(KeyHandle handle) const {
-  std::shared_ptr<const KeyEntry> key = state->find<KeyEntry>(handle);
-  if (key == nullptr) return unknown_key(handle);
-  if (state->find<Session>(key->session)->is_open())
+  const KeyEntry::Row* const row = state->find_row<KeyEntry>(handle);
+  if (row == nullptr) return unknown_key(handle);
+  if (state->find_row<Session>(row->session)->open)
     return Error{Status::no_key, "Key " + number(handle.value) + " is still being provisioned"};
-  return key;
+  return state->get<KeyEntry>(handle);
 }
 
-std::shared_ptr<const KeyEntry> Core::find_key(ProvisioningHandle session, std::string_view id) const {
-  for (const KeyHandle handle : state->index().keys_of_session.of(session))
-    if (std::shared_ptr<const KeyEntry> key = state->find<KeyEntry>(handle); key->id == id) return key;
-  return nullptr;
+Result<std::shared_ptr<const KeyEntry>> Core::find_key(ProvisioningHandle session, std::string_view id) const {
+  for (const KeyHandle handle : state->linked<KeysOfSession>(session)) {
+    SKS_LET(std::shared_ptr<const KeyEntry> key, state->get<KeyEntry>(handle));
+    if (key->id == id) return key;
+  }
+  return std::shared_ptr<const KeyEntry>();
 }
 
 Result<SharedKeyMaterial> Core::key_material(const KeyEntry& key) {
@@ -68,14 +69,16 @@ Result<SharedKeyMaterial> Core::key_material(const KeyEntry& key) {
 }
 
 void Core::abort(ProvisioningHandle handle) {
-  const Index& index = state->index();
   Change change(*state);
-  for (const KeyHandle key : index.keys_of_session.of(handle)) change.erase<KeyEntry>(key);
-  for (const PinPolicyHandle policy : index.pin_policies_of_session.of(handle)) {
-    for (const PinGroupHandle group : index.groups_of_policy.of(policy)) change.erase<PinGroup>(group);
+  for (const KeyHandle key : state->linked<KeysOfSession>(handle)) {
+    for (const ExtensionHandle extension : state->linked<ExtensionsOfKey>(key)) change.erase<Extension>(extension);
+    change.erase<KeyEntry>(key);
+  }
+  for (const PinPolicyHandle policy : state->linked<PinPoliciesOfSession>(handle)) {
+    for (const PinGroupHandle group : state->linked<GroupsOfPolicy>(policy)) change.erase<PinGroup>(group);
     change.erase<PinPolicy>(policy);
   }
-  for (const PukPolicyHandle policy : index.puk_policies_of_session.of(handle)) change.erase<PukPolicy>(policy);
+  for (const PukPolicyHandle policy : state->linked<PukPoliciesOfSession>(handle)) change.erase<PukPolicy>(policy);
   change.erase<Session>(handle);
   change.commit_or_catch_up_later();
 }

@@ -37,7 +37,7 @@ struct Core {
   Result<std::shared_ptr<const KeyEntry>> std_key(KeyHandle handle) const;
 
   /// The key of an open session with this id, or null.
-  std::shared_ptr<const KeyEntry> find_key(ProvisioningHandle session, std::string_view id) const;
+  Result<std::shared_ptr<const KeyEntry>> find_key(ProvisioningHandle session, std::string_view id) const;
 
   /// What a committed key works with, from the cache or from its record.
   Result<SharedKeyMaterial> key_material(const KeyEntry& key);
@@ -58,7 +58,8 @@ struct Core {
   template <class Body>
   std::invoke_result_t<Body&, SessionCall&> run(ProvisioningHandle handle, Body& body) {
     Change change(*state);
-    SessionCall call{*this, change, change.edit<Session>(handle)};
+    SKS_LET(Session* const session, change.edit<Session>(handle));
+    SessionCall call{*this, change, *session};
     auto result = body(call);
     if (result) SKS_TRY(change.commit());
     return result;

@@ -37,11 +37,12 @@ Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(Provi
                                                                            SessionState state) {
   engine::Core& core = impl_->core;
   const std::lock_guard lock(core.mutex);
-  const auto& sessions = core.state->all<engine::Session>();
-  if (previous && !sessions.contains(previous)) return std::optional<SessionInfo>();
-  for (auto next = sessions.upper_bound(previous); next != sessions.end(); ++next) {
-    const engine::Session& session = *next->second;
-    if (session.state != state) continue;
+  const engine::StoreState& store = *core.state;
+  if (previous && store.find_row<engine::Session>(previous) == nullptr) return std::optional<SessionInfo>();
+  for (auto next = store.next<engine::Session>(previous); next; next = store.next<engine::Session>(*next)) {
+    if (store.find_row<engine::Session>(*next)->open != (state == SessionState::open)) continue;
+    SKS_LET(const std::shared_ptr<const engine::Session> found, store.get<engine::Session>(*next));
+    const engine::Session& session = *found;
     SessionInfo info;
     info.handle = session.handle;
     info.session_key_algorithm = std::string(kSessionAlgorithm);
@@ -60,10 +61,12 @@ Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(Provi
 Result<std::optional<EnumeratedKey>> Engine::enumerate_keys(KeyHandle previous) {
   engine::Core& core = impl_->core;
   const std::lock_guard lock(core.mutex);
-  const auto& keys = core.state->all<engine::KeyEntry>();
-  if (previous && !keys.contains(previous)) return std::optional<EnumeratedKey>();
-  for (auto next = keys.upper_bound(previous); next != keys.end(); ++next)
-    if (core.std_key(next->first)) return std::optional(EnumeratedKey{next->first, next->second->session});
+  const engine::StoreState& store = *core.state;
+  if (previous && store.find_row<engine::KeyEntry>(previous) == nullptr) return std::optional<EnumeratedKey>();
+  for (auto next = store.next<engine::KeyEntry>(previous); next; next = store.next<engine::KeyEntry>(*next)) {
+    const ProvisioningHandle session = store.find_row<engine::KeyEntry>(*next)->session;
+    if (!store.find_row<engine::Session>(session)->open) return std::optional(EnumeratedKey{*next, session});
+  }
   return std::optional<EnumeratedKey>();
 }
 
@@ -77,6 +80,8 @@ Result<KeyAttributes> Engine::get_key_attributes(KeyHandle handle) {
   attributes.app_usage = static_cast<std::uint8_t>(key->app_usage);
   attributes.friendly_name = key->friendly_name;
   attributes.endorsed_algorithms = key->endorsed_algorithms;
+  for (const engine::ExtensionReference& extension : key->extensions)
+    attributes.extension_types.push_back(extension.type);
   return attributes;
 }
 
@@ -114,10 +119,15 @@ Result<KeyProtectionInfo> Engine::get_key_protection_info(KeyHandle handle) {
   KeyProtectionInfo info;
   if (key->device_pin_protection) info.protection_status = kDevicePin;
   if (key->pin_policy) {
-    const auto policy = core.state->find<engine::PinPolicy>(key->pin_policy);
-    describe_pin(*policy, *core.state->find<engine::PinGroup>(key->pin_group), info);
-    if (policy->puk_policy) describe_puk(*core.state->find<engine::PukPolicy>(policy->puk_policy), info);
+    SKS_LET(const auto policy, core.state->get<engine::PinPolicy>(key->pin_policy));
+    SKS_LET(const auto group, core.state->get<engine::PinGroup>(key->pin_group));
+    describe_pin(*policy, *group, info);
+    if (policy->puk_policy) {
+      SKS_LET(const auto puk, core.state->get<engine::PukPolicy>(policy->puk_policy));
+      describe_puk(*puk, info);
+    }
   }
+  if (key->activation_state != 0) info.protection_status |= kSuspended;
   info.enable_pin_caching = key->enable_pin_caching;
   info.biometric_protection = static_cast<std::uint8_t>(key->biometric_protection);
   info.export_protection = static_cast<std::uint8_t>(key->export_protection);

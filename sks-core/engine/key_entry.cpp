@@ -53,7 +53,7 @@ Result<std::shared_ptr<const PinPolicy>> arrange_pin(SessionCall& call, const Ke
     return policy;
   }
   if (request.pin_policy) {
-    policy = call.core.state->find<PinPolicy>(request.pin_policy);
+    SKS_LET(policy, call.core.state->find<PinPolicy>(request.pin_policy));
     if (policy == nullptr || policy->session != call.session.handle)
       return option("Unknown PIN policy " + std::to_string(request.pin_policy.value));
     if (request.enable_pin_caching && policy->input_method != kInputMethodTrustedGui)
@@ -214,10 +214,10 @@ Result<void> set_path(SessionCall& call, const KeyEntry& key, const std::vector<
   }
   SKS_LET(CertifiedKey certified_key, check_certified_key(*end_entity));
   if (key.has_certificate()) return option("the key has a certificate path already");
-  KeyEntry& entry = call.change.edit<KeyEntry>(key.handle);
-  entry.certificate_path = path;
-  entry.certificate_kind = certified_key.kind;
-  entry.certificate_public_key = std::move(certified_key.spki);
+  SKS_LET(KeyEntry* const entry, call.change.edit<KeyEntry>(key.handle));
+  entry->certificate_path = path;
+  entry->certificate_kind = certified_key.kind;
+  entry->certificate_public_key = std::move(certified_key.spki);
   return {};
 }
 

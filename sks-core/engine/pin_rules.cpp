@@ -34,8 +34,8 @@ Result<std::shared_ptr<const PinGroup>> find_group(const StoreState& state, cons
   std::shared_ptr<const PinGroup> own;
   if (policy.grouping == Grouping::none) return own;
   const std::uint8_t own_class = group_class(policy.grouping, usage);
-  for (const PinGroupHandle handle : state.index().groups_of_policy.of(policy.handle)) {
-    const std::shared_ptr<const PinGroup> group = state.find<PinGroup>(handle);
+  for (const PinGroupHandle handle : state.linked<GroupsOfPolicy>(policy.handle)) {
+    SKS_LET(const std::shared_ptr<const PinGroup> group, state.get<PinGroup>(handle));
     const bool equal = equal_constant_time(pin, group->value->view());
     if (equal != must_equal(*group, own_class)) return refused("PIN violates grouping");
     if (equal) own = group;

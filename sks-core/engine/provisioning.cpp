@@ -112,7 +112,7 @@ Result<void> check_patterns_and_lengths(const PinPolicyRequest& request) {
 // The id of the PUK policy, now marked as referenced; empty for handle 0.
 Result<std::string> refer_to_puk(SessionCall& call, PukPolicyHandle handle) {
   if (!handle) return std::string();
-  const auto puk = call.core.state->find<PukPolicy>(handle);
+  SKS_LET(const std::shared_ptr<const PukPolicy> puk, call.core.state->find<PukPolicy>(handle));
   if (puk == nullptr || puk->session != call.session.handle)
     return Error{Status::option, "Unknown PUK policy " + std::to_string(handle.value)};
   call.session.name_space[puk->id] = true;
@@ -204,7 +204,7 @@ Result<KeyHandle> Engine::get_key_handle(ProvisioningHandle session, std::string
   SKS_TRY(engine::check_decodable({}, {id}));
   const std::lock_guard lock(core.mutex);
   SKS_TRY(core.open_session(session));
-  const std::shared_ptr<const engine::KeyEntry> key = core.find_key(session, id);
+  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.find_key(session, id));
   if (key == nullptr) return Error{Status::option, "no key with this id in the session"};
   return key->handle;
 }

@@ -8,7 +8,8 @@
 namespace sks::engine {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+// Version 1 had no extensions, post operations and activation states.
+constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kLastKeyKind = static_cast<std::uint8_t>(KeyKind::x448);
 constexpr std::uint8_t kNoKeyKind = 0xFF;
 constexpr std::uint8_t kLastInputMethod = 2;
@@ -40,7 +41,11 @@ ByteView secret_of(const SharedSecret& secret) { return secret == nullptr ? Byte
 // Reads one record; a value out of its range fails like a truncated one.
 class RecordReader : public ByteReader {
  public:
-  explicit RecordReader(ByteView record) : ByteReader(record) { require(u8() == kVersion); }
+  explicit RecordReader(ByteView record) : ByteReader(record), version_(u8()) {
+    require(version_ >= 1 && version_ <= kVersion);
+  }
+
+  std::uint8_t version() const { return version_; }
 
   void require(bool condition) { sound_ = sound_ && condition; }
 
@@ -68,8 +73,12 @@ class RecordReader : public ByteReader {
   }
 
  private:
+  std::uint8_t version_;
   bool sound_ = true;
 };
+
+constexpr std::uint8_t kLastPostAction = static_cast<std::uint8_t>(PostAction::deactivate);
+constexpr std::uint8_t kLastActivationState = kSuspendedByUser | kSuspendedByIssuer;
 
 }  // namespace
 
@@ -77,7 +86,7 @@ SharedSecret share(SecureBytes secret) { return std::make_shared<const SecureByt
 
 SecureBytes Counters::encode() const {
   ByteWriter out = begin_record();
-  out.u32(session).u32(key).u32(pin_policy).u32(puk_policy).u32(pin_group);
+  out.u32(session).u32(key).u32(pin_policy).u32(puk_policy).u32(pin_group).u32(extension);
   return end_record(out, {});
 }
 
@@ -89,6 +98,9 @@ Result<Counters> Counters::decode(ByteView record) {
     *next = in.u32();
     in.require(*next != 0);
   }
+  if (in.version() >= 2) counters.extension = in.u32();
+  in.require(counters.extension != 0);
+  counters.with_directory = in.version() >= 2;
   SKS_TRY(in.end("counter"));
   return counters;
 }
@@ -100,6 +112,9 @@ SecureBytes Session::encode() const {
   out.u32(client_time).u16(session_life_time).u16(mac_sequence_counter).u16(remaining_ops);
   out.u32(static_cast<std::uint32_t>(name_space.size()));
   for (const auto& [id, referenced] : name_space) out.text(id).boolean(referenced);
+  out.u32(static_cast<std::uint32_t>(post_operations.size()));
+  for (const PostOperation& operation : post_operations)
+    out.u8(byte_of(operation.action)).u32(operation.target.value).u32(operation.new_key.value);
   const ByteView secret = secret_of(session_key);
   out.u16(static_cast<std::uint16_t>(secret.size()));
   return end_record(out, secret);
@@ -125,12 +140,28 @@ Result<Session> Session::decode(Handle handle, ByteView record) {
     const bool referenced = in.boolean();
     in.require(session.name_space.emplace(std::move(id), referenced).second);
   }
+  const std::uint32_t operations = in.version() >= 2 ? in.u32() : 0;
+  for (std::uint32_t i = 0; i < operations && !in.failed(); ++i) {
+    const auto action = static_cast<PostAction>(in.at_most(kLastPostAction));
+    const KeyHandle target{in.u32()};
+    session.post_operations.push_back({action, target, KeyHandle{in.u32()}});
+  }
   const ByteView secret = in.array();
   if (!secret.empty()) session.session_key = share(SecureBytes::copy_of(secret));
   in.require(secret.size() == (session.is_open() ? crypto::kSha256Size : 0));
-  in.require(session.is_open() || session.name_space.empty());
+  in.require(session.is_open() || (session.name_space.empty() && session.post_operations.empty()));
   SKS_TRY(in.end("session"));
   return session;
+}
+
+KeyEntry::Row KeyEntry::row() const {
+  Row row{session, pin_policy, pin_group, 0};
+  if (!has_certificate()) return row;
+  const crypto::Sha256Digest digest = fingerprint();
+  for (std::size_t i = 0; i < sizeof(row.certificate); ++i) row.certificate = row.certificate << 8 | digest.at(i);
+  // 0 says that there is no certificate.
+  if (row.certificate == 0) row.certificate = 1;
+  return row;
 }
 
 crypto::Sha256Digest KeyEntry::fingerprint() const { return crypto::sha256(certificate_path.front()); }
@@ -147,6 +178,8 @@ SecureBytes KeyEntry::encode() const {
   for (const std::string& algorithm : endorsed_algorithms) out.text(algorithm);
   out.boolean(device_pin_protection).u32(pin_policy.value).u32(pin_group.value).boolean(enable_pin_caching);
   out.u8(byte_of(biometric_protection)).u8(byte_of(export_protection)).u8(byte_of(delete_protection)).u8(key_backup);
+  out.u8(activation_state).u16(static_cast<std::uint16_t>(extensions.size()));
+  for (const ExtensionReference& extension : extensions) out.text(extension.type).u32(extension.handle.value);
   return end_record(out, {});
 }
 
@@ -180,7 +213,14 @@ Result<KeyEntry> KeyEntry::decode(Handle handle, ByteView record) {
   key.export_protection = in.one_of_four<Protection>();
   key.delete_protection = in.one_of_four<Protection>();
   key.key_backup = in.at_most(kLastKeyBackup);
+  if (in.version() >= 2) key.activation_state = in.at_most(kLastActivationState);
+  const unsigned extensions = in.version() >= 2 ? in.u16() : 0;
+  for (unsigned i = 0; i < extensions && !in.failed(); ++i) {
+    std::string type = in.text();
+    key.extensions.push_back({std::move(type), ExtensionHandle{in.u32()}});
+  }
   in.require(key.certificate_kind.has_value() == !key.certificate_public_key.empty());
+  in.require(!key.device_pin_protection || !key.pin_policy);
   SKS_TRY(in.end("key"));
   return key;
 }
@@ -232,7 +272,7 @@ Result<PukPolicy> PukPolicy::decode(Handle handle, ByteView record) {
   policy.format = in.one_of_four<Format>();
   policy.retry_limit = in.u16();
   policy.error_count = in.u16();
-  in.require(policy.retry_limit <= kMaxRetryLimit);
+  in.require(policy.retry_limit <= kMaxRetryLimit && policy.error_count <= policy.retry_limit);
   policy.value = in.pin();
   SKS_TRY(in.end("PUK policy"));
   return policy;
@@ -255,6 +295,25 @@ Result<PinGroup> PinGroup::decode(Handle handle, ByteView record) {
   group.value = in.pin();
   SKS_TRY(in.end("PIN group"));
   return group;
+}
+
+SecureBytes Extension::encode() const {
+  ByteWriter out = begin_record();
+  out.u32(key.value).u8(sub_type).text(qualifier);
+  out.u32(static_cast<std::uint32_t>(data->size()));
+  return end_record(out, data->view());
+}
+
+Result<Extension> Extension::decode(Handle handle, ByteView record) {
+  RecordReader in(record);
+  Extension extension;
+  extension.handle = handle;
+  extension.key = KeyHandle{in.u32()};
+  extension.sub_type = in.at_most(kLastOfFour);
+  extension.qualifier = in.text();
+  extension.data = share(SecureBytes::copy_of(in.blob()));
+  SKS_TRY(in.end("extension"));
+  return extension;
 }
 
 }  // namespace sks::engine

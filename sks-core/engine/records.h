@@ -33,6 +33,9 @@ inline constexpr std::uint16_t kMaxRetryLimit = 10000;
 /// The highest value of every enumeration above.
 inline constexpr std::uint8_t kLastOfFour = 3;
 
+/// Identifies one extension of one key.
+using ExtensionHandle = Id<struct ExtensionTag>;
+
 /// Next free handles. Handles are never handed out twice, not even after deletion, abort or a failed commit.
 struct Counters {
   std::uint32_t session = 1;
@@ -40,9 +43,20 @@ struct Counters {
   std::uint32_t pin_policy = 1;
   std::uint32_t puk_policy = 1;
   std::uint32_t pin_group = 1;
+  std::uint32_t extension = 1;
+  bool with_directory = true;  ///< false: read from a store that was written before there was a directory
 
   SecureBytes encode() const;
   static Result<Counters> decode(ByteView record);
+};
+
+/// What close does with a key, recorded until then. Spec: sks-api.md 7, sks-extensions.md. The numbers are stored.
+enum class PostAction : std::uint8_t { delete_key, unlock, update, clone, activate, deactivate };
+
+struct PostOperation {
+  PostAction action = PostAction::delete_key;
+  KeyHandle target;
+  KeyHandle new_key;  ///< update and clone
 };
 
 struct Session {
@@ -62,12 +76,26 @@ struct Session {
   // Only while the session is open.
   std::uint16_t mac_sequence_counter = 0;
   std::uint16_t remaining_ops = 0;
-  std::map<std::string, bool> name_space;  ///< id -> referenced
+  std::map<std::string, bool> name_space;      ///< id -> referenced
+  std::vector<PostOperation> post_operations;  ///< in the order of recording
   SharedSecret session_key;
 
   bool is_open() const { return state == SessionState::open; }
+
+  /// What the directory knows of an object without reading its record.
+  struct Row {
+    bool open = true;
+    bool operator==(const Row&) const = default;
+  };
+  Row row() const { return {is_open()}; }
   SecureBytes encode() const;
   static Result<Session> decode(Handle handle, ByteView record);
+};
+
+/// An extension as its key lists it; the content is an object of its own.
+struct ExtensionReference {
+  std::string type;  ///< URI
+  ExtensionHandle handle;
 };
 
 struct KeyEntry {
@@ -94,6 +122,17 @@ struct KeyEntry {
   Protection export_protection = Protection::none;
   Protection delete_protection = Protection::none;
   std::uint8_t key_backup = 0;
+  std::uint8_t activation_state = 0;           ///< bits kSuspendedByUser, kSuspendedByIssuer
+  std::vector<ExtensionReference> extensions;  ///< in the order of adding
+
+  struct Row {
+    ProvisioningHandle session;
+    PinPolicyHandle pin_policy;
+    PinGroupHandle pin_group;
+    std::uint64_t certificate = 0;  ///< the first 8 bytes of the fingerprint, 0 without certificate
+    bool operator==(const Row&) const = default;
+  };
+  Row row() const;
 
   bool has_certificate() const { return !certificate_path.empty(); }
   /// SHA-256 of the end-entity certificate, the global identity of a key. Only with has_certificate().
@@ -120,6 +159,13 @@ struct PinPolicy {
   std::uint16_t max_length = 0;
   std::uint8_t input_method = 0;
 
+  struct Row {
+    ProvisioningHandle session;
+    PukPolicyHandle puk_policy;
+    bool operator==(const Row&) const = default;
+  };
+  Row row() const { return {session, puk_policy}; }
+
   SecureBytes encode() const;
   static Result<PinPolicy> decode(Handle handle, ByteView record);
 };
@@ -135,6 +181,12 @@ struct PukPolicy {
   std::uint16_t retry_limit = 0;
   std::uint16_t error_count = 0;
   SharedSecret value;
+
+  struct Row {
+    ProvisioningHandle session;
+    bool operator==(const Row&) const = default;
+  };
+  Row row() const { return {session}; }
 
   SecureBytes encode() const;
   static Result<PukPolicy> decode(Handle handle, ByteView record);
@@ -153,8 +205,36 @@ struct PinGroup {
   std::uint16_t error_count = 0;
   SharedSecret value;
 
+  struct Row {
+    PinPolicyHandle policy;
+    std::uint8_t group_class = 0;
+    bool operator==(const Row&) const = default;
+  };
+  Row row() const { return {policy, group_class}; }
+
   SecureBytes encode() const;
   static Result<PinGroup> decode(Handle handle, ByteView record);
+};
+
+/// The content of an extension, decrypted. Spec: sks-api.md 4.14.
+struct Extension {
+  using Handle = ExtensionHandle;
+  static constexpr RecordKind kKind = RecordKind::extension;
+
+  Handle handle;
+  KeyHandle key;
+  std::uint8_t sub_type = 0;
+  std::string qualifier;
+  SharedSecret data;  ///< never null
+
+  struct Row {
+    KeyHandle key;
+    bool operator==(const Row&) const = default;
+  };
+  Row row() const { return {key}; }
+
+  SecureBytes encode() const;
+  static Result<Extension> decode(Handle handle, ByteView record);
 };
 
 }  // namespace sks::engine

@@ -15,10 +15,12 @@ enum class RecordKind : std::uint8_t {
   counters = 1,      ///< next free handles; handle 0
   session = 2,       ///< provisioning session
   key = 3,           ///< key entry without its secret
-  key_material = 4,  ///< private or symmetric key
+  key_material = 4,  ///< PKCS#8 of a private key, or the bytes of a symmetric key
   pin_policy = 5,
   puk_policy = 6,  ///< with PUK value and error count
   pin_group = 7,   ///< PIN value and error count shared by the keys of one group
+  extension = 8,   ///< content of one extension of a key
+  directory = 9,   ///< page of rows about the objects above; handle: kind and page number
 };
 
 struct RecordId {

@@ -5,25 +5,19 @@ namespace {
 
 constexpr RecordId kCountersRecord{RecordKind::counters, 0};
 
-template <class To, class From>
-void set_link(Relation<To, From>& relation, const To& target, From source, bool present) {
-  if (present)
-    relation.link(target, source);
-  else
-    relation.unlink(target, source);
+template <class T>
+RecordId record_of(typename T::Handle handle) {
+  return {T::kKind, handle.value};
+}
+
+// Puts a page, or erases the record of an empty one.
+template <class T>
+Result<void> write_page(Storage::Transaction& transaction, std::uint32_t number, const DirectoryPage<T>& page) {
+  const RecordId id = page_record<T>(number);
+  return page.empty() ? transaction.erase(id) : transaction.put(id, encode_page<T>(page));
 }
 
 }  // namespace
-
-template <class T>
-Result<void> StoreState::load_table(Storage::Transaction& transaction, StoreState& state) {
-  return transaction.scan(T::kKind, [&state](std::uint32_t value, ByteView record) -> Result<void> {
-    const typename T::Handle handle{value};
-    SKS_LET(T object, T::decode(handle, record));
-    state.replace<T>(handle, std::make_shared<const T>(std::move(object)));
-    return {};
-  });
-}
 
 Result<std::unique_ptr<StoreState>> StoreState::load(Storage& storage) {
   std::unique_ptr<StoreState> state(new StoreState(storage));
@@ -32,76 +26,133 @@ Result<std::unique_ptr<StoreState>> StoreState::load(Storage& storage) {
   if (counters) {
     SKS_LET(state->counters_, Counters::decode(counters->view()));
   }
-  SKS_TRY(load_table<Session>(*transaction, *state));
-  SKS_TRY(load_table<PukPolicy>(*transaction, *state));
-  SKS_TRY(load_table<PinPolicy>(*transaction, *state));
-  SKS_TRY(load_table<PinGroup>(*transaction, *state));
-  SKS_TRY(load_table<KeyEntry>(*transaction, *state));
-  std::set<KeyHandle> material;
-  SKS_TRY(transaction->scan(RecordKind::key_material, [&material](std::uint32_t handle, ByteView) -> Result<void> {
-    material.insert(KeyHandle{handle});
-    return {};
-  }));
-  SKS_TRY(check_consistency(*state, material));
+  const bool before_directories = counters && !state->counters_.with_directory;
+  SKS_TRY(before_directories ? state->make_directory(*transaction) : state->load_directory(*transaction));
+  SKS_TRY(check_consistency(*state));
+  if (before_directories) SKS_TRY(transaction->commit());
   return state;
 }
 
-Result<SecureBytes> StoreState::key_material(KeyHandle key) const {
-  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, storage_.begin());
-  SKS_LET(std::optional<SecureBytes> pkcs8, transaction->get({RecordKind::key_material, key.value}));
-  if (!pkcs8) return Error{Status::internal, "the private key of key " + std::to_string(key.value) + " is missing"};
-  return std::move(*pkcs8);
+Result<void> StoreState::load_directory(Storage::Transaction& transaction) {
+  SKS_TRY(transaction.scan(RecordKind::directory,
+                           [this](std::uint32_t handle, ByteView page) { return directory_.load_page(handle, page); }));
+  directory_.finish_loading();
+  return {};
+}
+
+Result<void> StoreState::make_directory(Storage::Transaction& transaction) {
+  Result<void> made;
+  const auto make_rows = [&]<class T>(const DirectoryTable<T>&) {
+    if (!made) return;
+    made = transaction.scan(T::kKind, [this](std::uint32_t value, ByteView record) -> Result<void> {
+      const typename T::Handle handle{value};
+      SKS_LET(const T object, T::decode(handle, record));
+      const typename T::Row row = object.row();
+      directory_.set<T>(handle, &row);
+      return {};
+    });
+  };
+  directory_.for_each_table(make_rows);
+  SKS_TRY(std::move(made));
+  const auto write_rows = [&]<class T>(const DirectoryTable<T>& table) {
+    table.for_each_page([&](std::uint32_t number, const DirectoryPage<T>& page) {
+      if (made) made = write_page<T>(transaction, number, page);
+    });
+  };
+  directory_.for_each_table(write_rows);
+  SKS_TRY(std::move(made));
+  counters_.with_directory = true;
+  return transaction.put(kCountersRecord, counters_.encode().view());
 }
 
 template <class T>
-void StoreState::replace(typename T::Handle handle, std::shared_ptr<const T> object) {
-  Table<T>& table = std::get<Table<T>>(tables_);
-  if (const auto found = table.find(handle); found != table.end()) {
-    set_links(*found->second, false);
-    table.erase(found);
+Result<std::shared_ptr<const T>> StoreState::read(typename T::Handle handle, const typename T::Row& row) const {
+  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, storage_.begin());
+  SKS_LET(const std::optional<SecureBytes> record, transaction->get(record_of<T>(handle)));
+  if (!record) return Error{Status::internal, "the record of an object is missing"};
+  SKS_LET(T object, T::decode(handle, record->view()));
+  if (object.row() != row) return Error{Status::internal, "the record of an object contradicts the directory"};
+  auto shared = std::make_shared<const T>(std::move(object));
+  cache<T>().insert(handle, shared, record->size());
+  return shared;
+}
+
+template Result<std::shared_ptr<const Session>> StoreState::read<Session>(ProvisioningHandle,
+                                                                          const Session::Row&) const;
+template Result<std::shared_ptr<const KeyEntry>> StoreState::read<KeyEntry>(KeyHandle, const KeyEntry::Row&) const;
+template Result<std::shared_ptr<const PinPolicy>> StoreState::read<PinPolicy>(PinPolicyHandle,
+                                                                              const PinPolicy::Row&) const;
+template Result<std::shared_ptr<const PukPolicy>> StoreState::read<PukPolicy>(PukPolicyHandle,
+                                                                              const PukPolicy::Row&) const;
+template Result<std::shared_ptr<const PinGroup>> StoreState::read<PinGroup>(PinGroupHandle, const PinGroup::Row&) const;
+template Result<std::shared_ptr<const Extension>> StoreState::read<Extension>(ExtensionHandle,
+                                                                              const Extension::Row&) const;
+
+Result<SecureBytes> StoreState::key_material(KeyHandle key) const {
+  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, storage_.begin());
+  SKS_LET(std::optional<SecureBytes> material, transaction->get({RecordKind::key_material, key.value}));
+  if (!material) return Error{Status::internal, "the private key of key " + std::to_string(key.value) + " is missing"};
+  return std::move(*material);
+}
+
+template <class T>
+Result<void> Change::write_objects(Storage::Transaction& transaction, const Staged<T>& table) {
+  for (const auto& [handle, object] : table) {
+    const RecordId id = record_of<T>(handle);
+    if (object == nullptr) {
+      SKS_TRY(transaction.erase(id));
+      continue;
+    }
+    const SecureBytes record = object->encode();
+    sizes_[id] = record.size();
+    SKS_TRY(transaction.put(id, record.view()));
   }
-  if (object == nullptr) return;
-  set_links(*object, true);
-  table.emplace(handle, std::move(object));
+  return {};
 }
 
-void StoreState::set_links(const Session&, bool) {}
-
-void StoreState::set_links(const KeyEntry& key, bool present) {
-  set_link(index_.keys_of_session, key.session, key.handle, present);
-  if (key.pin_policy) set_link(index_.keys_of_policy, key.pin_policy, key.handle, present);
-  if (key.pin_group) set_link(index_.keys_of_group, key.pin_group, key.handle, present);
-  if (key.has_certificate()) set_link(index_.keys_of_certificate, key.fingerprint(), key.handle, present);
-}
-
-void StoreState::set_links(const PinPolicy& policy, bool present) {
-  set_link(index_.pin_policies_of_session, policy.session, policy.handle, present);
-  if (policy.puk_policy) set_link(index_.pin_policies_of_puk, policy.puk_policy, policy.handle, present);
-}
-
-void StoreState::set_links(const PukPolicy& policy, bool present) {
-  set_link(index_.puk_policies_of_session, policy.session, policy.handle, present);
-}
-
-void StoreState::set_links(const PinGroup& group, bool present) {
-  set_link(index_.groups_of_policy, group.policy, group.handle, present);
+// The pages as they will be, of those objects whose rows change.
+template <class T>
+Result<void> Change::write_pages(Storage::Transaction& transaction, const Staged<T>& table) {
+  std::map<std::uint32_t, DirectoryPage<T>> pages;
+  for (const auto& [handle, object] : table) {
+    const typename T::Row* const old = state_.find_row<T>(handle);
+    std::optional<typename T::Row> row;
+    if (object != nullptr) row = object->row();
+    if (row ? old != nullptr && *old == *row : old == nullptr) continue;
+    const std::uint32_t number = page_number(handle.value);
+    const auto page = pages.try_emplace(number, state_.directory_.table<T>().page(number)).first;
+    set_row<T>(page->second, handle, row ? &*row : nullptr);
+  }
+  for (const auto& [number, page] : pages) SKS_TRY(write_page<T>(transaction, number, page));
+  return {};
 }
 
 Result<void> Change::write() {
   SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, state_.storage_.begin());
   for (const RecordId id : state_.overdue_erasures_) SKS_TRY(transaction->erase(id));
-  if (handles_allocated_) SKS_TRY(transaction->put(kCountersRecord, state_.counters_.encode().view()));
   Result<void> written;
-  for_each_staged([&](const auto& table) {
-    for (const auto& [handle, object] : table) {
-      if (!written) return;
-      const RecordId id{std::decay_t<decltype(*object)>::kKind, handle.value};
-      written = object == nullptr ? transaction->erase(id) : transaction->put(id, object->encode().view());
+  const auto write_overdue_pages = [&]<class T>(const DirectoryTable<T>& table) {
+    for (const RecordId id : state_.overdue_pages_) {
+      const std::uint32_t number = id.handle & ((1U << kPageNumberBits) - 1);
+      if (written && page_record<T>(number) == id) written = write_page<T>(*transaction, number, table.page(number));
     }
-  });
+  };
+  if (!state_.overdue_pages_.empty()) state_.directory_.for_each_table(write_overdue_pages);
   SKS_TRY(std::move(written));
-  for (const auto& [handle, pkcs8] : material_)
-    SKS_TRY(transaction->put({RecordKind::key_material, handle.value}, pkcs8.view()));
+  if (handles_allocated_) SKS_TRY(transaction->put(kCountersRecord, state_.counters_.encode().view()));
+  const auto write_table = [&]<class T>(const std::map<typename T::Handle, std::shared_ptr<T>>& table) {
+    if (written) written = write_objects<T>(*transaction, table);
+    if (written) written = write_pages<T>(*transaction, table);
+  };
+  write_table.operator()<Session>(staged<Session>());
+  write_table.operator()<KeyEntry>(staged<KeyEntry>());
+  write_table.operator()<PinPolicy>(staged<PinPolicy>());
+  write_table.operator()<PukPolicy>(staged<PukPolicy>());
+  write_table.operator()<PinGroup>(staged<PinGroup>());
+  write_table.operator()<Extension>(staged<Extension>());
+  SKS_TRY(std::move(written));
+  for (const auto& [handle, material] : material_)
+    SKS_TRY(transaction->put({RecordKind::key_material, handle.value}, material.view()));
   for (const auto& [handle, key] : staged<KeyEntry>())
     if (key == nullptr) SKS_TRY(transaction->erase({RecordKind::key_material, handle.value}));
   return transaction->commit();
@@ -110,8 +161,15 @@ Result<void> Change::write() {
 void Change::publish() {
   for_each_staged([&](auto& table) {
     for (auto& [handle, object] : table) {
-      using Object = std::decay_t<decltype(*object)>;
-      state_.replace<Object>(handle, std::move(object));
+      using T = std::decay_t<decltype(*object)>;
+      if (object == nullptr) {
+        state_.directory_.set<T>(handle, nullptr);
+        state_.cache<T>().erase(handle);
+        continue;
+      }
+      const typename T::Row row = object->row();
+      state_.directory_.set<T>(handle, &row);
+      state_.cache<T>().insert(handle, std::move(object), sizes_[record_of<T>(handle)]);
     }
   });
 }
@@ -120,20 +178,26 @@ Result<void> Change::commit() {
   Result<void> written = write();
   if (written) {
     state_.overdue_erasures_.clear();
+    state_.overdue_pages_.clear();
     publish();
     return {};
   }
-  // Whoever reports a failure after the fact must not leave behind records that nothing knows about.
+  remember_leftovers();
+  return written;
+}
+
+// Whoever reports a failure after the fact must not leave behind records that nothing knows about.
+void Change::remember_leftovers() {
   for_each_staged([&](const auto& table) {
     for (const auto& [handle, object] : table) {
-      using Object = std::decay_t<decltype(*object)>;
-      if (state_.find<Object>(handle) == nullptr) state_.overdue_erasures_.insert({Object::kKind, handle.value});
+      using T = std::decay_t<decltype(*object)>;
+      state_.overdue_pages_.insert(page_record<T>(page_number(handle.value)));
+      if (state_.find_row<T>(handle) == nullptr) state_.overdue_erasures_.insert(record_of<T>(handle));
     }
   });
-  for (const auto& [handle, pkcs8] : material_)
-    if (state_.find<KeyEntry>(handle) == nullptr)
+  for (const auto& [handle, material] : material_)
+    if (state_.find_row<KeyEntry>(handle) == nullptr)
       state_.overdue_erasures_.insert({RecordKind::key_material, handle.value});
-  return written;
 }
 
 void Change::commit_or_catch_up_later() {
@@ -142,7 +206,7 @@ void Change::commit_or_catch_up_later() {
   for_each_staged([&](const auto& table) {
     for (const auto& [handle, object] : table) {
       SKS_CHECK(object == nullptr);
-      state_.overdue_erasures_.insert({std::decay_t<decltype(*object)>::kKind, handle.value});
+      state_.overdue_erasures_.insert(record_of<std::decay_t<decltype(*object)>>(handle));
     }
   });
   for (const auto& [handle, key] : staged<KeyEntry>())

@@ -3,69 +3,57 @@
 #include <set>
 #include <tuple>
 
-#include "sks-core/engine/records.h"
+#include "sks-core/engine/directory.h"
+#include "sks-core/engine/object_cache.h"
 
 namespace sks::engine {
 
-/// Which objects refer to which: `of(x)` are the handles that point to x.
-template <class To, class From>
-class Relation {
- public:
-  const std::set<From>& of(const To& target) const {
-    const auto found = sources_.find(target);
-    return found == sources_.end() ? none_ : found->second;
-  }
-  void link(const To& target, From source) { sources_[target].insert(source); }
-  void unlink(const To& target, From source) {
-    const auto found = sources_.find(target);
-    if (found == sources_.end()) return;
-    found->second.erase(source);
-    if (found->second.empty()) sources_.erase(found);
-  }
-
- private:
-  std::map<To, std::set<From>> sources_;
-  std::set<From> none_;  // a member, because statics are destroyed when a module is unloaded
-};
-
-/// Reverse references of the committed objects.
-struct Index {
-  Relation<ProvisioningHandle, KeyHandle> keys_of_session;
-  Relation<PinPolicyHandle, KeyHandle> keys_of_policy;
-  Relation<PinGroupHandle, KeyHandle> keys_of_group;
-  Relation<crypto::Sha256Digest, KeyHandle> keys_of_certificate;  ///< by fingerprint
-  Relation<ProvisioningHandle, PinPolicyHandle> pin_policies_of_session;
-  Relation<ProvisioningHandle, PukPolicyHandle> puk_policies_of_session;
-  Relation<PukPolicyHandle, PinPolicyHandle> pin_policies_of_puk;
-  Relation<PinPolicyHandle, PinGroupHandle> groups_of_policy;
-};
-
-template <class T>
-using Table = std::map<typename T::Handle, std::shared_ptr<const T>>;
-
-/// Every committed object of the store in memory; private keys stay in their records.
+/// The committed objects of a store: a row of each in memory, the objects themselves read when they are used and kept
+/// in bounded caches.
 ///
 /// Objects are immutable: a Change replaces them. So a pointer from find() is a snapshot that outlives later changes.
 class StoreState {
  public:
-  /// Reads everything the storage holds. Fails with storage, or with internal when records are malformed or contradict
-  /// one another.
+  /// Reads the directory. A store written before there was one gets it now. Fails with storage, or with internal when
+  /// records are malformed or rows contradict one another.
   static Result<std::unique_ptr<StoreState>> load(Storage& storage);
 
-  /// The object, or null.
+  /// The object, or null. Fails with storage, or with internal when its record is missing or contradicts its row.
   template <class T>
-  std::shared_ptr<const T> find(typename T::Handle handle) const {
-    const auto found = all<T>().find(handle);
-    return found == all<T>().end() ? nullptr : found->second;
+  Result<std::shared_ptr<const T>> find(typename T::Handle handle) const {
+    const typename T::Row* const row = find_row<T>(handle);
+    if (row == nullptr) return std::shared_ptr<const T>();
+    if (std::shared_ptr<const T> cached = cache<T>().find(handle); cached != nullptr) return cached;
+    return read<T>(handle, *row);
   }
+  /// An object that another one refers to.
   template <class T>
-  const Table<T>& all() const {
-    return std::get<Table<T>>(tables_);
+  Result<std::shared_ptr<const T>> get(typename T::Handle handle) const {
+    SKS_LET(std::shared_ptr<const T> object, find<T>(handle));
+    if (object == nullptr) return Error{Status::internal, "the store contradicts itself: an object is missing"};
+    return object;
   }
-  const Index& index() const { return index_; }
+
+  /// The row of an object, or null. Valid until the next commit.
+  template <class T>
+  const typename T::Row* find_row(typename T::Handle handle) const {
+    return directory_.table<T>().find(handle);
+  }
+  /// The object with the lowest handle above `previous`.
+  template <class T>
+  std::optional<typename T::Handle> next(typename T::Handle previous) const {
+    return directory_.table<T>().next(previous);
+  }
+  /// The objects that point to `target`, in ascending order. Valid until the next commit.
+  template <class Link>
+  typename Relation<Link>::Sources linked(const typename Relation<Link>::Target& target) const {
+    return directory_.linked<Link>(target);
+  }
+
+  const Directory& directory() const { return directory_; }
   const Counters& counters() const { return counters_; }
 
-  /// PKCS#8 of a committed key. Fails with storage, or with internal when the record is missing.
+  /// PKCS#8, or the symmetric key, of a committed key. Fails with storage, or with internal when the record is missing.
   Result<SecureBytes> key_material(KeyHandle key) const;
 
  private:
@@ -73,26 +61,32 @@ class StoreState {
   explicit StoreState(Storage& storage) : storage_(storage) {}
 
   template <class T>
-  static Result<void> load_table(Storage::Transaction& transaction, StoreState& state);
+  Result<std::shared_ptr<const T>> read(typename T::Handle handle, const typename T::Row& row) const;
   template <class T>
-  void replace(typename T::Handle handle, std::shared_ptr<const T> object);
-  void set_links(const Session& session, bool present);
-  void set_links(const KeyEntry& key, bool present);
-  void set_links(const PinPolicy& policy, bool present);
-  void set_links(const PukPolicy& policy, bool present);
-  void set_links(const PinGroup& group, bool present);
+  ObjectCache<T>& cache() const {
+    return std::get<ObjectCache<T>>(caches_);
+  }
+  Result<void> load_directory(Storage::Transaction& transaction);
+  Result<void> make_directory(Storage::Transaction& transaction);
 
   Storage& storage_;
   Counters counters_;
-  std::tuple<Table<Session>, Table<KeyEntry>, Table<PinPolicy>, Table<PukPolicy>, Table<PinGroup>> tables_;
-  Index index_;
+  Directory directory_;
+  mutable std::tuple<ObjectCache<Session>, ObjectCache<KeyEntry>, ObjectCache<PinPolicy>, ObjectCache<PukPolicy>,
+                     ObjectCache<PinGroup>, ObjectCache<Extension>>
+      caches_{kSmallCache, kKeyCache, kSmallCache, kSmallCache, kSmallCache, kSmallCache};
   /// Records of objects that are gone from memory while the storage would not let go of them. Every later commit tries
   /// again, so that an aborted session does not come back once the storage works.
   std::set<RecordId> overdue_erasures_;
+  /// Pages that still name those objects.
+  std::set<RecordId> overdue_pages_;
+
+  static constexpr std::size_t kKeyCache = 8 << 20;    // bytes of records
+  static constexpr std::size_t kSmallCache = 1 << 20;  // bytes of records
 };
 
-/// Fails with internal when objects refer to what is not there, or to what does not belong to them.
-Result<void> check_consistency(const StoreState& state, const std::set<KeyHandle>& key_material);
+/// Fails with internal when rows refer to what is not there, or to what does not belong to them.
+Result<void> check_consistency(const StoreState& state);
 
 /// Changes to the store, collected and then made all at once. Destroying a Change without commit() drops it.
 class Change {
@@ -111,17 +105,24 @@ class Change {
     return staged<T>().insert_or_assign(handle, std::move(object)).first->second.get();
   }
 
-  /// The object with the changes so far, to be changed further. It must exist.
+  /// The object with the changes so far, to be changed further. It must exist. Fails as StoreState::get().
   template <class T>
-  T& edit(typename T::Handle handle) {
+  Result<T*> edit(typename T::Handle handle) {
     const auto found = staged<T>().find(handle);
     if (found != staged<T>().end()) {
       SKS_CHECK(found->second != nullptr);
-      return *found->second;
+      return found->second.get();
     }
-    const std::shared_ptr<const T> committed = state_.find<T>(handle);
-    SKS_CHECK(committed != nullptr);
-    return *staged<T>().emplace(handle, std::make_shared<T>(*committed)).first->second;
+    SKS_LET(const std::shared_ptr<const T> committed, state_.get<T>(handle));
+    return staged<T>().emplace(handle, std::make_shared<T>(*committed)).first->second.get();
+  }
+
+  /// The object with the changes so far, or null.
+  template <class T>
+  Result<std::shared_ptr<const T>> find(typename T::Handle handle) {
+    const auto found = staged<T>().find(handle);
+    if (found != staged<T>().end()) return std::shared_ptr<const T>(found->second);
+    return state_.find<T>(handle);
   }
 
   template <class T>
@@ -129,19 +130,44 @@ class Change {
     staged<T>().insert_or_assign(handle, nullptr);
   }
 
-  /// How many of `handles` this change leaves in existence.
+  /// Gives `object` the handle `handle` in place of its own; whatever had that handle is replaced.
   template <class T>
-  std::size_t surviving(const std::set<typename T::Handle>& handles) {
-    std::size_t count = 0;
-    for (const auto handle : handles) {
-      const auto found = staged<T>().find(handle);
-      if (found == staged<T>().end() || found->second != nullptr) ++count;
-    }
-    return count;
+  void rename(T& object, typename T::Handle handle) {
+    const auto node = staged<T>().find(object.handle);
+    SKS_CHECK(node != staged<T>().end() && node->second.get() == &object);
+    std::shared_ptr<T> moved = node->second;
+    node->second = nullptr;
+    moved->handle = handle;
+    staged<T>().insert_or_assign(handle, std::move(moved));
   }
 
-  /// The private key (PKCS#8) that belongs to a key of this change.
-  void set_key_material(KeyHandle key, SecureBytes pkcs8) { material_.insert_or_assign(key, std::move(pkcs8)); }
+  /// The objects that point to `target` with the changes so far, in ascending order.
+  template <class Link>
+  std::vector<typename Relation<Link>::Source> linked(const typename Relation<Link>::Target& target) {
+    using Source = typename Link::Source;
+    std::set<typename Source::Handle> sources;
+    for (const auto handle : state_.linked<Link>(target)) sources.insert(handle);
+    for (const auto& [handle, object] : staged<Source>()) {
+      if (object != nullptr && Link::target(object->row()) == target)
+        sources.insert(handle);
+      else
+        sources.erase(handle);
+    }
+    return {sources.begin(), sources.end()};
+  }
+  /// Whether linked() has anything; takes no longer when there is much.
+  template <class Link>
+  bool any_linked(const typename Relation<Link>::Target& target) {
+    using Source = typename Link::Source;
+    for (const auto& [handle, object] : staged<Source>())
+      if (object != nullptr && Link::target(object->row()) == target) return true;
+    for (const auto handle : state_.linked<Link>(target))
+      if (!staged<Source>().contains(handle)) return true;
+    return false;
+  }
+
+  /// The private key (PKCS#8) or symmetric key that belongs to a key of this change.
+  void set_key_material(KeyHandle key, SecureBytes material) { material_.insert_or_assign(key, std::move(material)); }
 
   /// Makes the changes durable, then visible. After a failure with storage nothing is changed.
   Result<void> commit();
@@ -164,11 +190,19 @@ class Change {
     std::apply([&](auto&... table) { (visit(table), ...); }, staged_);
   }
   Result<void> write();
+  template <class T>
+  Result<void> write_objects(Storage::Transaction& transaction, const Staged<T>& table);
+  template <class T>
+  Result<void> write_pages(Storage::Transaction& transaction, const Staged<T>& table);
   void publish();
+  void remember_leftovers();
 
   StoreState& state_;
-  std::tuple<Staged<Session>, Staged<KeyEntry>, Staged<PinPolicy>, Staged<PukPolicy>, Staged<PinGroup>> staged_;
+  std::tuple<Staged<Session>, Staged<KeyEntry>, Staged<PinPolicy>, Staged<PukPolicy>, Staged<PinGroup>,
+             Staged<Extension>>
+      staged_;
   std::map<KeyHandle, SecureBytes> material_;
+  std::map<RecordId, std::size_t> sizes_;  // of the written objects
   bool handles_allocated_ = false;
 };
 
@@ -191,6 +225,10 @@ inline std::uint32_t& Change::next_handle<PukPolicy>(Counters& counters) {
 template <>
 inline std::uint32_t& Change::next_handle<PinGroup>(Counters& counters) {
   return counters.pin_group;
+}
+template <>
+inline std::uint32_t& Change::next_handle<Extension>(Counters& counters) {
+  return counters.extension;
 }
 
 }  // namespace sks::engine
