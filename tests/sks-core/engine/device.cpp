@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#ifdef SKS_TEST_REMOTE
+#include "sks-core/wire/client.h"
+#endif
+
 namespace sks::test {
 
 class MoodyStorage::MoodyTransaction final : public Storage::Transaction {
@@ -37,6 +41,10 @@ void Device::restart() {
   REQUIRE_MESSAGE(static_cast<bool>(opened), opened.error().detail);
   real_engine = std::move(opened).value();
   engine = real_engine.get();
+#ifdef SKS_TEST_REMOTE
+  remote = std::make_unique<wire::RemoteKeyStore>(std::make_unique<wire::LocalChannel>(*real_engine));
+  engine = remote.get();
+#endif
 }
 
 SecureBytes secret(std::string_view text) { return SecureBytes::copy_of(as_bytes(text)); }

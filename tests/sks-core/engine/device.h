@@ -56,7 +56,8 @@ struct Device {
   FixedDevicePin device_pin;
   EngineConfig config;
   std::unique_ptr<Engine> real_engine;
-  /// What tests talk to: the engine itself, or in the program engine_remote_test a byte stream that ends at it.
+  std::unique_ptr<SecureKeyStore> remote;  ///< in the program engine_remote_test: a byte stream to the engine
+  /// What tests talk to: `remote` if there is one, otherwise the engine itself.
   SecureKeyStore* engine = nullptr;
 };
 
