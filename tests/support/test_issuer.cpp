@@ -150,7 +150,33 @@ Result<void> TestIssuer::set_certificate_path(const CreatedKey& key, const std::
   ByteWriter data;
   data.array(key.public_key).text(id);
   for (const Bytes& certificate : path) data.array(certificate);
-  return store_->set_certificate_path(key.handle, path, take_mac("setCertificatePath", data.view()));
+  SKS_TRY(store_->set_certificate_path(key.handle, path, take_mac("setCertificatePath", data.view())));
+  end_entities_[key.handle] = path.front();
+  return {};
+}
+
+Bytes TestIssuer::import_mac(std::string_view method, KeyHandle key, ByteView encrypted_key) {
+  ByteWriter data;
+  data.array(end_entity(key)).array(encrypted_key);
+  return take_mac(method, data.view());
+}
+
+Result<void> TestIssuer::import_symmetric_key(KeyHandle key, ByteView encrypted_key, Bytes mac) {
+  if (mac.empty()) mac = import_mac("importSymmetricKey", key, encrypted_key);
+  return store_->import_symmetric_key(key, encrypted_key, mac);
+}
+
+Result<void> TestIssuer::import_private_key(KeyHandle key, ByteView encrypted_key, Bytes mac) {
+  if (mac.empty()) mac = import_mac("importPrivateKey", key, encrypted_key);
+  return store_->import_private_key(key, encrypted_key, mac);
+}
+
+Result<void> TestIssuer::add_extension(KeyHandle key, ExtensionRequest extension) {
+  ByteWriter data;
+  data.array(end_entity(key)).text(extension.type).u8(extension.sub_type).text(extension.qualifier);
+  data.blob(extension.data);
+  if (extension.mac.empty()) extension.mac = take_mac("addExtension", data.view());
+  return store_->add_extension(key, extension);
 }
 
 Result<void> TestIssuer::close(ByteView nonce) {

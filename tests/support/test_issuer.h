@@ -50,6 +50,10 @@ class TestIssuer {
   /// Checks the attestation of the new key.
   Result<CreatedKey> create_key_entry(KeyEntryRequest key);
   Result<void> set_certificate_path(const CreatedKey& key, const std::string& id, const std::vector<Bytes>& path);
+  /// For keys whose certificate path this issuer has set. `mac` empty: the right one.
+  Result<void> import_symmetric_key(KeyHandle key, ByteView encrypted_key, Bytes mac = {});
+  Result<void> import_private_key(KeyHandle key, ByteView encrypted_key, Bytes mac = {});
+  Result<void> add_extension(KeyHandle key, ExtensionRequest extension);
   /// Checks the close attestation.
   Result<void> close(ByteView nonce);
   Result<void> close();
@@ -59,6 +63,8 @@ class TestIssuer {
 
   Bytes encrypt(ByteView plaintext) const;
   SecureBytes encrypted_pin(std::string_view pin) const;
+  /// The end-entity certificate of a key, as it enters MACs; empty when this issuer has set none.
+  const Bytes& end_entity(KeyHandle key) { return end_entities_[key]; }
   /// The MAC that the next call must carry, without making it.
   Bytes mac(std::string_view method, ByteView data) const;
 
@@ -74,6 +80,7 @@ class TestIssuer {
   Bytes device_id() const;
   Bytes names() const;
   Bytes take_mac(std::string_view method, ByteView data);
+  Bytes import_mac(std::string_view method, KeyHandle key, ByteView encrypted_key);
 
   SecureKeyStore* store_;
   crypto::PrivateKey ephemeral_;
@@ -87,6 +94,7 @@ class TestIssuer {
     bool user_defined;
   };
   std::map<PinPolicyHandle, KnownPolicy> pin_policies_;
+  std::map<KeyHandle, Bytes> end_entities_;
 };
 
 }  // namespace sks::test
