@@ -2,13 +2,12 @@
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <utility>
 
 #include "sks-core/base/clock.h"
 #include "sks-core/base/random.h"
 #include "sks-core/engine/key_source.h"
-#include "sks-core/engine/storage.h"
+#include "sks-core/engine/memory_storage.h"
 
 /// The inputs from the world, under a test's control.
 namespace sks::test {
@@ -56,63 +55,54 @@ class ScriptedKeySource final : public KeySource {
   mutable std::deque<crypto::PrivateKey> script_;
 };
 
-/// Storage in memory. Can be told to fail its n-th operation from now on, as a full disk would.
+/// The storage in memory of the product. Can be told to fail its n-th operation from now on, as a full disk would.
 class InMemoryStorage final : public Storage {
  public:
   Result<std::unique_ptr<Transaction>> begin() override;
   /// Fails the n-th (1 = next) put, erase or commit with storage; 0 = never.
   void fail_after(int n) { countdown_ = n; }
-  std::size_t record_count() const { return records_.size(); }
+  std::size_t record_count() const { return records_.record_count(); }
   std::size_t commit_count() const { return commits_; }
 
  private:
-  class MemoryTransaction;
+  class FailingTransaction;
   bool fails() { return countdown_ > 0 && --countdown_ == 0; }
 
-  std::map<RecordId, SecureBytes> records_;
+  MemoryStorage records_;
   int countdown_ = 0;
   std::size_t commits_ = 0;
 };
 
-class InMemoryStorage::MemoryTransaction final : public Storage::Transaction {
+class InMemoryStorage::FailingTransaction final : public Storage::Transaction {
  public:
-  explicit MemoryTransaction(InMemoryStorage& storage) : storage_(storage) {
-    for (const auto& [id, value] : storage.records_) records_.emplace(id, SecureBytes::copy_of(value.view()));
-  }
-  Result<std::optional<SecureBytes>> get(RecordId id) override {
-    const auto found = records_.find(id);
-    if (found == records_.end()) return std::optional<SecureBytes>();
-    return std::optional(SecureBytes::copy_of(found->second.view()));
-  }
+  FailingTransaction(InMemoryStorage& storage, std::unique_ptr<Transaction> inner)
+      : storage_(storage), inner_(std::move(inner)) {}
+  Result<std::optional<SecureBytes>> get(RecordId id) override { return inner_->get(id); }
   Result<void> put(RecordId id, ByteView value) override {
     if (storage_.fails()) return Error{Status::storage, "no space left"};
-    records_.insert_or_assign(id, SecureBytes::copy_of(value));
-    return {};
+    return inner_->put(id, value);
   }
   Result<void> erase(RecordId id) override {
     if (storage_.fails()) return Error{Status::storage, "no space left"};
-    records_.erase(id);
-    return {};
+    return inner_->erase(id);
   }
   Result<void> scan(RecordKind kind, const std::function<Result<void>(std::uint32_t, ByteView)>& visit) override {
-    for (const auto& [id, value] : records_)
-      if (id.kind == kind) SKS_TRY(visit(id.handle, value.view()));
-    return {};
+    return inner_->scan(kind, visit);
   }
   Result<void> commit() override {
     if (storage_.fails()) return Error{Status::storage, "no space left"};
-    storage_.records_ = std::move(records_);
     ++storage_.commits_;
-    return {};
+    return inner_->commit();
   }
 
  private:
   InMemoryStorage& storage_;
-  std::map<RecordId, SecureBytes> records_;
+  std::unique_ptr<Transaction> inner_;
 };
 
 inline Result<std::unique_ptr<Storage::Transaction>> InMemoryStorage::begin() {
-  return std::unique_ptr<Transaction>(std::make_unique<MemoryTransaction>(*this));
+  SKS_LET(std::unique_ptr<Transaction> inner, records_.begin());
+  return std::unique_ptr<Transaction>(std::make_unique<FailingTransaction>(*this, std::move(inner)));
 }
 
 }  // namespace sks::test
