@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
+#include <string>
+
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/mac.h"
 #include "tests/support/vectors.h"
@@ -19,6 +22,18 @@ TEST_CASE("hmac_sha256: RFC 4231") {
     CHECK(hmac_sha256({all.first(key.size() / 2), all.subspan(key.size() / 2)}, block.hex("Msg")) == mac);
     block.text("Source");
   }
+}
+
+TEST_CASE("hmac: RFC 2202, RFC 4231 and the specification's value") {
+  const std::map<std::string, HashId> hashes{
+      {"sha1", HashId::sha1}, {"sha256", HashId::sha256}, {"sha384", HashId::sha384}, {"sha512", HashId::sha512}};
+  for (const test::VectorBlock& block : test::read_vectors("crypto/hmac.vec")) {
+    const std::string source = block.text("Source");
+    CAPTURE(source);
+    CHECK(to_hex(hmac(hashes.at(block.text("Hash")), block.hex("Key"), block.hex("Msg"))) == block.text("Mac"));
+  }
+  // An empty key counts as a block of zero bytes, and so does one of them.
+  CHECK(hmac(HashId::sha384, {}, as_bytes("x")) == hmac(HashId::sha384, Bytes(1), as_bytes("x")));
 }
 
 TEST_CASE("hkdf_sha256: RFC 5869") {
@@ -58,6 +73,36 @@ TEST_CASE("aes_256_gcm: known values, and any flipped bit is refused") {
     CHECK_FALSE(aes_256_gcm_open(key, nonce, as_bytes("other"), sealed));
     CHECK_FALSE(aes_256_gcm_open(key, nonce, associated, ByteView(sealed).first(kGcmTag - 1)));
     block.text("Source");
+  }
+}
+
+TEST_CASE("aes_cbc and aes_ecb: SP 800-38A with every key length") {
+  for (const test::VectorBlock& block : test::read_vectors("crypto/aes.vec")) {
+    const std::string source = block.text("Source");
+    CAPTURE(source);
+    const Bytes key = block.hex("Key");
+    const Bytes iv = block.hex("Iv");
+    const Bytes plaintext = block.hex("Plaintext");
+    const Bytes cbc = block.hex("Cbc");
+    const Bytes padded = concat({cbc, block.hex("Last")});
+    CHECK(aes_cbc_encrypt(key, iv, plaintext) == padded);
+    CHECK(equal(aes_cbc_decrypt(key, iv, padded).value().view(), plaintext));
+    CHECK_FALSE(aes_cbc_decrypt(key, iv, cbc));  // the plaintext is no padding
+    CHECK(to_hex(aes_ecb_encrypt(key, plaintext).view()) == block.text("Ecb"));
+    CHECK(equal(aes_ecb_decrypt(key, block.hex("Ecb")).view(), plaintext));
+    CHECK(aes_ecb_encrypt(key, {}).empty());
+    CHECK(aes_ecb_decrypt(key, {}).empty());
+  }
+}
+
+TEST_CASE("aes_cbc: every length of plaintext comes back, one block of padding at most") {
+  const Bytes key(24, 0x5A);
+  const Bytes iv(16, 0xA5);
+  for (std::size_t size = 0; size <= 48; ++size) {
+    const Bytes plaintext(size, static_cast<std::uint8_t>(size));
+    const Bytes ciphertext = aes_cbc_encrypt(key, iv, plaintext);
+    CHECK(ciphertext.size() == (size / 16 + 1) * 16);
+    CHECK(equal(aes_cbc_decrypt(key, iv, ciphertext).value().view(), plaintext));
   }
 }
 
