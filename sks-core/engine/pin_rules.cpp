@@ -43,4 +43,15 @@ Result<std::shared_ptr<const PinGroup>> find_group(const StoreState& state, cons
   return own;
 }
 
+Result<void> check_new_pin(const StoreState& state, const PinPolicy& policy, const PinGroup& group, ByteView pin) {
+  SKS_TRY(check_pin_value(policy, pin));
+  if (policy.grouping == Grouping::none) return {};
+  for (const PinGroupHandle handle : state.linked<GroupsOfPolicy>(policy.handle)) {
+    SKS_LET(const std::shared_ptr<const PinGroup> other, state.get<PinGroup>(handle));
+    const bool equal = equal_constant_time(pin, other->value->view());
+    if (equal && !must_equal(*other, group.group_class)) return refused("PIN violates grouping");
+  }
+  return {};
+}
+
 }  // namespace sks::engine

@@ -18,4 +18,7 @@ std::uint8_t group_class(Grouping grouping, AppUsage usage);
 Result<std::shared_ptr<const PinGroup>> find_group(const StoreState& state, const PinPolicy& policy, AppUsage usage,
                                                    ByteView pin);
 
+/// The rules for the PIN that changePin or setPin gives to `group`: chapters 5.3 and 5.5. Fails with option.
+Result<void> check_new_pin(const StoreState& state, const PinPolicy& policy, const PinGroup& group, ByteView pin);
+
 }  // namespace sks::engine

@@ -1,12 +1,14 @@
 #include "sks-core/engine/core.h"
 #include "sks-core/engine/lifetime.h"
+#include "sks-core/engine/suspension.h"
 
-/// Deleting and exporting keys: sks-api.md 4.22.
+/// deleteKey and exportKey: sks-api.md 4.22.
 namespace sks {
 namespace engine {
 namespace {
 
-Result<void> check_protection(const Core& core, const KeyEntry& key, Protection protection, ByteView authorization) {
+Result<void> check_protection(Core& core, const KeyEntry& key, Protection protection, ByteView authorization,
+                              std::string_view deed) {
   switch (protection) {
     case Protection::none:
       if (!authorization.empty())
@@ -17,9 +19,24 @@ Result<void> check_protection(const Core& core, const KeyEntry& key, Protection 
     case Protection::puk:
       return verify_puk(core.authorization(), key, authorization);
     case Protection::forbidden:
-      return Error{Status::not_allowed, "Key " + std::to_string(key.handle.value) + " must not be deleted"};
+      return Error{Status::not_allowed,
+                   "Key " + std::to_string(key.handle.value) + " must not be " + std::string(deed)};
   }
   SKS_CHECK(false);
+}
+
+// Durable before the key leaves.
+Result<void> mark_exported(Core& core, const KeyEntry& key) {
+  if ((key.key_backup & kExported) != 0) return {};
+  Change change(*core.state);
+  SKS_LET(KeyEntry* const entry, change.edit<KeyEntry>(key.handle));
+  entry->key_backup |= kExported;
+  return change.commit();
+}
+
+Result<SecureBytes> encode(const KeyMaterial& material) {
+  if (const auto* const private_key = std::get_if<crypto::PrivateKey>(&material)) return private_key->to_pkcs8();
+  return SecureBytes::copy_of(std::get<SecureBytes>(material).view());
 }
 
 }  // namespace
@@ -30,7 +47,7 @@ Result<void> Engine::delete_key(KeyHandle handle, const SecureBytes& authorizati
   SKS_TRY(engine::check_decodable({authorization.view()}, {}));
   const std::lock_guard lock(core.mutex);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
-  SKS_TRY(engine::check_protection(core, *key, key->delete_protection, authorization.view()));
+  SKS_TRY(engine::check_protection(core, *key, key->delete_protection, authorization.view(), "deleted"));
   engine::Change change(*core.state);
   SKS_TRY(engine::erase_key(change, handle));
   SKS_TRY(change.commit());
@@ -38,8 +55,17 @@ Result<void> Engine::delete_key(KeyHandle handle, const SecureBytes& authorizati
   return {};
 }
 
-Result<SecureBytes> Engine::export_key(KeyHandle, const SecureBytes&) {
-  return Error{Status::not_allowed, "not offered by this store"};
+Result<SecureBytes> Engine::export_key(KeyHandle handle, const SecureBytes& authorization) {
+  engine::Core& core = impl_->core;
+  SKS_TRY(engine::check_decodable({authorization.view()}, {}));
+  const std::lock_guard lock(core.mutex);
+  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
+  SKS_TRY(engine::check_active(*key));
+  SKS_TRY(engine::check_protection(core, *key, key->export_protection, authorization.view(), "exported"));
+  SKS_LET(const engine::SharedKeyMaterial material, core.key_material(*key));
+  SKS_LET(SecureBytes exported, engine::encode(*material));
+  SKS_TRY(engine::mark_exported(core, *key));
+  return exported;
 }
 
 }  // namespace sks
