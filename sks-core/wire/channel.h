@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "sks-core/engine/secure_key_store.h"
 
 namespace sks::wire {

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "sks-core/base/bytes.h"
+#include "sks-core/wire/address.h"
+
+/// Frames over sockets, for both ends. Failures are external: there is no telling how far the peer got.
+namespace sks::wire {
+
+/// Owns a file descriptor.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~Descriptor();
+
+  int number() const { return number_; }
+  explicit operator bool() const { return number_ >= 0; }
+  void close() { Descriptor closed = std::move(*this); }
+
+ private:
+  int number_ = -1;
+};
+
+/// How long to wait, and the descriptor that ends all waiting once it is readable.
+struct Patience {
+  std::optional<std::chrono::steady_clock::time_point> until;
+  int stop = -1;
+};
+
+Patience patience_for(std::chrono::milliseconds time, int stop = -1);
+
+/// Waits for poll's `events`.
+Result<void> wait_for(int socket, short events, const Patience& patience);
+
+/// The body of the next frame. Memory grows with the bytes that arrive, not with the length that is announced.
+Result<SecureBytes> receive_frame(int socket, const Patience& patience);
+
+/// A body of 1 .. kMaxBodySize bytes. A peer that is gone is an error and never a signal.
+Result<void> send_frame(int socket, ByteView body, const Patience& patience);
+
+/// A connection to a server. Fails with not_available.
+Result<Descriptor> connect(const Address& address, std::chrono::milliseconds timeout);
+
+/// Whether the process at the other end of a Unix socket belongs to our user. Root is nobody special: it gets at
+/// everything anyhow, but not by accident.
+bool is_of_our_user(int socket);
+
+/// A new socket for an address. `flags` as in socket().
+Result<Descriptor> make_socket(const Address& address, int flags = 0);
+
+/// As the system calls, with 0 or the number of the error.
+int bind_socket(int socket, const Address& address);
+int connect_socket(int socket, const Address& address);
+
+/// Answers at once: no small frame waits for another one.
+void send_without_delay(int socket);
+
+/// "WHAT: what the system says".
+Error system_error(Status status, const std::string& what, int number);
+
+}  // namespace sks::wire
