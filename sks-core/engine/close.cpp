@@ -1,8 +1,9 @@
 #include <algorithm>
+#include <set>
 
 #include "sks-core/base/byte_writer.h"
 #include "sks-core/engine/algorithm_rules.h"
-#include "sks-core/engine/core.h"
+#include "sks-core/engine/post_operations.h"
 #include "sks-core/engine/session_crypto.h"
 
 /// closeProvisioningSession: sks-api.md 4.3. Every check comes before the first modification.
@@ -31,10 +32,19 @@ Result<void> check_key_pair(const KeyEntry& key) {
   return {};
 }
 
+// Keys that this close replaces or deletes, so that their certificates are free for new keys.
+std::set<KeyHandle> vanishing_keys(const Session& session) {
+  std::set<KeyHandle> vanishing;
+  for (const PostOperation& operation : session.post_operations)
+    if (operation.action == PostAction::update || operation.action == PostAction::delete_key)
+      vanishing.insert(operation.target);
+  return vanishing;
+}
+
 // Step 5d.
-Result<void> check_unique(const StoreState& state, const KeyEntry& key) {
+Result<void> check_unique(const StoreState& state, const KeyEntry& key, const std::set<KeyHandle>& vanishing) {
   for (const KeyHandle handle : state.linked<KeysOfCertificate>(key.row().certificate)) {
-    if (handle == key.handle) continue;
+    if (handle == key.handle || vanishing.contains(handle)) continue;
     SKS_LET(const std::shared_ptr<const KeyEntry> other, state.get<KeyEntry>(handle));
     if (other->certificate_path.front() == key.certificate_path.front())
       return Error{Status::option, "Certificate already in use: " + key.id};
@@ -43,22 +53,23 @@ Result<void> check_unique(const StoreState& state, const KeyEntry& key) {
 }
 
 // Step 5.
-Result<void> check_key(const StoreState& state, const KeyEntry& key) {
+Result<void> check_key(const StoreState& state, const KeyEntry& key, const std::set<KeyHandle>& vanishing) {
   if (!key.has_certificate()) return Error{Status::option, "Certificate path missing: " + key.id};
   SKS_TRY(check_key_pair(key));
-  SKS_TRY(check_unique(state, key));
+  SKS_TRY(check_unique(state, key, vanishing));
   return check_endorsed_fit(key);
 }
 
 // Step 9. The session key is of no use any more and leaves the record.
 void settle(SessionCall& call) {
-  if (call.core.state->linked<KeysOfSession>(call.session.handle).empty()) {
+  if (!call.change.any_linked<KeysOfSession>(call.session.handle)) {
     call.change.erase<Session>(call.session.handle);
     return;
   }
   call.session.state = SessionState::closed;
   call.session.session_key.reset();
   call.session.name_space.clear();
+  call.session.post_operations.clear();
   call.session.mac_sequence_counter = 0;
   call.session.remaining_ops = 0;
 }
@@ -75,10 +86,13 @@ Result<Bytes> close(SessionCall& call, ByteView nonce, ByteView mac) {
   attested.array(nonce);
   SKS_LET(Bytes attestation, next_attestation(session, attested.view()));
   SKS_TRY(check_references(session));
+  const std::set<KeyHandle> vanishing = vanishing_keys(session);
   for (const KeyHandle handle : state.linked<KeysOfSession>(session.handle)) {
     SKS_LET(const std::shared_ptr<const KeyEntry> key, state.get<KeyEntry>(handle));
-    SKS_TRY(check_key(state, *key));
+    SKS_TRY(check_key(state, *key, vanishing));
   }
+  SKS_TRY(check_targets(state, session));
+  SKS_TRY(perform_operations(call));
   settle(call);
   return attestation;
 }
@@ -88,9 +102,16 @@ Result<Bytes> close(SessionCall& call, ByteView nonce, ByteView mac) {
 
 Result<Bytes> Engine::close_provisioning_session(ProvisioningHandle session, ByteView nonce, ByteView mac) {
   SKS_TRY(engine::check_decodable({nonce, mac}, {}));
-  const std::lock_guard lock(impl_->core.mutex);
-  return impl_->core.in_open_session(session,
-                                     [&](engine::SessionCall& call) { return engine::close(call, nonce, mac); });
+  engine::Core& core = impl_->core;
+  const std::lock_guard lock(core.mutex);
+  std::set<KeyHandle> vanished;
+  Result<Bytes> attestation = core.in_open_session(session, [&](engine::SessionCall& call) {
+    vanished = engine::vanishing_keys(call.session);
+    return engine::close(call, nonce, mac);
+  });
+  if (!attestation) return attestation;
+  for (const KeyHandle key : vanished) core.key_cache.erase(key);
+  return attestation;
 }
 
 }  // namespace sks

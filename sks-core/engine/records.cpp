@@ -114,7 +114,10 @@ SecureBytes Session::encode() const {
   for (const auto& [id, referenced] : name_space) out.text(id).boolean(referenced);
   out.u32(static_cast<std::uint32_t>(post_operations.size()));
   for (const PostOperation& operation : post_operations)
-    out.u8(byte_of(operation.action)).u32(operation.target.value).u32(operation.new_key.value);
+    out.u8(byte_of(operation.action))
+        .u32(operation.target.value)
+        .u32(operation.new_key.value)
+        .array(operation.target_identity);
   const ByteView secret = secret_of(session_key);
   out.u16(static_cast<std::uint16_t>(secret.size()));
   return end_record(out, secret);
@@ -143,8 +146,13 @@ Result<Session> Session::decode(Handle handle, ByteView record) {
   const std::uint32_t operations = in.version() >= 2 ? in.u32() : 0;
   for (std::uint32_t i = 0; i < operations && !in.failed(); ++i) {
     const auto action = static_cast<PostAction>(in.at_most(kLastPostAction));
-    const KeyHandle target{in.u32()};
-    session.post_operations.push_back({action, target, KeyHandle{in.u32()}});
+    PostOperation operation{action, KeyHandle{in.u32()}, {}, {}};
+    operation.new_key = KeyHandle{in.u32()};
+    const ByteView identity = in.array();
+    in.require(identity.size() == operation.target_identity.size());
+    if (identity.size() == operation.target_identity.size())
+      std::ranges::copy(identity, operation.target_identity.begin());
+    session.post_operations.push_back(operation);
   }
   const ByteView secret = in.array();
   if (!secret.empty()) session.session_key = share(SecureBytes::copy_of(secret));

@@ -56,7 +56,8 @@ enum class PostAction : std::uint8_t { delete_key, unlock, update, clone, activa
 struct PostOperation {
   PostAction action = PostAction::delete_key;
   KeyHandle target;
-  KeyHandle new_key;  ///< update and clone
+  KeyHandle new_key;                       ///< update and clone
+  crypto::Sha256Digest target_identity{};  ///< of the key that the issuer meant; handles can change their keys
 };
 
 struct Session {

@@ -77,6 +77,11 @@ Result<SecureBytes> next_decryption(Session& session, ByteView encrypted) {
   return decrypt_parameter(session.session_key->view(), encrypted);
 }
 
+Result<crypto::Sha256Digest> next_target_reference(Session& session, ByteView device_id, ByteView certificate) {
+  SKS_TRY(take_op(session));
+  return crypto::hmac_sha256({session.session_key->view(), device_id}, certificate);
+}
+
 Result<void> compare_mac(const crypto::Sha256Digest& expected, ByteView received, std::string_view method) {
   if (!equal_constant_time(expected, received)) return Error{Status::mac, "MAC mismatch in " + std::string(method)};
   return {};

@@ -34,6 +34,8 @@ Result<crypto::Sha256Digest> next_mac(Session& session, std::string_view method,
 /// Chapter 3.5.
 Result<Bytes> next_attestation(Session& session, ByteView data);
 Result<SecureBytes> next_decryption(Session& session, ByteView encrypted);
+/// H of chapter 3.6 for the key of `certificate`. Leaves macSequenceCounter alone.
+Result<crypto::Sha256Digest> next_target_reference(Session& session, ByteView device_id, ByteView certificate);
 
 /// Fails with mac.
 Result<void> compare_mac(const crypto::Sha256Digest& expected, ByteView received, std::string_view method);
