@@ -75,9 +75,32 @@ class RowChecks {
     findings_.require(state_.find_row<KeyEntry>(extension.key) != nullptr, "every extension has a key");
   }
 
+  /// Reads a session that is still being provisioned, with everything in it.
+  Result<void> check_open_session(ProvisioningHandle handle) {
+    SKS_LET(const auto session, state_.get<Session>(handle));
+    for (const KeyHandle key : state_.linked<KeysOfSession>(handle)) {
+      SKS_LET(const auto entry, state_.get<KeyEntry>(key));
+      check_name(*session, entry->id);
+    }
+    for (const PukPolicyHandle puk : state_.linked<PukPoliciesOfSession>(handle)) {
+      SKS_LET(const auto policy, state_.get<PukPolicy>(puk));
+      check_name(*session, policy->id);
+    }
+    for (const PinPolicyHandle pin : state_.linked<PinPoliciesOfSession>(handle)) {
+      SKS_LET(const auto policy, state_.get<PinPolicy>(pin));
+      check_name(*session, policy->id);
+      for (const PinGroupHandle group : state_.linked<GroupsOfPolicy>(pin)) SKS_TRY(state_.get<PinGroup>(group));
+    }
+    return {};
+  }
+
   Result<void> result() const { return findings_.result(); }
 
  private:
+  void check_name(const Session& session, const std::string& id) {
+    findings_.require(session.name_space.contains(id), "an open session knows the ids of its objects");
+  }
+
   const StoreState& state_;
   Findings findings_;
 };
@@ -96,6 +119,12 @@ Result<void> check_consistency(const StoreState& state) {
   state.directory().for_each_table([&](const auto& table) {
     table.for_each([&](const auto& handle, const auto& row) { checks.check(handle, row); });
   });
+  SKS_TRY(checks.result());
+  Result<void> sound;
+  state.directory().table<Session>().for_each([&](ProvisioningHandle handle, const Session::Row& session) {
+    if (sound && session.open) sound = checks.check_open_session(handle);
+  });
+  SKS_TRY(std::move(sound));
   return checks.result();
 }
 

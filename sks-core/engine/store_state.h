@@ -66,6 +66,7 @@ class StoreState {
   ObjectCache<T>& cache() const {
     return std::get<ObjectCache<T>>(caches_);
   }
+  Result<std::optional<SecureBytes>> read_record(RecordId id) const;
   Result<void> load_directory(Storage::Transaction& transaction);
   Result<void> make_directory(Storage::Transaction& transaction);
 
@@ -80,12 +81,16 @@ class StoreState {
   std::set<RecordId> overdue_erasures_;
   /// Pages that still name those objects.
   std::set<RecordId> overdue_pages_;
+  /// Records that a failed commit would have replaced or erased, as they were. The storage may have done so in spite of
+  /// the failure that it reported: until the next commit these are what holds.
+  std::map<RecordId, SecureBytes> overdue_records_;
 
   static constexpr std::size_t kKeyCache = 8 << 20;    // bytes of records
   static constexpr std::size_t kSmallCache = 1 << 20;  // bytes of records
 };
 
-/// Fails with internal when rows refer to what is not there, or to what does not belong to them.
+/// Fails with internal when rows refer to what is not there, or to what does not belong to them, or when the objects of
+/// an open session cannot be read.
 Result<void> check_consistency(const StoreState& state);
 
 /// Changes to the store, collected and then made all at once. Destroying a Change without commit() drops it.
@@ -189,7 +194,16 @@ class Change {
   void for_each_staged(Visitor visit) {
     std::apply([&](auto&... table) { (visit(table), ...); }, staged_);
   }
+  template <class T>
+  using Replaced = std::map<typename T::Handle, std::shared_ptr<const T>>;
+  template <class T>
+  Replaced<T>& replaced() {
+    return std::get<Replaced<T>>(replaced_);
+  }
+  void keep_replaced();
+  Result<void> commit_replacing();
   Result<void> write();
+  Result<void> write_overdue(Storage::Transaction& transaction);
   template <class T>
   Result<void> write_objects(Storage::Transaction& transaction, const Staged<T>& table);
   template <class T>
@@ -202,6 +216,11 @@ class Change {
              Staged<Extension>>
       staged_;
   std::map<KeyHandle, SecureBytes> material_;
+  // What commit() is about to replace or erase.
+  std::tuple<Replaced<Session>, Replaced<KeyEntry>, Replaced<PinPolicy>, Replaced<PukPolicy>, Replaced<PinGroup>,
+             Replaced<Extension>>
+      replaced_;
+  std::map<KeyHandle, SecureBytes> replaced_material_;
   std::map<RecordId, std::size_t> sizes_;  // of the written objects
   bool handles_allocated_ = false;
 };

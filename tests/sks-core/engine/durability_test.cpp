@@ -12,7 +12,7 @@ namespace {
 std::map<RecordId, Bytes> read_all(Storage& storage) {
   std::map<RecordId, Bytes> records;
   const auto transaction = storage.begin().value();
-  for (std::uint8_t kind = 1; kind <= 7; ++kind) {
+  for (std::uint8_t kind = 1; kind <= 9; ++kind) {
     const auto visited =
         transaction->scan(static_cast<RecordKind>(kind), [&](std::uint32_t handle, ByteView value) -> Result<void> {
           records[{static_cast<RecordKind>(kind), handle}] = to_bytes(value);
@@ -23,6 +23,26 @@ std::map<RecordId, Bytes> read_all(Storage& storage) {
   return records;
 }
 
+// What the first of all look-ups fails with.
+std::optional<Status> first_failure(SecureKeyStore& store) {
+  for (const SessionState state : {SessionState::open, SessionState::closed}) {
+    ProvisioningHandle session;
+    for (;;) {
+      const auto next = store.enumerate_provisioning_sessions(session, state);
+      if (!next) return status_of(next);
+      if (!*next) break;
+      session = (*next)->handle;
+    }
+  }
+  for (const KeyHandle key : all_keys(store)) {
+    if (const auto failure = status_of(store.get_key_attributes(key)); failure) return failure;
+    if (const auto failure = status_of(store.get_key_protection_info(key)); failure) return failure;
+    if (const auto failure = try_to_sign(store, key, with_pin("1234")); failure) return failure;
+  }
+  return std::nullopt;
+}
+
+// Opens a store with these records and uses everything in it.
 std::optional<Status> try_to_open(const std::map<RecordId, Bytes>& records, const Device& device) {
   InMemoryStorage storage;
   {
@@ -30,7 +50,8 @@ std::optional<Status> try_to_open(const std::map<RecordId, Bytes>& records, cons
     for (const auto& [id, value] : records) REQUIRE(transaction->put(id, value));
     REQUIRE(transaction->commit());
   }
-  return status_of(Engine::open({storage, device.identity, device.keys, device.random, device.clock}));
+  const auto engine = Engine::open({storage, device.identity, device.keys, device.random, device.clock});
+  return engine ? first_failure(*engine.value()) : status_of(engine);
 }
 
 // One closed session with a PIN key, one open session with everything.
@@ -144,7 +165,7 @@ TEST_CASE("Engine: the session key leaves the store at close") {
   CHECK_FALSE(holds_key());
 }
 
-TEST_CASE("Engine::open: every record is needed") {
+TEST_CASE("Engine: every record is needed") {
   Device device;
   fill(device);
   const std::map<RecordId, Bytes> sound = read_all(device.storage);
@@ -154,13 +175,15 @@ TEST_CASE("Engine::open: every record is needed") {
     const RecordId id = record.first;
     CAPTURE(static_cast<int>(id.kind));
     CAPTURE(id.handle);
+    // The key of an open session is read when the session is closed.
+    if (id == RecordId{RecordKind::key_material, 2}) continue;
     std::map<RecordId, Bytes> damaged = sound;
     damaged.erase(id);
     CHECK(try_to_open(damaged, device) == Status::internal);
   }
 }
 
-TEST_CASE("Engine::open: a record under another handle is refused") {
+TEST_CASE("Engine: a record under another handle is refused") {
   Device device;
   fill(device);
   const std::map<RecordId, Bytes> sound = read_all(device.storage);
@@ -168,6 +191,8 @@ TEST_CASE("Engine::open: a record under another handle is refused") {
     const RecordId id = record.first;
     const Bytes& value = record.second;
     if (id.kind == RecordKind::counters) continue;
+    // The key of an open session is read when the session is closed.
+    if (id == RecordId{RecordKind::key_material, 2}) continue;
     for (const std::uint32_t handle : {0U, 3U, 4711U}) {
       CAPTURE(static_cast<int>(id.kind));
       std::map<RecordId, Bytes> damaged = sound;
@@ -178,7 +203,7 @@ TEST_CASE("Engine::open: a record under another handle is refused") {
   }
 }
 
-TEST_CASE("Engine::open: records cut short or too long are refused") {
+TEST_CASE("Engine: records cut short or too long are refused") {
   Device device;
   fill(device);
   const std::map<RecordId, Bytes> sound = read_all(device.storage);
@@ -196,12 +221,12 @@ TEST_CASE("Engine::open: records cut short or too long are refused") {
     damaged[id].push_back(0);
     CHECK(try_to_open(damaged, device) == Status::internal);
     damaged[id] = value;
-    damaged[id].front() = 2;  // a version of the future
+    damaged[id].front() = 3;  // a version of the future
     CHECK(try_to_open(damaged, device) == Status::internal);
   }
 }
 
-TEST_CASE("Engine::open: no changed byte makes it crash or fail otherwise than with internal") {
+TEST_CASE("Engine: no changed byte makes it crash or fail otherwise than with internal") {
   Device device;
   fill(device);
   const std::map<RecordId, Bytes> sound = read_all(device.storage);
@@ -214,14 +239,16 @@ TEST_CASE("Engine::open: no changed byte makes it crash or fail otherwise than w
       damaged[id] = value;
       damaged[id][i] ^= 0xFF;
       const std::optional<Status> status = try_to_open(damaged, device);
-      CHECK((status == std::nullopt || status == Status::internal));
+      // A PIN, or the counter of its errors, cannot be told from another one.
+      const bool harmless = id.kind == RecordKind::pin_group && status == Status::authorization;
+      CHECK((status == std::nullopt || status == Status::internal || harmless));
       if (status) ++refused;
     }
   }
   CHECK(refused > 100);
 }
 
-TEST_CASE("Engine::open: well-formed records that contradict one another are refused") {
+TEST_CASE("Engine: well-formed records that contradict one another are refused") {
   Device device;
   fill(device);
   const std::map<RecordId, Bytes> sound = read_all(device.storage);
@@ -251,7 +278,7 @@ TEST_CASE("Engine::open: well-formed records that contradict one another are ref
     return with(RecordKind::pin_group, 1, group.encode());
   };
   CHECK(group_with([](auto&) {}) == std::nullopt);
-  CHECK(group_with([](auto& g) { g.error_count = 4; }) == Status::internal);
+  CHECK(group_with([](auto& g) { g.error_count = 4; }) == Status::authorization);  // blocked
   CHECK(group_with([](auto& g) { g.policy = PinPolicyHandle{2}; }) == Status::internal);
   CHECK(group_with([](auto& g) { g.group_class = 1; }) == Status::internal);
   for (const std::size_t size : {std::size_t{0}, std::size_t{129}}) {
