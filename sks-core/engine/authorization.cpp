@@ -6,26 +6,79 @@ namespace sks::engine {
 namespace {
 
 constexpr unsigned kPukDelaySeconds = 1;
+constexpr std::size_t kMaxPrepaid = 64;
 
 Error authorization_failed(const KeyEntry& key) {
   return {Status::authorization, "Authorization failed for key " + std::to_string(key.handle.value)};
 }
 
-// Compares with the value of a PIN group or PUK policy, counting against `limit`.
+// Counts an attempt durably.
 template <class T>
-Result<void> spend_attempt(StoreState& state, typename T::Handle holder, std::uint16_t limit, const KeyEntry& key,
-                           ByteView candidate) {
-  SKS_LET(const std::shared_ptr<const T> before, state.get<T>(holder));
-  if (before->error_count >= limit) return authorization_failed(key);
+Result<void> pay(StoreState& state, typename T::Handle holder) {
   Change payment(state);
   SKS_LET(T* const paid, payment.edit<T>(holder));
   ++paid->error_count;
-  SKS_TRY(payment.commit());
-  if (!equal_constant_time(before->value->view(), candidate)) return authorization_failed(key);
-  Change reward(state);
-  SKS_LET(T* const rewarded, reward.edit<T>(holder));
-  rewarded->error_count = 0;
-  return reward.commit();
+  return payment.commit();
+}
+
+template <class T>
+Result<void> set_error_count(StoreState& state, typename T::Handle holder, std::uint16_t count) {
+  Change change(state);
+  SKS_LET(T* const changed, change.edit<T>(holder));
+  changed->error_count = count;
+  return change.commit();
+}
+
+// The attempt that a right PIN leaves paid for must not be the last one: a crash would block the key.
+std::uint16_t prepayment(const PinPolicy& policy) { return policy.retry_limit > 1 ? 1 : 0; }
+
+Result<void> spend_pin_attempt(AuthorizationPorts ports, const KeyEntry& key, ByteView pin) {
+  SKS_LET(const std::shared_ptr<const PinPolicy> policy, ports.state.get<PinPolicy>(key.pin_policy));
+  SKS_LET(const std::shared_ptr<const PinGroup> group, ports.state.get<PinGroup>(key.pin_group));
+  const std::uint16_t errors = ports.prepaid.error_count(*group);
+  if (errors >= policy->retry_limit) return authorization_failed(key);
+  const bool paid = errors < group->error_count;
+  if (!paid) SKS_TRY(pay<PinGroup>(ports.state, group->handle));
+  ports.prepaid.erase(group->handle);
+  if (!equal_constant_time(group->value->view(), pin)) return authorization_failed(key);
+  const std::uint16_t stays_paid = prepayment(*policy);
+  if (errors + 1 != stays_paid) SKS_TRY(set_error_count<PinGroup>(ports.state, group->handle, stays_paid));
+  if (stays_paid == 0) return {};
+  ports.prepaid.insert(group->handle);
+  return ports.prepaid.give_back_some(ports.state);
+}
+
+Result<void> spend_puk_attempt(AuthorizationPorts ports, const KeyEntry& key, const PukPolicy& policy, ByteView puk) {
+  if (policy.error_count >= policy.retry_limit) return authorization_failed(key);
+  SKS_TRY(pay<PukPolicy>(ports.state, policy.handle));
+  if (!equal_constant_time(policy.value->view(), puk)) return authorization_failed(key);
+  return set_error_count<PukPolicy>(ports.state, policy.handle, 0);
+}
+
+// Lets other calls in for a while. The caller looks again at what it knew.
+class Unlocked {
+ public:
+  explicit Unlocked(std::mutex& mutex) : mutex_(mutex) { mutex_.unlock(); }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+  ~Unlocked() { mutex_.lock(); }
+
+ private:
+  std::mutex& mutex_;
+};
+
+Result<void> compare_delayed_puk(AuthorizationPorts ports, const KeyEntry& key, PukPolicyHandle handle, ByteView puk) {
+  {
+    const Unlocked others_may_work(ports.store_mutex);
+    const std::lock_guard turn(ports.puk_delay);
+    ports.clock.sleep_seconds(kPukDelaySeconds);
+  }
+  const KeyEntry::Row* const row = ports.state.find_row<KeyEntry>(key.handle);
+  if (row == nullptr || *row != key.row())
+    return Error{Status::no_key, "Unknown key " + std::to_string(key.handle.value)};
+  SKS_LET(const std::shared_ptr<const PukPolicy> policy, ports.state.get<PukPolicy>(handle));
+  if (!equal_constant_time(policy->value->view(), puk)) return authorization_failed(key);
+  return {};
 }
 
 enum class Course : std::uint8_t { check_pin, accept, refuse };
@@ -40,6 +93,35 @@ constexpr std::array<std::array<Course, 3>, 4> kCourses{{
 
 }  // namespace
 
+std::uint16_t PrepaidAttempts::error_count(const PinGroup& group) const {
+  const bool paid = contains(group.handle) && group.error_count > 0;
+  return static_cast<std::uint16_t>(group.error_count - (paid ? 1 : 0));
+}
+
+void PrepaidAttempts::give_back(StoreState& state) {
+  if (groups_.empty()) return;
+  Change change(state);
+  for (const PinGroupHandle handle : groups_) {
+    if (state.find_row<PinGroup>(handle) == nullptr) continue;
+    const Result<PinGroup*> group = change.edit<PinGroup>(handle);
+    if (group) group.value()->error_count = error_count(*group.value());
+  }
+  groups_.clear();
+  static_cast<void>(change.commit());  // else the attempts stay paid
+}
+
+Result<void> PrepaidAttempts::give_back_some(StoreState& state) {
+  while (groups_.size() > kMaxPrepaid) {
+    const PinGroupHandle handle = *groups_.begin();
+    if (state.find_row<PinGroup>(handle) != nullptr) {
+      SKS_LET(const std::shared_ptr<const PinGroup> group, state.get<PinGroup>(handle));
+      SKS_TRY(set_error_count<PinGroup>(state, handle, error_count(*group)));
+    }
+    groups_.erase(handle);
+  }
+  return {};
+}
+
 Result<void> verify_pin(AuthorizationPorts ports, const KeyEntry& key, ByteView pin) {
   if (key.device_pin_protection) {
     const bool right = !pin.empty() && ports.device_pin != nullptr && ports.device_pin->verify(pin);
@@ -51,8 +133,7 @@ Result<void> verify_pin(AuthorizationPorts ports, const KeyEntry& key, ByteView 
       return Error{Status::option, "Key " + std::to_string(key.handle.value) + " takes no authorization"};
     return {};
   }
-  SKS_LET(const std::shared_ptr<const PinPolicy> policy, ports.state.get<PinPolicy>(key.pin_policy));
-  return spend_attempt<PinGroup>(ports.state, key.pin_group, policy->retry_limit, key, pin);
+  return spend_pin_attempt(ports, key, pin);
 }
 
 Result<void> verify_puk(AuthorizationPorts ports, const KeyEntry& key, ByteView puk) {
@@ -60,11 +141,8 @@ Result<void> verify_puk(AuthorizationPorts ports, const KeyEntry& key, ByteView 
   if (policy == nullptr || !policy->puk_policy)
     return Error{Status::option, "Key " + std::to_string(key.handle.value) + " has no PUK"};
   SKS_LET(const std::shared_ptr<const PukPolicy> puk_policy, ports.state.get<PukPolicy>(policy->puk_policy));
-  if (puk_policy->retry_limit > 0)
-    return spend_attempt<PukPolicy>(ports.state, puk_policy->handle, puk_policy->retry_limit, key, puk);
-  ports.clock.sleep_seconds(kPukDelaySeconds);
-  if (!equal_constant_time(puk_policy->value->view(), puk)) return authorization_failed(key);
-  return {};
+  if (puk_policy->retry_limit > 0) return spend_puk_attempt(ports, key, *puk_policy, puk);
+  return compare_delayed_puk(ports, key, puk_policy->handle, puk);
 }
 
 Result<void> authorize(AuthorizationPorts ports, const KeyEntry& key, const Authorization& authorization) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <mutex>
+#include <set>
+
 #include "sks-core/engine/store_state.h"
 
 /// The one place where a PIN or PUK is compared, and where their error counters move.
@@ -9,16 +12,41 @@
 /// the payment cannot be made the value was not looked at.
 namespace sks::engine {
 
+/// PIN groups whose next attempt is paid for already: their stored error count is one above the true one.
+///
+/// After a right PIN the payment stays in the store for the next attempt, so that using a key again and again costs no
+/// commit. A process that dies meanwhile has lost one attempt, whatever it had done; an orderly end gives it back.
+class PrepaidAttempts {
+ public:
+  /// The errors that the users of the group have made.
+  std::uint16_t error_count(const PinGroup& group) const;
+
+  bool contains(PinGroupHandle group) const { return groups_.contains(group); }
+  void insert(PinGroupHandle group) { groups_.insert(group); }
+  void erase(PinGroupHandle group) { groups_.erase(group); }
+
+  /// Makes the store tell the true count of every group again, as far as the storage allows.
+  void give_back(StoreState& state);
+  /// Keeps the number of payments bounded. Fails with storage.
+  Result<void> give_back_some(StoreState& state);
+
+ private:
+  std::set<PinGroupHandle> groups_;
+};
+
 struct AuthorizationPorts {
   StoreState& state;
+  PrepaidAttempts& prepaid;
   DevicePinVerifier* device_pin;  ///< null: no device PIN
   const Clock& clock;
+  std::mutex& store_mutex;  ///< held by the caller, released while a PUK is delayed
+  std::mutex& puk_delay;    ///< taken by one delayed PUK after the other: waiting in parallel would undo the delay
 };
 
 /// Chapter 5.7. Fails with option (a PIN where none is required) or authorization.
 Result<void> verify_pin(AuthorizationPorts ports, const KeyEntry& key, ByteView pin);
 
-/// Chapter 5.8. Fails with option (no PUK) or authorization.
+/// Chapter 5.8. Fails with option (no PUK), authorization, or no_key when the key went away during the delay.
 Result<void> verify_puk(AuthorizationPorts ports, const KeyEntry& key, ByteView puk);
 
 /// Chapter 5.9, for the crypto methods. Fails with option or authorization.

@@ -27,9 +27,11 @@ struct Core {
   EngineConfig config;
   std::unique_ptr<StoreState> state;
   KeyCache key_cache;
+  PrepaidAttempts prepaid;
   std::mutex mutex;
+  std::mutex puk_delay;
 
-  AuthorizationPorts authorization() const { return {*state, config.device_pin, ports.clock}; }
+  AuthorizationPorts authorization() { return {*state, prepaid, config.device_pin, ports.clock, mutex, puk_delay}; }
 
   /// openSession, openKey and stdKey of chapter 4. Fail with no_session, no_key and no_key.
   Result<std::shared_ptr<const Session>> open_session(ProvisioningHandle handle) const;

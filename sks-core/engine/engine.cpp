@@ -12,7 +12,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EnginePorts ports, EngineConfig con
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Engine::~Engine() = default;
+Engine::~Engine() { impl_->core.prepaid.give_back(*impl_->core.state); }
 
 Result<DeviceInfo> Engine::get_device_info() {
   const EngineConfig& config = impl_->core.config;
@@ -95,9 +95,9 @@ void describe_puk(const engine::PukPolicy& puk, KeyProtectionInfo& info) {
   info.puk_error_count = puk.error_count;
 }
 
-void describe_pin(const engine::PinPolicy& policy, const engine::PinGroup& group, KeyProtectionInfo& info) {
+void describe_pin(const engine::PinPolicy& policy, std::uint16_t error_count, KeyProtectionInfo& info) {
   info.protection_status |= kPinProtected;
-  if (group.error_count >= policy.retry_limit) info.protection_status |= kPinBlocked;
+  if (error_count >= policy.retry_limit) info.protection_status |= kPinBlocked;
   info.user_defined = policy.user_defined;
   info.user_modifiable = policy.user_modifiable;
   info.format = static_cast<std::uint8_t>(policy.format);
@@ -107,7 +107,7 @@ void describe_pin(const engine::PinPolicy& policy, const engine::PinGroup& group
   info.min_length = policy.min_length;
   info.max_length = policy.max_length;
   info.input_method = policy.input_method;
-  info.pin_error_count = group.error_count;
+  info.pin_error_count = error_count;
 }
 
 }  // namespace
@@ -121,7 +121,7 @@ Result<KeyProtectionInfo> Engine::get_key_protection_info(KeyHandle handle) {
   if (key->pin_policy) {
     SKS_LET(const auto policy, core.state->get<engine::PinPolicy>(key->pin_policy));
     SKS_LET(const auto group, core.state->get<engine::PinGroup>(key->pin_group));
-    describe_pin(*policy, *group, info);
+    describe_pin(*policy, core.prepaid.error_count(*group), info);
     if (policy->puk_policy) {
       SKS_LET(const auto puk, core.state->get<engine::PukPolicy>(policy->puk_policy));
       describe_puk(*puk, info);
