@@ -2,6 +2,7 @@
 #include "sks-core/crypto/mac.h"
 #include "sks-core/engine/algorithm_rules.h"
 #include "sks-core/engine/core.h"
+#include "sks-core/engine/suspension.h"
 
 /// What users do with keys: sks-api.md 4.27 to 4.32.
 ///
@@ -155,10 +156,12 @@ Bytes choose_iv(const Algorithm& algorithm, const Request& request, const Random
   SKS_CHECK(false);
 }
 
-/// Chapter 4.27, steps 1 to 4, and what the method's own table puts before its operation.
+/// Chapter 4.27, steps 1 to 4 with the check for suspended keys after the first, and what the method's own table puts
+/// before its operation.
 Result<Task> prepare(Core& core, const Rules& rules, const Request& request) {
   const std::lock_guard lock(core.mutex);
   SKS_LET(const std::shared_ptr<const KeyEntry> key, core.std_key(request.key));
+  SKS_TRY(check_active(*key));
   SKS_TRY(authorize(core.authorization(), *key, request.authorization));
   if (rules.limits_data && request.data.size() > core.config.crypto_data_size)
     return Error{Status::option, "data is longer than cryptoDataSize"};
