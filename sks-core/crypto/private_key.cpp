@@ -79,6 +79,18 @@ Result<Bytes> sign_prepared(EVP_PKEY_CTX* context, ByteView digest) {
   });
 }
 
+Result<ossl::PkeyCtx> new_ecdsa_context(EVP_PKEY* key) {
+  SKS_LET(ossl::PkeyCtx context, new_key_context(key));
+  if (EVP_PKEY_sign_init(context.get()) != 1) return ossl::take_error("Key cannot sign");
+  return context;
+}
+
+Result<ossl::PkeyCtx> copy_of_context(const EVP_PKEY_CTX* context) {
+  ossl::PkeyCtx copy(EVP_PKEY_CTX_dup(context));
+  if (copy == nullptr) return ossl::take_error("Key not usable", Status::internal);
+  return copy;
+}
+
 // The decoder takes any number as a scalar; only those below the order of the group are keys. EVP_PKEY_private_check
 // would say the same, but does not work in a program that made an ENGINE the default for EC keys.
 Result<void> check_scalar(EVP_PKEY* key) {
@@ -137,8 +149,14 @@ Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
   if (key == nullptr) return ossl::take_error("PKCS#8 key is malformed");
   Result<PublicKey> public_key = PublicKey::from_openssl(key.get());
   if (!public_key) return Error{Status::crypto, std::move(public_key).error().detail};
-  if (public_key->kind() == KeyKind::ec) SKS_TRY(check_scalar(key.get()));
-  return PrivateKey(std::move(key), std::move(public_key).value());
+  const bool is_ec = public_key->kind() == KeyKind::ec;
+  if (is_ec) SKS_TRY(check_scalar(key.get()));
+  PrivateKey decoded(std::move(key), std::move(public_key).value());
+  // Stored keys sign more than once: copying a context saves a tenth of the time of a P-256 signature.
+  if (is_ec) {
+    SKS_LET(decoded.ecdsa_, new_ecdsa_context(decoded.key_.get()));
+  }
+  return decoded;
 }
 
 Result<PrivateKey> PrivateKey::from_ec_scalar(Curve curve, ByteView scalar) {
@@ -199,8 +217,8 @@ Result<Bytes> PrivateKey::sign_ecdsa(HashId hash, ByteView message) const {
 
 Result<Bytes> PrivateKey::sign_ecdsa_digest(ByteView digest) const {
   if (public_key_.kind() != KeyKind::ec) return wrong_type();
-  SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
-  if (EVP_PKEY_sign_init(context.get()) != 1) return ossl::take_error("Key cannot sign");
+  SKS_LET(const ossl::PkeyCtx context,
+          ecdsa_ == nullptr ? new_ecdsa_context(key_.get()) : copy_of_context(ecdsa_.get()));
   SKS_LET(const Bytes der, sign_prepared(context.get(), digest));
   return ecdsa_der_to_raw(public_key_.curve(), der);
 }

@@ -50,6 +50,7 @@ class PrivateKey {
 
   ossl::Pkey key_;
   PublicKey public_key_;
+  ossl::PkeyCtx ecdsa_;  // EC keys that were decoded: ready to sign, copied for every signature and never changed
 };
 
 }  // namespace sks::crypto
