@@ -93,7 +93,12 @@ Result<crypto::PrivateKey> with_computed_point(const crypto::PrivateKey& importe
   const int size = static_cast<int>(bytes.size());
   if (BN_bn2binpad(scalar.get(), bytes.data(), size) != size)
     return Error{Status::crypto, "encryptedKey: EC private key out of range"};
-  return crypto::PrivateKey::from_ec_scalar(curve, bytes.view());
+  SKS_LET(crypto::PrivateKey made, crypto::PrivateKey::from_ec_scalar(curve, bytes.view()));
+  // Those who get it from exportKey may want to find the point in it.
+  constexpr int kInclude = 1;
+  if (EVP_PKEY_set_int_param(made.openssl(), OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, kInclude) != 1)
+    return ossl::take_error("Private key cannot be encoded");
+  return made;
 }
 
 }  // namespace

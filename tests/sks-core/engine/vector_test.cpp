@@ -174,69 +174,138 @@ TEST_CASE("encodings: public keys and texts have the specification's bytes") {
   }
 }
 
-TEST_CASE("Engine: the worked session replayed gives the specification's keys, MACs and attestations") {
-  const VectorBlock v = session_vectors();
-  touch_session_vectors(v);
-  const std::vector<VectorBlock> macs = read_vectors("sks-api/macs.vec");
-  for (const VectorBlock& block : macs)
-    for (const char* name : {"Method", "Counter", "Data", "Mac"}) block.text(name);
-  Device device;
-  device.random.queue(from_base64url(v.text("ClientSessionId")).value());
-  device.keys.queue(p256(v.hex("ClientScalar")));
-  device.keys.queue(p256(v.hex("KeyScalar")));
-  SecureKeyStore& store = *device.engine;
+namespace {
 
+/// The vector files of the worked session.
+struct WorkedVectors {
+  VectorBlock session = session_vectors();
+  std::vector<VectorBlock> macs = read_vectors("sks-api/macs.vec");
+  std::vector<VectorBlock> encrypted = read_vectors("sks-api/encrypted.vec");
+
+  WorkedVectors() {
+    touch_session_vectors(session);
+    for (const VectorBlock& block : macs)
+      for (const char* const name : {"Method", "Counter", "Data", "Mac"}) block.text(name);
+    for (const VectorBlock& block : encrypted) block.text("Plaintext"), block.text("Encrypted");
+  }
+  Bytes mac(const std::string& method, long counter) const { return mac_of(macs, method, counter); }
+};
+
+/// Version-0 PrivateKeyInfo (RFC 5208) of an ecPublicKey on prime256v1; ECPrivateKey (RFC 5915) with scalar and public
+/// key, the 65 bytes at the end of the SPKI.
+Bytes worked_pkcs8(const VectorBlock& v) {
+  const Bytes spki = v.hex("KeySpki");
+  return concat({from_hex("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420").value(),
+                 v.hex("KeyScalar"), from_hex("a144034200").value(), ByteView(spki).last(65)});
+}
+
+CreatedSession open_worked_session(Device& device, const WorkedVectors& v) {
+  device.random.queue(from_base64url(v.session.text("ClientSessionId")).value());
+  device.keys.queue(p256(v.session.hex("ClientScalar")));
+  device.keys.queue(crypto::PrivateKey::from_pkcs8(worked_pkcs8(v.session)).value());
   SessionRequest request;
   request.session_key_algorithm = kSks + "session.1";
   request.privacy_enabled = true;
-  request.server_session_id = v.text("ServerSessionId");
-  request.server_ephemeral_key = v.hex("ServerSpki");
-  request.issuer_uri = v.text("IssuerUri");
-  request.key_management_key = v.hex("KmkSpki");
+  request.server_session_id = v.session.text("ServerSessionId");
+  request.server_ephemeral_key = v.session.hex("ServerSpki");
+  request.issuer_uri = v.session.text("IssuerUri");
+  request.key_management_key = v.session.hex("KmkSpki");
   request.client_time = 1611905400;
   request.session_life_time = 10000;
   request.session_key_limit = 50;
-  request.server_certificate = v.hex("ServerCertificate");
-  const CreatedSession session = store.create_provisioning_session(request).value();
-  CHECK(session.client_session_id == v.text("ClientSessionId"));
-  CHECK(session.client_ephemeral_key == v.hex("ClientSpki"));
-  CHECK(session.attestation == v.hex("Attestation"));
+  request.server_certificate = v.session.hex("ServerCertificate");
+  return device.engine->create_provisioning_session(request).value();
+}
 
-  const std::vector<VectorBlock> encrypted = read_vectors("sks-api/encrypted.vec");
-  for (const VectorBlock& block : encrypted) block.text("Plaintext"), block.text("Encrypted");
-  const PukPolicyHandle puk = store
-                                  .create_puk_policy(session.handle, {"PUK.1", encrypted.at(0).hex("Encrypted"), 0, 3,
-                                                                      mac_of(macs, "createPUKPolicy", 0)})
-                                  .value();
-  const PinPolicyHandle pin = store
-                                  .create_pin_policy(session.handle, {"PIN.1", puk, false, true, 0, 3, 1, 0x06, 4, 8, 0,
-                                                                      mac_of(macs, "createPINPolicy", 1)})
-                                  .value();
+CreatedKey create_worked_key(SecureKeyStore& store, ProvisioningHandle session, const WorkedVectors& v) {
+  const PukPolicyHandle puk =
+      store.create_puk_policy(session, {"PUK.1", v.encrypted.at(0).hex("Encrypted"), 0, 3, v.mac("createPUKPolicy", 0)})
+          .value();
+  const PinPolicyHandle pin =
+      store.create_pin_policy(session, {"PIN.1", puk, false, true, 0, 3, 1, 0x06, 4, 8, 0, v.mac("createPINPolicy", 1)})
+          .value();
   KeyEntryRequest key;
   key.id = "Key.1";
   key.key_entry_algorithm = kSks + "key.1";
   key.server_seed = from_hex("a0a1a2a3a4a5a6a7").value();
   key.pin_policy = pin;
-  key.pin_value = SecureBytes::copy_of(encrypted.at(1).hex("Encrypted"));
+  key.pin_value = SecureBytes::copy_of(v.encrypted.at(1).hex("Encrypted"));
   key.export_protection = 1;
   key.app_usage = 1;
   key.friendly_name = "Vector key";
   key.key_algorithm = kSks + "ec.nist.p256";
   key.endorsed_algorithms = {kEcdsaSha256};
-  key.mac = mac_of(macs, "createKeyEntry", 2);
-  const CreatedKey created = store.create_key_entry(session.handle, key).value();
-  CHECK(created.public_key == v.hex("KeySpki"));
-  CHECK(created.attestation == mac_of(macs, "DeviceAttestation", 3));
-  REQUIRE(store.set_certificate_path(created.handle, {v.hex("Certificate")}, mac_of(macs, "setCertificatePath", 4)));
+  key.mac = v.mac("createKeyEntry", 2);
+  return store.create_key_entry(session, key).value();
+}
 
-  // The specification goes on with two extensions; without them the counter at close is 5.
+/// Certificate path and the two extensions; the counter is 7 afterwards.
+void complete_worked_key(SecureKeyStore& store, KeyHandle key, const WorkedVectors& v) {
+  REQUIRE(store.set_certificate_path(key, {v.session.hex("Certificate")}, v.mac("setCertificatePath", 4)));
+  const Bytes bag = from_hex("0007436f756e74657201000130000644696769747300000138").value();
+  REQUIRE(store.add_extension(key, {"urn:ietf:rfc:4226", 2, "", bag, v.mac("addExtension", 5)}));
+  REQUIRE(store.add_extension(
+      key, {"http://example.com/x", 1, "", v.encrypted.at(2).hex("Encrypted"), v.mac("addExtension", 6)}));
+}
+
+}  // namespace
+
+TEST_CASE("Engine: the worked session replayed gives the specification's keys, MACs and attestations") {
+  const WorkedVectors v;
+  Device device;
+  SecureKeyStore& store = *device.engine;
+  const CreatedSession session = open_worked_session(device, v);
+  CHECK(session.client_session_id == v.session.text("ClientSessionId"));
+  CHECK(session.client_ephemeral_key == v.session.hex("ClientSpki"));
+  CHECK(session.attestation == v.session.hex("Attestation"));
+  const CreatedKey key = create_worked_key(store, session.handle, v);
+  CHECK(key.public_key == v.session.hex("KeySpki"));
+  CHECK(key.attestation == v.mac("DeviceAttestation", 3));
+  complete_worked_key(store, key.handle, v);
+  const Result<Bytes> closed =
+      store.close_provisioning_session(session.handle, Bytes(32, 0x11), v.mac("closeProvisioningSession", 7));
+  REQUIRE(closed);
+  CHECK(*closed == v.mac("DeviceAttestation", 8));
+
+  CHECK(try_to_sign(store, key.handle, with_pin("1563")) == std::nullopt);
+  CHECK(store.get_key_attributes(key.handle)->extension_types ==
+        std::vector<std::string>{"urn:ietf:rfc:4226", "http://example.com/x"});
+  CHECK(
+      equal(store.get_extension(key.handle, "http://example.com/x")->data.view(), v.encrypted.at(2).hex("Plaintext")));
+  REQUIRE(store.set_property(key.handle, "urn:ietf:rfc:4226", "Counter", "17"));
+  CHECK(equal(store.get_extension(key.handle, "urn:ietf:rfc:4226")->data.view(),
+              from_hex("0007436f756e7465720100023137000644696769747300000138").value()));
+}
+
+TEST_CASE("Engine: the private key of the worked session is exported as PKCS#8 of the specification's scalar") {
+  const WorkedVectors v;
+  Device device;
+  SecureKeyStore& store = *device.engine;
+  const CreatedSession session = open_worked_session(device, v);
+  const CreatedKey key = create_worked_key(store, session.handle, v);
+  complete_worked_key(store, key.handle, v);
+  REQUIRE(store.close_provisioning_session(session.handle, Bytes(32, 0x11), v.mac("closeProvisioningSession", 7)));
+  const Result<SecureBytes> exported = store.export_key(key.handle, secret("1563"));
+  REQUIRE(exported);
+  CHECK(equal(exported->view(), worked_pkcs8(v.session)));
+}
+
+TEST_CASE("Engine: the worked session takes the specification's symmetric key at counter 7") {
+  const WorkedVectors v;
+  Device device;
+  SecureKeyStore& store = *device.engine;
+  const CreatedSession session = open_worked_session(device, v);
+  const CreatedKey key = create_worked_key(store, session.handle, v);
+  complete_worked_key(store, key.handle, v);
+  CHECK(store.import_symmetric_key(key.handle, v.encrypted.at(3).hex("Encrypted"), v.mac("importSymmetricKey", 7)));
+  // The key's only endorsed algorithm signs, which a symmetric key does not.
   const Bytes nonce(32, 0x11);
   ByteWriter data;
-  data.text(session.client_session_id).text(request.server_session_id).text(request.issuer_uri).array(nonce);
-  const crypto::Sha256Digest close_mac =
-      engine::method_mac(v.hex("SessionKey"), "closeProvisioningSession", 5, data.view());
-  CHECK(store.close_provisioning_session(session.handle, nonce, close_mac));
-  CHECK(try_to_sign(store, created.handle, with_pin("1563")) == std::nullopt);
+  data.text(session.client_session_id).text(v.session.text("ServerSessionId")).text(v.session.text("IssuerUri"));
+  data.array(nonce);
+  const crypto::Sha256Digest mac =
+      engine::method_mac(v.session.hex("SessionKey"), "closeProvisioningSession", 8, data.view());
+  CHECK(status_of(store.close_provisioning_session(session.handle, nonce, mac)) == Status::option);
 }
 
 }  // namespace sks::test
