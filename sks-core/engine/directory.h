@@ -224,8 +224,10 @@ class Relation {
 
   /// In ascending order; valid until the relation changes.
   Sources of(const Target& target) const {
-    const auto range = std::ranges::equal_range(links_, target, {}, [](const auto& link) { return link.first; });
-    return {links_.data() + (range.begin() - links_.begin()), links_.data() + (range.end() - links_.begin())};
+    const auto target_of = [](const auto& link) { return link.first; };
+    const auto first = std::ranges::lower_bound(links_, target, {}, target_of);
+    const auto last = std::ranges::upper_bound(links_, target, {}, target_of);
+    return {links_.data() + (first - links_.begin()), links_.data() + (last - links_.begin())};
   }
 
   void link(const Target& target, Source source) {
