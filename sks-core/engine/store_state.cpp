@@ -65,10 +65,16 @@ Result<void> StoreState::make_directory(Storage::Transaction& transaction) {
   return transaction.put(kCountersRecord, counters_.encode().view());
 }
 
+Result<std::optional<SecureBytes>> StoreState::read_record(RecordId id) const {
+  const auto overdue = overdue_records_.find(id);
+  if (overdue != overdue_records_.end()) return std::optional(SecureBytes::copy_of(overdue->second.view()));
+  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, storage_.begin());
+  return transaction->get(id);
+}
+
 template <class T>
 Result<std::shared_ptr<const T>> StoreState::read(typename T::Handle handle, const typename T::Row& row) const {
-  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, storage_.begin());
-  SKS_LET(const std::optional<SecureBytes> record, transaction->get(record_of<T>(handle)));
+  SKS_LET(const std::optional<SecureBytes> record, read_record(record_of<T>(handle)));
   if (!record) return Error{Status::internal, "the record of an object is missing"};
   SKS_LET(T object, T::decode(handle, record->view()));
   if (object.row() != row) return Error{Status::internal, "the record of an object contradicts the directory"};
@@ -89,8 +95,7 @@ template Result<std::shared_ptr<const Extension>> StoreState::read<Extension>(Ex
                                                                               const Extension::Row&) const;
 
 Result<SecureBytes> StoreState::key_material(KeyHandle key) const {
-  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, storage_.begin());
-  SKS_LET(std::optional<SecureBytes> material, transaction->get({RecordKind::key_material, key.value}));
+  SKS_LET(std::optional<SecureBytes> material, read_record({RecordKind::key_material, key.value}));
   if (!material) return Error{Status::internal, "the private key of key " + std::to_string(key.value) + " is missing"};
   return std::move(*material);
 }
@@ -127,18 +132,47 @@ Result<void> Change::write_pages(Storage::Transaction& transaction, const Staged
   return {};
 }
 
-Result<void> Change::write() {
-  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, state_.storage_.begin());
-  for (const RecordId id : state_.overdue_erasures_) SKS_TRY(transaction->erase(id));
+// What cannot be read cannot be put back either; it is left to the failure that it is.
+void Change::keep_replaced() {
+  for_each_staged([&](const auto& table) {
+    for (const auto& [handle, object] : table) {
+      using T = std::decay_t<decltype(*object)>;
+      if (state_.find_row<T>(handle) == nullptr) continue;
+      if (Result<std::shared_ptr<const T>> before = state_.find<T>(handle))
+        replaced<T>().insert_or_assign(handle, std::move(before).value());
+    }
+  });
+  const auto keep_material = [&](KeyHandle key) {
+    if (state_.find_row<KeyEntry>(key) == nullptr) return;
+    if (Result<SecureBytes> before = state_.key_material(key))
+      replaced_material_.insert_or_assign(key, std::move(before).value());
+  };
+  for (const auto& [key, material] : material_) keep_material(key);
+  for (const auto& [handle, key] : staged<KeyEntry>())
+    if (key == nullptr) keep_material(handle);
+}
+
+Result<void> Change::write_overdue(Storage::Transaction& transaction) {
+  for (const auto& [id, record] : state_.overdue_records_) {
+    SKS_LET(const std::optional<SecureBytes> stored, transaction.get(id));
+    if (!stored || !equal_constant_time(stored->view(), record.view())) SKS_TRY(transaction.put(id, record.view()));
+  }
+  for (const RecordId id : state_.overdue_erasures_) SKS_TRY(transaction.erase(id));
   Result<void> written;
   const auto write_overdue_pages = [&]<class T>(const DirectoryTable<T>& table) {
     for (const RecordId id : state_.overdue_pages_) {
       const std::uint32_t number = id.handle & ((1U << kPageNumberBits) - 1);
-      if (written && page_record<T>(number) == id) written = write_page<T>(*transaction, number, table.page(number));
+      if (written && page_record<T>(number) == id) written = write_page<T>(transaction, number, table.page(number));
     }
   };
   if (!state_.overdue_pages_.empty()) state_.directory_.for_each_table(write_overdue_pages);
-  SKS_TRY(std::move(written));
+  return written;
+}
+
+Result<void> Change::write() {
+  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, state_.storage_.begin());
+  SKS_TRY(write_overdue(*transaction));
+  Result<void> written;
   if (handles_allocated_) SKS_TRY(transaction->put(kCountersRecord, state_.counters_.encode().view()));
   const auto write_table = [&]<class T>(const std::map<typename T::Handle, std::shared_ptr<T>>& table) {
     if (written) written = write_objects<T>(*transaction, table);
@@ -175,10 +209,16 @@ void Change::publish() {
 }
 
 Result<void> Change::commit() {
+  keep_replaced();
+  return commit_replacing();
+}
+
+Result<void> Change::commit_replacing() {
   Result<void> written = write();
   if (written) {
     state_.overdue_erasures_.clear();
     state_.overdue_pages_.clear();
+    state_.overdue_records_.clear();
     publish();
     return {};
   }
@@ -186,31 +226,39 @@ Result<void> Change::commit() {
   return written;
 }
 
-// Whoever reports a failure after the fact must not leave behind records that nothing knows about.
+// Whoever reports a failure after the fact must not leave behind records that nothing knows about, nor take away those
+// that are known.
 void Change::remember_leftovers() {
   for_each_staged([&](const auto& table) {
     for (const auto& [handle, object] : table) {
       using T = std::decay_t<decltype(*object)>;
       state_.overdue_pages_.insert(page_record<T>(page_number(handle.value)));
       if (state_.find_row<T>(handle) == nullptr) state_.overdue_erasures_.insert(record_of<T>(handle));
+      if (const auto before = replaced<T>().find(handle); before != replaced<T>().end())
+        state_.overdue_records_.insert_or_assign(record_of<T>(handle), before->second->encode());
     }
   });
   for (const auto& [handle, material] : material_)
     if (state_.find_row<KeyEntry>(handle) == nullptr)
       state_.overdue_erasures_.insert({RecordKind::key_material, handle.value});
+  for (auto& [handle, material] : replaced_material_)
+    state_.overdue_records_.insert_or_assign({RecordKind::key_material, handle.value}, std::move(material));
 }
 
 void Change::commit_or_catch_up_later() {
-  if (commit()) return;
-  if (state_.storage_.make_room() && commit()) return;
+  if (commit_replacing()) return;
+  if (state_.storage_.make_room() && commit_replacing()) return;
+  const auto erase_later = [&](RecordId id) {
+    state_.overdue_erasures_.insert(id);
+    state_.overdue_records_.erase(id);
+  };
   for_each_staged([&](const auto& table) {
     for (const auto& [handle, object] : table) {
       SKS_CHECK(object == nullptr);
-      state_.overdue_erasures_.insert(record_of<std::decay_t<decltype(*object)>>(handle));
+      erase_later(record_of<std::decay_t<decltype(*object)>>(handle));
     }
   });
-  for (const auto& [handle, key] : staged<KeyEntry>())
-    state_.overdue_erasures_.insert({RecordKind::key_material, handle.value});
+  for (const auto& [handle, key] : staged<KeyEntry>()) erase_later({RecordKind::key_material, handle.value});
   publish();
 }
 
