@@ -39,6 +39,10 @@ Bytes certify(ByteView spki) {
   return issue(crypto::CertificateKind::tls_client, "CN=Somebody", key, &ca, ca_key).der();
 }
 
+Bytes roll_over_authorization(const crypto::PrivateKey& kmk, ByteView new_kmk) {
+  return kmk.sign(concat({as_bytes("RollOverAuthorization"), new_kmk})).value();
+}
+
 TestIssuer::TestIssuer(SecureKeyStore& store) : TestIssuer(store, generate_key(kP256)) {}
 
 TestIssuer::TestIssuer(SecureKeyStore& store, crypto::PrivateKey ephemeral)
@@ -177,6 +181,54 @@ Result<void> TestIssuer::add_extension(KeyHandle key, ExtensionRequest extension
   data.blob(extension.data);
   if (extension.mac.empty()) extension.mac = take_mac("addExtension", data.view());
   return store_->add_extension(key, extension);
+}
+
+Bytes TestIssuer::target_authorization(const crypto::PrivateKey& kmk, ByteView end_entity) const {
+  const crypto::Sha256Digest h = crypto::hmac_sha256({session_key_.view(), device_id()}, end_entity);
+  return kmk.sign(concat({as_bytes("TargetKeyReference"), h})).value();
+}
+
+// The methods about a new key have its certificate in front of the authorization.
+void TestIssuer::fill_mac(std::string_view method, TargetAuthorization& target, ByteView new_end_entity) {
+  if (!target.mac.empty()) return;
+  ByteWriter data;
+  if (!new_end_entity.empty()) data.array(new_end_entity);
+  data.array(target.authorization);
+  target.mac = take_mac(method, data.view());
+}
+
+Result<void> TestIssuer::post_delete_key(TargetAuthorization target) {
+  fill_mac("postDeleteKey", target, {});
+  return store_->post_delete_key(created_.handle, target);
+}
+
+Result<void> TestIssuer::post_unlock_key(TargetAuthorization target) {
+  fill_mac("postUnlockKey", target, {});
+  return store_->post_unlock_key(created_.handle, target);
+}
+
+Result<void> TestIssuer::post_update_key(KeyHandle key, TargetAuthorization target) {
+  fill_mac("postUpdateKey", target, end_entity(key));
+  return store_->post_update_key(key, target);
+}
+
+Result<void> TestIssuer::post_clone_key_protection(KeyHandle key, TargetAuthorization target) {
+  fill_mac("postCloneKeyProtection", target, end_entity(key));
+  return store_->post_clone_key_protection(key, target);
+}
+
+ActivationRequest TestIssuer::activation(std::string_view method, KeyHandle target, ByteView authorization, Bytes mac) {
+  TargetAuthorization authorized{target, to_bytes(authorization), std::move(mac)};
+  fill_mac(method, authorized, end_entity(target));
+  return {created_.handle, target, SecureBytes::copy_of(authorization), std::move(authorized.mac)};
+}
+
+Result<std::uint8_t> TestIssuer::activate(KeyHandle target, ByteView authorization, Bytes mac) {
+  return store_->activate(activation("activate", target, authorization, std::move(mac)));
+}
+
+Result<std::uint8_t> TestIssuer::deactivate(KeyHandle target, ByteView authorization, Bytes mac) {
+  return store_->deactivate(activation("deactivate", target, authorization, std::move(mac)));
 }
 
 Result<void> TestIssuer::close(ByteView nonce) {

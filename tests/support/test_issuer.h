@@ -29,6 +29,8 @@ class TestIdentity final : public DeviceIdentity {
 crypto::PrivateKey generate_key(std::string_view algorithm);
 /// A certificate for a key, different at every call.
 Bytes certify(ByteView spki);
+/// Authorizes a new key management key by the existing one. Spec: sks-api.md 3.6.
+Bytes roll_over_authorization(const crypto::PrivateKey& kmk, ByteView new_kmk);
 
 /// One provisioning session as its issuer sees it. Requests whose `mac` is empty get the right one; every MAC made and
 /// every attestation of a successful call steps the sequence counter.
@@ -54,6 +56,14 @@ class TestIssuer {
   Result<void> import_symmetric_key(KeyHandle key, ByteView encrypted_key, Bytes mac = {});
   Result<void> import_private_key(KeyHandle key, ByteView encrypted_key, Bytes mac = {});
   Result<void> add_extension(KeyHandle key, ExtensionRequest extension);
+  /// Operations on keys of closed sessions, authorized by target_authorization().
+  Result<void> post_delete_key(TargetAuthorization target);
+  Result<void> post_unlock_key(TargetAuthorization target);
+  Result<void> post_update_key(KeyHandle key, TargetAuthorization target);
+  Result<void> post_clone_key_protection(KeyHandle key, TargetAuthorization target);
+  /// For keys of closed sessions, and for keys whose certificate path this issuer has set. `mac` empty: the right one.
+  Result<std::uint8_t> activate(KeyHandle target, ByteView authorization = {}, Bytes mac = {});
+  Result<std::uint8_t> deactivate(KeyHandle target, ByteView authorization = {}, Bytes mac = {});
   /// Checks the close attestation.
   Result<void> close(ByteView nonce);
   Result<void> close();
@@ -63,6 +73,9 @@ class TestIssuer {
 
   Bytes encrypt(ByteView plaintext) const;
   SecureBytes encrypted_pin(std::string_view pin) const;
+  /// A signature by the key management key of the session that owns the key with this end-entity certificate. Spec:
+  /// sks-api.md 3.6.
+  Bytes target_authorization(const crypto::PrivateKey& kmk, ByteView end_entity) const;
   /// The end-entity certificate of a key, as it enters MACs; empty when this issuer has set none.
   const Bytes& end_entity(KeyHandle key) { return end_entities_[key]; }
   /// The MAC that the next call must carry, without making it.
@@ -80,6 +93,8 @@ class TestIssuer {
   Bytes device_id() const;
   Bytes names() const;
   Bytes take_mac(std::string_view method, ByteView data);
+  ActivationRequest activation(std::string_view method, KeyHandle target, ByteView authorization, Bytes mac);
+  void fill_mac(std::string_view method, TargetAuthorization& target, ByteView new_end_entity);
   Bytes import_mac(std::string_view method, KeyHandle key, ByteView encrypted_key);
 
   SecureKeyStore* store_;
