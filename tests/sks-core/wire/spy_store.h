@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,11 +37,11 @@ class Line {
 class SpyStore final : public SecureKeyStore {
  public:
   std::string call;  ///< the last one: method and arguments
-  int calls = 0;
+  std::atomic<int> calls = 0;
   std::optional<Error> error;  ///< instead of a result
   std::function<void()> before_result;
   bool at_end = false;  ///< of the enumerations
-  std::size_t exported_size = 4;
+  std::atomic<std::size_t> exported_size = 4;
 
   Result<DeviceInfo> get_device_info() override;
   Result<CreatedSession> create_provisioning_session(const SessionRequest& request) override;
