@@ -1,0 +1,118 @@
+#include "key-user-api/daemon/options.h"
+
+#include <CLI/CLI.hpp>
+#include <span>
+
+#include "key-user-api/local_store.h"
+#include "sks-core/wire/error_text.h"
+
+namespace sks::daemon {
+namespace {
+
+using attestation::AttestationKeyType;
+
+constexpr const char* kDescription =
+    "Serves the key store of this device to the programs of its user, over the SKS byte stream.\n"
+    "Runs until SIGTERM or SIGINT; then the calls that run are finished.";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  sksd --listen unix:/run/user/1000/sksd\n"
+    "  sksd --store memory: --listen tcp:127.0.0.1:7788 --conformance\n\n"
+    "A Unix socket serves processes of the same user only. TCP cannot tell who is there, so it is for conformance "
+    "runs.";
+
+/// What is read before it is judged.
+struct Arguments {
+  std::string store = default_store_folder();
+  std::vector<std::string> listen;
+  std::string attestation_key;
+  bool conformance = false;
+};
+
+/// An empty value is an unset variable of a script.
+std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+
+void declare_options(CLI::App& app, Arguments& arguments) {
+  app.set_version_flag("--version", "sksd " SKS_VERSION);
+  app.footer(kFooter);
+  app.add_option("--store", arguments.store, "folder of the key store, or memory: for a new one that is not kept")
+      ->type_name("DIR")
+      ->check(check_not_empty)
+      ->capture_default_str();
+  app.add_option("--listen", arguments.listen,
+                 "where to serve: unix:PATH, or tcp:HOST:PORT; again for each further one")
+      ->type_name("ADDRESS")
+      ->required()
+      ->allow_extra_args(false);
+  app.add_flag("--conformance", arguments.conformance,
+               "be the device that conformance suites expect: device PIN 1234, biometrics, TCP on the loopback");
+  app.add_option("--attestation-key", arguments.attestation_key, "of the new device of --store memory: (default: p256)")
+      ->type_name("KEY")
+      ->check(CLI::IsMember({"p256", "rsa2048"}));
+}
+
+/// CLI11 takes the next argument for the value of "--name=".
+const char* find_empty_value(std::span<const char* const> arguments) {
+  for (const std::string_view argument : arguments)
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) return argument.data();
+  return nullptr;
+}
+
+/// CLI11 finds an option missing before it finds that the one given is unknown.
+std::string describe(const CLI::ParseError& error, const CLI::App& app) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || unknown.empty()) return error.what();
+  return "unknown option '" + unknown.front() + "'";
+}
+
+Result<Options> judge(const Arguments& arguments) {
+  Options options;
+  options.store = arguments.store;
+  if (arguments.conformance) options.mode = Mode::conformance;
+  for (const std::string& text : arguments.listen) {
+    SKS_LET(wire::Address address, wire::parse_address(text));
+    if (std::holds_alternative<wire::TcpAddress>(address) && !arguments.conformance)
+      return Error{Status::option, text + " needs --conformance: over TCP every user of this machine gets at the keys"};
+    options.listen.push_back(std::move(address));
+  }
+  if (!arguments.attestation_key.empty() && arguments.store != kMemoryStore)
+    return Error{Status::option, "--attestation-key needs --store memory:, for a folder has its device key already"};
+  if (arguments.attestation_key == "rsa2048") options.attestation_key = AttestationKeyType::rsa2048;
+  return options;
+}
+
+}  // namespace
+
+void complain(std::ostream& err, std::string sentence) {
+  while (sentence.ends_with('\n')) sentence.pop_back();
+  err << "sksd: " << wire::error_text(sentence) << std::endl;
+}
+
+std::optional<Options> read_options(int argc, const char* const* argv, std::ostream& out, std::ostream& err,
+                                    int& exit_code) {
+  exit_code = kExitUsage;
+  constexpr const char* kHint = " (see 'sksd --help')";
+  if (const char* const empty = find_empty_value({argv, static_cast<std::size_t>(argc)})) {
+    complain(err, std::string(empty) + " has no value behind it" + kHint);
+    return std::nullopt;
+  }
+  CLI::App app(kDescription, "sksd");
+  Arguments arguments;
+  declare_options(app, arguments);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    exit_code = app.exit(success, out, err);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    complain(err, describe(error, app) + kHint);
+    return std::nullopt;
+  }
+  Result<Options> options = judge(arguments);
+  if (options) return std::move(*options);
+  complain(err, options.error().detail + kHint);
+  return std::nullopt;
+}
+
+}  // namespace sks::daemon
