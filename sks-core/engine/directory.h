@@ -75,6 +75,9 @@ Bytes encode_page(const DirectoryPage<T>& page) {
 }
 
 /// The rows of all objects of one kind, in ascending order of their handles.
+///
+/// Handles are given out one after the other and few objects are ever deleted, so a row is nearly always where counting
+/// from the first one says; only otherwise it is searched.
 template <class T>
 class DirectoryTable {
  public:
@@ -82,42 +85,44 @@ class DirectoryTable {
   using Row = typename T::Row;
 
   const Row* find(Handle handle) const {
-    const auto page = pages_.find(page_number(handle.value));
-    if (page == pages_.end()) return nullptr;
-    const auto found =
-        std::ranges::lower_bound(page->second, handle, {}, [](const auto& entry) { return entry.first; });
-    return found == page->second.end() || found->first != handle ? nullptr : &found->second;
+    const auto page = page_at_or_after(page_number(handle.value));
+    if (page == pages_.end() || page->number != page_number(handle.value)) return nullptr;
+    const auto found = row_at_or_after(page->rows, handle);
+    return found == page->rows.end() || found->first != handle ? nullptr : &found->second;
   }
 
   /// The object with the lowest handle above `previous`.
   std::optional<Handle> next(Handle previous) const {
-    for (auto page = pages_.lower_bound(page_number(previous.value)); page != pages_.end(); ++page) {
-      const auto found =
-          std::ranges::upper_bound(page->second, previous, {}, [](const auto& entry) { return entry.first; });
-      if (found != page->second.end()) return found->first;
+    if (previous.value == UINT32_MAX) return std::nullopt;
+    const Handle wanted{previous.value + 1};
+    for (auto page = page_at_or_after(page_number(wanted.value)); page != pages_.end(); ++page) {
+      const auto found = row_at_or_after(page->rows, wanted);
+      if (found != page->rows.end()) return found->first;
     }
     return std::nullopt;
   }
 
   /// The page as it is now, empty when there is none.
   DirectoryPage<T> page(std::uint32_t number) const {
-    const auto found = pages_.find(number);
-    return found == pages_.end() ? DirectoryPage<T>() : found->second;
+    const auto found = page_at_or_after(number);
+    return found == pages_.end() || found->number != number ? DirectoryPage<T>() : found->rows;
   }
 
   void set(Handle handle, const Row* row) {
     const std::uint32_t number = page_number(handle.value);
-    DirectoryPage<T>& page = pages_[number];
-    set_row<T>(page, handle, row);
-    if (page.empty()) pages_.erase(number);
+    auto page = pages_.begin() + (page_at_or_after(number) - pages_.cbegin());
+    if (page == pages_.end() || page->number != number) page = pages_.insert(page, {number, {}});
+    set_row<T>(page->rows, handle, row);
+    if (page->rows.empty()) pages_.erase(page);
   }
 
-  /// Takes a stored page. Fails with internal when it is malformed.
+  /// Takes the next stored page in ascending order. Fails with internal when it is malformed.
   Result<void> load(std::uint32_t number, ByteView record) {
     const Error malformed{Status::internal, "malformed page of the directory"};
     ByteReader in(record);
-    if (in.u8() != kPageVersion) return malformed;
+    if (in.u8() != kPageVersion || (!pages_.empty() && pages_.back().number >= number)) return malformed;
     DirectoryPage<T> page;
+    page.reserve(kRowsPerPage);
     while (!in.at_end() && !in.failed()) {
       const Handle handle{in.u32()};
       Row row;
@@ -127,25 +132,44 @@ class DirectoryTable {
       page.emplace_back(handle, row);
     }
     if (page.empty() || !in.finish()) return malformed;
-    pages_.emplace_hint(pages_.end(), number, std::move(page));
+    pages_.push_back({number, std::move(page)});
     return {};
   }
 
   bool empty() const { return pages_.empty(); }
-  Handle highest() const { return pages_.rbegin()->second.back().first; }
+  Handle highest() const { return pages_.back().rows.back().first; }
 
   template <class Visitor>
   void for_each(Visitor visit) const {
-    for (const auto& [number, page] : pages_)
-      for (const auto& [handle, row] : page) visit(handle, row);
+    for (const Page& page : pages_)
+      for (const auto& [handle, row] : page.rows) visit(handle, row);
   }
   template <class Visitor>
   void for_each_page(Visitor visit) const {
-    for (const auto& [number, page] : pages_) visit(number, page);
+    for (const Page& page : pages_) visit(page.number, page.rows);
   }
 
  private:
-  std::map<std::uint32_t, DirectoryPage<T>> pages_;
+  struct Page {
+    std::uint32_t number;
+    DirectoryPage<T> rows;
+  };
+
+  typename std::vector<Page>::const_iterator page_at_or_after(std::uint32_t number) const {
+    if (pages_.empty()) return pages_.end();
+    const std::size_t guess = std::size_t{number} - pages_.front().number;
+    if (guess < pages_.size() && pages_[guess].number == number)
+      return pages_.begin() + static_cast<std::ptrdiff_t>(guess);
+    return std::ranges::lower_bound(pages_, number, {}, &Page::number);
+  }
+  static typename DirectoryPage<T>::const_iterator row_at_or_after(const DirectoryPage<T>& rows, Handle handle) {
+    if (rows.empty()) return rows.end();
+    const std::size_t guess = std::size_t{handle.value} - rows.front().first.value;
+    if (guess < rows.size() && rows[guess].first == handle) return rows.begin() + static_cast<std::ptrdiff_t>(guess);
+    return std::ranges::lower_bound(rows, handle, {}, [](const auto& entry) { return entry.first; });
+  }
+
+  std::vector<Page> pages_;
 };
 
 /// Which objects refer to which. A link names the kind of the source and what the row of a source points to; a source
