@@ -2,36 +2,13 @@
 
 #include "sks-core/crypto/hash.h"
 #include "sks-core/engine/key_cache.h"
-#include "tests/sks-core/engine/device.h"
+#include "tests/sks-core/engine/user_calls.h"
 
 // enumerateKeys, deleteKey, signData and signHashedData: spec/sks-api.md 1.4, 4.17, 4.22, 4.27, 4.28 and 6.4.
 namespace sks::test {
 namespace {
 
 const std::string kMessage = "The quick brown fox";
-
-KeyHandle provision(SecureKeyStore& engine, const std::string& algorithm, std::vector<std::string> endorsed = {}) {
-  KeyEntryRequest request = key_request();
-  request.key_algorithm = kSks + algorithm;
-  request.endorsed_algorithms = std::move(endorsed);
-  return provision_plain_key(engine, std::move(request));
-}
-
-crypto::PublicKey public_key_of(SecureKeyStore& engine, KeyHandle key) {
-  const Bytes certificate = engine.get_key_attributes(key)->certificate_path.front();
-  const unsigned char* position = certificate.data();
-  const ossl::Cert decoded(d2i_X509(nullptr, &position, static_cast<long>(certificate.size())));
-  return crypto::PublicKey::from_openssl(X509_get0_pubkey(decoded.get())).value();
-}
-
-// Verifies with OpenSSL directly. `md` null: EdDSA.
-bool verifies(const crypto::PublicKey& key, const EVP_MD* md, ByteView message, ByteView signature) {
-  Bytes encoded = to_bytes(signature);
-  if (key.kind() == KeyKind::ec) encoded = crypto::ecdsa_raw_to_der(key.curve(), signature).value();
-  const ossl::MdCtx context(EVP_MD_CTX_new());
-  return EVP_DigestVerifyInit(context.get(), nullptr, md, nullptr, key.openssl()) == 1 &&
-         EVP_DigestVerify(context.get(), encoded.data(), encoded.size(), message.data(), message.size()) == 1;
-}
 
 std::optional<Status> sign(SecureKeyStore& engine, KeyHandle key, const std::string& algorithm, std::size_t size = 32) {
   return status_of(engine.sign_data(key, algorithm, {}, {}, Bytes(size)));
@@ -55,7 +32,7 @@ TEST_CASE("signData and signHashedData: every key type signs with every hash, an
   SecureKeyStore& engine = *device.engine;
   for (const char* const type : {"ec.nist.p256", "ec.nist.p384", "ec.nist.p521", "rsa1024", "rsa2048"}) {
     CAPTURE(type);
-    const KeyHandle key = provision(engine, type);
+    const KeyHandle key = provision_key(engine, type);
     const crypto::PublicKey verifier = public_key_of(engine, key);
     const std::string family = verifier.kind() == KeyKind::rsa ? "rsa-" : "ecdsa-";
     for (const HashCase& hash : hashes) {
@@ -77,7 +54,7 @@ TEST_CASE("signData and signHashedData: every key type signs with every hash, an
 TEST_CASE("signData: Ed25519 signs the message itself, signHashedData does not know it") {
   Device device;
   SecureKeyStore& engine = *device.engine;
-  const KeyHandle key = provision(engine, "ed25519");
+  const KeyHandle key = provision_key(engine, "ed25519");
   const Result<Bytes> signature = engine.sign_data(key, kSks + "ed25519", {}, {}, as_bytes(kMessage));
   REQUIRE(signature);
   CHECK(signature->size() == 64);
@@ -86,7 +63,7 @@ TEST_CASE("signData: Ed25519 signs the message itself, signHashedData does not k
   // EC and EdDSA are only told apart by the operation.
   CHECK(sign(engine, key, kEcdsaSha256) == Status::crypto);
   CHECK(sign_hash(engine, key, kEcdsaSha256, 32) == Status::crypto);
-  CHECK(sign(engine, provision(engine, "ec.nist.p256"), kSks + "ed25519") == Status::crypto);
+  CHECK(sign(engine, provision_key(engine, "ec.nist.p256"), kSks + "ed25519") == Status::crypto);
 }
 
 TEST_CASE("signData: an Ed448 key does not sign as Ed25519") {
@@ -104,13 +81,13 @@ TEST_CASE("signData: an Ed448 key does not sign as Ed25519") {
 TEST_CASE("signHashedData: the hash-less algorithms sign whatever fits") {
   Device device;
   SecureKeyStore& engine = *device.engine;
-  const KeyHandle rsa = provision(engine, "rsa1024");
+  const KeyHandle rsa = provision_key(engine, "rsa1024");
   const std::string rsa_none = kSks + "rsa.pkcs1.none";
   CHECK(sign_hash(engine, rsa, rsa_none, 0) == std::nullopt);
   CHECK(sign_hash(engine, rsa, rsa_none, 117) == std::nullopt);
   CHECK(sign_hash(engine, rsa, rsa_none, 118) == Status::crypto);
   CHECK(sign(engine, rsa, rsa_none) == Status::algorithm);
-  const KeyHandle ec = provision(engine, "ec.nist.p256");
+  const KeyHandle ec = provision_key(engine, "ec.nist.p256");
   const std::string ecdsa_none = kSks + "ecdsa.none";
   CHECK(sign_hash(engine, ec, ecdsa_none, 0) == std::nullopt);
   CHECK(sign_hash(engine, ec, ecdsa_none, 20) == std::nullopt);
@@ -131,8 +108,8 @@ TEST_CASE("signHashedData: the hash-less algorithms sign whatever fits") {
 TEST_CASE("signData and signHashedData: refuse what the specification refuses, in its order") {
   Device device;
   SecureKeyStore& engine = *device.engine;
-  const KeyHandle ec = provision(engine, "ec.nist.p256");
-  const KeyHandle rsa = provision(engine, "rsa1024");
+  const KeyHandle ec = provision_key(engine, "ec.nist.p256");
+  const KeyHandle rsa = provision_key(engine, "rsa1024");
   for (const std::string& unsuitable : {std::string("x"), std::string(), kDsigMore + "rsa-sha999", kSks + "none",
                                         kSks + "key.1", kSks + "session.1", kSks + "ec.nist.p256", kSks + "rsa1024"}) {
     CAPTURE(unsuitable);
@@ -158,11 +135,11 @@ TEST_CASE("signData and signHashedData: refuse what the specification refuses, i
 TEST_CASE("endorsed algorithms: only what is on the list runs, and #none forbids everything") {
   Device device;
   SecureKeyStore& engine = *device.engine;
-  const KeyHandle one = provision(engine, "ec.nist.p256", {kDsigMore + "ecdsa-sha384"});
+  const KeyHandle one = provision_key(engine, "ec.nist.p256", {kDsigMore + "ecdsa-sha384"});
   CHECK(sign(engine, one, kDsigMore + "ecdsa-sha384") == std::nullopt);
   CHECK(sign(engine, one, kEcdsaSha256) == Status::algorithm);
   CHECK(sign_hash(engine, one, kSks + "ecdsa.none", 32) == Status::algorithm);
-  const KeyHandle nothing = provision(engine, "ec.nist.p256", {kSks + "none"});
+  const KeyHandle nothing = provision_key(engine, "ec.nist.p256", {kSks + "none"});
   CHECK(sign(engine, nothing, kEcdsaSha256) == Status::algorithm);
   CHECK(sign(engine, nothing, kSks + "none") == Status::algorithm);
   CHECK(engine.get_key_attributes(nothing)->endorsed_algorithms == std::vector{kSks + "none"});
