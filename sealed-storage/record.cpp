@@ -37,22 +37,21 @@ bool is_identity_part(ByteView part) { return !part.empty() && part.size() <= kM
 
 }  // namespace
 
-RecordSealer::RecordSealer(SecureBytes master_key, StoreId store_id)
-    : master_key_(std::move(master_key)), store_id_(store_id) {
-  SKS_CHECK(master_key_.size() == kMasterKeySize);
+RecordSealer::RecordSealer(ByteView master_key, StoreId store_id) : keys_(master_key, store_id), store_id_(store_id) {
+  SKS_CHECK(master_key.size() == kMasterKeySize);
 }
 
 SecureBytes RecordSealer::key_check() const {
   CborWriter info(kSmallStructure);
   info.array(2).text("OpenSKS key check").uint(kFormatVersion);
-  return crypto::hkdf_sha256(master_key_.view(), store_id_, info.view(), kKeyCheckSize);
+  return keys_.expand(info.view(), kKeyCheckSize);
 }
 
 SecureBytes RecordSealer::record_key(RecordLabel label) const {
   CborWriter info(kSmallStructure);
   info.array(5).text("OpenSKS record key").uint(kFormatVersion);
   info.uint(label.kind).uint(label.handle).uint(label.generation);
-  return crypto::hkdf_sha256(master_key_.view(), store_id_, info.view(), crypto::kAes256Key);
+  return keys_.expand(info.view(), crypto::kAes256Key);
 }
 
 Bytes RecordSealer::seal(RecordLabel label, ByteView nonce, ByteView plaintext) const {

@@ -4,6 +4,7 @@
 
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/result.h"
+#include "sks-core/crypto/mac.h"
 
 /// The sealed record, without I/O. Spec: spec/sealed-record.md chapters 3 to 7.
 namespace sks::sealed {
@@ -30,7 +31,7 @@ struct RecordLabel {
 class RecordSealer {
  public:
   /// `master_key` has kMasterKeySize bytes.
-  RecordSealer(SecureBytes master_key, StoreId store_id);
+  RecordSealer(ByteView master_key, StoreId store_id);
 
   /// What tells this master key from others: chapter 3.
   SecureBytes key_check() const;
@@ -44,7 +45,7 @@ class RecordSealer {
  private:
   SecureBytes record_key(RecordLabel label) const;
 
-  SecureBytes master_key_;
+  crypto::HkdfSha256 keys_;  ///< of the master key and the store's id
   StoreId store_id_;
 };
 

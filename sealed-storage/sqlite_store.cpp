@@ -83,7 +83,7 @@ Result<void> write_store(const Files& files, ByteView identity_plaintext) {
   SKS_LET(SecureBytes master_key, sealed::KeyFile::create(files.master_key, system_random()));
   sealed::StoreId store_id{};
   system_random().fill(store_id);
-  const RecordSealer sealer(std::move(master_key), store_id);
+  const RecordSealer sealer(master_key.view(), store_id);
 
   SKS_TRY(sealed::write_new_file(files.database, {}));  // SQLite takes over the mode of a file that is there
   SKS_LET(Database database, Database::open(files.database));
@@ -213,8 +213,8 @@ Result<Header> read_header(Database& database, const Files& files) {
 }
 
 Result<RecordSealer> unlock(const sealed::MasterKeyProvider& provider, const Header& header, const Files& files) {
-  SKS_LET(SecureBytes master_key, provider.load());
-  RecordSealer sealer(std::move(master_key), header.store_id);
+  SKS_LET(const SecureBytes master_key, provider.load());
+  RecordSealer sealer(master_key.view(), header.store_id);
   if (!equal_constant_time(sealer.key_check().view(), header.key_check)) {
     return Error{Status::crypto, "the master key does not belong to the key store in " + files.folder};
   }

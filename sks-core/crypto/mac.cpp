@@ -16,21 +16,43 @@ namespace sks::crypto {
 
 namespace {
 
-using MacCtx = ossl::Ptr<EVP_MAC_CTX, EVP_MAC_CTX_free>;
+using ossl::MacCtx;
 
-// `out` has exactly the size of the hash.
-void hmac_into(HashId hash, ByteView key, ByteView data, std::span<std::uint8_t> out) {
-  const MacCtx context(EVP_MAC_CTX_new(fetched_hmac()));
+/// A context that knows its hash: setting one costs more than the MAC of a short message.
+MacCtx context_for(HashId hash) {
+  MacCtx context(EVP_MAC_CTX_new(fetched_hmac()));
   SKS_CHECK(context != nullptr);
   std::string name(EVP_MD_get0_name(fetched_md(hash)));
   const std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
                                              OSSL_PARAM_construct_end()};
+  SKS_CHECK(EVP_MAC_CTX_set_params(context.get(), parameters.data()) == 1);
+  return context;
+}
+
+// Lives until the process ends: other threads may still use it while the process or our module goes down.
+const EVP_MAC_CTX* sha256_context() {
+  static const EVP_MAC_CTX* const context = context_for(HashId::sha256).release();
+  return context;
+}
+
+MacCtx keyed_context(HashId hash, ByteView key) {
+  MacCtx context = hash == HashId::sha256 ? MacCtx(EVP_MAC_CTX_dup(sha256_context())) : context_for(hash);
   // OpenSSL takes a null key as "keep the last one", so an empty key still needs an address.
   const std::uint8_t no_key = 0;
+  SKS_CHECK(context != nullptr &&
+            EVP_MAC_init(context.get(), key.empty() ? &no_key : key.data(), key.size(), nullptr) == 1);
+  return context;
+}
+
+// `out` has exactly the size of the hash.
+void finish(EVP_MAC_CTX* context, ByteView data, std::span<std::uint8_t> out) {
   std::size_t size = 0;
-  SKS_CHECK(EVP_MAC_init(context.get(), key.empty() ? &no_key : key.data(), key.size(), parameters.data()) == 1);
-  SKS_CHECK(EVP_MAC_update(context.get(), data.data(), data.size()) == 1);
-  SKS_CHECK(EVP_MAC_final(context.get(), out.data(), &size, out.size()) == 1 && size == out.size());
+  SKS_CHECK(EVP_MAC_update(context, data.data(), data.size()) == 1);
+  SKS_CHECK(EVP_MAC_final(context, out.data(), &size, out.size()) == 1 && size == out.size());
+}
+
+void hmac_into(HashId hash, ByteView key, ByteView data, std::span<std::uint8_t> out) {
+  finish(keyed_context(hash, key).get(), data, out);
 }
 
 }  // namespace
@@ -53,11 +75,20 @@ Bytes hmac(HashId hash, ByteView key, ByteView data) {
 }
 
 SecureBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size) {
-  // RFC 5869 in terms of HMAC: OpenSSL's own HKDF refuses empty inputs that the RFC allows.
-  constexpr std::size_t kMaxBlocks = 255;
-  SKS_CHECK(size <= kMaxBlocks * kSha256Size);
+  return HkdfSha256(secret, salt).expand(info, size);
+}
+
+// RFC 5869 in terms of HMAC: OpenSSL's own HKDF refuses empty inputs that the RFC allows.
+HkdfSha256::HkdfSha256(ByteView secret, ByteView salt) {
   const Sha256Digest no_salt{};
   Sha256Digest pseudo_random_key = hmac_sha256(salt.empty() ? ByteView(no_salt) : salt, secret);
+  keyed_ = keyed_context(HashId::sha256, pseudo_random_key);
+  cleanse(pseudo_random_key);
+}
+
+SecureBytes HkdfSha256::expand(ByteView info, std::size_t size) const {
+  constexpr std::size_t kMaxBlocks = 255;
+  SKS_CHECK(size <= kMaxBlocks * kSha256Size);
   SecureBytes out(size);
   SecureBytes block;
   std::size_t done = 0;
@@ -66,14 +97,14 @@ SecureBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size
     std::uint8_t* at = std::ranges::copy(block.view(), message.data()).out;
     at = std::ranges::copy(info, at).out;
     *at = counter;
-    Sha256Digest next = hmac_sha256(pseudo_random_key, message.view());
-    block = SecureBytes::copy_of(next);
-    cleanse(next);
+    block = SecureBytes(kSha256Size);
+    const MacCtx context(EVP_MAC_CTX_dup(keyed_.get()));
+    SKS_CHECK(context != nullptr);
+    finish(context.get(), message.view(), block.span());
     const std::size_t part = std::min(block.size(), size - done);
     std::copy_n(block.data(), part, out.data() + done);
     done += part;
   }
-  cleanse(pseudo_random_key);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "sks-core/crypto/hash.h"
+#include "sks-core/crypto/ossl.h"
 
 namespace sks::crypto {
 
@@ -16,5 +17,15 @@ Bytes hmac(HashId hash, ByteView key, ByteView data);
 
 /// HKDF (RFC 5869) with SHA-256: `size` bytes of key material.
 SecureBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size);
+
+/// The same for many values of `info`: the work that depends on secret and salt alone is done once.
+class HkdfSha256 {
+ public:
+  HkdfSha256(ByteView secret, ByteView salt);
+  SecureBytes expand(ByteView info, std::size_t size) const;
+
+ private:
+  ossl::MacCtx keyed_;  ///< HMAC under the pseudo-random key, before any data
+};
 
 }  // namespace sks::crypto

@@ -24,6 +24,7 @@ struct Deleter {
 template <class T, auto Free>
 using Ptr = std::unique_ptr<T, Deleter<Free>>;
 
+using MacCtx = Ptr<EVP_MAC_CTX, EVP_MAC_CTX_free>;
 using Pkey = Ptr<EVP_PKEY, EVP_PKEY_free>;
 using PkeyCtx = Ptr<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using MdCtx = Ptr<EVP_MD_CTX, EVP_MD_CTX_free>;

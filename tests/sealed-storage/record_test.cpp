@@ -24,7 +24,7 @@ RecordSealer sealer(std::uint8_t key_byte = 1, std::uint8_t store_byte = 2) {
   const Bytes key(kMasterKeySize, key_byte);
   StoreId id{};
   id.fill(store_byte);
-  return RecordSealer(SecureBytes::copy_of(key), id);
+  return RecordSealer(key, id);
 }
 
 Bytes sealed_sample() { return sealer().seal(kLabel, Bytes(12, 9), encode_value(as_bytes("a value")).view()); }
