@@ -21,15 +21,16 @@ Result<void> write_page(Storage::Transaction& transaction, std::uint32_t number,
 
 Result<std::unique_ptr<StoreState>> StoreState::load(Storage& storage) {
   std::unique_ptr<StoreState> state(new StoreState(storage));
-  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, storage.begin());
+  SKS_LET(std::unique_ptr<Storage::Transaction> transaction, storage.begin());
   SKS_LET(const std::optional<SecureBytes> counters, transaction->get(kCountersRecord));
   if (counters) {
     SKS_LET(state->counters_, Counters::decode(counters->view()));
   }
   const bool before_directories = counters && !state->counters_.with_directory;
   SKS_TRY(before_directories ? state->make_directory(*transaction) : state->load_directory(*transaction));
-  SKS_TRY(check_consistency(*state));
   if (before_directories) SKS_TRY(transaction->commit());
+  transaction.reset();  // the check reads objects, in transactions of their own
+  SKS_TRY(check_consistency(*state));
   return state;
 }
 
