@@ -14,6 +14,7 @@ RULES = [
     ("sks-core/crypto/", ["sks-core/base/", "sks-core/crypto/"], ["openssl/"]),
     ("sks-core/engine/", ["sks-core/base/", "sks-core/crypto/", "sks-core/engine/"], ["openssl/"]),
     ("sks-core/wire/", ["sks-core/base/", "sks-core/wire/", "sks-core/engine/secure_key_store.h"], []),
+    ("sks-core/capi/", ["sks-core/"], []),
     ("attestation/verifier", ["sks-core/base/", "sks-core/crypto/", "attestation/"], ["openssl/"]),
     (
         "attestation/",
