@@ -4,7 +4,7 @@
 
 namespace sks {
 
-/// Time as an input from the world, so that tests can fix it.
+/// Time as an input from the world, so that tests can fix it. Called by several threads at once.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -6,7 +6,7 @@
 
 namespace sks {
 
-/// Randomness as an input from the world, so that tests can fix it.
+/// Randomness as an input from the world, so that tests can fix it. Called by several threads at once.
 class Random {
  public:
   virtual ~Random() = default;

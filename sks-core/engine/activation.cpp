@@ -68,8 +68,11 @@ Result<std::uint8_t> switch_by_issuer(SessionCall& call, const Switch& to, const
 
 Result<std::uint8_t> switch_key(Core& core, const Switch& to, const ActivationRequest& request) {
   SKS_TRY(check_decodable({request.authorization.view(), request.mac}, {}));
-  const std::lock_guard lock(core.mutex);
-  if (!request.session) return switch_by_user(core, to, request);
+  if (!request.session) {
+    const std::lock_guard lock(core.locks.store);
+    return switch_by_user(core, to, request);
+  }
+  const ProvisioningLock lock(core.locks);
   return core.in_open_session(request.session, [&](SessionCall& call) { return switch_by_issuer(call, to, request); });
 }
 

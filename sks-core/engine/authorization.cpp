@@ -55,22 +55,10 @@ Result<void> spend_puk_attempt(AuthorizationPorts ports, const KeyEntry& key, co
   return set_error_count<PukPolicy>(ports.state, policy.handle, 0);
 }
 
-// Lets other calls in for a while. The caller looks again at what it knew.
-class Unlocked {
- public:
-  explicit Unlocked(std::mutex& mutex) : mutex_(mutex) { mutex_.unlock(); }
-  Unlocked(const Unlocked&) = delete;
-  Unlocked& operator=(const Unlocked&) = delete;
-  ~Unlocked() { mutex_.lock(); }
-
- private:
-  std::mutex& mutex_;
-};
-
 Result<void> compare_delayed_puk(AuthorizationPorts ports, const KeyEntry& key, PukPolicyHandle handle, ByteView puk) {
   {
-    const Unlocked others_may_work(ports.store_mutex);
-    const std::lock_guard turn(ports.puk_delay);
+    const Unlocked others_may_work(ports.locks.store);
+    const std::lock_guard turn(ports.locks.puk_delay);
     ports.clock.sleep_seconds(kPukDelaySeconds);
   }
   const KeyEntry::Row* const row = ports.state.find_row<KeyEntry>(key.handle);

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <mutex>
 #include <set>
 
+#include "sks-core/engine/locks.h"
 #include "sks-core/engine/store_state.h"
 
 /// The one place where a PIN or PUK is compared, and where their error counters move.
@@ -39,8 +39,7 @@ struct AuthorizationPorts {
   PrepaidAttempts& prepaid;
   DevicePinVerifier* device_pin;  ///< null: no device PIN
   const Clock& clock;
-  std::mutex& store_mutex;  ///< held by the caller, released while a PUK is delayed
-  std::mutex& puk_delay;    ///< taken by one delayed PUK after the other: waiting in parallel would undo the delay
+  Locks& locks;  ///< the caller holds `store`; it is released while a PUK is delayed
 };
 
 /// Chapter 5.7. Fails with option (a PIN where none is required) or authorization.

@@ -103,7 +103,7 @@ Result<Bytes> close(SessionCall& call, ByteView nonce, ByteView mac) {
 Result<Bytes> Engine::close_provisioning_session(ProvisioningHandle session, ByteView nonce, ByteView mac) {
   SKS_TRY(engine::check_decodable({nonce, mac}, {}));
   engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.mutex);
+  const engine::ProvisioningLock lock(core.locks);
   std::set<KeyHandle> vanished;
   Result<Bytes> attestation = core.in_open_session(session, [&](engine::SessionCall& call) {
     vanished = engine::vanishing_keys(call.session);

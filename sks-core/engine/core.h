@@ -19,7 +19,7 @@ struct SessionCall {
 };
 
 /// What the methods share: the ports, the store, and the look-ups and the session discipline of sks-api.md chapters 1.6
-/// and 4. `mutex` is held during every method.
+/// and 4. Except where Locks says otherwise, locks.store is held during every method.
 struct Core {
   Core(EnginePorts engine_ports, EngineConfig engine_config, std::unique_ptr<StoreState> loaded);
 
@@ -28,10 +28,9 @@ struct Core {
   std::unique_ptr<StoreState> state;
   KeyCache key_cache;
   PrepaidAttempts prepaid;
-  std::mutex mutex;
-  std::mutex puk_delay;
+  Locks locks;
 
-  AuthorizationPorts authorization() { return {*state, prepaid, config.device_pin, ports.clock, mutex, puk_delay}; }
+  AuthorizationPorts authorization() { return {*state, prepaid, config.device_pin, ports.clock, locks}; }
 
   /// openSession, openKey and stdKey of chapter 4. Fail with no_session, no_key and no_key.
   Result<std::shared_ptr<const Session>> open_session(ProvisioningHandle handle) const;

@@ -159,7 +159,7 @@ Bytes choose_iv(const Algorithm& algorithm, const Request& request, const Random
 /// Chapter 4.27, steps 1 to 4 with the check for suspended keys after the first, and what the method's own table puts
 /// before its operation.
 Result<Task> prepare(Core& core, const Rules& rules, const Request& request) {
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const KeyEntry> key, core.std_key(request.key));
   SKS_TRY(check_active(*key));
   SKS_TRY(authorize(core.authorization(), *key, request.authorization));

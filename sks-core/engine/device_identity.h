@@ -8,7 +8,7 @@
 namespace sks {
 
 /// The device certificate path and the attestation key behind it: a port, implemented by attestation and by integrators
-/// with a secure element. Spec: sks-api.md chapter 1.1.
+/// with a secure element. An engine calls sign() from one thread at a time. Spec: sks-api.md chapter 1.1.
 class DeviceIdentity {
  public:
   virtual ~DeviceIdentity() = default;

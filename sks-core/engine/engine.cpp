@@ -36,7 +36,7 @@ Result<std::string> Engine::update_firmware(ByteView) {
 Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(ProvisioningHandle previous,
                                                                            SessionState state) {
   engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   const engine::StoreState& store = *core.state;
   if (previous && store.find_row<engine::Session>(previous) == nullptr) return std::optional<SessionInfo>();
   for (auto next = store.next<engine::Session>(previous); next; next = store.next<engine::Session>(*next)) {
@@ -60,7 +60,7 @@ Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(Provi
 
 Result<std::optional<EnumeratedKey>> Engine::enumerate_keys(KeyHandle previous) {
   engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   const engine::StoreState& store = *core.state;
   if (previous && store.find_row<engine::KeyEntry>(previous) == nullptr) return std::optional<EnumeratedKey>();
   for (auto next = store.next<engine::KeyEntry>(previous); next; next = store.next<engine::KeyEntry>(*next)) {
@@ -72,7 +72,7 @@ Result<std::optional<EnumeratedKey>> Engine::enumerate_keys(KeyHandle previous) 
 
 Result<KeyAttributes> Engine::get_key_attributes(KeyHandle handle) {
   engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   KeyAttributes attributes;
   attributes.symmetric_key_length = key->symmetric_key_length.value_or(0);
@@ -114,7 +114,7 @@ void describe_pin(const engine::PinPolicy& policy, std::uint16_t error_count, Ke
 
 Result<KeyProtectionInfo> Engine::get_key_protection_info(KeyHandle handle) {
   engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   KeyProtectionInfo info;
   if (key->device_pin_protection) info.protection_status = kDevicePin;
@@ -138,7 +138,7 @@ Result<KeyProtectionInfo> Engine::get_key_protection_info(KeyHandle handle) {
 
 Result<std::optional<PinGroupHandle>> Engine::pin_group(KeyHandle handle) {
   engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   if (!key->pin_group) return std::optional<PinGroupHandle>();
   return std::optional(key->pin_group);

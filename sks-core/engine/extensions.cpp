@@ -80,7 +80,7 @@ Result<void> add_extension(SessionCall& call, const KeyEntry& key, const Extensi
 Result<void> Engine::add_extension(KeyHandle handle, const ExtensionRequest& request) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({request.mac}, {request.type, request.qualifier}));
-  const std::lock_guard lock(core.mutex);
+  const engine::ProvisioningLock lock(core.locks);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.open_key(handle));
   return core.in_open_session(key->session,
                               [&](engine::SessionCall& call) { return engine::add_extension(call, *key, request); });
@@ -89,7 +89,7 @@ Result<void> Engine::add_extension(KeyHandle handle, const ExtensionRequest& req
 Result<ExtensionContent> Engine::get_extension(KeyHandle handle, std::string_view type) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({}, {type}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::Extension> extension, engine::get_extension(core, handle, type));
   return ExtensionContent{extension->sub_type, extension->qualifier, SecureBytes::copy_of(extension->data->view())};
 }
@@ -98,7 +98,7 @@ Result<void> Engine::set_property(KeyHandle handle, std::string_view type, std::
                                   std::string_view value) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({}, {type, name, value}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::Extension> extension, engine::get_extension(core, handle, type));
   if (extension->sub_type != engine::kPropertyBag) return engine::option("the extension is no property bag");
   SKS_LET(SecureBytes changed, engine::with_property(extension->data->view(), as_bytes(name), as_bytes(value),

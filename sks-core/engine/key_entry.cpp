@@ -138,8 +138,10 @@ Result<KeyEntry*> create_entry(SessionCall& call, const KeyEntryRequest& request
   return key;
 }
 
-Result<crypto::PrivateKey> generate(const KeySource& keys, const Algorithm& algorithm, const KeyEntryRequest& request) {
-  Result<crypto::PrivateKey> key = keys.generate(algorithm, request.key_parameters, request.server_seed);
+// Users of other keys go on meanwhile: an RSA key can take seconds.
+Result<crypto::PrivateKey> generate(Core& core, const Algorithm& algorithm, const KeyEntryRequest& request) {
+  const Unlocked others_may_work(core.locks.store);
+  Result<crypto::PrivateKey> key = core.ports.keys.generate(algorithm, request.key_parameters, request.server_seed);
   if (!key) return Error{Status::crypto, std::move(key).error().detail};
   return key;
 }
@@ -156,7 +158,7 @@ Result<CreatedKey> create_key_entry(SessionCall& call, const KeyEntryRequest& re
   }
   if (request.key_parameters.size() > kMaxKeyParameters) return option("keyParameters are too long");
   SKS_TRY(register_id(call.session, request.id, true));
-  SKS_LET(const crypto::PrivateKey private_key, generate(call.core.ports.keys, *algorithm, request));
+  SKS_LET(const crypto::PrivateKey private_key, generate(call.core, *algorithm, request));
   const Bytes public_key = private_key.public_key().spki();
   ByteWriter attested;
   attested.array(public_key).array(request.mac);
@@ -229,7 +231,7 @@ Result<CreatedKey> Engine::create_key_entry(ProvisioningHandle session, const Ke
       engine::check_decodable({request.server_seed, request.pin_value.view(), request.key_parameters, request.mac},
                               {request.id, request.key_entry_algorithm, request.friendly_name, request.key_algorithm}));
   SKS_TRY(engine::check_decodable(request.endorsed_algorithms));
-  const std::lock_guard lock(impl_->core.mutex);
+  const engine::ProvisioningLock lock(impl_->core.locks);
   return impl_->core.in_open_session(
       session, [&](engine::SessionCall& call) { return engine::create_key_entry(call, request); });
 }
@@ -238,7 +240,7 @@ Result<void> Engine::set_certificate_path(KeyHandle handle, const std::vector<By
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({mac}, {}));
   SKS_TRY(engine::check_decodable(path));
-  const std::lock_guard lock(core.mutex);
+  const engine::ProvisioningLock lock(core.locks);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.open_key(handle));
   return core.in_open_session(key->session,
                               [&](engine::SessionCall& call) { return engine::set_path(call, *key, path, mac); });

@@ -4,7 +4,8 @@
 
 namespace sks {
 
-/// Where key pairs come from: OpenSSL by default, a script in tests that replay recorded sessions.
+/// Where key pairs come from: OpenSSL by default, a script in tests that replay recorded sessions. An
+/// engine calls it from one thread at a time.
 class KeySource {
  public:
   virtual ~KeySource() = default;

@@ -43,7 +43,7 @@ Result<void> give_pin(Core& core, const KeyEntry& key, const SecureBytes& pin, E
 Result<void> Engine::unlock_key(KeyHandle handle, const SecureBytes& puk) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({puk.view()}, {}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   SKS_TRY(engine::verify_puk(core.authorization(), *key, puk.view()));
   return engine::unlock(core, *key);
@@ -52,7 +52,7 @@ Result<void> Engine::unlock_key(KeyHandle handle, const SecureBytes& puk) {
 Result<void> Engine::change_pin(KeyHandle handle, const SecureBytes& pin, const SecureBytes& new_pin) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({pin.view(), new_pin.view()}, {}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   SKS_TRY(engine::verify_pin(core.authorization(), *key, pin.view()));
   return engine::give_pin(core, *key, new_pin, engine::Errors::keep);
@@ -61,7 +61,7 @@ Result<void> Engine::change_pin(KeyHandle handle, const SecureBytes& pin, const 
 Result<void> Engine::set_pin(KeyHandle handle, const SecureBytes& puk, const SecureBytes& new_pin) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({puk.view(), new_pin.view()}, {}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   SKS_TRY(engine::verify_puk(core.authorization(), *key, puk.view()));
   return engine::give_pin(core, *key, new_pin, engine::Errors::clear);
@@ -70,7 +70,7 @@ Result<void> Engine::set_pin(KeyHandle handle, const SecureBytes& puk, const Sec
 Result<void> Engine::verify_pin(KeyHandle handle, const SecureBytes& pin) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({pin.view()}, {}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   SKS_TRY(engine::check_active(*key));
   if (!key->pin_policy) return engine::no_pin(*key, Status::not_allowed);

@@ -73,13 +73,13 @@ Result<void> record(SessionCall& call, const HeirMethod& method, const KeyEntry&
 Result<void> post(Core& core, const TargetMethod& method, ProvisioningHandle session,
                   const TargetAuthorization& request) {
   SKS_TRY(check_decodable({request.authorization, request.mac}, {}));
-  const std::lock_guard lock(core.mutex);
+  const ProvisioningLock lock(core.locks);
   return core.in_open_session(session, [&](SessionCall& call) { return record(call, method, request); });
 }
 
 Result<void> post(Core& core, const HeirMethod& method, KeyHandle key, const TargetAuthorization& request) {
   SKS_TRY(check_decodable({request.authorization, request.mac}, {}));
-  const std::lock_guard lock(core.mutex);
+  const ProvisioningLock lock(core.locks);
   SKS_LET(const std::shared_ptr<const KeyEntry> heir, core.open_key(key));
   return core.in_open_session(heir->session, [&](SessionCall& call) { return record(call, method, *heir, request); });
 }
@@ -115,7 +115,7 @@ Result<void> update_kmk(Core& core, ProvisioningHandle handle, ByteView new_kmk,
 Result<void> Engine::update_key_management_key(ProvisioningHandle session, ByteView key_management_key,
                                                ByteView authorization) {
   SKS_TRY(engine::check_decodable({key_management_key, authorization}, {}));
-  const std::lock_guard lock(impl_->core.mutex);
+  const std::lock_guard lock(impl_->core.locks.store);
   return engine::update_kmk(impl_->core, session, key_management_key, authorization);
 }
 

@@ -45,7 +45,7 @@ Result<SecureBytes> encode(const KeyMaterial& material) {
 Result<void> Engine::delete_key(KeyHandle handle, const SecureBytes& authorization) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({authorization.view()}, {}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   SKS_TRY(engine::check_protection(core, *key, key->delete_protection, authorization.view(), "deleted"));
   engine::Change change(*core.state);
@@ -58,7 +58,7 @@ Result<void> Engine::delete_key(KeyHandle handle, const SecureBytes& authorizati
 Result<SecureBytes> Engine::export_key(KeyHandle handle, const SecureBytes& authorization) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({authorization.view()}, {}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.std_key(handle));
   SKS_TRY(engine::check_active(*key));
   SKS_TRY(engine::check_protection(core, *key, key->export_protection, authorization.view(), "exported"));

@@ -158,9 +158,10 @@ Result<CreatedSession> Engine::create_provisioning_session(const SessionRequest&
   SKS_TRY(
       engine::check_decodable({request.server_ephemeral_key, request.key_management_key, request.server_certificate},
                               {request.session_key_algorithm, request.server_session_id, request.issuer_uri}));
-  const std::lock_guard lock(core.mutex);
   SKS_LET(const crypto::PublicKey server_key, engine::check_request(request));
+  const std::lock_guard provisioning(core.locks.provisioning);
   SKS_LET(engine::NewSession made, engine::agree_on_session(core.ports, request, server_key));
+  const std::lock_guard lock(core.locks.store);
   engine::Change change(*core.state);
   SKS_LET(engine::Session* const session, change.create<engine::Session>());
   session->privacy_enabled = request.privacy_enabled;
@@ -179,7 +180,7 @@ Result<CreatedSession> Engine::create_provisioning_session(const SessionRequest&
 
 Result<void> Engine::abort_provisioning_session(ProvisioningHandle session) {
   engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.mutex);
+  const engine::ProvisioningLock lock(core.locks);
   SKS_TRY(core.open_session(session));
   core.abort(session);
   return {};
@@ -187,14 +188,14 @@ Result<void> Engine::abort_provisioning_session(ProvisioningHandle session) {
 
 Result<PukPolicyHandle> Engine::create_puk_policy(ProvisioningHandle session, const PukPolicyRequest& request) {
   SKS_TRY(engine::check_decodable({request.encrypted_puk, request.mac}, {request.id}));
-  const std::lock_guard lock(impl_->core.mutex);
+  const engine::ProvisioningLock lock(impl_->core.locks);
   return impl_->core.in_open_session(
       session, [&](engine::SessionCall& call) { return engine::create_puk_policy(call, request); });
 }
 
 Result<PinPolicyHandle> Engine::create_pin_policy(ProvisioningHandle session, const PinPolicyRequest& request) {
   SKS_TRY(engine::check_decodable({request.mac}, {request.id}));
-  const std::lock_guard lock(impl_->core.mutex);
+  const engine::ProvisioningLock lock(impl_->core.locks);
   return impl_->core.in_open_session(
       session, [&](engine::SessionCall& call) { return engine::create_pin_policy(call, request); });
 }
@@ -202,7 +203,7 @@ Result<PinPolicyHandle> Engine::create_pin_policy(ProvisioningHandle session, co
 Result<KeyHandle> Engine::get_key_handle(ProvisioningHandle session, std::string_view id) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({}, {id}));
-  const std::lock_guard lock(core.mutex);
+  const std::lock_guard lock(core.locks.store);
   SKS_TRY(core.open_session(session));
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.find_key(session, id));
   if (key == nullptr) return Error{Status::option, "no key with this id in the session"};
