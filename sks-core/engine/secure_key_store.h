@@ -220,8 +220,9 @@ class SecureKeyStore {
   /// Fails with option, crypto or storage. Spec: sks-api.md 4.2.
   virtual Result<CreatedSession> create_provisioning_session(const SessionRequest& request) = 0;
 
-  /// Commits everything the session made, or aborts it. Returns the close attestation (32 bytes).
-  /// Fails with no_session (nothing is aborted), mac, option, crypto or storage. Spec: sks-api.md 4.3.
+  /// Commits everything the session made and performs its post-provisioning operations, or aborts it. Returns the close
+  /// attestation (32 bytes). Fails with no_session (nothing is aborted), mac, option, crypto, no_key (the target of an
+  /// operation is gone) or storage. Spec: sks-api.md 4.3, 7.5.
   virtual Result<Bytes> close_provisioning_session(ProvisioningHandle session, ByteView nonce, ByteView mac) = 0;
 
   /// The next session in `state` after `previous` (0 = start); none at the end. Spec: sks-api.md 4.4.

@@ -290,6 +290,33 @@ TEST_CASE("postUpdateKey: a symmetric key may take the place of an EC key") {
   CHECK(pin_status(*device.engine, owner.key()) == Status::algorithm);
 }
 
+TEST_CASE("postUpdateKey: a symmetric key is replaced by another of the same length at once") {
+  ManagedDevice device;
+  const crypto::PrivateKey kmk = generate_key(kSks + "ec.nist.p256");
+  const auto add = [](TestIssuer& issuer, std::uint8_t fill) {
+    const ManagedKey key = add_key(issuer);
+    REQUIRE(issuer.import_symmetric_key(key.handle, issuer.encrypt(Bytes(20, fill))));
+    return key;
+  };
+  const auto mac_is = [&](KeyHandle key, std::string_view data, std::string_view expected) {
+    return device.engine->perform_hmac(key, kDsigMore + "hmac-sha256", {}, with_pin(""), as_bytes(data)).value() ==
+           from_hex(expected).value();
+  };
+  // RFC 4231, test case 1, and the same message under the key of test case 3: openssl dgst -sha256 -mac HMAC.
+  const char* const under_0b = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
+  const char* const under_aa = "8d2b67f5ef2861123b44abac34456ce09ff60d4ced892ee7891c7477f70e206a";
+  TestIssuer first = open_issuer(device, {.kmk = &kmk});
+  const ManagedKey old = add(first, 0x0B);
+  REQUIRE(first.close());
+  CHECK(mac_is(old.handle, "Hi There", under_0b));
+  TestIssuer second = open_issuer(device);
+  const ManagedKey key = add(second, 0xAA);
+  REQUIRE(second.post_update_key(key.handle, {old.handle, second.target_authorization(kmk, old.certificate), {}}));
+  CHECK(mac_is(old.handle, "Hi There", under_0b));
+  REQUIRE(second.close());
+  CHECK(mac_is(old.handle, "Hi There", under_aa));
+}
+
 TEST_CASE("postUpdateKey: an update and a clone of one key inherit from the old key, in either order") {
   for (const bool update_first : {true, false}) {
     CAPTURE(update_first);
