@@ -59,6 +59,7 @@ struct Server::Impl {
   SecureKeyStore& store;
   ServerOptions options;
   StopSign stop_sign;
+  std::vector<Address> addresses;  ///< of the listeners, which go when the server stops
   std::vector<Listener> listeners;
   std::list<Connection> connections;
 };
@@ -127,16 +128,13 @@ Result<std::unique_ptr<Server>> Server::open(const std::vector<Address>& address
   auto impl = std::make_unique<Impl>(store, options, std::move(sign));
   for (const Address& address : addresses) {
     SKS_LET(Listener listener, Listener::open(address));
+    impl->addresses.push_back(listener.address());
     impl->listeners.push_back(std::move(listener));
   }
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-std::vector<Address> Server::addresses() const {
-  std::vector<Address> all;
-  for (const Listener& listener : impl_->listeners) all.push_back(listener.address());
-  return all;
-}
+std::vector<Address> Server::addresses() const { return impl_->addresses; }
 
 void Server::run() {
   std::vector<pollfd> watched;
