@@ -244,8 +244,8 @@ TEST_CASE("activate, deactivate by the issuer: each later step comes before the 
       {"target in another open session",
        Status::option,
        "cannot be managed",
-       [](Device& d, Switch s, TestIssuer& i, const Owner&) {
-         TestIssuer other = open_issuer(d);
+       [](Device& d, Switch s, TestIssuer& i, const Owner& o) {
+         TestIssuer other = open_issuer(d, {.kmk = &o.kmk});
          return by_issuer(i, s, {add_key(other).handle, {}, kWrongMac});
        },
        {.session_key_limit = 0}},

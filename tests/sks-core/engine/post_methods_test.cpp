@@ -253,8 +253,8 @@ TEST_CASE("postDeleteKey, postUnlockKey: each later step comes before the next a
       {"2: target in another open session",
        Status::option,
        "cannot be managed",
-       [](Device& d, Method m, TestIssuer& i, const Owner&) {
-         TestIssuer other = open_issuer(d);
+       [](Device& d, Method m, TestIssuer& i, const Owner& o) {
+         TestIssuer other = open_issuer(d, {.kmk = &o.kmk});
          return call(i, m, {}, {add_key(other).handle, {}, kWrongMac});
        },
        {.session_key_limit = 0}},
@@ -421,8 +421,8 @@ TEST_CASE("postUpdateKey, postCloneKeyProtection: each later step comes before t
       {"2: target in another open session",
        Status::option,
        "cannot be managed",
-       [](Device& d, Method m, TestIssuer& i, const Owner&) {
-         TestIssuer other = open_issuer(d);
+       [](Device& d, Method m, TestIssuer& i, const Owner& o) {
+         TestIssuer other = open_issuer(d, {.kmk = &o.kmk});
          return call(i, m, add_pin_key(i, true, kOtherUsage), {add_key(other).handle, {}, kWrongMac});
        },
        {.session_key_limit = 2}},
