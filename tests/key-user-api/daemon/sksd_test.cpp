@@ -119,6 +119,30 @@ TEST_CASE("sksd: keys survive a restart, and a kill") {
   }
 }
 
+TEST_CASE("sksd: an open session survives a restart, and a kill") {
+  const Place place;
+  REQUIRE(LocalStore::create(place.store, "Test device"));
+  std::optional<TestIssuer> issuer;
+  for (const int end : {SIGTERM, SIGKILL}) {
+    SksdProcess process({"--store", place.store, "--listen", place.listen});
+    if (process.ready_line().empty()) FAIL(process.complaint());
+    const auto store = connect(place.listen);
+    if (!issuer) REQUIRE(issuer.emplace(*store).open());
+    issuer->use(*store);
+    KeyEntryRequest request = key_request();
+    request.id = "Key" + std::to_string(end);
+    CHECK(issuer->create_certified_key(std::move(request)));
+    process.signal(end);
+    static_cast<void>(process.exit_code());
+  }
+  SksdProcess process({"--store", place.store, "--listen", place.listen});
+  if (process.ready_line().empty()) FAIL(process.complaint());
+  const auto store = connect(place.listen);
+  issuer->use(*store);
+  CHECK(issuer->close());
+  CHECK(all_keys(*store).size() == 2);
+}
+
 TEST_CASE("sksd: ends at every signal that asks for it, however many clients there are") {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) {
     const Place place;
