@@ -173,7 +173,7 @@ TEST_CASE("Enrolment: the client answers queries for what its key store announce
   const std::string ed25519 = "https://webpki.github.io/sks/algorithm#ed25519";
   Enrolment run(plan_with_key());
   const std::string request = edit::with(run.start(), "/clientCapabilityQuery",
-                                         R"([")" + ed25519 + R"(","https://webpki.github.io/sks/algorithm#x448",
+                                         R"([")" + ed25519 + R"(","https://webpki.github.io/sks/algorithm#aes.ecb",
         "https://webpki.github.io/keygen2/feature#device-pin-support",
         "https://webpki.github.io/keygen2/clientattr#os-vendor",
         "https://webpki.github.io/keygen2/logotype#card","urn:x"])");
@@ -198,6 +198,11 @@ TEST_CASE("Enrolment: an issuer asks for unusual algorithms first, and goes on w
     Enrolment run(std::move(plan));
     finish(run);
   }
+  SUBCASE("keys that only agree") {
+    plan.keys[0].key_algorithm = "https://webpki.github.io/sks/algorithm#x25519";
+    Enrolment run(std::move(plan));
+    finish(run);
+  }
   SUBCASE("with an RSA exponent") {
     plan.keys[0].key_algorithm = "https://webpki.github.io/sks/algorithm#rsa2048.exp";
     plan.keys[0].key_parameters = {0x03};
@@ -205,10 +210,13 @@ TEST_CASE("Enrolment: an issuer asks for unusual algorithms first, and goes on w
     finish(run);
   }
   SUBCASE("not supported") {
-    plan.keys[0].key_algorithm = "https://webpki.github.io/sks/algorithm#x448";
+    const std::string x448 = "https://webpki.github.io/sks/algorithm#x448";
+    plan.keys[0].key_algorithm = x448;
     Enrolment run(std::move(plan));
     run.start();
-    const auto result = run.to_issuer(run.pass(1));
+    const std::string reply = run.pass(1);
+    REQUIRE(edit::get(reply, "/clientCapabilities/0/type") == x448);
+    const auto result = run.to_issuer(edit::with(reply, "/clientCapabilities/0/supported", "false"));
     REQUIRE_FALSE(result);
     CHECK(result.error().error_class == ErrorClass::policy);
   }
