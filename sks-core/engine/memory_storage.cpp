@@ -7,7 +7,10 @@ namespace sks {
 /// The writes of one transaction, over the records of the storage.
 class MemoryStorage::Overlay final : public Storage::Transaction {
  public:
-  explicit Overlay(Records& records) : records_(records) {}
+  explicit Overlay(MemoryStorage& storage) : records_(storage.records_), in_transaction_(storage.in_transaction_) {
+    in_transaction_ = true;
+  }
+  ~Overlay() override { in_transaction_ = false; }
 
   Result<std::optional<SecureBytes>> get(RecordId id) override {
     const auto written = written_.find(id);
@@ -18,11 +21,13 @@ class MemoryStorage::Overlay final : public Storage::Transaction {
   }
 
   Result<void> put(RecordId id, ByteView value) override {
+    SKS_TRY(check_open());
     written_.insert_or_assign(id, SecureBytes::copy_of(value));
     return {};
   }
 
   Result<void> erase(RecordId id) override {
+    SKS_TRY(check_open());
     written_.insert_or_assign(id, std::nullopt);
     return {};
   }
@@ -43,6 +48,8 @@ class MemoryStorage::Overlay final : public Storage::Transaction {
 
   /// Moves nodes and values only: memory cannot run out halfway.
   Result<void> commit() override {
+    SKS_TRY(check_open());
+    committed_ = true;
     while (!written_.empty()) {
       auto node = written_.extract(written_.begin());
       if (!node.mapped()) {
@@ -59,17 +66,24 @@ class MemoryStorage::Overlay final : public Storage::Transaction {
  private:
   static constexpr RecordId first(RecordKind kind) { return {kind, 0}; }
   static constexpr RecordId last(RecordKind kind) { return {kind, std::numeric_limits<std::uint32_t>::max()}; }
+  Result<void> check_open() const {
+    if (committed_) return Error{Status::storage, "the transaction has ended before"};
+    return {};
+  }
   static std::optional<SecureBytes> copy_of(const std::optional<SecureBytes>& value) {
     if (!value) return std::nullopt;
     return SecureBytes::copy_of(value->view());
   }
 
   Records& records_;
+  bool& in_transaction_;
   Records written_;
+  bool committed_ = false;
 };
 
 Result<std::unique_ptr<Storage::Transaction>> MemoryStorage::begin() {
-  return std::unique_ptr<Transaction>(std::make_unique<Overlay>(records_));
+  if (in_transaction_) return Error{Status::storage, "a transaction is open already"};
+  return std::unique_ptr<Transaction>(std::make_unique<Overlay>(*this));
 }
 
 }  // namespace sks

@@ -10,7 +10,7 @@ namespace sks {
 /// conformance runs on a fresh store.
 class MemoryStorage final : public Storage {
  public:
-  /// The storage must outlive its transactions.
+  /// The storage must outlive its transactions. Fails with storage while there is one.
   Result<std::unique_ptr<Transaction>> begin() override;
   std::size_t record_count() const { return records_.size(); }
 
@@ -20,6 +20,7 @@ class MemoryStorage final : public Storage {
   using Records = std::map<RecordId, std::optional<SecureBytes>>;
 
   Records records_;
+  bool in_transaction_ = false;
 };
 
 }  // namespace sks

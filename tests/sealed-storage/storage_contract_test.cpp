@@ -133,8 +133,8 @@ TEST_CASE("SqliteStore: a visitor of scan may write") {
   CHECK(list(*transaction, RecordKind::key).empty());
 }
 
-TEST_CASE("SqliteStore: there is one transaction at a time") {
-  Sqlite world;
+TEST_CASE_TEMPLATE("Storage: there is one transaction at a time", T, Sqlite, Memory) {
+  T world;
   auto first = begin(world.storage());
   const auto second = world.storage().begin();
   REQUIRE_FALSE(second);
@@ -144,8 +144,8 @@ TEST_CASE("SqliteStore: there is one transaction at a time") {
   CHECK(world.storage().begin());
 }
 
-TEST_CASE("SqliteStore: nothing can be written after the commit") {
-  Sqlite world;
+TEST_CASE_TEMPLATE("Storage: nothing can be written after the commit", T, Sqlite, Memory) {
+  T world;
   {
     const auto transaction = begin(world.storage());
     put(*transaction, kKey1, "one");

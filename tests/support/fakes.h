@@ -91,8 +91,9 @@ class InMemoryStorage::FailingTransaction final : public Storage::Transaction {
   }
   Result<void> commit() override {
     if (storage_.fails()) return Error{Status::storage, "no space left"};
+    SKS_TRY(inner_->commit());
     ++storage_.commits_;
-    return inner_->commit();
+    return {};
   }
 
  private:

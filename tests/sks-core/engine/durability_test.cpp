@@ -316,9 +316,10 @@ TEST_CASE("Engine: well-formed records that contradict one another are refused")
 TEST_CASE("signData: a private key whose record is damaged is an internal failure") {
   Device device;
   const KeyHandle key = provision_plain_key(*device.engine);
-  const auto transaction = device.storage.begin().value();
+  auto transaction = device.storage.begin().value();
   REQUIRE(transaction->put({RecordKind::key_material, key.value}, Bytes{1, 2, 3}));
   REQUIRE(transaction->commit());
+  transaction.reset();
   CHECK(try_to_sign(*device.engine, key, {}) == Status::internal);
 }
 
@@ -326,9 +327,10 @@ TEST_CASE("signData: a private key that is not the key's own is an internal fail
   Device device;
   const KeyHandle key = provision_plain_key(*device.engine);
   const SecureBytes other = generate_key(kSks + "ec.nist.p256").to_pkcs8().value();
-  const auto transaction = device.storage.begin().value();
+  auto transaction = device.storage.begin().value();
   REQUIRE(transaction->put({RecordKind::key_material, key.value}, other.view()));
   REQUIRE(transaction->commit());
+  transaction.reset();
   CHECK(try_to_sign(*device.engine, key, {}) == Status::internal);
 }
 

@@ -37,13 +37,14 @@ KeyHandle provision(SecureKeyStore& engine, Pin pin, std::uint8_t protection) {
 
 /// What the store knows of a key, as deactivate leaves it.
 void suspend(Device& device, KeyHandle key, std::uint8_t state) {
-  const std::unique_ptr<Storage::Transaction> transaction = device.storage.begin().value();
+  std::unique_ptr<Storage::Transaction> transaction = device.storage.begin().value();
   const RecordId id{RecordKind::key, key.value};
   const std::optional<SecureBytes> record = transaction->get(id).value();
   engine::KeyEntry entry = engine::KeyEntry::decode(key, record->view()).value();
   entry.activation_state = state;
   REQUIRE(transaction->put(id, entry.encode().view()));
   REQUIRE(transaction->commit());
+  transaction.reset();
   device.restart();
 }
 
