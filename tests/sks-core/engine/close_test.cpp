@@ -401,14 +401,15 @@ TEST_CASE("storage failure: a close with operations does all or nothing, whereve
 }
 
 TEST_CASE("storage failure: a close that is reported as failed has not happened, even when the storage did it") {
-  for (const MoodyStorage::Mood mood : {MoodyStorage::Mood::refuses, MoodyStorage::Mood::lies}) {
-    for (const bool small_caches : {false, true}) {
+  for (const MoodyStorage::Mood mood :
+       {MoodyStorage::Mood::refuses, MoodyStorage::Mood::lies, MoodyStorage::Mood::lies_once_then_refuses}) {
+    for (const bool cold : {false, true}) {
       CAPTURE(static_cast<int>(mood));
-      CAPTURE(small_caches);
+      CAPTURE(cold);
       ManagedDevice device;
       BigClose big = prepare_big_close(device);
-      // After a restart no object is in a cache.
-      if (small_caches) {
+      // After a restart no object and no secret is in a cache.
+      if (cold) {
         device.restart();
         big.issuer->use(*device.engine);
       }

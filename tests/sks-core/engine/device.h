@@ -17,7 +17,7 @@ inline const std::string kRsaSha256 = kDsigMore + "rsa-sha256";
 /// Storage that can refuse to work until told otherwise, or report a failure after it has done its work.
 class MoodyStorage final : public Storage {
  public:
-  enum class Mood { good, refuses, lies };
+  enum class Mood { good, refuses, lies, lies_once_then_refuses };
   Mood mood = Mood::good;
   InMemoryStorage memory;
 
