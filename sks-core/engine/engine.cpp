@@ -12,7 +12,10 @@ Result<std::unique_ptr<Engine>> Engine::open(EnginePorts ports, EngineConfig con
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Engine::~Engine() { impl_->core.prepaid.give_back(*impl_->core.state); }
+Engine::~Engine() {
+  impl_->core.prepaid.give_back(*impl_->core.state);
+  impl_->core.state->catch_up();
+}
 
 Result<DeviceInfo> Engine::get_device_info() {
   const EngineConfig& config = impl_->core.config;

@@ -101,6 +101,19 @@ TEST_CASE("storage failure: an explicit abort succeeds and the storage catches u
   CHECK(device.storage.memory.record_count() == run.records);
 }
 
+TEST_CASE("storage failure: the storage catches up at the latest when the engine goes") {
+  for (int calls = 0; calls <= 4; ++calls) {
+    CAPTURE(calls);
+    Device device;
+    Run run = run_to(device, calls);
+    device.storage.mood = MoodyStorage::Mood::refuses;
+    CHECK(next_call(run, calls) == Status::storage);
+    device.storage.mood = MoodyStorage::Mood::good;
+    device.restart();
+    check_aborted(device, run);
+  }
+}
+
 TEST_CASE(
     "storage failure: a full storage gives up the room it set aside, so that an aborted session is durably gone") {
   for (int calls = 0; calls <= 4; ++calls) {
