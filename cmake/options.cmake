@@ -22,5 +22,8 @@ else()
   # A level of _FORTIFY_SOURCE needs an optimising build.
   target_compile_options(sks_options INTERFACE $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>)
 endif()
+if(SKS_FUZZ)
+  target_compile_options(sks_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 target_link_options(sks_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 target_include_directories(sks_options INTERFACE ${CMAKE_SOURCE_DIR})

@@ -1,7 +1,5 @@
 #include "sks-core/capi/store.h"
 
-#include <algorithm>
-
 #include "sks-core/base/byte_reader.h"
 #include "sks-core/capi/boundary.h"
 #include "sks-core/engine/memory_storage.h"
@@ -31,16 +29,11 @@ Result<void> read_size(std::uint32_t value, const SizeRange& range, std::uint32_
   return {};
 }
 
-std::size_t count_characters(std::string_view utf8) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(utf8, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 /// Null keeps what `text` is.
 Result<void> read_text(const char* value, std::size_t longest, std::string_view name, std::string& text) {
   if (value == nullptr) return {};
   const std::string_view given(value);
-  if (given.empty() || !is_utf8(given) || count_characters(given) > longest)
+  if (given.empty() || !is_utf8(given) || count_code_points(given) > longest)
     return Error{Status::option, std::string(name) + " is empty, too long or not UTF-8"};
   text = given;
   return {};
