@@ -5,6 +5,7 @@
 #include "sks-core/engine/engine.h"
 #include "sks-core/wire/channel.h"
 #include "tests/support/fakes.h"
+#include "tests/support/storage_fakes.h"
 #include "tests/support/test_issuer.h"
 
 namespace sks::fuzz {

@@ -10,6 +10,7 @@
 #include "keygen2/issuer_session.h"
 #include "sks-core/engine/engine.h"
 #include "tests/support/fakes.h"
+#include "tests/support/storage_fakes.h"
 
 /// A device, its user and an issuer in one process, and the messages between them.
 namespace sks::test {

@@ -9,6 +9,7 @@
 #include "provisioning-server/issuer.h"
 #include "sks-core/engine/engine.h"
 #include "tests/support/fakes.h"
+#include "tests/support/storage_fakes.h"
 #include "tests/support/temp_dir.h"
 
 namespace sks::test {

@@ -5,6 +5,7 @@
 #include "sealed-storage/record.h"
 #include "tests/sealed-storage/store_fixture.h"
 #include "tests/support/fakes.h"
+#include "tests/support/storage_fakes.h"
 
 /// The contract of the Storage port, for this implementation and for the one that other tests run on.
 namespace sks::test {

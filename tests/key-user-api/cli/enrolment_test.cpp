@@ -16,6 +16,7 @@
 #include "sks-core/crypto/x509.h"
 #include "sks-core/engine/engine.h"
 #include "tests/support/fakes.h"
+#include "tests/support/storage_fakes.h"
 
 using namespace sks;
 using namespace sks::cli;

@@ -12,6 +12,7 @@
 #include "sks-core/engine/engine.h"
 #include "tests/key-user-api/cli/provisioner.h"
 #include "tests/support/fakes.h"
+#include "tests/support/storage_fakes.h"
 
 using namespace sks;
 using namespace sks::cli;

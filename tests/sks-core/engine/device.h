@@ -4,6 +4,7 @@
 
 #include "sks-core/engine/engine.h"
 #include "tests/support/fakes.h"
+#include "tests/support/storage_fakes.h"
 #include "tests/support/test_issuer.h"
 
 /// A device with one engine, and requests that it accepts.
