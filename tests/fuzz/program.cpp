@@ -172,7 +172,8 @@ void Program::create_key() {
     request.export_protection = in_.u8() % 5;
     request.delete_protection = in_.u8() % 5;
   }
-  request.app_usage = choices >= 0x80 ? in_.u8() % 5 : 3;
+  request.app_usage = 3;
+  if (choices >= 0x80) request.app_usage = in_.u8() % 5;
   request.friendly_name = "A key";
   const std::string name = request.id;
   const auto made = open->issuer.create_key_entry(std::move(request));
