@@ -3,6 +3,7 @@
 #include "sks-core/engine/engine.h"
 #include "sks-core/wire/client.h"
 #include "tests/sks-core/replay/gaps.h"
+#include "tests/support/storage_fakes.h"
 
 // 26 sessions recorded between the reference client, its key store and its issuer (tests/vectors/transcripts), given to
 // this key store in their order.
