@@ -94,8 +94,18 @@ KeyEntryRequest key_request(std::string_view algorithm) {
   return request;
 }
 
+namespace {
+
+EngineConfig service() {
+  EngineConfig config;
+  config.prepay_pin_attempts = true;
+  return config;
+}
+
+}  // namespace
+
 DurableStore::DurableStore() : storage_(new_store(folder_.file("store"))) {
-  engine_ = std::move(Engine::open({*storage_, identity_}).value());
+  engine_ = std::move(Engine::open({*storage_, identity_}, service()).value());
 }
 
 KeyHandle DurableStore::provision(std::string_view algorithm, std::string_view pin) const {

@@ -27,6 +27,7 @@ Result<std::unique_ptr<ServedStore>> ServedStore::assemble(std::unique_ptr<Stora
                                                            Mode mode) {
   std::unique_ptr<ServedStore> made(new ServedStore(std::move(storage), std::move(identity)));
   EngineConfig config;
+  config.prepay_pin_attempts = true;
   if (mode == Mode::conformance) {
     config.biometric_support = true;
     config.device_pin = &made->conformance_pin_;

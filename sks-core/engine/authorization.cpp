@@ -29,9 +29,6 @@ Result<void> set_error_count(StoreState& state, typename T::Handle holder, std::
   return change.commit();
 }
 
-// The attempt that a right PIN leaves paid for must not be the last one: a crash would block the key.
-std::uint16_t prepayment(const PinPolicy& policy) { return policy.retry_limit > 1 ? 1 : 0; }
-
 Result<void> spend_pin_attempt(AuthorizationPorts ports, const KeyEntry& key, ByteView pin) {
   SKS_LET(const std::shared_ptr<const PinPolicy> policy, ports.state.get<PinPolicy>(key.pin_policy));
   SKS_LET(const std::shared_ptr<const PinGroup> group, ports.state.get<PinGroup>(key.pin_group));
@@ -41,7 +38,7 @@ Result<void> spend_pin_attempt(AuthorizationPorts ports, const KeyEntry& key, By
   if (!paid) SKS_TRY(pay<PinGroup>(ports.state, group->handle));
   ports.prepaid.erase(group->handle);
   if (!equal_constant_time(group->value->view(), pin)) return authorization_failed(key);
-  const std::uint16_t stays_paid = prepayment(*policy);
+  const std::uint16_t stays_paid = ports.prepaid.payment(*policy);
   if (errors + 1 != stays_paid) SKS_TRY(set_error_count<PinGroup>(ports.state, group->handle, stays_paid));
   if (stays_paid == 0) return {};
   ports.prepaid.insert(group->handle);

@@ -18,6 +18,13 @@ namespace sks::engine {
 /// commit. A process that dies meanwhile has lost one attempt, whatever it had done; an orderly end gives it back.
 class PrepaidAttempts {
  public:
+  /// `allowed`: EngineConfig::prepay_pin_attempts.
+  explicit PrepaidAttempts(bool allowed) : allowed_(allowed) {}
+
+  /// The errors that stay in the store after a right PIN. The attempt that is paid for must not be the last one: a
+  /// crash would block the key.
+  std::uint16_t payment(const PinPolicy& policy) const { return allowed_ && policy.retry_limit > 1 ? 1 : 0; }
+
   /// The errors that the users of the group have made.
   std::uint16_t error_count(const PinGroup& group) const;
 
@@ -31,6 +38,7 @@ class PrepaidAttempts {
   Result<void> give_back_some(StoreState& state);
 
  private:
+  bool allowed_;
   std::set<PinGroupHandle> groups_;
 };
 

@@ -26,7 +26,11 @@ Error unknown_key(KeyHandle handle) { return {Status::no_key, "Unknown key " + n
 }  // namespace
 
 Core::Core(EnginePorts engine_ports, EngineConfig engine_config, std::unique_ptr<StoreState> loaded)
-    : ports(engine_ports), config(std::move(engine_config)), state(std::move(loaded)), key_cache(kCachedKeys) {}
+    : ports(engine_ports),
+      config(std::move(engine_config)),
+      state(std::move(loaded)),
+      key_cache(kCachedKeys),
+      prepaid(config.prepay_pin_attempts) {}
 
 Result<std::shared_ptr<const Session>> Core::open_session(ProvisioningHandle handle) const {
   const Session::Row* const row = state->find_row<Session>(handle);

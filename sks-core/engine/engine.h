@@ -27,6 +27,9 @@ struct EngineConfig {
   std::uint32_t extension_data_size = 250000;
   bool biometric_support = false;
   DevicePinVerifier* device_pin = nullptr;  ///< null: no device PIN
+  /// Whether a PIN attempt may stay paid for in the storage after a right PIN: signing with a PIN then needs no commit,
+  /// and a process that ends without destroying its engine costs one attempt. For services, not for short-lived users.
+  bool prepay_pin_attempts = false;
 };
 
 /// The world an engine lives in. Everything here must outlive it.
