@@ -21,9 +21,9 @@ class MoodyStorage::MoodyTransaction final : public Storage::Transaction {
   Result<void> commit() override {
     if (storage_.mood == Mood::refuses) return Error{Status::storage, "no space left"};
     SKS_TRY(inner_->commit());
-    const Mood mood = storage_.mood;
-    if (mood == Mood::lies_once_then_refuses) storage_.mood = Mood::refuses;
-    if (mood == Mood::lies || mood == Mood::lies_once_then_refuses)
+    const Mood today = storage_.mood;
+    if (today == Mood::lies_once_then_refuses) storage_.mood = Mood::refuses;
+    if (today == Mood::lies || today == Mood::lies_once_then_refuses)
       return Error{Status::storage, "no answer from the disk"};
     return {};
   }
