@@ -37,6 +37,15 @@ std::string_view to_string(Status status) {
   SKS_CHECK(false);
 }
 
+Error::Error(Status failure, std::string&& text) noexcept : status(failure), detail(std::move(text)) {}
+Error::Error(Status failure, std::string_view text) : status(failure), detail(text) {}
+Error::Error(Status failure, const char* text) : status(failure), detail(text) {}
+Error::Error(const Error& other) = default;
+Error::Error(Error&& other) noexcept = default;
+Error& Error::operator=(const Error& other) = default;
+Error& Error::operator=(Error&& other) noexcept = default;
+Error::~Error() = default;
+
 void fail_check(const char* condition, const char* file, int line) {
   std::fprintf(stderr, "sks: internal check failed: %s (%s:%d)\n", condition, file, line);
   std::abort();

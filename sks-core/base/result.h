@@ -33,12 +33,23 @@ std::string_view to_string(Status status);
 ///
 /// `detail` may reach a peer or a log (at most 2000 bytes on the wire), so it never holds secret data.
 struct Error {
+  // Everything that handles the string is out of line: each call that can fail holds a copy of this code otherwise,
+  // which made up a third of the engine's size.
+  [[gnu::cold]] Error(Status failure, std::string&& text) noexcept;
+  [[gnu::cold]] Error(Status failure, std::string_view text);
+  [[gnu::cold]] Error(Status failure, const char* text);
+  [[gnu::cold]] Error(const Error& other);
+  [[gnu::cold]] Error(Error&& other) noexcept;
+  [[gnu::cold]] Error& operator=(const Error& other);
+  [[gnu::cold]] Error& operator=(Error&& other) noexcept;
+  [[gnu::cold]] ~Error();
+
   Status status;
   std::string detail;
 };
 
 /// Ends the process when our own code broke one of its own rules. For mistakes, never for input.
-[[noreturn]] void fail_check(const char* condition, const char* file, int line);
+[[noreturn, gnu::cold]] void fail_check(const char* condition, const char* file, int line);
 
 #define SKS_CHECK(condition) ((condition) ? static_cast<void>(0) : ::sks::fail_check(#condition, __FILE__, __LINE__))
 

@@ -105,6 +105,13 @@ Result<Counters> Counters::decode(ByteView record) {
   return counters;
 }
 
+Session::Session() = default;
+Session::Session(const Session& other) = default;
+Session::Session(Session&& other) noexcept = default;
+Session& Session::operator=(const Session& other) = default;
+Session& Session::operator=(Session&& other) noexcept = default;
+Session::~Session() = default;
+
 SecureBytes Session::encode() const {
   ByteWriter out = begin_record();
   out.boolean(is_open()).boolean(privacy_enabled);

@@ -64,6 +64,14 @@ struct Session {
   using Handle = ProvisioningHandle;
   static constexpr RecordKind kKind = RecordKind::session;
 
+  // Out of line: these are long and needed in many places.
+  Session();
+  Session(const Session& other);
+  Session(Session&& other) noexcept;
+  Session& operator=(const Session& other);
+  Session& operator=(Session&& other) noexcept;
+  ~Session();
+
   Handle handle;
   SessionState state = SessionState::open;
   bool privacy_enabled = false;

@@ -134,6 +134,10 @@ Result<void> Change::write_pages(Storage::Transaction& transaction, const Staged
 }
 
 // What cannot be read cannot be put back either; it is left to the failure that it is.
+// Out of line, as every method would hold the code of all these tables otherwise.
+Change::Change(StoreState& state) : state_(state) {}
+Change::~Change() = default;
+
 void Change::keep_replaced() {
   for_each_staged([&](const auto& table) {
     for (const auto& [handle, object] : table) {

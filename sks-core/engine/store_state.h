@@ -99,7 +99,8 @@ Result<void> check_consistency(const StoreState& state);
 /// Changes to the store, collected and then made all at once. Destroying a Change without commit() drops it.
 class Change {
  public:
-  explicit Change(StoreState& state) : state_(state) {}
+  explicit Change(StoreState& state);
+  ~Change();
 
   /// A new object with a handle of its own. Fails with storage when the handles are used up.
   template <class T>
