@@ -4,6 +4,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
+#include <array>
+
 #include "sks-core/base/library_context.h"
 
 namespace sks::engine {
@@ -37,6 +39,22 @@ bool is_on_unknown_curve(ByteView pkcs8) {
   return !public_key && public_key.error().status == Status::option;
 }
 
+// A factor that is longer than the modulus is none. OpenSSL would not mind, but compute with it for minutes.
+Result<void> check_factors(const crypto::PrivateKey& key) {
+  constexpr std::array kFactors{OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_FACTOR3,
+                                OSSL_PKEY_PARAM_RSA_FACTOR4, OSSL_PKEY_PARAM_RSA_FACTOR5};
+  const std::size_t longest = key.public_key().rsa_modulus_bytes();
+  for (const char* const name : kFactors) {
+    BIGNUM* value = nullptr;
+    if (EVP_PKEY_get_bn_param(key.openssl(), name, &value) != 1) continue;  // RSA keys have two factors or more
+    const ossl::BigNum factor(value);
+    if (static_cast<std::size_t>(BN_num_bytes(value)) > longest)
+      return Error{Status::crypto, "encryptedKey: an RSA factor is longer than the modulus"};
+  }
+  (void)ossl::take_error("");
+  return {};
+}
+
 // Step 8, and step 11 for curves that do not decode here.
 Result<crypto::PrivateKey> decode(const KeyEntry& key, ByteView pkcs8) {
   Result<crypto::PrivateKey> decoded = crypto::PrivateKey::from_pkcs8(pkcs8);
@@ -48,6 +66,7 @@ Result<crypto::PrivateKey> decode(const KeyEntry& key, ByteView pkcs8) {
   const KeyKind kind = decoded->public_key().kind();
   if (kind != KeyKind::rsa && kind != KeyKind::ec && kind != key.certificate_kind)
     return Error{Status::crypto, "encryptedKey: the key is neither an RSA nor an EC key"};
+  if (kind == KeyKind::rsa) SKS_TRY(check_factors(*decoded));
   return decoded;
 }
 

@@ -437,6 +437,41 @@ TEST_CASE("importPrivateKey: an RSA key with which nothing can be computed is re
   CHECK(try_import(*device.engine, key.public_key(), no_factor) == Status::crypto);
 }
 
+namespace {
+
+Bytes der(std::uint8_t tag, std::initializer_list<ByteView> parts) {
+  const Bytes content = concat(parts);
+  return concat({Bytes{tag, 0x82, static_cast<std::uint8_t>(content.size() >> 8),
+                       static_cast<std::uint8_t>(content.size() & 0xFF)},
+                 content});
+}
+
+Bytes der_number(const Bytes& number) { return der(0x02, {Bytes(1), number}); }
+
+/// PKCS#8 of an RSA key whose first prime, and the exponent that goes with it, are replaced.
+Bytes with_first_prime(const crypto::PrivateKey& key, const Bytes& prime, const Bytes& exponent) {
+  const auto number = [&](const char* name) { return der_number(number_of(key, name)); };
+  const Bytes rsa = der(
+      0x30, {der_number({}), number(OSSL_PKEY_PARAM_RSA_N), number(OSSL_PKEY_PARAM_RSA_E),
+             number(OSSL_PKEY_PARAM_RSA_D), der_number(prime), number(OSSL_PKEY_PARAM_RSA_FACTOR2),
+             der_number(exponent), number(OSSL_PKEY_PARAM_RSA_EXPONENT2), number(OSSL_PKEY_PARAM_RSA_COEFFICIENT1)});
+  const Bytes algorithm = from_hex("300d06092a864886f70d0101010500").value();
+  return der(0x30, {der_number({}), algorithm, der(0x04, {rsa})});
+}
+
+}  // namespace
+
+TEST_CASE("importPrivateKey: an RSA key with a prime that is longer than its modulus is refused") {
+  Device device;
+  const crypto::PrivateKey key = generate_key(kSks + "rsa1024");
+  const Bytes prime = number_of(key, OSSL_PKEY_PARAM_RSA_FACTOR1);
+  const Bytes exponent = number_of(key, OSSL_PKEY_PARAM_RSA_EXPONENT1);
+  CHECK(try_import(*device.engine, key.public_key(), with_first_prime(key, prime, exponent)) == std::nullopt);
+  // Computing with a longer one would keep the store busy for minutes.
+  const Bytes long_prime(129, 0xFF);
+  CHECK(try_import(*device.engine, key.public_key(), with_first_prime(key, long_prime, exponent)) == Status::crypto);
+}
+
 TEST_CASE("importPrivateKey: what is not exactly one sound PKCS#8 key is refused") {
   Device device;
   SecureKeyStore& engine = *device.engine;
