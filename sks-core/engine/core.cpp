@@ -32,19 +32,19 @@ Core::Core(EnginePorts engine_ports, EngineConfig engine_config, std::unique_ptr
       key_cache(kCachedKeys),
       prepaid(config.prepay_pin_attempts) {}
 
-Result<std::shared_ptr<const Session>> Core::open_session(ProvisioningHandle handle) const {
+Result<void> Core::open_session(ProvisioningHandle handle) const {
   const Session::Row* const row = state->find_row<Session>(handle);
   if (row == nullptr) return Error{Status::no_session, "Unknown provisioning session " + number(handle.value)};
   if (!row->open) return Error{Status::no_session, "Provisioning session " + number(handle.value) + " is closed"};
-  return state->get<Session>(handle);
+  return {};
 }
 
-Result<std::shared_ptr<const KeyEntry>> Core::open_key(KeyHandle handle) const {
+Result<ProvisioningHandle> Core::open_key(KeyHandle handle) const {
   const KeyEntry::Row* const row = state->find_row<KeyEntry>(handle);
   if (row == nullptr) return unknown_key(handle);
   if (!state->find_row<Session>(row->session)->open)
     return Error{Status::no_key, "Key " + number(handle.value) + " is already provisioned"};
-  return state->get<KeyEntry>(handle);
+  return row->session;
 }
 
 Result<std::shared_ptr<const KeyEntry>> Core::std_key(KeyHandle handle) const {

@@ -32,9 +32,11 @@ struct Core {
 
   AuthorizationPorts authorization() { return {*state, prepaid, config.device_pin, ports.clock, locks}; }
 
-  /// openSession, openKey and stdKey of chapter 4. Fail with no_session, no_key and no_key.
-  Result<std::shared_ptr<const Session>> open_session(ProvisioningHandle handle) const;
-  Result<std::shared_ptr<const KeyEntry>> open_key(KeyHandle handle) const;
+  /// openSession of chapter 4. Fails with no_session alone: whatever else can fail aborts the session, see chapter 1.6.
+  Result<void> open_session(ProvisioningHandle handle) const;
+  /// openKey of chapter 4: the session that makes the key. Fails with no_key alone.
+  Result<ProvisioningHandle> open_key(KeyHandle handle) const;
+  /// stdKey of chapter 4. Fails with no_key, or as StoreState::get().
   Result<std::shared_ptr<const KeyEntry>> std_key(KeyHandle handle) const;
 
   /// The key of an open session with this id, or null.
@@ -50,6 +52,16 @@ struct Core {
     auto result = run(handle, body);
     if (!result) abort(handle);
     return result;
+  }
+  /// The same in the open session that makes the key `handle`, which `body` gets as it is before the call.
+  template <class Body>
+  std::invoke_result_t<Body&, SessionCall&, const KeyEntry&> in_session_of(KeyHandle handle, Body body) {
+    using Outcome = std::invoke_result_t<Body&, SessionCall&, const KeyEntry&>;
+    SKS_LET(const ProvisioningHandle session, open_key(handle));
+    return in_open_session(session, [&](SessionCall& call) -> Outcome {
+      SKS_LET(const std::shared_ptr<const KeyEntry> key, state->get<KeyEntry>(handle));
+      return body(call, *key);
+    });
   }
 
   /// Deletes an open session and everything made in it, for good even when the storage fails. Spec: 1.4, 1.6.

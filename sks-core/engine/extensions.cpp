@@ -81,9 +81,9 @@ Result<void> Engine::add_extension(KeyHandle handle, const ExtensionRequest& req
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({request.mac}, {request.type, request.qualifier}));
   const engine::ProvisioningLock lock(core.locks);
-  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.open_key(handle));
-  return core.in_open_session(key->session,
-                              [&](engine::SessionCall& call) { return engine::add_extension(call, *key, request); });
+  return core.in_session_of(handle, [&](engine::SessionCall& call, const engine::KeyEntry& key) {
+    return engine::add_extension(call, key, request);
+  });
 }
 
 Result<ExtensionContent> Engine::get_extension(KeyHandle handle, std::string_view type) {

@@ -71,8 +71,8 @@ using ImportMethod = Result<void> (*)(SessionCall&, const KeyEntry&, ByteView en
 Result<void> run_import(Core& core, ImportMethod method, KeyHandle handle, ByteView encrypted_key, ByteView mac) {
   SKS_TRY(check_decodable({encrypted_key, mac}, {}));
   const ProvisioningLock lock(core.locks);
-  SKS_LET(const std::shared_ptr<const KeyEntry> key, core.open_key(handle));
-  return core.in_open_session(key->session, [&](SessionCall& call) { return method(call, *key, encrypted_key, mac); });
+  return core.in_session_of(
+      handle, [&](SessionCall& call, const KeyEntry& key) { return method(call, key, encrypted_key, mac); });
 }
 
 }  // namespace

@@ -241,9 +241,9 @@ Result<void> Engine::set_certificate_path(KeyHandle handle, const std::vector<By
   SKS_TRY(engine::check_decodable({mac}, {}));
   SKS_TRY(engine::check_decodable(path));
   const engine::ProvisioningLock lock(core.locks);
-  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.open_key(handle));
-  return core.in_open_session(key->session,
-                              [&](engine::SessionCall& call) { return engine::set_path(call, *key, path, mac); });
+  return core.in_session_of(handle, [&](engine::SessionCall& call, const engine::KeyEntry& key) {
+    return engine::set_path(call, key, path, mac);
+  });
 }
 
 }  // namespace sks

@@ -80,8 +80,8 @@ Result<void> post(Core& core, const TargetMethod& method, ProvisioningHandle ses
 Result<void> post(Core& core, const HeirMethod& method, KeyHandle key, const TargetAuthorization& request) {
   SKS_TRY(check_decodable({request.authorization, request.mac}, {}));
   const ProvisioningLock lock(core.locks);
-  SKS_LET(const std::shared_ptr<const KeyEntry> heir, core.open_key(key));
-  return core.in_open_session(heir->session, [&](SessionCall& call) { return record(call, method, *heir, request); });
+  return core.in_session_of(
+      key, [&](SessionCall& call, const KeyEntry& heir) { return record(call, method, heir, request); });
 }
 
 constexpr std::string_view kRollOverAuthorization = "RollOverAuthorization";

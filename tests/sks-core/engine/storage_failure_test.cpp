@@ -128,6 +128,41 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("storage failure: a session that cannot be read is aborted like any other") {
+  class Unreadable final : public Storage {
+   public:
+    bool readable = true;
+    Result<std::unique_ptr<Transaction>> begin() override {
+      if (!readable) return Error{Status::storage, "no disk"};
+      return memory_.begin();
+    }
+
+   private:
+    InMemoryStorage memory_;
+  };
+  Device device;
+  Unreadable storage;
+  const auto engine =
+      Engine::open({storage, device.identity, device.keys, device.random, device.clock}, device.config).value();
+  TestIssuer first(*engine);
+  REQUIRE(first.open());
+  TestIssuer second(*engine);
+  REQUIRE(second.open());
+  // More than the engine keeps in memory.
+  SessionRequest request = first.request;
+  request.issuer_uri.assign(1000, 'u');
+  for (int i = 0; i < 1100; ++i) REQUIRE(engine->create_provisioning_session(request));
+  const PukPolicyRequest puk{"PUK", first.encrypt(as_bytes("1")), 0, 3, {}};
+  storage.readable = false;
+  CHECK(status_of(first.create_puk_policy(puk)) == Status::storage);
+  CHECK(status_of(first.create_puk_policy(puk)) == Status::no_session);
+  CHECK(engine->abort_provisioning_session(second.handle()));
+  CHECK(status_of(engine->abort_provisioning_session(second.handle())) == Status::no_session);
+  storage.readable = true;
+  CHECK_FALSE(is_open(*engine, first.handle()));
+  CHECK_FALSE(is_open(*engine, second.handle()));
+}
+
 TEST_CASE("storage failure: a wrong MAC is still a wrong MAC when the abort cannot be stored") {
   Device device;
   Run run = run_to(device, 0);
