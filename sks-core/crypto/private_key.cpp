@@ -2,6 +2,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
+#include <openssl/objects.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -90,6 +91,15 @@ Result<ossl::PkeyCtx> copy_of_context(const EVP_PKEY_CTX* context) {
   ossl::PkeyCtx copy(EVP_PKEY_CTX_dup(context));
   if (copy == nullptr) return ossl::take_error("Key not usable", Status::internal);
   return copy;
+}
+
+// OpenSSL computes the public half of keys of some other types while it decodes them, which can take minutes.
+bool is_of_our_types(const PKCS8_PRIV_KEY_INFO* info) {
+  constexpr std::array kTypes{NID_rsaEncryption, NID_X9_62_id_ecPublicKey, NID_ED25519, NID_ED448, NID_X25519,
+                              NID_X448};
+  const ASN1_OBJECT* type = nullptr;
+  return PKCS8_pkey_get0(&type, nullptr, nullptr, nullptr, info) == 1 &&
+         std::ranges::find(kTypes, OBJ_obj2nid(type)) != kTypes.end();
 }
 
 // The decoder takes any number as a scalar; only those below the order of the group are keys. EVP_PKEY_private_check
@@ -203,6 +213,7 @@ Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
   const ossl::Ptr<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
       d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size())));
   if (info == nullptr || at != der.data() + der.size()) return ossl::take_error("PKCS#8 key is malformed");
+  if (!is_of_our_types(info.get())) return Error{Status::crypto, "PKCS#8 key of a type that is not supported"};
   ossl::Pkey key(EVP_PKCS82PKEY_ex(info.get(), library_context(), nullptr));
   if (key == nullptr) return ossl::take_error("PKCS#8 key is malformed");
   Result<PublicKey> public_key = PublicKey::from_openssl(key.get());

@@ -179,6 +179,15 @@ TEST_CASE("PrivateKey::from_pkcs8: garbage and trailing bytes are refused") {
   CHECK_FALSE(PrivateKey::from_pkcs8({}));
 }
 
+TEST_CASE("PrivateKey::from_pkcs8: a key of another type is refused before anything is computed with it") {
+  // DSA with p = 23, q = 11, g = 4, x = 3. OpenSSL would compute y, which with large numbers takes minutes.
+  const auto key =
+      PrivateKey::from_pkcs8(from_hex("301e020100301406072a8648ce380401300902011702010b0201040403020103").value());
+  REQUIRE_FALSE(key);
+  CHECK(key.error().status == Status::crypto);
+  CHECK(key.error().detail.find("PKCS#8 key of a type") != std::string::npos);
+}
+
 TEST_CASE("verify_signature: wrong lengths and zero numbers are crypto, a wrong signature is option") {
   const auto key = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p256"));
   const Bytes message{1, 2, 3};
