@@ -3,9 +3,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "bench/filled_store.h"
 #include "sks-core/engine/memory_storage.h"
+#include "sks-core/wire/client.h"
+#include "sks-core/wire/server.h"
+#include "sks-core/wire/socket_channel.h"
 
 /// How the size of a store matters: the same steps with 10 and with 100,000 keys.
 namespace sks::bench {
@@ -53,6 +57,22 @@ void attributes(benchmark::State& state, bool durable) {
   for (auto _ : state) SKS_CHECK(static_cast<bool>(store.engine().get_key_attributes(KeyHandle{handles(choice)})));
 }
 
+// The same for a program that is served by sksd, through a socket.
+void served_attributes(benchmark::State& state) {
+  OpenedStore store(key_count(state), true);
+  const test::TempDir folder;
+  const auto server = wire::Server::open({wire::UnixAddress{folder.file("sks")}}, store.engine(), {}).value();
+  std::thread serving([&server] { server->run(); });
+  {
+    wire::RemoteKeyStore remote(wire::SocketChannel::connect(server->addresses().at(0)).value());
+    std::mt19937 choice(1);
+    std::uniform_int_distribution<std::uint32_t> handles(1, key_count(state));
+    for (auto _ : state) SKS_CHECK(static_cast<bool>(remote.get_key_attributes(KeyHandle{handles(choice)})));
+  }
+  server->stop();
+  serving.join();
+}
+
 // The attributes of every key, once, in a store that was just opened: the first look of a program at its keys.
 void first_look(benchmark::State& state, bool durable) {
   const std::uint32_t keys = key_count(state);
@@ -92,6 +112,7 @@ BENCHMARK_CAPTURE(enumerate, memory, false)->Apply(key_counts);
 BENCHMARK_CAPTURE(enumerate, durable, true)->Apply(key_counts);
 BENCHMARK_CAPTURE(attributes, memory, false)->Apply(key_counts);
 BENCHMARK_CAPTURE(attributes, durable, true)->Apply(key_counts);
+BENCHMARK(served_attributes)->Apply(key_counts)->UseRealTime();
 BENCHMARK_CAPTURE(first_look, durable, true)->Apply(key_counts);
 BENCHMARK(open_store)->Apply(key_counts)->UseManualTime()->Iterations(5);
 
