@@ -167,7 +167,7 @@ typedef struct sks_options {
   uint32_t crypto_data_size;          /* largest certificate, 16384-64999 bytes; 0: 16384 */
   uint32_t extension_data_size;       /* largest extension, 65536-900000 bytes; 0: 250000 */
   uint8_t device_type;                /* sks-api.md 4.1; 0: 0x01, embedded software */
-  uint8_t biometric_support;          /* 1: callers of crypto methods have checked the user's biometrics */
+  uint8_t biometric_support;          /* 1: callers check the user's biometrics; 0: nobody's claim is believed */
 } sks_options;
 
 /// An open store. Not an address: a store that is closed is recognised and refused.

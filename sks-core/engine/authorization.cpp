@@ -132,7 +132,8 @@ Result<void> verify_puk(AuthorizationPorts ports, const KeyEntry& key, ByteView 
 
 Result<void> authorize(AuthorizationPorts ports, const KeyEntry& key, const Authorization& authorization) {
   const std::size_t column = !authorization.biometric ? 0 : authorization.pin.empty() ? 1 : 2;
-  switch (kCourses.at(static_cast<std::size_t>(key.biometric_protection)).at(column)) {
+  const Course course = kCourses.at(static_cast<std::size_t>(key.biometric_protection)).at(column);
+  switch (authorization.biometric && !ports.biometric_support ? Course::refuse : course) {
     case Course::check_pin:
       return verify_pin(ports, key, authorization.pin.view());
     case Course::accept:

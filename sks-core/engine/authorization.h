@@ -46,6 +46,7 @@ struct AuthorizationPorts {
   StoreState& state;
   PrepaidAttempts& prepaid;
   DevicePinVerifier* device_pin;  ///< null: no device PIN
+  bool biometric_support;
   const Clock& clock;
   Locks& locks;  ///< the caller holds `store`; it is released while a PUK is delayed
 };
@@ -56,7 +57,8 @@ Result<void> verify_pin(AuthorizationPorts ports, const KeyEntry& key, ByteView 
 /// Chapter 5.8. Fails with option (no PUK), authorization, or no_key when the key went away during the delay.
 Result<void> verify_puk(AuthorizationPorts ports, const KeyEntry& key, ByteView puk);
 
-/// Chapter 5.9, for the crypto methods. Fails with option or authorization.
+/// Chapter 5.9, for the crypto methods. On a device without biometrics, which may have had them when the key was made,
+/// biometricAuth fits no key. Fails with option or authorization.
 Result<void> authorize(AuthorizationPorts ports, const KeyEntry& key, const Authorization& authorization);
 
 }  // namespace sks::engine

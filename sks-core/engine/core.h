@@ -30,7 +30,9 @@ struct Core {
   PrepaidAttempts prepaid;
   Locks locks;
 
-  AuthorizationPorts authorization() { return {*state, prepaid, config.device_pin, ports.clock, locks}; }
+  AuthorizationPorts authorization() {
+    return {*state, prepaid, config.device_pin, config.biometric_support, ports.clock, locks};
+  }
 
   /// openSession of chapter 4. Fails with no_session alone: whatever else can fail aborts the session, see chapter 1.6.
   Result<void> open_session(ProvisioningHandle handle) const;

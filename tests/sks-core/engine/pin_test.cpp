@@ -311,6 +311,26 @@ TEST_CASE("biometrics: each cell of the specification's table") {
   }
 }
 
+TEST_CASE("biometrics: a device that has them no more believes no claim, and asks for the PIN") {
+  Device device;
+  device.config.biometric_support = true;
+  device.restart();
+  const KeyHandle alternative = provision_pin_key(*device.engine, {.biometric_protection = 1}).key;
+  const KeyHandle combined = provision_pin_key(*device.engine, {.biometric_protection = 2}).key;
+  KeyEntryRequest request = key_request();
+  request.biometric_protection = 3;
+  const KeyHandle exclusive = provision_plain_key(*device.engine, std::move(request));
+  device.config.biometric_support = false;
+  device.restart();
+  SecureKeyStore& engine = *device.engine;
+  CHECK(try_to_sign(engine, alternative, biometric()) == Status::option);
+  CHECK(try_to_sign(engine, combined, biometric("1234")) == Status::option);
+  CHECK(try_to_sign(engine, combined, biometric("4321")) == Status::option);
+  CHECK(pin_errors(engine, combined) == 0);
+  CHECK(try_to_sign(engine, exclusive, biometric()) == Status::option);
+  CHECK(try_to_sign(engine, alternative, with_pin("1234")) == std::nullopt);
+}
+
 TEST_CASE("biometrics: exclusive takes the flag alone, alternative works with a blocked PIN") {
   Device device;
   device.config.biometric_support = true;
