@@ -5,6 +5,7 @@
 
 #include "key-user-api/local_store.h"
 #include "sks-core/wire/error_text.h"
+#include "sks-core/wire/server.h"
 
 namespace sks::daemon {
 namespace {
@@ -20,11 +21,11 @@ constexpr const char* kFooter =
     "  sksd --listen unix:/run/user/1000/sksd\n"
     "  sksd --store memory: --listen tcp:127.0.0.1:7788 --conformance\n\n"
     "A Unix socket serves processes of the same user only. TCP cannot tell who is there, so it is for conformance "
-    "runs.";
+    "runs.\n";
 
 /// What is read before it is judged.
 struct Arguments {
-  std::string store = default_store_folder();
+  std::optional<std::string> store;
   std::vector<std::string> listen;
   std::string attestation_key;
   bool conformance = false;
@@ -35,11 +36,12 @@ std::string check_not_empty(const std::string& value) { return value.empty() ? "
 
 void declare_options(CLI::App& app, Arguments& arguments) {
   app.set_version_flag("--version", "sksd " SKS_VERSION);
-  app.footer(kFooter);
+  app.footer(std::string(kFooter) + std::to_string(wire::ServerOptions().max_connections) +
+             " connections are served at a time; one more is closed at once.");
   app.add_option("--store", arguments.store, "folder of the key store, or memory: for a new one that is not kept")
       ->type_name("DIR")
       ->check(check_not_empty)
-      ->capture_default_str();
+      ->default_str(default_store_folder());
   app.add_option("--listen", arguments.listen,
                  "where to serve: unix:PATH, or tcp:HOST:PORT; again for each further one")
       ->type_name("ADDRESS")
@@ -68,15 +70,18 @@ std::string describe(const CLI::ParseError& error, const CLI::App& app) {
 
 Result<Options> judge(const Arguments& arguments) {
   Options options;
-  options.store = arguments.store;
+  options.store = arguments.store.value_or(default_store_folder());
   if (arguments.conformance) options.mode = Mode::conformance;
+  // A PIN that everybody knows must not come over somebody's own keys because a word was left out.
+  if (arguments.conformance && !arguments.store)
+    return Error{Status::option, "--conformance needs --store: say which store becomes a conformance device"};
   for (const std::string& text : arguments.listen) {
     SKS_LET(wire::Address address, wire::parse_address(text));
     if (std::holds_alternative<wire::TcpAddress>(address) && !arguments.conformance)
       return Error{Status::option, text + " needs --conformance: over TCP every user of this machine gets at the keys"};
     options.listen.push_back(std::move(address));
   }
-  if (!arguments.attestation_key.empty() && arguments.store != kMemoryStore)
+  if (!arguments.attestation_key.empty() && options.store != kMemoryStore)
     return Error{Status::option, "--attestation-key needs --store memory:, for a folder has its device key already"};
   if (arguments.attestation_key == "rsa2048") options.attestation_key = AttestationKeyType::rsa2048;
   return options;

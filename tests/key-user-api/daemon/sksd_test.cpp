@@ -205,6 +205,8 @@ TEST_CASE("sksd: says in one line what is wrong with its usage, and ends with 2"
       {"--listen="},
       {"--listen", "/run/sksd"},
       {"--listen", "tcp:127.0.0.1:7788"},
+      {"--listen", "tcp:127.0.0.1:7788", "--conformance"},
+      {"--listen", "unix:/nowhere/a", "--conformance"},
       {"--store", "memory:", "--listen", "tcp:0.0.0.0:7788", "--conformance"},
       {"--store", "memory:", "--listen", "tcp:192.168.0.1:7788", "--conformance"},
       {"--store", "memory:", "--listen", "unix:/nowhere/a", "tcp:127.0.0.1:1"},
