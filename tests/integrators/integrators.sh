@@ -45,11 +45,9 @@ echo "== pkg-config, shared and static"
 # shellcheck disable=SC2046,SC2086 # lists of words on purpose
 "$CC" -std=c99 -pedantic -Wall -Wextra -Werror $flags "$example"/*.c -o "$work/shared" \
   $(pkg-config --cflags --libs sks) -lcrypto -Wl,-rpath,"$library"
-mkdir "$work/only_static"
-cp "$library/libsks.a" "$work/only_static"
 # shellcheck disable=SC2046,SC2086
-"$CC" -std=c99 $flags "$example"/*.c -o "$work/static" -L"$work/only_static" -l:libsks.a \
-  $(pkg-config --cflags --static --libs sks | sed 's/ -lsks / /')
+"$CC" -std=c99 $flags "$example"/*.c -o "$work/static" \
+  $(pkg-config --cflags --static --libs sks | sed s/-lsks/-l:libsks.a/)
 ! readelf -d "$work/static" | grep -q libsks || fail "the static program needs libsks.so"
 
 for program in "$work/cmake/sks-device" "$work/shared" "$work/static"; do
