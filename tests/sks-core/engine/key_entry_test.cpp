@@ -335,6 +335,7 @@ TEST_CASE("setCertificatePath: refuses what the specification refuses and aborts
       {"no certificate", Status::internal, {}, false},
       {"no certificate and wrong MAC", Status::mac, {}, true},
       {"garbage", Status::crypto, {{1, 2, 3}}, false},
+      {"garbage of 16384 bytes", Status::crypto, {Bytes(16384)}, false},
       {"empty certificate", Status::crypto, {{}}, false},
       {"trailing byte", Status::crypto, {trailing}, false},
       {"garbage behind a good one", Status::crypto, {valid, {1, 2, 3}}, false},
