@@ -107,6 +107,12 @@ Bytes TestIssuer::encrypt(ByteView plaintext) const {
   return concat({iv, crypto::aes_256_cbc_encrypt(key, iv, plaintext)});
 }
 
+Bytes TestIssuer::encrypt_unpadded(ByteView blocks) const {
+  Bytes encrypted = encrypt(blocks);
+  encrypted.resize(crypto::kAesBlock + blocks.size());
+  return encrypted;
+}
+
 SecureBytes TestIssuer::encrypted_pin(std::string_view pin) const {
   return SecureBytes::copy_of(encrypt(as_bytes(pin)));
 }

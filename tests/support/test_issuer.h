@@ -72,6 +72,8 @@ class TestIssuer {
   Result<CreatedKey> create_certified_key(KeyEntryRequest key);
 
   Bytes encrypt(ByteView plaintext) const;
+  /// Whole blocks that decrypt to these. Zeros at the end are no padding; random bytes decrypt to some at times.
+  Bytes encrypt_unpadded(ByteView blocks) const;
   SecureBytes encrypted_pin(std::string_view pin) const;
   /// A signature by the key management key of the session that owns the key with this end-entity certificate. Spec:
   /// sks-api.md 3.6.
