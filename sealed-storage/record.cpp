@@ -19,9 +19,9 @@ constexpr std::uint64_t kValueKey = 1;
 constexpr std::uint64_t kPathKey = 1;
 constexpr std::uint64_t kPrivateKeyKey = 2;
 
-SecureBytes associated_data(const StoreId& store_id, RecordLabel label) {
+SecureBytes associated_data(const StoreId& store_id, std::uint32_t version, RecordLabel label) {
   CborWriter external(kSmallStructure);
-  external.array(6).text("OpenSKS record").uint(kFormatVersion).bytes(store_id);
+  external.array(6).text("OpenSKS record").uint(version).bytes(store_id);
   external.uint(label.kind).uint(label.handle).uint(label.generation);
   CborWriter enc_structure(kSmallStructure);
   enc_structure.array(3).text("Encrypt0").bytes(kProtectedHeader).bytes(external.view());
@@ -37,26 +37,33 @@ bool is_identity_part(ByteView part) { return !part.empty() && part.size() <= kM
 
 }  // namespace
 
-RecordSealer::RecordSealer(ByteView master_key, StoreId store_id) : keys_(master_key, store_id), store_id_(store_id) {
+RecordSealer::RecordSealer(ByteView master_key, StoreId store_id, std::uint32_t version)
+    : keys_(master_key, store_id), store_id_(store_id), version_(version) {
   SKS_CHECK(master_key.size() == kMasterKeySize);
 }
 
 SecureBytes RecordSealer::key_check() const {
   CborWriter info(kSmallStructure);
-  info.array(2).text("OpenSKS key check").uint(kFormatVersion);
+  info.array(2).text("OpenSKS key check").uint(version_);
   return keys_.expand(info.view(), kKeyCheckSize);
+}
+
+SecureBytes RecordSealer::tree_key() const {
+  CborWriter info(kSmallStructure);
+  info.array(2).text("OpenSKS tree key").uint(version_);
+  return keys_.expand(info.view(), kTreeKeySize);
 }
 
 SecureBytes RecordSealer::record_key(RecordLabel label) const {
   CborWriter info(kSmallStructure);
-  info.array(5).text("OpenSKS record key").uint(kFormatVersion);
+  info.array(5).text("OpenSKS record key").uint(version_);
   info.uint(label.kind).uint(label.handle).uint(label.generation);
   return keys_.expand(info.view(), crypto::kAes256Key);
 }
 
 Bytes RecordSealer::seal(RecordLabel label, ByteView nonce, ByteView plaintext) const {
   const SecureBytes key = record_key(label);
-  const SecureBytes aad = associated_data(store_id_, label);
+  const SecureBytes aad = associated_data(store_id_, version_, label);
   const Bytes ciphertext = crypto::aes_256_gcm_seal(key.view(), nonce, aad.view(), plaintext);
   CborWriter out(kSmallStructure + ciphertext.size());
   out.array(3).bytes(kProtectedHeader).map(1).uint(kIvLabel).bytes(nonce).bytes(ciphertext);
@@ -74,7 +81,7 @@ Result<SecureBytes> RecordSealer::open(RecordLabel label, ByteView sealed) const
   if (!in.finish() || nonce.size() != crypto::kGcmNonce || ciphertext.size() < crypto::kGcmTag) return altered(label);
 
   const SecureBytes key = record_key(label);
-  const SecureBytes aad = associated_data(store_id_, label);
+  const SecureBytes aad = associated_data(store_id_, version_, label);
   Result<SecureBytes> plaintext = crypto::aes_256_gcm_open(key.view(), nonce, aad.view(), ciphertext);
   if (!plaintext) return altered(label);
   return plaintext;

@@ -9,8 +9,9 @@
 /// The sealed record, without I/O. Spec: spec/sealed-record.md chapters 3 to 7.
 namespace sks::sealed {
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
 inline constexpr std::uint8_t kIdentityKind = 128;
+inline constexpr std::uint8_t kRootKind = 129;
 inline constexpr std::size_t kMaxValue = std::size_t{4} << 20;
 inline constexpr std::size_t kMaxIdentityPart = 16384;
 inline constexpr std::size_t kMaxPathLength = 10;
@@ -18,6 +19,7 @@ inline constexpr std::size_t kMaxPathLength = 10;
 inline constexpr std::size_t kStoreIdSize = 16;
 inline constexpr std::size_t kMasterKeySize = 32;
 inline constexpr std::size_t kKeyCheckSize = 32;
+inline constexpr std::size_t kTreeKeySize = 32;
 using StoreId = std::array<std::uint8_t, kStoreIdSize>;
 
 /// Where a record belongs: what its seal is bound to, beside the store.
@@ -30,11 +32,13 @@ struct RecordLabel {
 /// Seals and opens the records of one store.
 class RecordSealer {
  public:
-  /// `master_key` has kMasterKeySize bytes.
-  RecordSealer(ByteView master_key, StoreId store_id);
+  /// `master_key` has kMasterKeySize bytes. Records of another format version do not open.
+  RecordSealer(ByteView master_key, StoreId store_id, std::uint32_t version = kFormatVersion);
 
   /// What tells this master key from others: chapter 3.
   SecureBytes key_check() const;
+  /// The key of the tree over all seals, 32 bytes: chapter 8.
+  SecureBytes tree_key() const;
 
   /// `nonce` is fresh random, 12 bytes.
   Bytes seal(RecordLabel label, ByteView nonce, ByteView plaintext) const;
@@ -47,6 +51,7 @@ class RecordSealer {
 
   crypto::HkdfSha256 keys_;  ///< of the master key and the store's id
   StoreId store_id_;
+  std::uint32_t version_;
 };
 
 /// The plaintext of the engine's kinds. The value has at most kMaxValue bytes.

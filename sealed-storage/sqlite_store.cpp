@@ -12,7 +12,10 @@
 #include "sealed-storage/folder_lock.h"
 #include "sealed-storage/master_key.h"
 #include "sealed-storage/record.h"
+#include "sealed-storage/schema.h"
 #include "sealed-storage/sqlite.h"
+#include "sealed-storage/store_index.h"
+#include "sealed-storage/upgrade.h"
 #include "sks-core/base/random.h"
 #include "sks-core/crypto/cipher.h"
 
@@ -22,28 +25,12 @@ namespace {
 using sealed::Database;
 using sealed::RecordSealer;
 using sealed::Statement;
-
-/// Spec: spec/sealed-record.md chapter 3.
-constexpr std::int64_t kApplicationId = 0x534B5353;
-constexpr std::string_view kStoreTable =
-    "CREATE TABLE store (id INTEGER PRIMARY KEY CHECK (id = 1), "
-    "store_id BLOB NOT NULL CHECK (length(store_id) = 16), "
-    "key_check BLOB NOT NULL CHECK (length(key_check) = 32), "
-    "generation INTEGER NOT NULL CHECK (generation >= 0)) STRICT";
-constexpr std::string_view kRecordTable =
-    "CREATE TABLE record (kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 255), "
-    "handle INTEGER NOT NULL CHECK (handle BETWEEN 0 AND 4294967295), "
-    "generation INTEGER NOT NULL CHECK (generation >= 1), "
-    "sealed BLOB NOT NULL, PRIMARY KEY (kind, handle)) STRICT, WITHOUT ROWID";
-
-constexpr const char* kPutRecord =
-    "INSERT OR REPLACE INTO record (kind, handle, generation, sealed) VALUES (?1, ?2, ?3, ?4)";
+using sealed::StoreIndex;
 
 /// The kinds that belong to the engine; the others are the store's own.
 constexpr std::uint8_t kFirstEngineKind = 1;
 constexpr std::uint8_t kLastEngineKind = 127;
 
-constexpr std::int64_t kMaxHandle = std::numeric_limits<std::uint32_t>::max();
 /// No store gets there by writing, but the header's generation is not sealed.
 constexpr std::int64_t kLastGeneration = std::numeric_limits<std::int64_t>::max();
 
@@ -89,20 +76,19 @@ Result<void> write_store(const Files& files, ByteView identity_plaintext) {
   SKS_LET(Database database, Database::open(files.database));
   SKS_TRY(configure(database));
   SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));
-  SKS_TRY(database.execute("BEGIN IMMEDIATE; PRAGMA application_id = " + std::to_string(kApplicationId) +
-                           "; PRAGMA user_version = " + std::to_string(sealed::kFormatVersion)));
-  SKS_TRY(database.execute(std::string(kStoreTable)));
-  SKS_TRY(database.execute(std::string(kRecordTable)));
+  SKS_TRY(database.execute("BEGIN IMMEDIATE"));
+  SKS_TRY(sealed::create_tables(database));
 
-  constexpr std::int64_t kFirstGeneration = 1;
-  const SecureBytes key_check = sealer.key_check();
-  SKS_LET(Statement header,
-          database.prepare("INSERT INTO store (id, store_id, key_check, generation) VALUES (1, ?1, ?2, ?3)"));
-  SKS_TRY(header.bind(1, store_id).bind(2, key_check.view()).bind(3, kFirstGeneration).run());
+  constexpr std::int64_t kIdentityGeneration = sealed::kFirstGeneration;
+  const Bytes record = seal_now(sealer, {sealed::kIdentityKind, 0, kIdentityGeneration}, identity_plaintext);
+  SKS_LET(Statement put, database.prepare(sealed::kPutRecord));
+  SKS_TRY(put.bind(1, sealed::kIdentityKind).bind(2, 0).bind(3, kIdentityGeneration).bind(4, record).run());
 
-  const Bytes record = seal_now(sealer, {sealed::kIdentityKind, 0, kFirstGeneration}, identity_plaintext);
-  SKS_LET(Statement put, database.prepare(kPutRecord));
-  SKS_TRY(put.bind(1, sealed::kIdentityKind).bind(2, 0).bind(3, kFirstGeneration).bind(4, record).run());
+  SKS_LET(const std::unique_ptr<StoreIndex> index, StoreIndex::make(database, sealer));
+  SKS_TRY(index->tree().set(sealed::kIdentityKind, 0, sealed::tag_of_record(record)));
+  constexpr std::int64_t kRootGeneration = kIdentityGeneration + 1;
+  SKS_TRY(index->write(kRootGeneration));
+  SKS_TRY(sealed::write_header(database, {store_id, to_bytes(sealer.key_check().view()), kRootGeneration}));
   return database.execute("COMMIT");
 }
 
@@ -168,62 +154,21 @@ Result<void> check_place(const Files& files) {
   return sealed::check_private_folder(files.folder);
 }
 
-Result<void> check_schema(Database& database, const Files& files) {
-  const Error foreign{Status::option, files.database + " is not a key store"};
-  SKS_LET(Statement schema, database.prepare("SELECT sql FROM sqlite_schema ORDER BY name"));
-  for (const std::string_view expected : {kRecordTable, kStoreTable}) {
-    SKS_LET(const bool row, schema.step());
-    if (!row || schema.text(0) != expected) return foreign;
-  }
-  SKS_LET(const bool more, schema.step());
-  if (more) return foreign;
-  return {};
-}
-
-Result<void> check_format(Database& database, const Files& files) {
-  SKS_LET(const std::int64_t application_id, database.query_integer("PRAGMA application_id"));
-  if (application_id != kApplicationId) return Error{Status::option, files.database + " is not a key store"};
-  SKS_LET(const std::int64_t version, database.query_integer("PRAGMA user_version"));
-  if (version != sealed::kFormatVersion) {
-    return Error{Status::option, "the key store in " + files.folder + " has format version " + std::to_string(version) +
-                                     "; this program knows version " + std::to_string(sealed::kFormatVersion)};
-  }
-  return check_schema(database, files);
-}
-
-struct Header {
-  sealed::StoreId store_id{};
-  Bytes key_check;
-  std::int64_t generation = 0;
-};
-
-Result<Header> read_header(Database& database, const Files& files) {
-  const Error missing{Status::option, files.database + " is not a key store"};
-  SKS_LET(Statement select, database.prepare("SELECT store_id, key_check, generation FROM store"));
-  SKS_LET(const bool row, select.step());
-  if (!row) return missing;
-  Header header;
-  const ByteView store_id = select.blob(0);
-  if (store_id.size() != header.store_id.size()) return missing;
-  std::copy(store_id.begin(), store_id.end(), header.store_id.begin());
-  header.key_check = to_bytes(select.blob(1));
-  header.generation = select.integer(2);
-  if (header.generation < 0) return missing;
-  return header;
-}
-
-Result<RecordSealer> unlock(const sealed::MasterKeyProvider& provider, const Header& header, const Files& files) {
+/// The sealer of a store, which is brought to the current format version before.
+Result<RecordSealer> unlock(Database& database, const sealed::MasterKeyProvider& provider, std::uint32_t version,
+                            sealed::Header& header, const Files& files) {
   SKS_LET(const SecureBytes master_key, provider.load());
-  RecordSealer sealer(master_key.view(), header.store_id);
-  if (!equal_constant_time(sealer.key_check().view(), header.key_check)) {
+  const RecordSealer found(master_key.view(), header.store_id, version);
+  if (!equal_constant_time(found.key_check().view(), header.key_check)) {
     return Error{Status::crypto, "the master key does not belong to the key store in " + files.folder};
   }
-  return sealer;
+  SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));  // a database put back from a dump may have lost it
+  if (version != sealed::kFormatVersion) SKS_TRY(sealed::upgrade(database, master_key.view(), version, header));
+  return RecordSealer(master_key.view(), header.store_id);
 }
 
 struct Statements {
   Statement get;
-  Statement next;
   Statement put;
   Statement erase;
   Statement set_generation;
@@ -233,17 +178,14 @@ struct Statements {
 
   static Result<Statements> prepare(Database& database) {
     SKS_LET(Statement get, database.prepare("SELECT generation, sealed FROM record WHERE kind = ?1 AND handle = ?2"));
-    SKS_LET(Statement next, database.prepare("SELECT generation, sealed, handle FROM record "
-                                             "WHERE kind = ?1 AND handle > ?2 ORDER BY handle LIMIT 1"));
-    SKS_LET(Statement put, database.prepare(kPutRecord));
+    SKS_LET(Statement put, database.prepare(sealed::kPutRecord));
     SKS_LET(Statement erase, database.prepare("DELETE FROM record WHERE kind = ?1 AND handle = ?2"));
     SKS_LET(Statement set_generation, database.prepare("UPDATE store SET generation = ?1"));
     SKS_LET(Statement begin, database.prepare("BEGIN IMMEDIATE"));
     SKS_LET(Statement commit, database.prepare("COMMIT"));
     SKS_LET(Statement rollback, database.prepare("ROLLBACK"));
-    return Statements{std::move(get),    std::move(next),           std::move(put),
-                      std::move(erase),  std::move(set_generation), std::move(begin),
-                      std::move(commit), std::move(rollback)};
+    return Statements{std::move(get),   std::move(put),    std::move(erase),   std::move(set_generation),
+                      std::move(begin), std::move(commit), std::move(rollback)};
   }
 };
 
@@ -260,23 +202,11 @@ struct SqliteStore::Impl {
   sealed::FolderLock lock;
   Database database;
   Statements statements;
-  RecordSealer sealer;
+  std::unique_ptr<RecordSealer> sealer;
+  std::unique_ptr<StoreIndex> index;
   std::int64_t committed_generation;
   std::string room;
   bool in_transaction = false;
-
-  /// The plaintext of the row that a statement stands on, whose first columns are generation and sealed.
-  ///
-  /// The constraints of the schema bind us, not somebody else who writes to the file: `handle` may be any number, and
-  /// cut to 32 bits it would pass for another record.
-  Result<SecureBytes> open_row(const Statement& row, std::uint8_t kind, std::int64_t handle,
-                               std::int64_t newest) const {
-    const std::string name = "the sealed record " + std::to_string(kind) + "/" + std::to_string(handle);
-    if (handle < 0 || handle > kMaxHandle) return Error{Status::crypto, name + " was altered or does not belong there"};
-    const std::int64_t found = row.integer(0);
-    if (found < 1 || found > newest) return Error{Status::crypto, name + " claims to be newer than the key store"};
-    return sealer.open({kind, static_cast<std::uint32_t>(handle), static_cast<std::uint64_t>(found)}, row.blob(1));
-  }
 
   /// An SQLite connection must not be used across a fork.
   Result<void> check_process() const {
@@ -284,12 +214,23 @@ struct SqliteStore::Impl {
     return Error{Status::not_available, "this process was forked off by the one that opened the key store"};
   }
 
+  /// The plaintext of a record. What the index does not know of is not there, whatever the table has.
   Result<std::optional<SecureBytes>> read(std::uint8_t kind, std::uint32_t handle, std::int64_t newest) {
     SKS_TRY(check_process());
+    SKS_LET(const std::optional<sealed::Tag> tag, index->tree().find(kind, handle));
     const sealed::StatementReset guard(statements.get);
     SKS_LET(const bool row, statements.get.bind(1, kind).bind(2, handle).step());
-    if (!row) return std::optional<SecureBytes>();
-    SKS_LET(SecureBytes plaintext, open_row(statements.get, kind, handle, newest));
+    const std::string name = "the sealed record " + std::to_string(kind) + "/" + std::to_string(handle);
+    if (!row && !tag) return std::optional<SecureBytes>();
+    if (!row) return Error{Status::crypto, name + " is missing"};
+    if (!tag) return Error{Status::crypto, name + " was altered or does not belong there"};
+    const std::int64_t generation = statements.get.integer(0);
+    if (generation < 1 || generation > newest)
+      return Error{Status::crypto, name + " claims to be newer than the key store"};
+    const ByteView sealed_record = statements.get.blob(1);
+    SKS_LET(SecureBytes plaintext, sealer->open({kind, handle, static_cast<std::uint64_t>(generation)}, sealed_record));
+    if (!equal_constant_time(sealed::tag_of_record(sealed_record), *tag))
+      return Error{Status::crypto, name + " was replaced by an earlier one"};
     return std::optional(std::move(plaintext));
   }
 
@@ -308,6 +249,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
   ~SealedTransaction() override {
     // After some errors SQLite has rolled back by itself. When ROLLBACK fails, the next BEGIN says why.
     if (store_.lock.held() && store_.database.in_transaction()) static_cast<void>(store_.statements.rollback.run());
+    store_.index->tree().drop();
     store_.in_transaction = false;
   }
 
@@ -320,57 +262,72 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
 
   Result<void> put(RecordId id, ByteView value) override {
     if (value.size() > sealed::kMaxValue) return Error{Status::storage, "a record is too large for the key store"};
-    if (generation_ == kLastGeneration) {
-      return Error{Status::storage, "the key store has used up the generations of its records"};
-    }
     const std::uint8_t kind = engine_kind(id.kind);
-    const std::int64_t generation = ++generation_;
+    SKS_LET(const std::int64_t generation, next_generation());
     const SecureBytes plaintext = sealed::encode_value(value);
     const Bytes record =
-        seal_now(store_.sealer, {kind, id.handle, static_cast<std::uint64_t>(generation)}, plaintext.view());
-    return write(store_.statements.put.bind(1, kind).bind(2, id.handle).bind(3, generation).bind(4, record));
+        seal_now(*store_.sealer, {kind, id.handle, static_cast<std::uint64_t>(generation)}, plaintext.view());
+    SKS_TRY(write(store_.statements.put.bind(1, kind).bind(2, id.handle).bind(3, generation).bind(4, record)));
+    return enter(store_.index->tree().set(kind, id.handle, sealed::tag_of_record(record)));
   }
 
   Result<void> erase(RecordId id) override {
-    return write(store_.statements.erase.bind(1, engine_kind(id.kind)).bind(2, id.handle));
+    const std::uint8_t kind = engine_kind(id.kind);
+    SKS_TRY(write(store_.statements.erase.bind(1, kind).bind(2, id.handle)));
+    return enter(store_.index->tree().erase(kind, id.handle));
   }
 
   /// Each row is searched anew, so that `visit` may write.
   Result<void> scan(RecordKind kind, const std::function<Result<void>(std::uint32_t, ByteView)>& visit) override {
     const std::uint8_t number = engine_kind(kind);
     SKS_TRY(store_.check_process());
-    for (std::int64_t last = -1;;) {
-      SecureBytes plaintext;
-      {
-        Statement& next = store_.statements.next;
-        const sealed::StatementReset guard(next);
-        SKS_LET(const bool row, next.bind(1, number).bind(2, last).step());
-        if (!row) return {};
-        last = next.integer(2);
-        SKS_LET(plaintext, store_.open_row(next, number, last, generation_));
-      }
-      SKS_LET(const ByteView value, sealed::decode_value(plaintext.view()));
-      SKS_TRY(visit(static_cast<std::uint32_t>(last), value));
+    for (std::uint64_t from = 0;;) {
+      SKS_LET(const std::optional<std::uint32_t> handle, store_.index->tree().next(number, from));
+      if (!handle) return {};
+      from = std::uint64_t{*handle} + 1;
+      SKS_LET(const std::optional<SecureBytes> plaintext, store_.read(number, *handle, generation_));
+      SKS_CHECK(plaintext.has_value());
+      SKS_LET(const ByteView value, sealed::decode_value(plaintext->view()));
+      SKS_TRY(visit(*handle, value));
     }
   }
 
   Result<void> commit() override {
-    if (generation_ != store_.committed_generation)
-      SKS_TRY(write(store_.statements.set_generation.bind(1, generation_)));
+    if (store_.index->tree().changed()) {
+      SKS_LET(const std::int64_t generation, next_generation());
+      SKS_TRY(check_running());
+      SKS_TRY(enter(store_.index->write(generation)));
+      SKS_TRY(write(store_.statements.set_generation.bind(1, generation)));
+    }
     SKS_TRY(write(store_.statements.commit));
     store_.committed_generation = generation_;
+    store_.index->tree().keep();
     return {};
   }
 
  private:
+  Result<std::int64_t> next_generation() {
+    if (generation_ == kLastGeneration)
+      return Error{Status::storage, "the key store has used up the generations of its records"};
+    return ++generation_;
+  }
+
   /// After a failed write SQLite may have rolled back: what followed would then be durable one by one.
+  Result<void> check_running() const {
+    if (!failed_ && store_.lock.held() && store_.database.in_transaction()) return {};
+    return Error{Status::storage, "the transaction has failed or ended before"};
+  }
+
   Result<void> write(Statement& statement) {
-    if (failed_ || !store_.lock.held() || !store_.database.in_transaction()) {
+    if (Result<void> running = check_running(); !running) {
       statement.reset();
-      return Error{Status::storage, "the transaction has failed or ended before"};
+      return running;
     }
-    Result<void> done = statement.run();
-    failed_ = !done;
+    return enter(statement.run());
+  }
+
+  Result<void> enter(Result<void> done) {
+    failed_ = failed_ || !done;
     return done;
   }
 
@@ -416,13 +373,14 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
   SKS_LET(sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock, patience));
   SKS_LET(Database database, Database::open(files.database));
   SKS_TRY(configure(database));
-  SKS_TRY(check_format(database, files));
-  SKS_LET(const Header header, read_header(database, files));
-  SKS_LET(RecordSealer sealer, unlock(sealed::KeyFile(files.master_key), header, files));
-  SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));  // a database put back from a dump may have lost it
+  SKS_LET(const std::uint32_t version, sealed::check_format(database, files.folder));
+  SKS_LET(sealed::Header header, sealed::read_header(database, files.folder));
+  SKS_LET(RecordSealer unlocked, unlock(database, sealed::KeyFile(files.master_key), version, header, files));
   SKS_LET(Statements statements, Statements::prepare(database));
+  auto sealer = std::make_unique<RecordSealer>(std::move(unlocked));
   auto impl = std::unique_ptr<Impl>(new Impl{std::move(lock), std::move(database), std::move(statements),
-                                             std::move(sealer), header.generation, files.room});
+                                             std::move(sealer), nullptr, header.generation, files.room});
+  SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, header.generation));
   sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }

@@ -31,7 +31,8 @@ Bytes sealed_sample() { return sealer().seal(kLabel, Bytes(12, 9), encode_value(
 
 TEST_CASE("sealed records equal those that another implementation made from the specification") {
   for (const test::VectorBlock& block : test::read_vectors("sealed-storage/records.vec")) {
-    const RecordSealer theirs(block.hex("MasterKey"), store_id_of(block.hex("StoreId")));
+    const RecordSealer theirs(block.hex("MasterKey"), store_id_of(block.hex("StoreId")),
+                              static_cast<std::uint32_t>(block.number("Version")));
     const RecordLabel label{static_cast<std::uint8_t>(block.number("Kind")),
                             static_cast<std::uint32_t>(block.number("Handle")),
                             static_cast<std::uint64_t>(block.number("Generation"))};

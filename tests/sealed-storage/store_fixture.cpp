@@ -8,6 +8,10 @@
 #include <filesystem>
 #include <vector>
 
+#include "sealed-storage/master_key.h"
+#include "sealed-storage/schema.h"
+#include "sealed-storage/store_index.h"
+
 namespace sks::test {
 
 StoredIdentity sample_identity() {
@@ -44,6 +48,20 @@ Result<std::optional<SecureBytes>> StoreFixture::get(RecordId id) const {
   auto transaction = store->begin();
   REQUIRE(transaction);
   return (*transaction)->get(id);
+}
+
+void StoreFixture::move_to_generation(std::int64_t generation) const {
+  auto database = sealed::Database::open(file("store.db"));
+  REQUIRE(database);
+  auto header = sealed::read_header(*database, folder_);
+  const auto key = sealed::KeyFile(file("master.key")).load();
+  REQUIRE((header && key));
+  const sealed::RecordSealer sealer(key->view(), header->store_id);
+  const auto index = sealed::StoreIndex::open(*database, sealer, header->generation);
+  REQUIRE(index);
+  REQUIRE((*index)->write(generation));
+  header->generation = generation;
+  REQUIRE(sealed::write_header(*database, *header));
 }
 
 void StoreFixture::sql(const std::string& statement) const { run_sql(file("store.db"), statement); }

@@ -32,6 +32,9 @@ class StoreFixture {
   /// What a fresh transaction reads.
   Result<std::optional<SecureBytes>> get(RecordId id) const;
 
+  /// Gives the closed store's root a higher generation, as if there had been many writes before.
+  void move_to_generation(std::int64_t generation) const;
+
   /// Runs SQL on the closed store.
   void sql(const std::string& statement) const;
 

@@ -10,13 +10,36 @@ constexpr RecordId kKey1{RecordKind::key, 1};
 constexpr RecordId kKey2{RecordKind::key, 2};
 constexpr RecordId kMaterial1{RecordKind::key_material, 1};
 
-void check_refused(const StoreFixture& fixture, RecordId id) {
+void check_refused(const StoreFixture& fixture, RecordId id,
+                   const std::string& reason = " was altered or does not belong there") {
   const Result<std::optional<SecureBytes>> value = fixture.get(id);
   REQUIRE_FALSE(value);
   CHECK(value.error().status == Status::crypto);
   const std::string name = std::to_string(static_cast<int>(id.kind)) + "/" + std::to_string(id.handle);
-  CHECK(value.error().detail == "the sealed record " + name + " was altered or does not belong there");
+  CHECK(value.error().detail == "the sealed record " + name + reason);
 }
+
+void erase(const StoreFixture& fixture, RecordId id) {
+  const auto store = fixture.open();
+  const auto transaction = store->begin();
+  REQUIRE((*transaction)->erase(id));
+  REQUIRE((*transaction)->commit());
+}
+
+/// What a scan over the keys sees, or the error that ends it.
+struct Scan {
+  explicit Scan(const StoreFixture& fixture) {
+    const auto store = fixture.open();
+    const auto transaction = store->begin();
+    REQUIRE(transaction);
+    result = (*transaction)->scan(RecordKind::key, [&](std::uint32_t handle, ByteView) -> Result<void> {
+      visited.push_back(handle);
+      return {};
+    });
+  }
+  Result<void> result;
+  std::vector<std::uint32_t> visited;
+};
 
 TEST_CASE("a record in the row of another handle is refused") {
   const StoreFixture fixture;
@@ -43,18 +66,85 @@ TEST_CASE("a record under another generation is refused") {
   fixture.put(kKey1, "one");
   fixture.sql("UPDATE record SET generation = generation - 1 WHERE kind = 3");
   check_refused(fixture, kKey1);
-  fixture.sql("UPDATE record SET generation = generation + 2 WHERE kind = 3; UPDATE store SET generation = 100");
+  fixture.sql("UPDATE record SET generation = generation + 2 WHERE kind = 3");
   check_refused(fixture, kKey1);
 }
 
 TEST_CASE("a record that claims to be newer than its store is refused") {
   const StoreFixture fixture;
   fixture.put(kKey1, "one");
-  fixture.sql("UPDATE store SET generation = generation - 1");
+  fixture.sql("UPDATE record SET generation = generation + 2 WHERE kind = 3");
+  check_refused(fixture, kKey1, " claims to be newer than the key store");
+}
+
+TEST_CASE("a record put back to its earlier state is refused") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "earlier");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") +
+              "' AS k; CREATE TABLE k.kept AS SELECT * FROM record WHERE kind = 3");
+  fixture.put(kKey1, "later");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; INSERT OR REPLACE INTO record SELECT * FROM k.kept");
+  check_refused(fixture, kKey1, " was replaced by an earlier one");
+}
+
+TEST_CASE("a record that was dropped is missed, one that was erased does not come back") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.put(kKey2, "two");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") +
+              "' AS k; CREATE TABLE k.kept AS SELECT * FROM record WHERE kind = 3");
+  erase(fixture, kKey2);
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; INSERT OR IGNORE INTO record SELECT * FROM k.kept");
+  check_refused(fixture, kKey2);
+  CHECK(Scan(fixture).visited == std::vector<std::uint32_t>{1});
+
+  fixture.sql("DELETE FROM record WHERE kind = 3 AND handle = 1");
+  check_refused(fixture, kKey1, " is missing");
+  const Scan scan(fixture);
+  REQUIRE_FALSE(scan.result);
+  CHECK(scan.result.error().detail == "the sealed record 3/1 is missing");
+}
+
+TEST_CASE("an index that was altered, or put back to an earlier state, is noticed") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") +
+              "' AS k; CREATE TABLE k.node AS SELECT * FROM node; CREATE TABLE k.root AS SELECT * FROM root");
+  fixture.put(kKey1, "later");
+  const std::string kept = "ATTACH '" + fixture.beside("kept.db") + "' AS k; ";
+  SUBCASE("changed") { fixture.sql("UPDATE node SET tags = randomblob(length(tags)) WHERE kind = 3"); }
+  SUBCASE("emptied") { fixture.sql("UPDATE node SET tags = x'' WHERE kind = 3"); }
+  SUBCASE("dropped") { fixture.sql("DELETE FROM node"); }
+  SUBCASE("put back") { fixture.sql(kept + "INSERT OR REPLACE INTO node SELECT * FROM k.node"); }
   const Result<std::optional<SecureBytes>> value = fixture.get(kKey1);
   REQUIRE_FALSE(value);
   CHECK(value.error().status == Status::crypto);
-  CHECK(value.error().detail == "the sealed record 3/1 claims to be newer than the key store");
+  CHECK(value.error().detail == "the index of the sealed records of kind 3 was altered");
+}
+
+TEST_CASE("a root that was altered, dropped or put back to an earlier state keeps the store from opening") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; CREATE TABLE k.root AS SELECT * FROM root");
+  fixture.put(kKey1, "later");
+  SUBCASE("changed") { fixture.sql("UPDATE root SET sealed = randomblob(length(sealed))"); }
+  SUBCASE("dropped") { fixture.sql("DELETE FROM root"); }
+  SUBCASE("put back") {
+    fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; INSERT OR REPLACE INTO root SELECT * FROM k.root");
+  }
+  SUBCASE("of another number") { fixture.sql("UPDATE store SET generation = generation - 1"); }
+  const Error error = fixture.open_error();
+  CHECK(error.status == Status::crypto);
+  CHECK(error.detail == "the root of the sealed records is missing, was altered or is an earlier one");
+}
+
+TEST_CASE("a store cannot be turned into one of version 1, which knew no index") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  fixture.sql("DROP TABLE node; DROP TABLE root; PRAGMA user_version = 1");
+  const Error error = fixture.open_error();
+  CHECK(error.status == Status::crypto);
+  CHECK(error.detail == "the master key does not belong to the key store in " + fixture.folder());
 }
 
 TEST_CASE("a record of another store is refused") {
@@ -98,28 +188,22 @@ TEST_CASE("a scan that meets an altered record fails") {
   CHECK(visited == 1);
 }
 
-TEST_CASE("a row whose handle does not fit into 32 bits is refused, also where the rest of it would fit") {
+TEST_CASE("a row whose handle does not fit into 32 bits is not taken for a record") {
   const StoreFixture fixture;
   fixture.put(kKey1, "one");
-  fixture.sql("PRAGMA ignore_check_constraints = ON; UPDATE record SET handle = 4294967297 WHERE kind = 3");
-  const auto store = fixture.open();
-  const auto transaction = store->begin();
-  REQUIRE(transaction);
-  int visited = 0;
-  const Result<void> scanned = (*transaction)->scan(RecordKind::key, [&](std::uint32_t, ByteView) -> Result<void> {
-    ++visited;
-    return {};
-  });
-  REQUIRE_FALSE(scanned);
-  CHECK(scanned.error().status == Status::crypto);
-  CHECK(visited == 0);
+  fixture.put(kKey2, "two");
+  fixture.sql("PRAGMA ignore_check_constraints = ON; UPDATE record SET handle = 4294967297 WHERE handle = 1");
+  const Scan scan(fixture);
+  REQUIRE_FALSE(scan.result);
+  CHECK(scan.result.error().detail == "the sealed record 3/1 is missing");
+  CHECK(scan.visited.empty());
 }
 
 TEST_CASE(
     "a store whose generations are used up takes no record, and one with an impossible generation does not open") {
   const StoreFixture fixture;
   fixture.put(kKey1, "one");
-  fixture.sql("UPDATE store SET generation = 9223372036854775806");
+  fixture.move_to_generation(9223372036854775805);
   fixture.put(kKey2, "the last");
   {
     const auto store = fixture.open();
@@ -146,30 +230,25 @@ TEST_CASE("a device identity that was altered or removed is noticed") {
   const Result<StoredIdentity> identity = removed.open()->identity();
   REQUIRE_FALSE(identity);
   CHECK(identity.error().status == Status::crypto);
-  CHECK(identity.error().detail == "the key store has lost its device identity");
+  CHECK(identity.error().detail == "the sealed record 128/0 is missing");
 }
 
 TEST_CASE("every write takes a new generation, also after an erase and for the same value") {
   const StoreFixture fixture;
-  const auto generation_is = [&](const char* expected) {
+  const auto generations_are = [&](const char* of_record, const char* of_root) {
     // The CHECK makes the statement fail for any other number.
     fixture.sql(std::string("CREATE TEMP TABLE expected (ok CHECK (ok)); "
                             "INSERT INTO expected SELECT generation = ") +
-                expected + " FROM record WHERE kind = 3; INSERT INTO expected SELECT generation = " + expected +
+                of_record + " FROM record WHERE kind = 3; INSERT INTO expected SELECT generation = " + of_root +
                 " FROM store");
   };
   fixture.put(kKey1, "one");
-  generation_is("2");
+  generations_are("3", "4");
   fixture.put(kKey1, "one");
-  generation_is("3");
-  {
-    const auto store = fixture.open();
-    const auto transaction = store->begin();
-    REQUIRE((*transaction)->erase(kKey1));
-    REQUIRE((*transaction)->commit());
-  }
+  generations_are("5", "6");
+  erase(fixture, kKey1);
   fixture.put(kKey1, "one");
-  generation_is("4");
+  generations_are("8", "9");
   {
     const auto store = fixture.open();
     const auto transaction = store->begin();
@@ -177,7 +256,7 @@ TEST_CASE("every write takes a new generation, also after an erase and for the s
     REQUIRE((*transaction)->put(kKey1, as_bytes("b")));
     REQUIRE((*transaction)->commit());
   }
-  generation_is("6");
+  generations_are("11", "12");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@ Shares no code with the product: the CBOR encoder is the one below, AES-GCM and 
 All "random" values are fixed, so that a second run writes the same bytes (store.db up to SQLite's version number).
 """
 import hashlib
+import hmac
 import pathlib
 import sqlite3
 import sys
@@ -43,15 +44,32 @@ def hkdf(secret, salt, info):
     return HKDF(SHA256(), 32, salt, info).derive(secret)
 
 
-def key_check(master, store_id):
-    return hkdf(master, store_id, cbor(["OpenSKS key check", 1]))
+def key_check(master, store_id, version):
+    return hkdf(master, store_id, cbor(["OpenSKS key check", version]))
 
 
-def seal(master, store_id, kind, handle, generation, nonce, plaintext):
-    key = hkdf(master, store_id, cbor(["OpenSKS record key", 1, kind, handle, generation]))
-    external = cbor(["OpenSKS record", 1, store_id, kind, handle, generation])
+def seal(master, store_id, version, kind, handle, generation, nonce, plaintext):
+    key = hkdf(master, store_id, cbor(["OpenSKS record key", version, kind, handle, generation]))
+    external = cbor(["OpenSKS record", version, store_id, kind, handle, generation])
     aad = cbor(["Encrypt0", bytes.fromhex("a10103"), external])
     return cbor([bytes.fromhex("a10103"), {5: nonce}, AESGCM(key).encrypt(nonce, plaintext, aad)])
+
+
+def tree(key, kind, tags):
+    """Height, tag of the top node and {(level, number): node} of a tree, from {handle: tag}."""
+    nodes, level = {}, 0
+    while True:
+        below, tags = tags, {}
+        for number in sorted({position >> 5 for position in below}):
+            present = [position for position in sorted(below) if position >> 5 == number]
+            used = sum(1 << (position & 31) for position in present)
+            node = used.to_bytes(4, "big") + b"".join(below[position] for position in present)
+            nodes[level, number] = node
+            place = bytes([kind, level]) + number.to_bytes(4, "big")
+            tags[number] = hmac.digest(key, place + node, "sha256")[:16]
+        level += 1
+        if set(tags) == {0}:
+            return level, tags[0], nodes
 
 
 def pattern(start, size):
@@ -70,20 +88,38 @@ CASES = [  # kind, handle, generation, value
 IDENTITY = {1: [pattern(0x30, 400), pattern(0x31, 20)], 2: pattern(0x80, 138)}
 
 
+TREES = [[0], list(range(41)), [5, 1023, 1024, 1000000], [0, 4294967295]]
+
+
 def write_records():
     lines = ["# Made by make_vectors.py from spec/sealed-record.md.", ""]
-    for i, (kind, handle, generation, value) in enumerate(CASES):
-        nonce = pattern(0xA0 + i, 12)
-        record = seal(MASTER, STORE_ID, kind, handle, generation, nonce, cbor({1: value}))
-        lines += [f"MasterKey = {MASTER.hex()}", f"StoreId = {STORE_ID.hex()}",
-                  f"KeyCheck = {key_check(MASTER, STORE_ID).hex()}", f"Kind = {kind}", f"Handle = {handle}",
-                  f"Generation = {generation}", f"Nonce = {nonce.hex()}", f"Value = {value.hex()}",
-                  f"Sealed = {record.hex()}", ""]
+    for version in (1, 2):
+        for i, (kind, handle, generation, value) in enumerate(CASES):
+            nonce = pattern(0xA0 + i, 12)
+            record = seal(MASTER, STORE_ID, version, kind, handle, generation, nonce, cbor({1: value}))
+            lines += [f"Version = {version}", f"MasterKey = {MASTER.hex()}", f"StoreId = {STORE_ID.hex()}",
+                      f"KeyCheck = {key_check(MASTER, STORE_ID, version).hex()}", f"Kind = {kind}", f"Handle = {handle}",
+                      f"Generation = {generation}", f"Nonce = {nonce.hex()}", f"Value = {value.hex()}",
+                      f"Sealed = {record.hex()}", ""]
     (HERE / "records.vec").write_text("\n".join(lines))
 
 
-def write_store():
-    folder = HERE / "store"
+def write_trees():
+    lines = ["# Made by make_vectors.py from spec/sealed-record.md.", ""]
+    for i, handles in enumerate(TREES):
+        key, kind = pattern(0x70 + i, 32), 3 + i
+        tags = {handle: hashlib.sha256(b"%d" % handle).digest()[:16] for handle in handles}
+        height, top, nodes = tree(key, kind, tags)
+        stored = " ".join(f"{level}/{number}/{node.hex()}" for (level, number), node in sorted(nodes.items()))
+        lines += [f"TreeKey = {key.hex()}", f"Kind = {kind}",
+                  f"Handles = {b''.join(handle.to_bytes(4, 'big') for handle in handles).hex()}",
+                  f"Tags = {b''.join(tags[handle] for handle in handles).hex()}",
+                  f"Height = {height}", f"Top = {top.hex()}", f"Nodes = {stored}", ""]
+    (HERE / "trees.vec").write_text("\n".join(lines))
+
+
+def write_store(version):
+    folder = HERE / f"store-v{version}"
     folder.mkdir(exist_ok=True)
     key_file = b"SKSMKEY\0" + bytes([1, 1]) + MASTER
     (folder / "master.key").write_bytes(key_file + hashlib.sha256(key_file).digest()[:4])
@@ -94,18 +130,31 @@ def write_store():
     db = sqlite3.connect(database, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA application_id = 0x534b5353")
-    db.execute("PRAGMA user_version = 1")
-    for statement in schema:
+    db.execute(f"PRAGMA user_version = {version}")
+    for statement in schema[:2 * version]:
         db.execute(statement)
     rows = [(128, 0, 1, cbor(IDENTITY))] + [(k, h, g, cbor({1: v})) for k, h, g, v in CASES[:3]]
-    db.execute("INSERT INTO store VALUES (1, ?, ?, ?)", (STORE_ID, key_check(MASTER, STORE_ID), 4))
+    db.execute("INSERT INTO store VALUES (1, ?, ?, ?)", (STORE_ID, key_check(MASTER, STORE_ID, version), 4))
+    tags = {}
     for i, (kind, handle, generation, plaintext) in enumerate(rows):
-        record = seal(MASTER, STORE_ID, kind, handle, generation, pattern(0xB0 + i, 12), plaintext)
+        record = seal(MASTER, STORE_ID, version, kind, handle, generation, pattern(0xB0 + i, 12), plaintext)
         db.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (kind, handle, generation, record))
+        tags.setdefault(kind, {})[handle] = record[-16:]
+    if version >= 2:
+        roots = []
+        for kind in sorted(tags):
+            height, top, nodes = tree(hkdf(MASTER, STORE_ID, cbor(["OpenSKS tree key", version])), kind, tags[kind])
+            roots.append([kind, height, top])
+            for (level, number), node in nodes.items():
+                db.execute("INSERT INTO node VALUES (?, ?, ?, ?)", (kind, level, number, node))
+        root = seal(MASTER, STORE_ID, version, 129, 0, 4, pattern(0xC0, 12), cbor({1: 0, 2: roots}))
+        db.execute("INSERT INTO root VALUES (1, ?)", (root,))
     db.close()
 
 
 if __name__ == "__main__":
     write_records()
-    write_store()
+    write_trees()
+    write_store(1)
+    write_store(2)
     sys.exit(0)
