@@ -35,7 +35,8 @@ Result<void> spend_pin_attempt(AuthorizationPorts ports, const KeyEntry& key, By
   const std::uint16_t errors = ports.prepaid.error_count(*group);
   if (errors >= policy->retry_limit) return authorization_failed(key);
   const bool paid = errors < group->error_count;
-  if (!paid) SKS_TRY(pay<PinGroup>(ports.state, group->handle));
+  // A commit that was reported to have failed may have taken the payment out of the storage all the same.
+  SKS_TRY(paid ? ports.state.catch_up() : pay<PinGroup>(ports.state, group->handle));
   ports.prepaid.erase(group->handle);
   if (!equal_constant_time(group->value->view(), pin)) return authorization_failed(key);
   const std::uint16_t stays_paid = ports.prepaid.payment(*policy);

@@ -14,7 +14,7 @@ Result<std::unique_ptr<Engine>> Engine::open(EnginePorts ports, EngineConfig con
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() {
   impl_->core.prepaid.give_back(*impl_->core.state);
-  impl_->core.state->catch_up();
+  static_cast<void>(impl_->core.state->catch_up());  // else what is overdue comes back when the store is opened
 }
 
 Result<DeviceInfo> Engine::get_device_info() {

@@ -157,9 +157,9 @@ void Change::keep_replaced() {
     if (key == nullptr) keep_material(handle);
 }
 
-void StoreState::catch_up() {
-  if (overdue_erasures_.empty() && overdue_pages_.empty() && overdue_records_.empty()) return;
-  static_cast<void>(Change(*this).commit());  // else what is overdue comes back when the store is opened
+Result<void> StoreState::catch_up() {
+  if (overdue_erasures_.empty() && overdue_pages_.empty() && overdue_records_.empty()) return {};
+  return Change(*this).commit();
 }
 
 Result<void> Change::write_overdue(Storage::Transaction& transaction) {

@@ -56,8 +56,8 @@ class StoreState {
   /// PKCS#8, or the symmetric key, of a committed key. Fails with storage, or with internal when the record is missing.
   Result<SecureBytes> key_material(KeyHandle key) const;
 
-  /// Tries once more to bring the storage up to what an earlier failure kept from it.
-  void catch_up();
+  /// Brings the storage up to what an earlier failure kept from it. Fails with storage.
+  Result<void> catch_up();
 
  private:
   friend class Change;
