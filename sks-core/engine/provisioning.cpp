@@ -203,7 +203,7 @@ Result<PinPolicyHandle> Engine::create_pin_policy(ProvisioningHandle session, co
 Result<KeyHandle> Engine::get_key_handle(ProvisioningHandle session, std::string_view id) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({}, {id}));
-  const std::lock_guard lock(core.locks.store);
+  const engine::ProvisioningLock lock(core.locks);  // after a createKeyEntry that came before it
   SKS_TRY(core.open_session(session));
   SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.find_key(session, id));
   if (key == nullptr) return Error{Status::option, "no key with this id in the session"};

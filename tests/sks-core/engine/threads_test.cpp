@@ -123,4 +123,78 @@ TEST_CASE("Engine: a key is used while another one is being generated") {
   CHECK(issuer.close());
 }
 
+namespace {
+
+// A key source that does not go on before it is told to.
+class HeldSource final : public KeySource {
+ public:
+  Result<crypto::PrivateKey> generate(const Algorithm& algorithm, ByteView parameters, ByteView seed) const override {
+    if (holds) started = true;
+    while (holds) std::this_thread::yield();
+    return system_key_source().generate(algorithm, parameters, seed);
+  }
+  void wait_for_caller() const {
+    while (!started) std::this_thread::yield();
+  }
+  std::atomic<bool> holds = false;
+  mutable std::atomic<bool> started = false;
+};
+
+// Long enough for a call of another thread to be waiting.
+void let_others_queue() { std::this_thread::sleep_for(std::chrono::milliseconds(50)); }
+
+}  // namespace
+
+TEST_CASE("Engine: getKeyHandle waits for the createKeyEntry that came before it") {
+  InMemoryStorage storage;
+  const TestIdentity identity;
+  HeldSource keys;
+  const std::unique_ptr<Engine> engine = std::move(Engine::open({storage, identity, keys}).value());
+  TestIssuer issuer(*engine);
+  REQUIRE(issuer.open());
+  keys.holds = true;
+  std::optional<KeyHandle> created;
+  std::thread creator([&] {
+    if (const auto key = issuer.create_key_entry(key_request())) created = key->handle;
+  });
+  keys.wait_for_caller();
+  std::optional<KeyHandle> found;
+  std::thread finder([&] {
+    if (const auto key = engine->get_key_handle(issuer.handle(), "Key")) found = *key;
+  });
+  let_others_queue();
+  keys.holds = false;
+  creator.join();
+  finder.join();
+  CHECK(created);
+  CHECK(found == created);
+}
+
+TEST_CASE("Engine: whoever has just been served does not overtake a call that has been waiting") {
+  InMemoryStorage storage;
+  const TestIdentity identity;
+  HeldSource keys;
+  const std::unique_ptr<Engine> engine = std::move(Engine::open({storage, identity, keys}).value());
+  TestIssuer issuer(*engine);
+  REQUIRE(issuer.open());
+  const TestIssuer other(*engine);
+  keys.holds = true;
+  std::atomic<bool> opened = false;
+  std::optional<Status> next;
+  std::thread busy([&] {
+    opened = static_cast<bool>(engine->create_provisioning_session(other.request));
+    next = status_of(engine->get_key_handle(issuer.handle(), "Key"));
+  });
+  keys.wait_for_caller();
+  std::atomic<bool> aborted = false;
+  std::thread waiting([&] { aborted = static_cast<bool>(engine->abort_provisioning_session(issuer.handle())); });
+  let_others_queue();
+  keys.holds = false;
+  busy.join();
+  waiting.join();
+  CHECK(opened);
+  CHECK(aborted);
+  CHECK(next == Status::no_session);
+}
+
 }  // namespace sks::test
