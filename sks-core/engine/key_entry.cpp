@@ -20,6 +20,9 @@ namespace {
 constexpr std::size_t kMaxServerSeed = 64;
 constexpr std::size_t kMaxKeyParameters = 8;
 constexpr std::size_t kMaxFriendlyName = 100;  // Spec: appendix E1
+// Bytes of a serialised path. A frame of 1,048,576 bytes must hold the answer to getKeyAttributes, with 255 extension
+// types of 1002 bytes, and less than 6 KiB of everything else. Spec: sks-byte-stream.md, detail 9.
+constexpr std::size_t kMaxPath = 786'432;
 
 Error option(std::string_view why) { return {Status::option, std::string(why)}; }
 
@@ -197,6 +200,16 @@ Result<CertifiedKey> check_certified_key(const crypto::Certificate& certificate)
   return CertifiedKey{};
 }
 
+Result<void> check_sizes(const std::vector<Bytes>& path, std::size_t longest_certificate) {
+  std::size_t size = 0;
+  for (const Bytes& certificate : path) {
+    if (certificate.size() > longest_certificate) return option("a certificate is too long");
+    size += sizeof(std::uint16_t) + certificate.size();
+  }
+  if (size > kMaxPath) return option("the certificate path is too long");
+  return {};
+}
+
 Result<void> set_path(SessionCall& call, const KeyEntry& key, const std::vector<Bytes>& path, ByteView mac) {
   constexpr std::string_view kMethod = "setCertificatePath";
   // After a first path the entry's public key is that of its certificate.
@@ -205,8 +218,7 @@ Result<void> set_path(SessionCall& call, const KeyEntry& key, const std::vector<
   data.array(certified ? key.certificate_public_key : key.public_key).text(key.id);
   for (const Bytes& certificate : path) data.array(certificate);
   SKS_LET(const crypto::Sha256Digest expected, next_mac(call.session, kMethod, data.view()));
-  for (const Bytes& certificate : path)
-    if (certificate.size() > call.core.config.crypto_data_size) return option("a certificate is too long");
+  SKS_TRY(check_sizes(path, call.core.config.crypto_data_size));
   SKS_TRY(compare_mac(expected, mac, kMethod));
   if (path.empty()) return Error{Status::internal, "the certificate path is empty"};
   std::optional<crypto::Certificate> end_entity;

@@ -404,6 +404,37 @@ TEST_CASE("setCertificatePath: a path is set once and only while the session is 
   CHECK(all_keys(*device.engine) == std::vector{closed});
 }
 
+TEST_CASE("setCertificatePath: a path is refused unless the largest answer of getKeyAttributes fits into a frame") {
+  constexpr std::size_t kMaxPath = 786'432;
+  constexpr std::size_t kTypes = 255;
+  constexpr std::size_t kTypeSize = 1000;
+  Device device;
+  for (const bool fits : {true, false}) {
+    CAPTURE(fits);
+    TestIssuer issuer(*device.engine);
+    REQUIRE(issuer.open());
+    KeyEntryRequest request = key_request();
+    request.friendly_name.clear();
+    for (int i = 0; i < 100; ++i) request.friendly_name += "\xF0\x9F\x94\x91";
+    const CreatedKey key = issuer.create_key_entry(std::move(request)).value();
+    const Bytes certificate = certify(key.public_key);
+    const std::vector<Bytes> path(kMaxPath / (2 + certificate.size()) + (fits ? 0 : 1), certificate);
+    CHECK(status_of(issuer.set_certificate_path(key, "Key", path)) ==
+          (fits ? std::nullopt : std::optional(Status::option)));
+    CHECK(is_open(*device.engine, issuer.handle()) == fits);
+    if (!fits) break;
+    for (std::size_t i = 0; i < kTypes; ++i) {
+      std::string type = std::to_string(i);
+      type.resize(kTypeSize, '/');
+      REQUIRE(issuer.add_extension(key.handle, {type, 0, "", {}, {}}));
+    }
+    REQUIRE(issuer.close());
+    const KeyAttributes attributes = device.engine->get_key_attributes(key.handle).value();
+    CHECK(attributes.certificate_path == path);
+    CHECK(attributes.extension_types.size() == kTypes);
+  }
+}
+
 TEST_CASE("setCertificatePath: paths are returned byte for byte") {
   Device device;
   TestIssuer issuer(*device.engine);
