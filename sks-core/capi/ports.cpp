@@ -33,7 +33,7 @@ class Visitor {
     try {
       done_ = try_to_take(handle, value, size);
     } catch (...) {
-      done_ = Error{Status::internal, {}};  // out of memory: no text that would need some
+      done_ = Error{Status::internal, "Out of memory"};  // short enough to need none
     }
     return static_cast<bool>(done_);
   }

@@ -89,7 +89,7 @@ Result<void> live(SecureKeyStore& store, Told& told) {
   for (unsigned i = 0; i < 2; ++i) {
     ++told.possible_pins;
     const auto refused = status_of(store.verify_pin(key.handle, secret("0000")));
-    if (refused != Status::authorization) return Error{Status::storage, {}};
+    if (refused != Status::authorization) return Error{Status::storage, "not refused"};
     ++told.wrong_pins;
   }
   told.right_pin_was_asked = true;
