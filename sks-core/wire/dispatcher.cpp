@@ -66,6 +66,20 @@ SecureBytes answer_or_refuse(SecureKeyStore& store, ByteView request) {
 
 }  // namespace
 
+bool works_on_session(ByteView request) {
+  // The ids go with the parts of the API: 1 the device, 2 to 53 provisioning, from 70 on the user.
+  constexpr std::uint8_t kFirst = 2;
+  constexpr std::uint8_t kLast = 53;
+  constexpr std::uint8_t kEnumerateSessions = 4;
+  constexpr std::uint8_t kActivate = 24;
+  constexpr std::uint8_t kDeactivate = 25;
+  ByteReader in(request);
+  const std::uint8_t id = in.u8();
+  if (id == kEnumerateSessions) return false;
+  if (id == kActivate || id == kDeactivate) return in.u32() != 0;  // 0: a call by the user
+  return id >= kFirst && id <= kLast;
+}
+
 SecureBytes dispatch(SecureKeyStore& store, ByteView request) noexcept {
   try {
     return answer_or_refuse(store, request);

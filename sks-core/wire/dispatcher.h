@@ -12,4 +12,8 @@ namespace sks::wire {
 /// method has not run, only when there is no memory for any answer. Spec: sks-byte-stream.md, sks-api.md 2.2 and 2.3.
 SecureBytes dispatch(SecureKeyStore& store, ByteView request) noexcept;
 
+/// Whether a request is one of those that work on a session: they are served one at a time, in the order in which they
+/// arrive. Spec: sks-byte-stream.md, detail 8.
+bool works_on_session(ByteView request);
+
 }  // namespace sks::wire

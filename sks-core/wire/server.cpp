@@ -1,21 +1,24 @@
 #include "sks-core/wire/server.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
+#include <deque>
 #include <exception>
 #include <list>
-#include <thread>
 
+#include "sks-core/wire/connection.h"
 #include "sks-core/wire/dispatcher.h"
 #include "sks-core/wire/listener.h"
 
+/// The threads of a server:
+/// - That of run() accepts connections and reads requests. It alone knows in which order they arrive.
+/// - One calls the store for the requests that work on sessions, in that order.
+/// - One for each connection calls the store for its other requests, and sends the answers of both kinds.
 namespace sks::wire {
 namespace {
 
@@ -23,6 +26,9 @@ using std::chrono::milliseconds;
 
 /// How long to leave clients waiting when the process is out of descriptors.
 constexpr milliseconds kShortagePause{100};
+
+constexpr Watch::Name kStopSign = 0;
+constexpr Watch::Name kFirstListener = 1;  // then the other listeners, then the connections
 
 /// Becomes readable for good.
 struct StopSign {
@@ -37,86 +43,180 @@ Result<StopSign> make_stop_sign() {
   return StopSign{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-struct Connection {
-  Descriptor socket;
-  std::atomic<bool> ended = false;
-  std::thread thread;
+struct SessionCall {
+  Connection* connection;
+  SecureBytes request;
+};
+
+/// The requests that work on sessions, in the order of their arrival.
+class SessionCalls {
+ public:
+  void put(SessionCall call) {
+    const std::lock_guard lock(mutex_);
+    calls_.push_back(std::move(call));
+    changed_.notify_one();
+  }
+  /// No more will come.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_one();
+  }
+  /// None when there will be no more.
+  std::optional<SessionCall> take() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return closed_ || !calls_.empty(); });
+    if (calls_.empty()) return std::nullopt;
+    SessionCall call = std::move(calls_.front());
+    calls_.pop_front();
+    return call;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<SessionCall> calls_;
+  bool closed_ = false;
 };
 
 }  // namespace
 
 struct Server::Impl {
-  Impl(SecureKeyStore& served, ServerOptions given, StopSign sign)
-      : store(served), options(given), stop_sign(std::move(sign)) {}
+  Impl(SecureKeyStore& served, ServerOptions given, StopSign sign, Watch watched)
+      : store(served), options(given), stop_sign(std::move(sign)), watch(std::move(watched)) {}
 
-  void accept_from(const Listener& listener);
+  Result<void> listen_at(const Address& address);
+  void accept_from(std::size_t number);
   void start(Descriptor socket);
-  void serve(int socket);
-  Result<void> serve_one_request(int socket);
+  void read_from(Connection& connection);
+  void pass_on(Connection& connection, SecureBytes request);
+  void handle(Watch::Name name);
+  std::optional<Patience> next_deadline() const;
+  void look_at_deadlines();
   void join_ended();
-  Patience without_end() const { return {std::nullopt, stop_sign.reader.number()}; }
+  void read_until_stopped();
+
+  void serve(Connection& connection);
+  void serve_sessions();
 
   SecureKeyStore& store;
   ServerOptions options;
   StopSign stop_sign;
+  Watch watch;
   std::vector<Address> addresses;  ///< of the listeners, which go when the server stops
   std::vector<Listener> listeners;
+  std::optional<Patience> shortage;  ///< until when nothing is accepted
   std::list<Connection> connections;
+  Watch::Name next_name = kFirstListener;
+  SessionCalls session_calls;
 };
 
-void Server::Impl::accept_from(const Listener& listener) {
+Result<void> Server::Impl::listen_at(const Address& address) {
+  SKS_LET(Listener listener, Listener::open(address));
+  SKS_TRY(watch.add(listener.number(), next_name++));
+  addresses.push_back(listener.address());
+  listeners.push_back(std::move(listener));
+  return {};
+}
+
+void Server::Impl::accept_from(std::size_t number) {
+  const Listener& listener = listeners[number];
   Descriptor socket(::accept4(listener.number(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (!socket) {
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-      static_cast<void>(wait_for(stop_sign.reader.number(), POLLIN, patience_for(kShortagePause)));
+  if (!socket && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+    shortage = patience_for(kShortagePause);
     return;
   }
+  watch.again(listener.number(), kFirstListener + number);
+  if (!socket) return;
   if (std::holds_alternative<UnixAddress>(listener.address()) && !is_of_our_user(socket.number())) return;
+  join_ended();
   if (connections.size() >= options.max_connections) return;
   send_without_delay(socket.number());
   start(std::move(socket));
 }
 
 void Server::Impl::start(Descriptor socket) {
+  const int number = socket.number();
   std::list<Connection> made;
   try {
-    Connection& connection = made.emplace_back();
-    connection.socket = std::move(socket);
-    connection.thread = std::thread([this, &connection] {
-      serve(connection.socket.number());
-      connection.socket.close();
-      connection.ended = true;
-    });
+    Connection& connection = made.emplace_back(watch, next_name++, std::move(socket));
+    connection.thread = std::thread([this, &connection] { serve(connection); });
   } catch (const std::exception&) {
     return;  // out of memory or threads: closed, as one connection too many
   }
   connections.splice(connections.end(), made);
+  if (!watch.add(number, connections.back().name())) connections.back().close();
 }
 
-void Server::Impl::serve(int socket) {
+void Server::Impl::read_from(Connection& connection) {
+  Result<std::optional<SecureBytes>> request = connection.read(options.frame_timeout);
+  if (!request) return connection.stop_watching();
+  if (*request) pass_on(connection, std::move(**request));
+}
+
+void Server::Impl::pass_on(Connection& connection, SecureBytes request) {
+  if (!works_on_session(request.view())) return connection.put_request(std::move(request));
   try {
-    while (serve_one_request(socket)) {
-    }
+    session_calls.put({&connection, std::move(request)});
   } catch (const std::bad_alloc&) {
-    // The connection ends, and its memory becomes that of others.
+    connection.put_answer({});
   }
 }
 
-Result<void> Server::Impl::serve_one_request(int socket) {
-  SKS_TRY(wait_for(socket, POLLIN, without_end()));
-  SKS_LET(const SecureBytes request,
-          receive_frame(socket, patience_for(options.frame_timeout, stop_sign.reader.number())));
-  const SecureBytes response = dispatch(store, request.view());
-  if (response.empty()) return Error{Status::external, "No memory for an answer"};
-  return send_frame(socket, response.view(), patience_for(options.answer_timeout));
+void Server::Impl::handle(Watch::Name name) {
+  if (name - kFirstListener < listeners.size()) return accept_from(name - kFirstListener);
+  const auto connection = std::ranges::find(connections, name, &Connection::name);
+  if (connection != connections.end()) read_from(*connection);
+}
+
+std::optional<Patience> Server::Impl::next_deadline() const {
+  std::optional<Patience> next = shortage;
+  for (const Connection& connection : connections) {
+    const std::optional<Patience>& patience = connection.patience();
+    if (patience && (!next || patience->until < next->until)) next = patience;
+  }
+  return next;
+}
+
+void Server::Impl::look_at_deadlines() {
+  const auto now = std::chrono::steady_clock::now();
+  for (Connection& connection : connections)
+    if (connection.patience() && connection.patience()->until <= now) connection.stop_watching();
+  if (!shortage || shortage->until > now) return;
+  shortage.reset();
+  for (std::size_t i = 0; i < listeners.size(); ++i) watch.again(listeners[i].number(), kFirstListener + i);
 }
 
 void Server::Impl::join_ended() {
   std::erase_if(connections, [](Connection& connection) {
-    if (!connection.ended) return false;
+    if (!connection.has_ended()) return false;
     connection.thread.join();
     return true;
   });
+}
+
+void Server::Impl::read_until_stopped() {
+  for (;;) {
+    const std::optional<Watch::Name> readable = watch.wait(next_deadline());
+    if (readable == kStopSign) return;
+    if (readable) handle(*readable);
+    look_at_deadlines();
+  }
+}
+
+void Server::Impl::serve(Connection& connection) {
+  while (const std::optional<Connection::Work> work = connection.next_work()) {
+    if (work->is_answer)
+      connection.send(work->body.view(), options.answer_timeout);
+    else
+      connection.put_answer(dispatch(store, work->body.view()));
+  }
+  connection.end();
+}
+
+void Server::Impl::serve_sessions() {
+  while (const std::optional<SessionCall> call = session_calls.take())
+    call->connection->put_answer(dispatch(store, call->request.view()));
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -125,28 +225,22 @@ Server::~Server() = default;
 Result<std::unique_ptr<Server>> Server::open(const std::vector<Address>& addresses, SecureKeyStore& store,
                                              ServerOptions options) {
   SKS_LET(StopSign sign, make_stop_sign());
-  auto impl = std::make_unique<Impl>(store, options, std::move(sign));
-  for (const Address& address : addresses) {
-    SKS_LET(Listener listener, Listener::open(address));
-    impl->addresses.push_back(listener.address());
-    impl->listeners.push_back(std::move(listener));
-  }
+  SKS_LET(Watch watch, Watch::open());
+  SKS_TRY(watch.add(sign.reader.number(), kStopSign));
+  auto impl = std::make_unique<Impl>(store, options, std::move(sign), std::move(watch));
+  for (const Address& address : addresses) SKS_TRY(impl->listen_at(address));
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 std::vector<Address> Server::addresses() const { return impl_->addresses; }
 
 void Server::run() {
-  std::vector<pollfd> watched;
-  for (const Listener& listener : impl_->listeners) watched.push_back({listener.number(), POLLIN, 0});
-  watched.push_back({impl_->stop_sign.reader.number(), POLLIN, 0});
-  while (watched.back().revents == 0) {
-    if (::poll(watched.data(), watched.size(), -1) < 0) continue;
-    impl_->join_ended();
-    for (std::size_t i = 0; i < impl_->listeners.size(); ++i)
-      if (watched[i].revents != 0) impl_->accept_from(impl_->listeners[i]);
-  }
+  std::thread sessions([this] { impl_->serve_sessions(); });
+  impl_->read_until_stopped();
   impl_->listeners.clear();
+  for (Connection& connection : impl_->connections) connection.close();
+  impl_->session_calls.close();
+  sessions.join();
   for (Connection& connection : impl_->connections) connection.thread.join();
   impl_->connections.clear();
 }

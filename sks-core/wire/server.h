@@ -16,7 +16,8 @@ struct ServerOptions {
   std::chrono::milliseconds answer_timeout{10'000};  ///< for a client to take its answer
 };
 
-/// Serves a key store on Unix and loopback TCP sockets: any number of connections, one thread for each.
+/// Serves a key store on Unix and loopback TCP sockets: any number of connections, one thread for each. Requests that
+/// work on sessions are served one at a time, in the order in which they arrive.
 ///
 /// Unix sockets serve processes of our own user only. TCP sockets cannot tell who is there: they are for tests. Frames
 /// of a forbidden length, half frames and clients that do not read end their connection and no other. Sessions are the

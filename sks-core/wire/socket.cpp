@@ -13,8 +13,6 @@
 #include <cstring>
 #include <system_error>
 
-#include "sks-core/wire/frame.h"
-
 namespace sks::wire {
 namespace {
 
@@ -25,28 +23,6 @@ using std::chrono::steady_clock;
 constexpr std::size_t kFirstRead = 4096;
 
 Error gone() { return {Status::external, "The peer has closed the connection"}; }
-
-/// For poll: -1 waits for ever.
-int milliseconds_left(const Patience& patience) {
-  if (!patience.until) return -1;
-  const auto left = std::chrono::ceil<milliseconds>(*patience.until - steady_clock::now());
-  return static_cast<int>(std::clamp<milliseconds::rep>(left.count(), 0, 1'000'000));
-}
-
-Result<void> receive(int socket, std::span<std::uint8_t> out, const Patience& patience) {
-  while (!out.empty()) {
-    const ssize_t received = ::recv(socket, out.data(), out.size(), MSG_DONTWAIT);
-    if (received == 0) return gone();
-    if (received > 0) {
-      out = out.subspan(static_cast<std::size_t>(received));
-    } else if (errno == EAGAIN) {
-      SKS_TRY(wait_for(socket, POLLIN, patience));
-    } else if (errno != EINTR) {
-      return system_error(Status::external, "Cannot receive", errno);
-    }
-  }
-  return {};
-}
 
 /// The socket address of one kind or the other.
 struct SocketAddress {
@@ -89,37 +65,65 @@ Descriptor::~Descriptor() {
   if (number_ >= 0) ::close(number_);
 }
 
-Patience patience_for(milliseconds time, int stop) { return {steady_clock::now() + time, stop}; }
+Patience patience_for(milliseconds time) { return {steady_clock::now() + time}; }
+
+int milliseconds_left(const Patience& patience) {
+  const auto left = std::chrono::ceil<milliseconds>(patience.until - steady_clock::now());
+  return static_cast<int>(std::clamp<milliseconds::rep>(left.count(), 0, 1'000'000));
+}
 
 Error system_error(Status status, const std::string& what, int number) {
   return {status, what + ": " + std::generic_category().message(number)};
 }
 
 Result<void> wait_for(int socket, short events, const Patience& patience) {
-  std::array<pollfd, 2> watched{pollfd{socket, events, 0}, pollfd{patience.stop, POLLIN, 0}};
+  pollfd watched{socket, events, 0};
   for (;;) {
-    const int ready = ::poll(watched.data(), watched.size(), milliseconds_left(patience));
+    const int ready = ::poll(&watched, 1, milliseconds_left(patience));
     if (ready < 0 && errno != EINTR) return system_error(Status::external, "Cannot wait for the peer", errno);
-    if (ready > 0 && watched[1].revents != 0) return Error{Status::external, "The server stops"};
     if (ready > 0) return {};
-    if (ready == 0 && patience.until && steady_clock::now() >= *patience.until)
+    if (ready == 0 && steady_clock::now() >= patience.until)
       return Error{Status::external, "The peer has taken too long"};
   }
 }
 
+/// Where the next bytes go. Doubles a body that is full and not whole.
+std::span<std::uint8_t> FrameReader::room() {
+  if (header_filled_ < header_.size()) return std::span(header_).subspan(header_filled_);
+  if (body_filled_ == body_.size()) {
+    SecureBytes larger(std::min<std::size_t>(body_size(header_), std::max(kFirstRead, 2 * body_filled_)));
+    std::ranges::copy(body_.view(), larger.data());
+    body_ = std::move(larger);
+  }
+  return body_.span().subspan(body_filled_);
+}
+
+Result<std::optional<SecureBytes>> FrameReader::advance(int socket) {
+  for (;;) {
+    const std::span<std::uint8_t> out = room();
+    const ssize_t received = ::recv(socket, out.data(), out.size(), MSG_DONTWAIT);
+    if (received == 0) return gone();
+    if (received < 0 && errno == EAGAIN) return std::optional<SecureBytes>();
+    if (received < 0 && errno == EINTR) continue;
+    if (received < 0) return system_error(Status::external, "Cannot receive", errno);
+    if (header_filled_ < header_.size()) {
+      header_filled_ += static_cast<std::size_t>(received);
+      if (header_filled_ == header_.size() && !is_body_size(body_size(header_)))
+        return Error{Status::external, "The peer has sent a frame of a forbidden length"};
+      continue;
+    }
+    body_filled_ += static_cast<std::size_t>(received);
+    if (body_filled_ < body_size(header_)) continue;
+    FrameReader whole = std::exchange(*this, FrameReader());
+    return std::optional(std::move(whole.body_));
+  }
+}
+
 Result<SecureBytes> receive_frame(int socket, const Patience& patience) {
-  std::array<std::uint8_t, kFrameHeaderSize> header{};
-  SKS_TRY(receive(socket, header, patience));
-  const std::size_t size = body_size(header);
-  if (!is_body_size(size)) return Error{Status::external, "The peer has sent a frame of a forbidden length"};
-  SecureBytes body(std::min(size, kFirstRead));
-  for (std::size_t filled = 0;;) {
-    SKS_TRY(receive(socket, body.span().subspan(filled), patience));
-    filled = body.size();
-    if (filled == size) return body;
-    SecureBytes larger(std::min(size, 2 * filled));
-    std::ranges::copy(body.view(), larger.data());
-    body = std::move(larger);
+  for (FrameReader reader;;) {
+    SKS_LET(std::optional<SecureBytes> body, reader.advance(socket));
+    if (body) return std::move(*body);
+    SKS_TRY(wait_for(socket, POLLIN, patience));
   }
 }
 

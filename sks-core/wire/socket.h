@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <optional>
 #include <utility>
 
 #include "sks-core/base/bytes.h"
 #include "sks-core/wire/address.h"
+#include "sks-core/wire/frame.h"
 
 /// Frames over sockets, for both ends. Failures are external: there is no telling how far the peer got.
 namespace sks::wire {
@@ -30,18 +32,39 @@ class Descriptor {
   int number_ = -1;
 };
 
-/// How long to wait, and the descriptor that ends all waiting once it is readable.
+/// Until when to wait.
 struct Patience {
-  std::optional<std::chrono::steady_clock::time_point> until;
-  int stop = -1;
+  std::chrono::steady_clock::time_point until;
 };
 
-Patience patience_for(std::chrono::milliseconds time, int stop = -1);
+Patience patience_for(std::chrono::milliseconds time);
+
+/// What is left, for poll.
+int milliseconds_left(const Patience& patience);
 
 /// Waits for poll's `events`.
 Result<void> wait_for(int socket, short events, const Patience& patience);
 
-/// The body of the next frame. Memory grows with the bytes that arrive, not with the length that is announced.
+/// Takes frames from a socket without waiting. Memory grows with the bytes that arrive, not with the length that is
+/// announced. After a failure the connection is of no more use.
+class FrameReader {
+ public:
+  /// Takes what has arrived of one frame. Returns its body once it is whole, and then starts over with the next one.
+  Result<std::optional<SecureBytes>> advance(int socket);
+
+  /// Whether a frame has begun.
+  bool is_within_frame() const { return header_filled_ > 0; }
+
+ private:
+  std::span<std::uint8_t> room();
+
+  std::array<std::uint8_t, kFrameHeaderSize> header_{};
+  std::size_t header_filled_ = 0;
+  SecureBytes body_;
+  std::size_t body_filled_ = 0;
+};
+
+/// The body of the next frame, read as by FrameReader.
 Result<SecureBytes> receive_frame(int socket, const Patience& patience);
 
 /// A body of 1 .. kMaxBodySize bytes. A peer that is gone is an error and never a signal.

@@ -123,6 +123,15 @@ TEST_CASE("dispatch: the ids are those of the specifications") {
   CHECK(ids == expected);
 }
 
+TEST_CASE("works_on_session: tells calls in a session from those of users") {
+  for (const char* const request : {"02", "03 00000001", "08 00000001", "0b 00000001", "0f 00000001", "35 00000001",
+                                    "18 00000001 00000002", "19 00000001 00000002"})
+    CHECK(wire::works_on_session(wire_bytes(request)));
+  for (const char* const request : {"", "01", "04 00000000 01", "18 00000000 00000002", "19 00000000 00000002", "18",
+                                    "36", "46 00000000", "69", "ff"})
+    CHECK_FALSE(wire::works_on_session(wire_bytes(request)));
+}
+
 TEST_CASE("dispatch: a bool that is neither 0 nor 1 is refused") {
   struct Case {
     const char* method;

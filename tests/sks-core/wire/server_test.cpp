@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 
+#include "sks-core/base/byte_writer.h"
 #include "sks-core/base/random.h"
 #include "sks-core/wire/client.h"
 #include "tests/sks-core/engine/device.h"
@@ -259,6 +260,39 @@ TEST_CASE("Server: may be told to stop before it runs, and more than once") {
   const auto server = wire::Server::open({over.address()}, store).value();
   for (int i = 0; i < 100'000; ++i) server->stop();
   server->run();
+}
+
+TEST_CASE_TEMPLATE("Server: requests of several connections on one session are served as they arrive", Over, OverUnix,
+                   OverTcp) {
+  const Over over;
+  ServedDevice served(over.address());
+  TestIssuer issuer(*served.device.engine);
+  issuer.request.session_key_limit = 0xFFFF;
+  REQUIRE(issuer.open());
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(std::make_unique<RawClient>(served.server.address()));
+  // The sequence counter in the MACs tells the order.
+  const auto next_request = [&issuer](const std::string& id) {
+    ByteWriter arguments;
+    arguments.text(id).array(issuer.encrypt(as_bytes("1234"))).u8(0).u16(3);
+    const Bytes mac = issuer.mac("createPUKPolicy", arguments.view());
+    issuer.set_counter(static_cast<std::uint16_t>(issuer.counter() + 1));
+    ByteWriter body;
+    body.u8(8).u32(issuer.handle().value).raw(arguments.view()).array(mac);
+    ByteWriter frame;
+    frame.blob(body.view());
+    return frame.take();
+  };
+  int misplaced = 0;
+  for (int round = 0; round < 200 && misplaced == 0; ++round) {
+    std::vector<Bytes> requests;
+    for (std::size_t i = 0; i < clients.size(); ++i)
+      requests.push_back(next_request(std::to_string(round) + "." + std::to_string(i)));
+    for (std::size_t i = 0; i < clients.size(); ++i) clients[i]->send_bytes(requests[i]);
+    for (const auto& client : clients)
+      if (client->receive(9).substr(8, 2) != "00") ++misplaced;
+  }
+  CHECK(misplaced == 0);
 }
 
 TEST_CASE("Server: sessions outlive the connection they were opened on") {
