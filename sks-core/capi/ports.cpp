@@ -7,6 +7,10 @@
 namespace sks::capi {
 namespace {
 
+// The device certificate is a byte[] of what sessions attest, and the answer of getDeviceInfo holds the path.
+constexpr std::size_t kMaxCertificate = 65'535;
+constexpr std::size_t kMaxPath = 786'432;
+
 /// What a visiting callback hands records to. Keeps every exception from the C code in between.
 class Visitor {
  public:
@@ -144,8 +148,12 @@ Result<std::unique_ptr<DeviceIdentity>> CallerIdentity::make(const sks_identity&
     return Error{Status::option, "the identity needs either private_key or sign"};
 
   std::vector<Bytes> path;
+  std::size_t size = 0;
   for (std::size_t i = 0; i < identity.certificate_count; ++i) {
     SKS_LET(const ByteView certificate, read_bytes(identity.certificate_path[i], "a certificate of the identity"));
+    size += sizeof(std::uint16_t) + certificate.size();
+    if (certificate.size() > kMaxCertificate || size > kMaxPath)
+      return Error{Status::option, "the certificates of the identity are too long"};
     path.push_back(to_bytes(certificate));
   }
   SKS_LET(const std::vector<crypto::Certificate> certificates, crypto::parse_path(path));

@@ -182,9 +182,10 @@ SKS_API const char* sks_status_name(sks_status status);
 /// Opens the store that `options->storage` holds, or a new one in storage without records. The options and the structs
 /// they point to are copied; contexts are not. One store at a time may use a storage.
 ///
-/// Fails with option (sizes, texts or the device type out of range; neither or both of private_key and sign; a key that
-/// is not that of the certificate, or neither RSA nor EC), crypto (certificates or key that do not decode, or are no
-/// path), storage, or internal (records that contradict one another).
+/// Fails with option (sizes, texts or the device type out of range; neither or both of private_key and sign; a
+/// certificate above 65,535 bytes or a path above 786,432; a key that is not that of the certificate, or neither RSA
+/// nor EC), crypto (certificates or key that do not decode, or are no path), storage, or internal (records that
+/// contradict one another).
 SKS_API sks_status sks_open(const sks_options* options, sks_store** store, sks_error* error);
 
 /// Refuses further calls, waits for those that run, and lets go of the storage: no callback is called after it returns.

@@ -78,6 +78,24 @@ TEST_CASE("sks.h: a certificate path whose links do not hold is refused") {
   CHECK(device.try_to_open() == SKS_ERROR_CRYPTO);
 }
 
+TEST_CASE("sks.h: certificates that getDeviceInfo could not answer with are refused") {
+  CDevice device;
+  const Bytes large(65'536);
+  const sks_bytes large_certificate = to_c(large);
+  device.identity.certificate_path = &large_certificate;
+  CHECK(device.try_to_open() == SKS_ERROR_OPTION);
+
+  // Self-signed, so that a path of it alone holds.
+  const std::size_t most = 786'432 / (2 + device.certificate.size);
+  const std::vector<sks_bytes> path(most + 1, device.certificate);
+  device.identity.certificate_path = path.data();
+  device.identity.certificate_count = most + 1;
+  CHECK(device.try_to_open() == SKS_ERROR_OPTION);
+  device.identity.certificate_count = most;
+  device.open();
+  CHECK(device.api->get_device_info()->certificate_path.size() == most);
+}
+
 TEST_CASE("sks.h: the environment's random, time and sleep are used") {
   World world;
   CDevice device;
