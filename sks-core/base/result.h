@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -38,6 +39,7 @@ struct Error {
   [[gnu::cold]] Error(Status failure, std::string&& text) noexcept;
   [[gnu::cold]] Error(Status failure, std::string_view text);
   [[gnu::cold]] Error(Status failure, const char* text);
+  Error(Status failure, std::nullptr_t) = delete;  // what an empty pair of braces would be taken for
   [[gnu::cold]] Error(const Error& other);
   [[gnu::cold]] Error(Error&& other) noexcept;
   [[gnu::cold]] Error& operator=(const Error& other);
