@@ -43,6 +43,23 @@ struct Sample {
   SecureBytes pkcs8 = std::move(key.to_pkcs8().value());
 };
 
+engine::KeyEntry& add_key(engine::Change& change, const Sample& sample, ProvisioningHandle session,
+                          std::uint32_t serial) {
+  using namespace engine;
+  KeyEntry& key = *change.create<KeyEntry>().value();
+  key.session = session;
+  key.id = "Key." + std::to_string(serial);
+  key.kind = KeyKind::ec;
+  key.public_key = sample.key.public_key().spki();
+  key.certificate_path = {with_serial(sample.certificate, serial)};
+  key.certificate_kind = KeyKind::ec;
+  key.certificate_public_key = key.public_key;
+  key.friendly_name = "A credential";
+  key.endorsed_algorithms = {"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"};
+  change.set_key_material(key.handle, SecureBytes::copy_of(sample.pkcs8.view()));
+  return key;
+}
+
 void add_session(engine::Change& change, const Sample& sample, std::uint32_t first, std::uint32_t keys) {
   using namespace engine;
   Session& session = *change.create<Session>().value();
@@ -68,19 +85,9 @@ void add_session(engine::Change& change, const Sample& sample, std::uint32_t fir
   group.policy = policy.handle;
   group.value = share(SecureBytes::copy_of(as_bytes("1234")));
   for (std::uint32_t i = 0; i < keys; ++i) {
-    KeyEntry& key = *change.create<KeyEntry>().value();
-    key.session = session.handle;
-    key.id = "Key." + std::to_string(i);
-    key.kind = KeyKind::ec;
-    key.public_key = sample.key.public_key().spki();
-    key.certificate_path = {with_serial(sample.certificate, first + i)};
-    key.certificate_kind = KeyKind::ec;
-    key.certificate_public_key = key.public_key;
-    key.friendly_name = "A credential";
-    key.endorsed_algorithms = {"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"};
+    KeyEntry& key = add_key(change, sample, session.handle, first + i);
     key.pin_policy = policy.handle;
     key.pin_group = group.handle;
-    change.set_key_material(key.handle, SecureBytes::copy_of(sample.pkcs8.view()));
   }
 }
 
@@ -140,11 +147,22 @@ void fill(Storage& storage, std::uint32_t keys) {
   }
 }
 
+std::unique_ptr<SqliteStore> make_filled_store(const std::string& folder, std::uint32_t keys) {
+  std::unique_ptr<SqliteStore> store = new_store(folder);
+  fill(*store, keys);
+  return store;
+}
+
+void add_sample_key(engine::Change& change, std::uint32_t serial) {
+  static const Sample* const sample = new Sample;  // for the life of the program
+  add_key(change, *sample, ProvisioningHandle{1}, serial);
+}
+
 const std::string& filled_folder(std::uint32_t keys) {
   static const test::TempDir parent;
   static std::map<std::uint32_t, std::string> folders;
   const auto [at, added] = folders.try_emplace(keys, parent.file(std::to_string(keys)));
-  if (added) fill(*new_store(at->second), keys);
+  if (added) make_filled_store(at->second, keys);
   return at->second;
 }
 

@@ -5,6 +5,7 @@
 
 #include "sealed-storage/sqlite_store.h"
 #include "sks-core/engine/engine.h"
+#include "sks-core/engine/store_state.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_issuer.h"
 
@@ -33,6 +34,14 @@ class DurableStore {
 /// own. The objects are those that provisioning makes; only the certificates are one certificate with other serial
 /// numbers.
 void fill(Storage& storage, std::uint32_t keys);
+
+/// A new sealed store of `keys` keys in `folder`.
+std::unique_ptr<SqliteStore> make_filled_store(const std::string& folder, std::uint32_t keys);
+
+/// One more key, without a PIN, of the first session of a filled store.
+void add_sample_key(engine::Change& change, std::uint32_t serial);
+/// The records that its commit writes: key, key material, a page of the directory and the counters.
+inline constexpr std::size_t kRecordsOfKey = 4;
 
 /// A folder with a sealed store of `keys` keys; made once for the process.
 const std::string& filled_folder(std::uint32_t keys);
