@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "attestation/device_identity.h"
+#include "key-user-api/passphrase_source.h"
 #include "sealed-storage/sqlite_store.h"
 
 namespace sks {
@@ -44,23 +45,34 @@ LocalStore::LocalStore(LocalStore&&) noexcept = default;
 LocalStore& LocalStore::operator=(LocalStore&&) noexcept = default;
 LocalStore::~LocalStore() = default;
 
-Result<void> LocalStore::create(const std::string& folder, std::string_view device_name) {
+Result<void> LocalStore::create(const std::string& folder, std::string_view device_name,
+                                const sealed::MasterKeyProvider& protection, SecretSource& secrets) {
   using attestation::AttestationKeyType;
   using attestation::SoftwareIdentity;
   SKS_LET(const SoftwareIdentity identity,
           SoftwareIdentity::create(device_name, AttestationKeyType::p256, system_clock()));
   SKS_LET(SecureBytes private_key, identity.private_key_pkcs8());
-  return SqliteStore::create(folder, {identity.certificate_path(), std::move(private_key)});
+  return SqliteStore::create(folder, {identity.certificate_path(), std::move(private_key)}, protection, secrets);
 }
 
 Result<LocalStore> LocalStore::open(const std::string& folder) {
-  SKS_LET(std::unique_ptr<SqliteStore> storage, SqliteStore::open(folder, kLockPatience));
+  UnattendedSecrets secrets;
+  return open(folder, secrets);
+}
+
+Result<LocalStore> LocalStore::open(const std::string& folder, SecretSource& secrets) {
+  SKS_LET(std::unique_ptr<SqliteStore> storage, SqliteStore::open(folder, secrets, kLockPatience));
   SKS_LET(StoredIdentity stored, storage->identity());
   SKS_LET(attestation::SoftwareIdentity identity,
           attestation::SoftwareIdentity::from_parts(std::move(stored.certificate_path), stored.private_key.view()));
   auto parts = std::make_unique<Parts>(Parts{std::move(storage), std::move(identity), nullptr});
   SKS_LET(parts->engine, Engine::open({*parts->storage, parts->identity}));
   return LocalStore(std::move(parts));
+}
+
+Result<void> LocalStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
+                                   SecretSource& secrets) {
+  return SqliteStore::reprotect(folder, protection, secrets, kLockPatience);
 }
 
 Engine& LocalStore::engine() { return *parts_->engine; }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "sealed-storage/master_key.h"
 #include "sks-core/engine/engine.h"
 
 namespace sks {
@@ -11,10 +12,18 @@ namespace sks {
 class LocalStore {
  public:
   /// Makes a new store with a device identity of its own. Fails as SqliteStore::create.
-  static Result<void> create(const std::string& folder, std::string_view device_name);
+  static Result<void> create(const std::string& folder, std::string_view device_name,
+                             const sealed::MasterKeyProvider& protection = sealed::key_file_provider(),
+                             SecretSource& secrets = no_secrets());
 
-  /// Waits about two seconds for another process that uses the store. Fails as SqliteStore::open and Engine::open.
+  /// Waits about two seconds for another process that uses the store. Without a source of secrets there are those that
+  /// wait for unattended programs. Fails as SqliteStore::open and Engine::open.
   static Result<LocalStore> open(const std::string& folder);
+  static Result<LocalStore> open(const std::string& folder, SecretSource& secrets);
+
+  /// Puts the store's master key under another protection, or a new secret. Waits and fails as SqliteStore::reprotect.
+  static Result<void> reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
+                                SecretSource& secrets);
 
   LocalStore(LocalStore&&) noexcept;
   LocalStore& operator=(LocalStore&&) noexcept;

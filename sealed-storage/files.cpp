@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -12,11 +13,15 @@
 namespace sks::sealed {
 namespace {
 
-constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
+constexpr std::size_t kMaxOverwritten = 65536;
+
+/// The rights that nobody may have, by Readers.
+constexpr std::array<mode_t, 2> kOthers{S_IRWXG | S_IRWXO, S_IWGRP | S_IXGRP | S_IRWXO};
 
 /// Refuses what others may touch: whoever could read a key counts as having it.
-Result<void> check_private(const struct stat& info, const std::string& path, const char* advice) {
-  if ((info.st_mode & kOthers) == 0) return {};
+Result<void> check_private(const struct stat& info, const std::string& path, const char* advice,
+                           Readers readers = Readers::owner) {
+  if ((info.st_mode & kOthers[static_cast<std::size_t>(readers)]) == 0) return {};
   std::array<char, 8> mode{};
   std::snprintf(mode.data(), mode.size(), "%04o", static_cast<unsigned>(info.st_mode & 07777));
   return Error{Status::storage,
@@ -30,6 +35,24 @@ Result<void> write_all(int fd, ByteView content, const std::string& path) {
     if (written < 0) return system_error("cannot write " + path);
     content = content.subspan(static_cast<std::size_t>(written));
   }
+  return {};
+}
+
+/// Writes zeros over a small file that has at most `names` names. A file with more of them is somebody's copy.
+void overwrite(const FileDescriptor& file, nlink_t names) {
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink > names) return;
+  const Bytes zeros(std::min(static_cast<std::size_t>(info.st_size), kMaxOverwritten));
+  if (::pwrite(file.get(), zeros.data(), zeros.size(), 0) > 0) ::fsync(file.get());
+}
+
+/// As write_new_file(); `owner` and `group` are set while nobody else can have put another file under the name.
+Result<void> write_new_file_of(uid_t owner, gid_t group, const std::string& path, ByteView content) {
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return system_error("cannot create " + path);
+  SKS_TRY(write_all(file.get(), content, path));
+  if (owner != ::geteuid() && ::fchown(file.get(), owner, group) != 0) return system_error("cannot give away " + path);
+  if (::fsync(file.get()) != 0) return system_error("cannot sync " + path);
   return {};
 }
 
@@ -49,11 +72,35 @@ Error system_error(const std::string& what, Status status) {
 }
 
 Result<void> write_new_file(const std::string& path, ByteView content) {
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return system_error("cannot create " + path);
-  SKS_TRY(write_all(file.get(), content, path));
-  if (::fsync(file.get()) != 0) return system_error("cannot sync " + path);
+  return write_new_file_of(::geteuid(), ::getegid(), path, content);
+}
+
+Result<void> replace_file(const std::string& path, const std::string& temporary, ByteView content) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return system_error("cannot read " + path);
+  if (!S_ISREG(info.st_mode))
+    return Error{Status::storage, path + " is a link: a file can only be replaced in its place"};
+  const FileDescriptor old(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+  wipe_file(temporary);
+
+  // Root may work on the store of a user, who must be able to read the new file too.
+  Result<void> written = write_new_file_of(info.st_uid, info.st_gid, temporary, content);
+  if (written && std::rename(temporary.c_str(), path.c_str()) != 0) written = system_error("cannot replace " + path);
+  if (!written) {
+    wipe_file(temporary);
+    return written;
+  }
+  if (Result<void> synced = sync_folder(path.substr(0, path.rfind('/') + 1)); !synced) {
+    return Error{Status::storage,
+                 path + " was replaced, but a power cut may bring the old one back: " + synced.error().detail};
+  }
+  overwrite(old, 0);  // not before: until the new name is durable, a power cut brings the old file back
   return {};
+}
+
+void wipe_file(const std::string& path) {
+  overwrite(FileDescriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)), 1);
+  ::unlink(path.c_str());
 }
 
 void set_room_aside(const std::string& path, std::size_t size) {
@@ -61,14 +108,14 @@ void set_room_aside(const std::string& path, std::size_t size) {
   if (file && ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)) != 0) ::unlink(path.c_str());
 }
 
-Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit) {
+Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit, Readers readers) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe must not make us wait
   if (!file && errno == ENOENT) return Error{Status::not_available, path + " is missing"};
   if (!file) return system_error("cannot read " + path);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return system_error("cannot read " + path);
   if (!S_ISREG(info.st_mode)) return Error{Status::storage, path + " is not a file"};
-  SKS_TRY(check_private(info, path, "chmod 600"));
+  SKS_TRY(check_private(info, path, "chmod 600", readers));
 
   SecureBytes content(limit + 1);
   std::size_t size = 0;

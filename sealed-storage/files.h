@@ -31,13 +31,28 @@ Error system_error(const std::string& what, Status status = Status::storage);
 /// Makes a file with mode 0600 that must not exist, and syncs content and attributes to the disk.
 Result<void> write_new_file(const std::string& path, ByteView content);
 
+/// Puts a new file in the place of one that is there, so that at every instant there is one of the two, whole.
+/// `temporary` is a name in the same folder that nobody else uses. The content of the replaced file is overwritten,
+/// unless the file has another name too. Fails with storage; the old file is left when the new one could not be put in
+/// its place.
+Result<void> replace_file(const std::string& path, const std::string& temporary, ByteView content);
+
+/// Overwrites a small file and removes it. Best effort, and nothing when there is none.
+void wipe_file(const std::string& path);
+
 /// Makes a file of `size` bytes that really occupies them, unless there is one. Best effort: a medium without room, or
 /// one that cannot be written, leaves none behind.
 void set_room_aside(const std::string& path, std::size_t size);
 
+/// Who may read a file that is still private.
+enum class Readers : std::uint8_t {
+  owner,
+  owner_and_group,  ///< systemd grants a service its credentials by an access list, which shows as rights of the group
+};
+
 /// The whole content of a file of at most `limit` bytes. Fails with not_available when there is none, storage when it
-/// cannot be read, when it is longer, or when its mode lets others than its owner read or write it.
-Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit);
+/// cannot be read, when it is longer, or when its mode lets others than `readers` read or write it.
+Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit, Readers readers = Readers::owner);
 
 /// Fails with storage when the folder grants anything to others than its owner.
 Result<void> check_private_folder(const std::string& path);

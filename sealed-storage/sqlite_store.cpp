@@ -10,7 +10,6 @@
 #include <limits>
 
 #include "sealed-storage/folder_lock.h"
-#include "sealed-storage/master_key.h"
 #include "sealed-storage/record.h"
 #include "sealed-storage/schema.h"
 #include "sealed-storage/sqlite.h"
@@ -66,8 +65,7 @@ Bytes seal_now(const RecordSealer& sealer, sealed::RecordLabel label, ByteView p
 }
 
 /// A new store as a whole, in an empty folder.
-Result<void> write_store(const Files& files, ByteView identity_plaintext) {
-  SKS_LET(SecureBytes master_key, sealed::KeyFile::create(files.master_key, system_random()));
+Result<void> write_store(const Files& files, ByteView identity_plaintext, const SecureBytes& master_key) {
   sealed::StoreId store_id{};
   system_random().fill(store_id);
   const RecordSealer sealer(master_key.view(), store_id);
@@ -154,14 +152,19 @@ Result<void> check_place(const Files& files) {
   return sealed::check_private_folder(files.folder);
 }
 
-/// The sealer of a store, which is brought to the current format version before.
-Result<RecordSealer> unlock(Database& database, const sealed::MasterKeyProvider& provider, std::uint32_t version,
-                            sealed::Header& header, const Files& files) {
-  SKS_LET(const SecureBytes master_key, provider.load());
+/// The master key of a store, which has been found to be its.
+Result<SecureBytes> load_master_key(const Files& files, std::uint32_t version, const sealed::Header& header,
+                                    SecretSource& secrets) {
+  SKS_LET(SecureBytes master_key, sealed::MasterKeyFile(files.master_key, files.folder).load(secrets));
   const RecordSealer found(master_key.view(), header.store_id, version);
-  if (!equal_constant_time(found.key_check().view(), header.key_check)) {
-    return Error{Status::crypto, "the master key does not belong to the key store in " + files.folder};
-  }
+  if (equal_constant_time(found.key_check().view(), header.key_check)) return master_key;
+  return Error{Status::crypto, "the master key does not belong to the key store in " + files.folder};
+}
+
+/// The sealer of a store, which is brought to the current format version before.
+Result<RecordSealer> unlock(Database& database, std::uint32_t version, sealed::Header& header, const Files& files,
+                            SecretSource& secrets) {
+  SKS_LET(const SecureBytes master_key, load_master_key(files, version, header, secrets));
   SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));  // a database put back from a dump may have lost it
   if (version != sealed::kFormatVersion) SKS_TRY(sealed::upgrade(database, master_key.view(), version, header));
   return RecordSealer(master_key.view(), header.store_id);
@@ -343,7 +346,8 @@ SqliteStore::~SqliteStore() {
   if (!impl_->lock.held()) impl_->database.leave_log();  // it belongs to the process that forked this one off
 }
 
-Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity) {
+Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity,
+                                 const sealed::MasterKeyProvider& protection, SecretSource& secrets) {
   const std::vector<ByteView> path(identity.certificate_path.begin(), identity.certificate_path.end());
   SKS_LET(const SecureBytes plaintext, sealed::encode_identity({path, identity.private_key.view()}));
   SKS_LET(const std::filesystem::path place, absolute_path(folder));
@@ -358,7 +362,11 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
   std::string pattern = target.folder + ".new-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) return sealed::system_error("cannot create " + target.folder);
   TemporaryFolder temporary(pattern);
-  if (Result<void> written = write_store(Files(temporary.path()), plaintext.view()); !written) {
+  const Files files(temporary.path());
+  const auto master_key =
+      sealed::MasterKeyFile(files.master_key, target.folder).create(protection, secrets, system_random());
+  if (!master_key) return temporary.renamed(master_key.error(), target.folder);
+  if (Result<void> written = write_store(files, plaintext.view(), *master_key); !written) {
     return temporary.renamed(std::move(written).error(), target.folder);
   }
   SKS_TRY(sealed::sync_folder(temporary.path()));
@@ -366,16 +374,18 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
   return sealed::sync_folder(parent);
 }
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder, std::chrono::milliseconds patience) {
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder, SecretSource& secrets,
+                                                       std::chrono::milliseconds patience) {
   SKS_LET(const std::filesystem::path place, absolute_path(folder));
   const Files files(place.string());
   SKS_TRY(check_place(files));
   SKS_LET(sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock, patience));
+  sealed::MasterKeyFile(files.master_key, files.folder).remove_leftovers();
   SKS_LET(Database database, Database::open(files.database));
   SKS_TRY(configure(database));
   SKS_LET(const std::uint32_t version, sealed::check_format(database, files.folder));
   SKS_LET(sealed::Header header, sealed::read_header(database, files.folder));
-  SKS_LET(RecordSealer unlocked, unlock(database, sealed::KeyFile(files.master_key), version, header, files));
+  SKS_LET(RecordSealer unlocked, unlock(database, version, header, files, secrets));
   SKS_LET(Statements statements, Statements::prepare(database));
   auto sealer = std::make_unique<RecordSealer>(std::move(unlocked));
   auto impl = std::unique_ptr<Impl>(new Impl{std::move(lock), std::move(database), std::move(statements),
@@ -383,6 +393,21 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
   SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, header.generation));
   sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
+}
+
+Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
+                                    SecretSource& secrets, std::chrono::milliseconds patience) {
+  SKS_LET(const std::filesystem::path place, absolute_path(folder));
+  const Files files(place.string());
+  SKS_TRY(check_place(files));
+  SKS_LET(const sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock, patience));
+  SKS_LET(Database database, Database::open(files.database));
+  SKS_TRY(configure(database));
+  SKS_LET(const std::uint32_t version, sealed::check_format(database, files.folder));
+  SKS_LET(const sealed::Header header, sealed::read_header(database, files.folder));
+  SKS_LET(const SecureBytes master_key, load_master_key(files, version, header, secrets));
+  return sealed::MasterKeyFile(files.master_key, files.folder)
+      .replace(master_key.view(), protection, secrets, system_random());
 }
 
 Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin() {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "key-user-api/daemon/options.h"
+#include "key-user-api/passphrase_source.h"
 #include "sks-core/wire/server.h"
 
 namespace sks::daemon {
@@ -39,7 +40,8 @@ class StopSignals {
 
 Result<std::unique_ptr<ServedStore>> open_store(const Options& options) {
   if (options.store == kMemoryStore) return ServedStore::in_memory(options.attestation_key, options.mode);
-  return ServedStore::open(options.store, options.mode);
+  UnattendedSecrets secrets(options.passphrase_file);
+  return ServedStore::open(options.store, options.mode, secrets);
 }
 
 Result<void> serve(const Options& options, const StopSignals& signals) {

@@ -21,11 +21,14 @@ constexpr const char* kFooter =
     "  sksd --listen unix:/run/user/1000/sksd\n"
     "  sksd --store memory: --listen tcp:127.0.0.1:7788 --conformance\n\n"
     "A Unix socket serves processes of the same user only. TCP cannot tell who is there, so it is for conformance "
-    "runs.\n";
+    "runs.\n"
+    "A key store that needs a passphrase gets it from --passphrase-file, else from the systemd credential "
+    "sks-passphrase, else from the key sks:passphrase in the kernel's keyring.\n";
 
 /// What is read before it is judged.
 struct Arguments {
   std::optional<std::string> store;
+  std::string passphrase_file;
   std::vector<std::string> listen;
   std::string attestation_key;
   bool conformance = false;
@@ -42,6 +45,10 @@ void declare_options(CLI::App& app, Arguments& arguments) {
       ->type_name("DIR")
       ->check(check_not_empty)
       ->default_str(default_store_folder());
+  app.add_option("--passphrase-file", arguments.passphrase_file,
+                 "a file with the passphrase of the key store, for nobody else to read")
+      ->type_name("FILE")
+      ->check(check_not_empty);
   app.add_option("--listen", arguments.listen,
                  "where to serve: unix:PATH, or tcp:HOST:PORT; again for each further one")
       ->type_name("ADDRESS")
@@ -71,6 +78,7 @@ std::string describe(const CLI::ParseError& error, const CLI::App& app) {
 Result<Options> judge(const Arguments& arguments) {
   Options options;
   options.store = arguments.store.value_or(default_store_folder());
+  options.passphrase_file = arguments.passphrase_file;
   if (arguments.conformance) options.mode = Mode::conformance;
   // A PIN that everybody knows must not come over somebody's own keys because a word was left out.
   if (arguments.conformance && !arguments.store)
@@ -83,6 +91,8 @@ Result<Options> judge(const Arguments& arguments) {
   }
   if (!arguments.attestation_key.empty() && options.store != kMemoryStore)
     return Error{Status::option, "--attestation-key needs --store memory:, for a folder has its device key already"};
+  if (!options.passphrase_file.empty() && options.store == kMemoryStore)
+    return Error{Status::option, "--passphrase-file is for a folder, and not for --store memory:"};
   if (arguments.attestation_key == "rsa2048") options.attestation_key = AttestationKeyType::rsa2048;
   return options;
 }

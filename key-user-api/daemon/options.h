@@ -18,7 +18,8 @@ inline constexpr int kExitUsage = 2;
 inline constexpr const char* kMemoryStore = "memory:";
 
 struct Options {
-  std::string store;  ///< a folder, or kMemoryStore
+  std::string store;            ///< a folder, or kMemoryStore
+  std::string passphrase_file;  ///< or empty
   std::vector<wire::Address> listen;
   Mode mode = Mode::ordinary;
   attestation::AttestationKeyType attestation_key = attestation::AttestationKeyType::p256;

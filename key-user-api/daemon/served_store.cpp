@@ -36,11 +36,11 @@ Result<std::unique_ptr<ServedStore>> ServedStore::assemble(std::unique_ptr<Stora
   return made;
 }
 
-Result<std::unique_ptr<ServedStore>> ServedStore::open(const std::string& folder, Mode mode) {
+Result<std::unique_ptr<ServedStore>> ServedStore::open(const std::string& folder, Mode mode, SecretSource& secrets) {
   std::error_code ignored;
   if (std::filesystem::status(folder, ignored).type() == std::filesystem::file_type::not_found)
     return Error{Status::not_available, "no key store in " + folder + "; make one with 'sks init'"};
-  auto storage = SqliteStore::open(folder, kLockPatience);
+  auto storage = SqliteStore::open(folder, secrets, kLockPatience);
   if (!storage) return with_folder(std::move(storage).error(), folder);
   auto stored = (*storage)->identity();
   if (!stored) return with_folder(std::move(stored).error(), folder);

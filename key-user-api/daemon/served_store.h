@@ -4,6 +4,7 @@
 #include <string>
 
 #include "attestation/device_identity.h"
+#include "sealed-storage/secret_source.h"
 #include "sks-core/engine/engine.h"
 
 namespace sks::daemon {
@@ -16,7 +17,7 @@ enum class Mode : std::uint8_t { ordinary, conformance };
 class ServedStore {
  public:
   /// A key store folder. Fails as SqliteStore::open and Engine::open, with the folder's name.
-  static Result<std::unique_ptr<ServedStore>> open(const std::string& folder, Mode mode);
+  static Result<std::unique_ptr<ServedStore>> open(const std::string& folder, Mode mode, SecretSource& secrets);
 
   /// A new store and a new device identity, in the memory of this process.
   static Result<std::unique_ptr<ServedStore>> in_memory(attestation::AttestationKeyType key, Mode mode);

@@ -54,7 +54,7 @@ void StoreFixture::move_to_generation(std::int64_t generation) const {
   auto database = sealed::Database::open(file("store.db"));
   REQUIRE(database);
   auto header = sealed::read_header(*database, folder_);
-  const auto key = sealed::KeyFile(file("master.key")).load();
+  const auto key = sealed::MasterKeyFile(file("master.key"), folder_).load(no_secrets());
   REQUIRE((header && key));
   const sealed::RecordSealer sealer(key->view(), header->store_id);
   const auto index = sealed::StoreIndex::open(*database, sealer, header->generation);

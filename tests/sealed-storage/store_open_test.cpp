@@ -195,9 +195,8 @@ TEST_CASE("SqliteStore::open refuses a master key file with any one bit changed"
        {Case{"", " is not a master key file"}, Case{"SKSMKEY", " is not a master key file"},
         Case{flip_bit(original, 0), " is not a master key file"},
         Case{flip_bit(original, 8 * 8 + 1), " is a master key file of a kind that this program does not know"},
-        Case{flip_bit(original, 9 * 8 + 1), " is a master key file of a kind that this program does not know"},
-        Case{flip_bit(original, 20 * 8), " is damaged"}, Case{original.substr(0, 45), " is damaged"},
-        Case{original + "x", " is damaged"}}) {
+        Case{flip_bit(original, 9 * 8 + 1), " is damaged"}, Case{flip_bit(original, 20 * 8), " is damaged"},
+        Case{original.substr(0, 45), " is damaged"}, Case{original + "x", " is damaged"}}) {
     write_file(path, c.content);
     check_error(fixture.open_error(), Status::crypto, path + c.sentence);
   }

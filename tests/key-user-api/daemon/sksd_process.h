@@ -19,6 +19,7 @@ class SksdProcess {
 
   /// The line that says what is served; empty when the program ends without one.
   std::string ready_line();
+  pid_t pid() const { return pid_; }
   void signal(int number) const;
   /// Waits for the end. The exit code; none when a signal was the end, or when there is none within ten seconds.
   std::optional<int> exit_code();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the vectors of this folder from spec/sealed-record.md alone, with Python's cryptography and sqlite3.
+"""Writes the vectors of this folder from spec/sealed-record.md alone, with Python's cryptography, hashlib and sqlite3.
 
-Shares no code with the product: the CBOR encoder is the one below, AES-GCM and HKDF come from the cryptography package.
+Shares no code with the product: the CBOR encoder is the one below, AES-GCM and HKDF come from the cryptography package, scrypt from hashlib.
 All "random" values are fixed, so that a second run writes the same bytes (store.db up to SQLite's version number).
 """
 import hashlib
@@ -118,11 +118,42 @@ def write_trees():
     (HERE / "trees.vec").write_text("\n".join(lines))
 
 
+MASTER_KEYS = [  # passphrase, costs (log2 N, r, p)
+    (b"x", (10, 8, 1)),
+    ("Sesam, \u00f6ffne dich \U0001f511".encode(), (11, 9, 3)),
+    (pattern(0x20, 90) * 11, (14, 8, 1)),
+    (b"correct horse battery staple", (17, 8, 1)),
+]
+
+
+def key_file(provider, part):
+    content = b"SKSMKEY\0" + bytes([1, provider]) + part
+    return content + hashlib.sha256(content).digest()[:4]
+
+
+def passphrase_file(passphrase, costs, salt, nonce, key):
+    log2_n, r, p = costs
+    before = bytes(costs) + salt + nonce
+    wrapping = hashlib.scrypt(passphrase, salt=salt, n=1 << log2_n, r=r, p=p, maxmem=1 << 28, dklen=32)
+    header = key_file(2, b"")[:10]
+    return key_file(2, before + AESGCM(wrapping).encrypt(nonce, key, header + before))
+
+
+def write_master_keys():
+    lines = ["# Made by make_vectors.py from spec/sealed-record.md.", ""]
+    lines += ["Provider = 1", f"MasterKey = {MASTER.hex()}", f"File = {key_file(1, MASTER).hex()}", ""]
+    for i, (passphrase, costs) in enumerate(MASTER_KEYS):
+        key, salt, nonce = pattern(0x11 * i, 32), pattern(0x90 + i, 16), pattern(0xD0 + i, 12)
+        file = passphrase_file(passphrase, costs, salt, nonce, key)
+        lines += ["Provider = 2", f"MasterKey = {key.hex()}", f"Passphrase = {passphrase.hex()}", f"File = {file.hex()}",
+                  ""]
+    (HERE / "master-keys.vec").write_text("\n".join(lines))
+
+
 def write_store(version):
     folder = HERE / f"store-v{version}"
     folder.mkdir(exist_ok=True)
-    key_file = b"SKSMKEY\0" + bytes([1, 1]) + MASTER
-    (folder / "master.key").write_bytes(key_file + hashlib.sha256(key_file).digest()[:4])
+    (folder / "master.key").write_bytes(key_file(1, MASTER))
 
     schema = [line for line in SPEC.read_text().splitlines() if line.startswith("CREATE TABLE")]
     database = folder / "store.db"
@@ -155,6 +186,7 @@ def write_store(version):
 if __name__ == "__main__":
     write_records()
     write_trees()
+    write_master_keys()
     write_store(1)
     write_store(2)
     sys.exit(0)
