@@ -8,6 +8,7 @@
 #include "key-user-api/cli/invocation.h"
 #include "key-user-api/dialog/script_dialog.h"
 #include "key-user-api/dialog/terminal.h"
+#include "sealed-storage/master_key.h"
 #include "sks-core/base/clock.h"
 #include "sks-core/engine/secure_key_store.h"
 
@@ -19,8 +20,15 @@ struct InitOptions {
   std::string store;
   std::string name;              ///< of the device; empty: the name of this host
   std::string certificate_file;  ///< where to write the device certificate, or empty
+  const sealed::MasterKeyProvider* protection = &sealed::key_file_provider();
 };
-Result<void> run_init(const InitOptions& options, std::ostream& out);
+Result<void> run_init(const InitOptions& options, SecretSource& secrets, std::ostream& out);
+
+struct ReprotectOptions {
+  std::string store;
+  const sealed::MasterKeyProvider* protection = nullptr;
+};
+Result<void> run_reprotect(const ReprotectOptions& options, SecretSource& secrets, std::ostream& out);
 
 struct DeviceOptions {
   bool pem = false;

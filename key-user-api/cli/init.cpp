@@ -22,13 +22,13 @@ std::string host_name() {
 
 }  // namespace
 
-Result<void> run_init(const InitOptions& options, std::ostream& out) {
+Result<void> run_init(const InitOptions& options, SecretSource& secrets, std::ostream& out) {
   const std::string name = options.name.empty() ? host_name() : options.name;
   if (name.size() > kMaxDeviceName) return Error{Status::option, "the device name is longer than 64 bytes"};
   if (!is_utf8(name) || dialog::printable(name) != name)
     return Error{Status::option, "the device name must be text in UTF-8, without control characters"};
-  SKS_TRY(LocalStore::create(options.store, name));
-  SKS_LET(LocalStore store, LocalStore::open(options.store));
+  SKS_TRY(LocalStore::create(options.store, name, *options.protection, secrets));
+  SKS_LET(LocalStore store, LocalStore::open(options.store, secrets));
   SKS_LET(const DeviceInfo device, store.engine().get_device_info());
   out << "Key store made in " << options.store << "; " << device_line(device.certificate_path[0]) << "\n";
   if (options.certificate_file.empty()) return {};

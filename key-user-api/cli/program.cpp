@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "key-user-api/cli/command_secrets.h"
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/enrolment.h"
 #include "key-user-api/cli/https_client.h"
@@ -30,9 +31,14 @@ Outcome to_outcome(const Result<void>& result) {
   return {};
 }
 
+constexpr std::string_view kPassphraseProtection = "passphrase";
+
 /// Values that the options of all commands are read into.
 struct Arguments {
   std::string store = default_store_folder();
+  std::string passphrase_file;
+  std::string new_passphrase_file;
+  std::string protection = std::string(sealed::key_file_provider().name);
   InitOptions init;
   DeviceOptions device;
   DeleteOptions deletion;
@@ -46,15 +52,25 @@ struct Arguments {
   SecretArguments secrets;
 };
 
-Result<LocalStore> open_store(const std::string& folder) {
+Result<void> find_store(const std::string& folder) {
   struct stat info {};
-  if (::stat(folder.c_str(), &info) != 0 && errno == ENOENT)
-    return Error{Status::not_available, "no key store in " + folder + "; make one with 'sks init'"};
-  auto store = LocalStore::open(folder);
+  if (::stat(folder.c_str(), &info) == 0 || errno != ENOENT) return {};
+  return Error{Status::not_available, "no key store in " + folder + "; make one with 'sks init'"};
+}
+
+Error with_folder(Error error, const std::string& folder) {
+  if (error.detail.find(folder) == std::string::npos) error.detail = folder + ": " + error.detail;
+  return error;
+}
+
+Result<LocalStore> open_store(const Arguments& arguments) {
+  SKS_TRY(find_store(arguments.store));
+  CommandSecrets secrets(arguments.passphrase_file);
+  auto store = LocalStore::open(arguments.store, secrets);
   // Spec: keygen2.md 8.8. A failure is no reason to refuse the command: enrolments try again, and report it.
   if (store) static_cast<void>(abort_stale_sessions(store->engine(), system_clock().now()));
-  if (store || store.error().detail.find(folder) != std::string::npos) return store;
-  return Error{store.error().status, folder + ": " + store.error().detail};
+  if (store) return store;
+  return with_folder(std::move(store).error(), arguments.store);
 }
 
 /// An empty secret is an unset variable of a script, and not worth one of the tries.
@@ -78,9 +94,28 @@ std::optional<dialog::Terminal> find_terminal() {
 
 dialog::Terminal* pointer_to(std::optional<dialog::Terminal>& terminal) { return terminal ? &*terminal : nullptr; }
 
+/// A file that would not be read is a mistake that its user should know of.
+Outcome check_protection(const Arguments& arguments, const std::string& file, std::string_view option) {
+  if (file.empty() || arguments.protection == kPassphraseProtection) return {};
+  return Refusal{kExitUsage, std::string(option) + " needs --protect passphrase"};
+}
+
 Outcome init(Arguments& arguments, std::ostream& out) {
+  SKS_TRY(check_protection(arguments, arguments.passphrase_file, "--passphrase-file"));
   arguments.init.store = arguments.store;
-  return to_outcome(run_init(arguments.init, out));
+  arguments.init.protection = sealed::find_provider(arguments.protection);
+  CommandSecrets secrets(arguments.passphrase_file);
+  return to_outcome(run_init(arguments.init, secrets, out));
+}
+
+Outcome reprotect(Arguments& arguments, std::ostream& out) {
+  SKS_TRY(check_protection(arguments, arguments.new_passphrase_file, "--new-passphrase-file"));
+  if (const auto found = find_store(arguments.store); !found) return refused(found.error());
+  CommandSecrets secrets(arguments.passphrase_file, CommandSecrets::NewPassphrase::change,
+                         arguments.new_passphrase_file);
+  const auto done = run_reprotect({arguments.store, sealed::find_provider(arguments.protection)}, secrets, out);
+  if (!done) return refused(with_folder(done.error(), arguments.store));
+  return {};
 }
 
 Outcome enroll(Arguments& arguments, std::ostream& out) {
@@ -92,7 +127,7 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   https.ca_file = arguments.ca_file;
   auto client = HttpsClient::create(https);
   if (!client) return wrong_usage(client.error());
-  auto store = open_store(arguments.store);
+  auto store = open_store(arguments);
   if (!store) return refused(store.error());
   using Consent = dialog::ScriptDialog::Consent;
   std::optional<dialog::Terminal> terminal = arguments.yes ? std::nullopt : find_terminal();
@@ -108,7 +143,7 @@ Outcome remove(Arguments& arguments, std::ostream& out) {
   if (const auto puks = refuse_empty(arguments.secrets.puks, "--puk"); !puks) return wrong_usage(puks.error());
   arguments.deletion.passwords = std::move(*passwords);
   std::ranges::move(arguments.secrets.puks, std::back_inserter(arguments.deletion.passwords));
-  auto store = open_store(arguments.store);
+  auto store = open_store(arguments);
   if (!store) return refused(store.error());
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;  // Ctrl-C at the prompt must not leave the terminal without echo
@@ -120,7 +155,7 @@ Outcome check_pin(Arguments& arguments, std::ostream& out) {
   auto pins = take_pins(arguments);
   if (!pins) return wrong_usage(pins.error());
   arguments.pin_check.pins = std::move(*pins);
-  auto store = open_store(arguments.store);
+  auto store = open_store(arguments);
   if (!store) return refused(store.error());
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;
@@ -130,7 +165,7 @@ Outcome check_pin(Arguments& arguments, std::ostream& out) {
 /// The commands that only look at an opened key store.
 template <auto Run>
 Outcome with_store(Arguments& arguments, std::ostream& out) {
-  auto store = open_store(arguments.store);
+  auto store = open_store(arguments);
   if (!store) return refused(store.error());
   return to_outcome(Run(arguments, store->engine(), out));
 }
@@ -160,6 +195,18 @@ CLI::Option* add_pin_options(CLI::App& command, Arguments& arguments) {
   return pin;
 }
 
+CLI::Option* add_file_option(CLI::App& command, const char* name, std::string& value, const char* description) {
+  return command.add_option(name, value, description)->type_name("FILE")->check(check_not_empty);
+}
+
+CLI::Option* add_protect_option(CLI::App& command, Arguments& arguments) {
+  std::vector<std::string> names;
+  for (const sealed::MasterKeyProvider& provider : sealed::master_key_providers()) names.emplace_back(provider.name);
+  return command.add_option("--protect", arguments.protection, "what guards the key that the key store is sealed with")
+      ->type_name("HOW")
+      ->check(CLI::IsMember(names));
+}
+
 /// Declares every command; the one that is given stores itself in `chosen`.
 void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   const auto add = [&](CLI::App& parent, const char* name, const char* description, Run run) -> CLI::App& {
@@ -175,6 +222,14 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   init_command.add_option("--certificate-file", arguments.init.certificate_file, "write the device certificate there")
       ->type_name("PEM")
       ->check(check_not_empty);
+
+  add_protect_option(init_command, arguments)->capture_default_str();
+
+  CLI::App& reprotect_command =
+      add(app, "reprotect", "change how the key store is protected, or its passphrase", reprotect);
+  add_protect_option(reprotect_command, arguments)->required();
+  add_file_option(reprotect_command, "--new-passphrase-file", arguments.new_passphrase_file,
+                  "a file with the new passphrase");
 
   CLI::App& device_command = add(app, "device", "show the fingerprint of the device certificate", with_store<device>);
   device_command.add_flag("--pem", arguments.device.pem, "print the certificate itself");
@@ -245,6 +300,8 @@ int run_program(SecretArguments secrets, std::ostream& out, std::ostream& err) {
         ->type_name("DIR")
         ->check(check_not_empty)
         ->capture_default_str();
+    add_file_option(app, "--passphrase-file", arguments.passphrase_file,
+                    "a file with the passphrase of the key store, for nobody else to read");
     app.require_subcommand(1);
     app.fallthrough();  // --store may also stand behind the command
     declare_commands(app, arguments, chosen);
