@@ -166,6 +166,14 @@ TEST_CASE("sks: asks for the passphrase at the terminal, for a new one twice, an
   CHECK(place.list(place.secret_file("right", "Simsalabim")) == "[]\n");
 }
 
+TEST_CASE("sks init: Ctrl-C at the question for a passphrase leaves nothing behind") {
+  const Place place;
+  const ProgramRun run = place.sks_at_terminal({"init", "--protect", "passphrase"}, {{"New passphrase of", "\x03"}});
+  CHECK(run.exit_code == 1);
+  CHECK(run.out.find("no passphrase was entered") != std::string::npos);
+  CHECK(fs::is_empty(place.dir.path()));
+}
+
 TEST_CASE("sks reprotect: from a passphrase to another, to the file and back, and the store stays the same") {
   const Place place;
   place.init("one");
