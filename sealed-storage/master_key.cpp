@@ -20,8 +20,8 @@ class NoSecrets final : public SecretSource {
 }  // namespace
 
 SecretSource& no_secrets() {
-  static NoSecrets none;
-  return none;
+  static NoSecrets* const none = new NoSecrets;  // never destroyed: modules may be called while a program ends
+  return *none;
 }
 
 }  // namespace sks
