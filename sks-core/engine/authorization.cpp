@@ -29,11 +29,18 @@ Result<void> set_error_count(StoreState& state, typename T::Handle holder, std::
   return change.commit();
 }
 
+// A value that is not compared any more. A commit that was reported to have failed may have cleared the errors in the
+// storage all the same: they must be there again before anybody is told.
+Error locked(AuthorizationPorts ports, const KeyEntry& key) {
+  if (Result<void> restored = ports.state.catch_up(); !restored) return std::move(restored).error();
+  return authorization_failed(key);
+}
+
 Result<void> spend_pin_attempt(AuthorizationPorts ports, const KeyEntry& key, ByteView pin) {
   SKS_LET(const std::shared_ptr<const PinPolicy> policy, ports.state.get<PinPolicy>(key.pin_policy));
   SKS_LET(const std::shared_ptr<const PinGroup> group, ports.state.get<PinGroup>(key.pin_group));
   const std::uint16_t errors = ports.prepaid.error_count(*group);
-  if (errors >= policy->retry_limit) return authorization_failed(key);
+  if (errors >= policy->retry_limit) return locked(ports, key);
   const bool paid = errors < group->error_count;
   // A commit that was reported to have failed may have taken the payment out of the storage all the same.
   SKS_TRY(paid ? ports.state.catch_up() : pay<PinGroup>(ports.state, group->handle));
@@ -47,7 +54,7 @@ Result<void> spend_pin_attempt(AuthorizationPorts ports, const KeyEntry& key, By
 }
 
 Result<void> spend_puk_attempt(AuthorizationPorts ports, const KeyEntry& key, const PukPolicy& policy, ByteView puk) {
-  if (policy.error_count >= policy.retry_limit) return authorization_failed(key);
+  if (policy.error_count >= policy.retry_limit) return locked(ports, key);
   SKS_TRY(pay<PukPolicy>(ports.state, policy.handle));
   if (!equal_constant_time(policy.value->view(), puk)) return authorization_failed(key);
   return set_error_count<PukPolicy>(ports.state, policy.handle, 0);

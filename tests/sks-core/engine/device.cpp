@@ -19,6 +19,10 @@ class MoodyStorage::MoodyTransaction final : public Storage::Transaction {
     return inner_->scan(kind, visit);
   }
   Result<void> commit() override {
+    if (storage_.good_commits > 0) {
+      --storage_.good_commits;
+      return inner_->commit();
+    }
     if (storage_.mood == Mood::refuses) return Error{Status::storage, "no space left"};
     SKS_TRY(inner_->commit());
     const Mood today = storage_.mood;

@@ -20,6 +20,7 @@ class MoodyStorage final : public Storage {
  public:
   enum class Mood { good, refuses, lies, lies_once_then_refuses };
   Mood mood = Mood::good;
+  int good_commits = 0;  ///< that go well before the mood shows
   InMemoryStorage memory;
 
   bool has_room_aside = false;

@@ -144,6 +144,36 @@ TEST_CASE("prepaid attempts: once the storage works again the next one is judged
   CHECK(pin_errors(*device.engine, key) == 1);
 }
 
+TEST_CASE("an attempt that is refused as one too many finds the errors in the storage, whatever a commit did to them") {
+  for (const bool prepay : {false, true}) {
+    CAPTURE(prepay);
+    Device device(prepay ? prepaying() : EngineConfig{});
+    const KeyHandle key = provision_pin_key(*device.engine).key;
+    for (int i = 0; i < 2; ++i) {
+      CHECK(try_pin(device, key, "0000") == Status::authorization);
+      CHECK(status_of(device.engine->unlock_key(key, secret("0"))) == Status::authorization);
+    }
+    // The payment is made; that it is given back is reported as a failure.
+    for (const bool pin : {true, false}) {
+      device.storage.good_commits = 1;
+      device.storage.mood = Mood::lies;
+      const std::optional<Status> answer =
+          pin ? try_pin(device, key, "1234") : status_of(device.engine->unlock_key(key, secret("99999")));
+      CHECK(answer == Status::storage);
+      CHECK(pin_errors(*device.engine, key) == 3);
+      device.storage.mood = Mood::refuses;
+      CHECK(try_pin(device, key, "1234") == Status::storage);
+      device.storage.mood = Mood::good;
+      if (pin) CHECK(try_pin(device, key, "1234") == Status::authorization);
+    }
+    CHECK(puk_errors(*device.engine, key) == 3);
+    CHECK(status_of(device.engine->unlock_key(key, secret("99999"))) == Status::authorization);
+    crash(device);
+    CHECK(pin_errors(*device.engine, key) == 3);
+    CHECK(puk_errors(*device.engine, key) == 3);
+  }
+}
+
 TEST_CASE("prepaid attempts: the number of payments is bounded") {
   constexpr int kMost = 64;
   Device device(prepaying());
