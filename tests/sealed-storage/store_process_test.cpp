@@ -1,18 +1,14 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 
+#include "tests/sealed-storage/child_process.h"
 #include "tests/sealed-storage/store_fixture.h"
 
 /// Two processes and one store, and processes that die.
@@ -21,68 +17,6 @@ namespace {
 
 constexpr RecordId kKey1{RecordKind::key, 1};
 constexpr RecordId kKey2{RecordKind::key, 2};
-
-/// A forked process that runs `body` with a function to report one text; it then waits to be killed, or ends.
-class Child {
- public:
-  using Report = std::function<void(const std::string&)>;
-
-  explicit Child(const std::function<void(const Report&)>& body) {
-    std::array<int, 2> pipe_ends{};
-    REQUIRE(::pipe(pipe_ends.data()) == 0);
-    pid_ = ::fork();
-    REQUIRE(pid_ >= 0);
-    if (pid_ == 0) {
-      body([&](const std::string& text) {
-        const std::string line = text + "\n";
-        if (::write(pipe_ends[1], line.data(), line.size()) < 0) ::_exit(1);
-      });
-      ::_exit(0);
-    }
-    ::close(pipe_ends[1]);
-    read_end_ = pipe_ends[0];
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
-    kill();
-    ::close(read_end_);
-  }
-
-  pid_t pid() const { return pid_; }
-
-  /// The next line that the child reports, empty when it ended without one.
-  std::string report() const {
-    std::string line;
-    for (char c = 0; ::read(read_end_, &c, 1) == 1 && c != '\n';) line += c;
-    return line;
-  }
-
-  void kill() {
-    if (pid_ == 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = 0;
-  }
-
- private:
-  pid_t pid_ = 0;
-  int read_end_ = -1;
-};
-
-/// Mounts 1 MiB, so that only this process sees it and the mount ends with it.
-bool mount_small_disk(const std::string& folder) {
-  return ::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
-         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         ::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=1m") == 0;
-}
-
-/// Takes what a small file system has left.
-void write_until_full(const std::string& path) {
-  std::ofstream out(path, std::ios::binary);
-  const std::string block(4096, 'x');
-  while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) continue;
-}
 
 std::string outcome_of_open(const std::string& folder) {
   const Result<std::unique_ptr<SqliteStore>> store = SqliteStore::open(folder);
