@@ -9,7 +9,7 @@
 /// The sealed record, without I/O. Spec: spec/sealed-record.md chapters 3 to 7.
 namespace sks::sealed {
 
-inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kFormatVersion = 3;
 inline constexpr std::uint8_t kIdentityKind = 128;
 inline constexpr std::uint8_t kRootKind = 129;
 inline constexpr std::size_t kMaxValue = std::size_t{4} << 20;

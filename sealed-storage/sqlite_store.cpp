@@ -82,11 +82,12 @@ Result<void> write_store(const Files& files, ByteView identity_plaintext, const 
   SKS_LET(Statement put, database.prepare(sealed::kPutRecord));
   SKS_TRY(put.bind(1, sealed::kIdentityKind).bind(2, 0).bind(3, kIdentityGeneration).bind(4, record).run());
 
-  SKS_LET(const std::unique_ptr<StoreIndex> index, StoreIndex::make(database, sealer));
-  SKS_TRY(index->tree().set(sealed::kIdentityKind, 0, sealed::tag_of_record(record)));
+  SKS_LET(const std::unique_ptr<StoreIndex> index, StoreIndex::open(database, sealer, {}));
+  index->set({sealed::kIdentityKind, 0}, sealed::tag_of_record(record));
   constexpr std::int64_t kRootGeneration = kIdentityGeneration + 1;
-  SKS_TRY(index->write(kRootGeneration));
-  SKS_TRY(sealed::write_header(database, {store_id, to_bytes(sealer.key_check().view()), kRootGeneration}));
+  SKS_LET(Bytes root, index->seal(kRootGeneration));
+  SKS_TRY(sealed::write_header(database,
+                               {store_id, to_bytes(sealer.key_check().view()), kRootGeneration, std::move(root)}));
   return database.execute("COMMIT");
 }
 
@@ -174,7 +175,7 @@ struct Statements {
   Statement get;
   Statement put;
   Statement erase;
-  Statement set_generation;
+  Statement set_root;
   Statement begin;
   Statement commit;
   Statement rollback;
@@ -183,11 +184,11 @@ struct Statements {
     SKS_LET(Statement get, database.prepare("SELECT generation, sealed FROM record WHERE kind = ?1 AND handle = ?2"));
     SKS_LET(Statement put, database.prepare(sealed::kPutRecord));
     SKS_LET(Statement erase, database.prepare("DELETE FROM record WHERE kind = ?1 AND handle = ?2"));
-    SKS_LET(Statement set_generation, database.prepare("UPDATE store SET generation = ?1"));
+    SKS_LET(Statement set_root, database.prepare("UPDATE store SET generation = ?1, root = ?2"));
     SKS_LET(Statement begin, database.prepare("BEGIN IMMEDIATE"));
     SKS_LET(Statement commit, database.prepare("COMMIT"));
     SKS_LET(Statement rollback, database.prepare("ROLLBACK"));
-    return Statements{std::move(get),   std::move(put),    std::move(erase),   std::move(set_generation),
+    return Statements{std::move(get),   std::move(put),    std::move(erase),   std::move(set_root),
                       std::move(begin), std::move(commit), std::move(rollback)};
   }
 };
@@ -220,7 +221,7 @@ struct SqliteStore::Impl {
   /// The plaintext of a record. What the index does not know of is not there, whatever the table has.
   Result<std::optional<SecureBytes>> read(std::uint8_t kind, std::uint32_t handle, std::int64_t newest) {
     SKS_TRY(check_process());
-    SKS_LET(const std::optional<sealed::Tag> tag, index->tree().find(kind, handle));
+    SKS_LET(const std::optional<sealed::Tag> tag, index->find({kind, handle}));
     const sealed::StatementReset guard(statements.get);
     SKS_LET(const bool row, statements.get.bind(1, kind).bind(2, handle).step());
     const std::string name = "the sealed record " + std::to_string(kind) + "/" + std::to_string(handle);
@@ -252,7 +253,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
   ~SealedTransaction() override {
     // After some errors SQLite has rolled back by itself. When ROLLBACK fails, the next BEGIN says why.
     if (store_.lock.held() && store_.database.in_transaction()) static_cast<void>(store_.statements.rollback.run());
-    store_.index->tree().drop();
+    store_.index->drop();
     store_.in_transaction = false;
   }
 
@@ -271,13 +272,14 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
     const Bytes record =
         seal_now(*store_.sealer, {kind, id.handle, static_cast<std::uint64_t>(generation)}, plaintext.view());
     SKS_TRY(write(store_.statements.put.bind(1, kind).bind(2, id.handle).bind(3, generation).bind(4, record)));
-    return enter(store_.index->tree().set(kind, id.handle, sealed::tag_of_record(record)));
+    store_.index->set({kind, id.handle}, sealed::tag_of_record(record));
+    return {};
   }
 
   Result<void> erase(RecordId id) override {
     const std::uint8_t kind = engine_kind(id.kind);
     SKS_TRY(write(store_.statements.erase.bind(1, kind).bind(2, id.handle)));
-    return enter(store_.index->tree().erase(kind, id.handle));
+    return enter(store_.index->erase({kind, id.handle}));
   }
 
   /// Each row is searched anew, so that `visit` may write.
@@ -285,7 +287,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
     const std::uint8_t number = engine_kind(kind);
     SKS_TRY(store_.check_process());
     for (std::uint64_t from = 0;;) {
-      SKS_LET(const std::optional<std::uint32_t> handle, store_.index->tree().next(number, from));
+      SKS_LET(const std::optional<std::uint32_t> handle, store_.index->next(number, from));
       if (!handle) return {};
       from = std::uint64_t{*handle} + 1;
       SKS_LET(const std::optional<SecureBytes> plaintext, store_.read(number, *handle, generation_));
@@ -296,15 +298,16 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
   }
 
   Result<void> commit() override {
-    if (store_.index->tree().changed()) {
+    if (store_.index->changed()) {
       SKS_LET(const std::int64_t generation, next_generation());
       SKS_TRY(check_running());
-      SKS_TRY(enter(store_.index->write(generation)));
-      SKS_TRY(write(store_.statements.set_generation.bind(1, generation)));
+      const Result<Bytes> root = enter(store_.index->seal(generation));
+      if (!root) return root.error();
+      SKS_TRY(write(store_.statements.set_root.bind(1, generation).bind(2, *root)));
     }
     SKS_TRY(write(store_.statements.commit));
     store_.committed_generation = generation_;
-    store_.index->tree().keep();
+    store_.index->keep();
     return {};
   }
 
@@ -329,7 +332,8 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
     return enter(statement.run());
   }
 
-  Result<void> enter(Result<void> done) {
+  template <class T>
+  Result<T> enter(Result<T> done) {
     failed_ = failed_ || !done;
     return done;
   }
@@ -384,13 +388,14 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
   SKS_LET(Database database, Database::open(files.database));
   SKS_TRY(configure(database));
   SKS_LET(const std::uint32_t version, sealed::check_format(database, files.folder));
-  SKS_LET(sealed::Header header, sealed::read_header(database, files.folder));
+  SKS_LET(sealed::Header header, sealed::read_header(database, version, files.folder));
   SKS_LET(RecordSealer unlocked, unlock(database, version, header, files, secrets));
   SKS_LET(Statements statements, Statements::prepare(database));
   auto sealer = std::make_unique<RecordSealer>(std::move(unlocked));
   auto impl = std::unique_ptr<Impl>(new Impl{std::move(lock), std::move(database), std::move(statements),
                                              std::move(sealer), nullptr, header.generation, files.room});
-  SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, header.generation));
+  SKS_LET(sealed::RootRecord root, sealed::open_root(*impl->sealer, header.generation, header.root));
+  SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, std::move(root)));
   sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
@@ -404,7 +409,7 @@ Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::Mas
   SKS_LET(Database database, Database::open(files.database));
   SKS_TRY(configure(database));
   SKS_LET(const std::uint32_t version, sealed::check_format(database, files.folder));
-  SKS_LET(const sealed::Header header, sealed::read_header(database, files.folder));
+  SKS_LET(const sealed::Header header, sealed::read_header(database, version, files.folder));
   SKS_LET(const SecureBytes master_key, load_master_key(files, version, header, secrets));
   return sealed::MasterKeyFile(files.master_key, files.folder)
       .replace(master_key.view(), protection, secrets, system_random());

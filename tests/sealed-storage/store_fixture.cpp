@@ -53,13 +53,15 @@ Result<std::optional<SecureBytes>> StoreFixture::get(RecordId id) const {
 void StoreFixture::move_to_generation(std::int64_t generation) const {
   auto database = sealed::Database::open(file("store.db"));
   REQUIRE(database);
-  auto header = sealed::read_header(*database, folder_);
+  auto header = sealed::read_header(*database, sealed::kFormatVersion, folder_);
   const auto key = sealed::MasterKeyFile(file("master.key"), folder_).load(no_secrets());
   REQUIRE((header && key));
   const sealed::RecordSealer sealer(key->view(), header->store_id);
-  const auto index = sealed::StoreIndex::open(*database, sealer, header->generation);
+  auto root = sealed::open_root(sealer, header->generation, header->root);
+  REQUIRE(root);
+  const auto index = sealed::StoreIndex::open(*database, sealer, std::move(*root));
   REQUIRE(index);
-  REQUIRE((*index)->write(generation));
+  header->root = (*index)->seal(generation).value();
   header->generation = generation;
   REQUIRE(sealed::write_header(*database, *header));
 }

@@ -242,14 +242,14 @@ TEST_CASE("SqliteStore::open refuses a database with our name and another schema
 
 TEST_CASE("SqliteStore::open refuses another format version") {
   const StoreFixture fixture;
-  for (const char* version : {"3", "0", "255"}) {
+  for (const char* version : {"4", "0", "255"}) {
     CAPTURE(version);
     fixture.sql(std::string("PRAGMA user_version = ") + version);
     check_error(fixture.open_error(), Status::option,
                 "the key store in " + fixture.folder() + " has format version " + version +
-                    "; this program knows versions 1 to 2");
+                    "; this program knows versions 1 to 3");
   }
-  fixture.sql("PRAGMA user_version = 2");
+  fixture.sql("PRAGMA user_version = 3");
   CHECK(fixture.open());
 }
 
@@ -305,6 +305,7 @@ TEST_CASE("SqliteStore opens stores of each version that another implementation 
   std::string version;
   SUBCASE("version 1") { version = "1"; }
   SUBCASE("version 2") { version = "2"; }
+  SUBCASE("version 3") { version = "3"; }
   const TempDir dir;
   const std::string folder = dir.file("store");
   fs::copy(source_file("tests/vectors/sealed-storage/store-v" + version), folder);
@@ -338,6 +339,8 @@ TEST_CASE("SqliteStore opens stores of each version that another implementation 
     CHECK(equal((*value)->view(), expected));
   }
   CHECK(found == 3);
+  CHECK_FALSE((*transaction)->get({RecordKind::key, 7}).value());  // the tree of version 3 has it, its changes do not
+  CHECK(list(**transaction, RecordKind::key).starts_with("1=x 4294967295="));
   CHECK((*transaction)->put(kKey1, as_bytes("rewritten")));
   CHECK((*transaction)->commit());
 }

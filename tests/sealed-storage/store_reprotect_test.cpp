@@ -23,7 +23,7 @@ struct WrappedFile {
 
 WrappedFile find_wrapped_file() {
   WrappedFile found;
-  const std::string key = read_file(source_file("tests/vectors/sealed-storage/store-v2/master.key")).substr(10, 32);
+  const std::string key = read_file(source_file("tests/vectors/sealed-storage/store-v3/master.key")).substr(10, 32);
   for (const VectorBlock& block : read_vectors("sealed-storage/master-keys.vec")) {
     const std::string content = to_string(block.hex("File"));
     const std::string passphrase = block.has("Passphrase") ? to_string(block.hex("Passphrase")) : std::string();
@@ -53,7 +53,7 @@ const sealed::MasterKeyProvider& ready_made() {
 
 struct VectorStore {
   VectorStore() {
-    fs::copy(source_file("tests/vectors/sealed-storage/store-v2"), folder);
+    fs::copy(source_file("tests/vectors/sealed-storage/store-v3"), folder);
     fs::permissions(folder, fs::perms(0700));
     for (const auto& file : fs::directory_iterator(folder)) fs::permissions(file, fs::perms(0600));
   }

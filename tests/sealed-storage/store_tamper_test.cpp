@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "sealed-storage/store_index.h"
 #include "tests/sealed-storage/store_fixture.h"
 
 /// What somebody who can write to store.db, but does not have the master key, may try.
@@ -105,12 +106,20 @@ TEST_CASE("a record that was dropped is missed, one that was erased does not com
   CHECK(scan.result.error().detail == "the sealed record 3/1 is missing");
 }
 
+/// As many records in one commit as make the index write its nodes.
+void put_many(const StoreFixture& fixture, std::string_view value) {
+  const auto store = fixture.open();
+  const auto transaction = store->begin();
+  for (std::uint32_t handle = 1; handle <= sealed::kMaxChanges + 1; ++handle)
+    REQUIRE((*transaction)->put({RecordKind::key, handle}, as_bytes(value)));
+  REQUIRE((*transaction)->commit());
+}
+
 TEST_CASE("an index that was altered, or put back to an earlier state, is noticed") {
   const StoreFixture fixture;
-  fixture.put(kKey1, "one");
-  fixture.sql("ATTACH '" + fixture.beside("kept.db") +
-              "' AS k; CREATE TABLE k.node AS SELECT * FROM node; CREATE TABLE k.root AS SELECT * FROM root");
-  fixture.put(kKey1, "later");
+  put_many(fixture, "earlier");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; CREATE TABLE k.node AS SELECT * FROM node");
+  put_many(fixture, "later");
   const std::string kept = "ATTACH '" + fixture.beside("kept.db") + "' AS k; ";
   SUBCASE("changed") { fixture.sql("UPDATE node SET tags = randomblob(length(tags)) WHERE kind = 3"); }
   SUBCASE("emptied") { fixture.sql("UPDATE node SET tags = x'' WHERE kind = 3"); }
@@ -125,12 +134,12 @@ TEST_CASE("an index that was altered, or put back to an earlier state, is notice
 TEST_CASE("a root that was altered, dropped or put back to an earlier state keeps the store from opening") {
   const StoreFixture fixture;
   fixture.put(kKey1, "one");
-  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; CREATE TABLE k.root AS SELECT * FROM root");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; CREATE TABLE k.store AS SELECT * FROM store");
   fixture.put(kKey1, "later");
-  SUBCASE("changed") { fixture.sql("UPDATE root SET sealed = randomblob(length(sealed))"); }
-  SUBCASE("dropped") { fixture.sql("DELETE FROM root"); }
+  SUBCASE("changed") { fixture.sql("UPDATE store SET root = randomblob(length(root))"); }
+  SUBCASE("dropped") { fixture.sql("UPDATE store SET root = x''"); }
   SUBCASE("put back") {
-    fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; INSERT OR REPLACE INTO root SELECT * FROM k.root");
+    fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; UPDATE store SET root = (SELECT root FROM k.store)");
   }
   SUBCASE("of another number") { fixture.sql("UPDATE store SET generation = generation - 1"); }
   const Error error = fixture.open_error();
@@ -138,10 +147,34 @@ TEST_CASE("a root that was altered, dropped or put back to an earlier state keep
   CHECK(error.detail == "the root of the sealed records is missing, was altered or is an earlier one");
 }
 
-TEST_CASE("a store cannot be turned into one of version 1, which knew no index") {
+TEST_CASE("an earlier root with its number does not fit to the records of later") {
   const StoreFixture fixture;
   fixture.put(kKey1, "one");
-  fixture.sql("DROP TABLE node; DROP TABLE root; PRAGMA user_version = 1");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; CREATE TABLE k.store AS SELECT * FROM store");
+  fixture.put(kKey1, "later");
+  fixture.sql("ATTACH '" + fixture.beside("kept.db") + "' AS k; INSERT OR REPLACE INTO store SELECT * FROM k.store");
+  check_refused(fixture, kKey1, " claims to be newer than the key store");
+}
+
+TEST_CASE("a store cannot be turned into one of an earlier version, whose index was weaker") {
+  const StoreFixture fixture;
+  fixture.put(kKey1, "one");
+  const std::string earlier_store =
+      "CREATE TABLE other (id INTEGER PRIMARY KEY CHECK (id = 1), store_id BLOB NOT NULL CHECK (length(store_id) = "
+      "16), key_check BLOB NOT NULL CHECK (length(key_check) = 32), generation INTEGER NOT NULL CHECK (generation >= "
+      "0)) STRICT; INSERT INTO other SELECT id, store_id, key_check, generation FROM store; ";
+  const std::string rename = "PRAGMA legacy_alter_table = ON; DROP TABLE store; ALTER TABLE other RENAME TO store; ";
+  const std::string unquote =
+      "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, '\"store\"', 'store'); ";
+  SUBCASE("version 1, without any") {
+    fixture.sql(earlier_store + rename + unquote + "DROP TABLE node; PRAGMA user_version = 1");
+  }
+  SUBCASE("version 2") {
+    fixture.sql(
+        "CREATE TABLE root (id INTEGER PRIMARY KEY CHECK (id = 1), sealed BLOB NOT NULL) STRICT; "
+        "INSERT INTO root SELECT 1, root FROM store; " +
+        earlier_store + rename + unquote + "PRAGMA user_version = 2");
+  }
   const Error error = fixture.open_error();
   CHECK(error.status == Status::crypto);
   CHECK(error.detail == "the master key does not belong to the key store in " + fixture.folder());

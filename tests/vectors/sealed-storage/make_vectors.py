@@ -93,7 +93,7 @@ TREES = [[0], list(range(41)), [5, 1023, 1024, 1000000], [0, 4294967295]]
 
 def write_records():
     lines = ["# Made by make_vectors.py from spec/sealed-record.md.", ""]
-    for version in (1, 2):
+    for version in (1, 2, 3):
         for i, (kind, handle, generation, value) in enumerate(CASES):
             nonce = pattern(0xA0 + i, 12)
             record = seal(MASTER, STORE_ID, version, kind, handle, generation, nonce, cbor({1: value}))
@@ -155,31 +155,38 @@ def write_store(version):
     folder.mkdir(exist_ok=True)
     (folder / "master.key").write_bytes(key_file(1, MASTER))
 
-    schema = [line for line in SPEC.read_text().splitlines() if line.startswith("CREATE TABLE")]
+    lines = [line for line in SPEC.read_text().splitlines() if line.startswith("CREATE TABLE")]
+    store, record, node, earlier_store, root_table = lines
+    schema = {1: [earlier_store, record], 2: [earlier_store, record, root_table, node], 3: [store, record, node]}[version]
     database = folder / "store.db"
     database.unlink(missing_ok=True)
     db = sqlite3.connect(database, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA application_id = 0x534b5353")
     db.execute(f"PRAGMA user_version = {version}")
-    for statement in schema[:2 * version]:
+    for statement in schema:
         db.execute(statement)
     rows = [(128, 0, 1, cbor(IDENTITY))] + [(k, h, g, cbor({1: v})) for k, h, g, v in CASES[:3]]
-    db.execute("INSERT INTO store VALUES (1, ?, ?, ?)", (STORE_ID, key_check(MASTER, STORE_ID, version), 4))
     tags = {}
     for i, (kind, handle, generation, plaintext) in enumerate(rows):
         record = seal(MASTER, STORE_ID, version, kind, handle, generation, pattern(0xB0 + i, 12), plaintext)
         db.execute("INSERT INTO record VALUES (?, ?, ?, ?)", (kind, handle, generation, record))
         tags.setdefault(kind, {})[handle] = record[-16:]
+    root = {1: 0, 2: []}
+    if version >= 3:  # what the tree does not know of yet: a record that it has otherwise, and one that is gone
+        root[3] = [[1, 0, tags[1][0]], [3, 7, b""]]
+        tags[1][0] = tags[3][7] = pattern(0xE0, 16)
     if version >= 2:
-        roots = []
         for kind in sorted(tags):
             height, top, nodes = tree(hkdf(MASTER, STORE_ID, cbor(["OpenSKS tree key", version])), kind, tags[kind])
-            roots.append([kind, height, top])
+            root[2].append([kind, height, top])
             for (level, number), node in nodes.items():
                 db.execute("INSERT INTO node VALUES (?, ?, ?, ?)", (kind, level, number, node))
-        root = seal(MASTER, STORE_ID, version, 129, 0, 4, pattern(0xC0, 12), cbor({1: 0, 2: roots}))
-        db.execute("INSERT INTO root VALUES (1, ?)", (root,))
+    sealed_root = seal(MASTER, STORE_ID, version, 129, 0, 4, pattern(0xC0, 12), cbor(root))
+    header = [STORE_ID, key_check(MASTER, STORE_ID, version), 4] + ([sealed_root] if version >= 3 else [])
+    db.execute(f"INSERT INTO store VALUES (1, {', '.join('?' * len(header))})", header)
+    if version == 2:
+        db.execute("INSERT INTO root VALUES (1, ?)", (sealed_root,))
     db.close()
 
 
@@ -187,6 +194,6 @@ if __name__ == "__main__":
     write_records()
     write_trees()
     write_master_keys()
-    write_store(1)
-    write_store(2)
+    for version in (1, 2, 3):
+        write_store(version)
     sys.exit(0)
