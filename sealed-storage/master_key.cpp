@@ -112,9 +112,20 @@ Result<SecureBytes> MasterKeyFile::create(const MasterKeyProvider& provider, Sec
                                           const Random& random) const {
   SecureBytes key(kMasterKeySize);
   random.fill(key.span());
-  SKS_LET(const SecureBytes file, content(key.view(), provider, secrets, random));
-  SKS_TRY(write_new_file(path_, file.view()));
+  SKS_TRY(create_with(key.view(), provider, secrets, random));
   return key;
+}
+
+Result<void> MasterKeyFile::create_with(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+                                        const Random& random) const {
+  SKS_LET(const SecureBytes file, content(master_key, provider, secrets, random));
+  return write_new_file(path_, file.view());
+}
+
+Result<const MasterKeyProvider*> MasterKeyFile::provider() const {
+  SKS_LET(const SecureBytes file, read_private_file(path_, kReadLimit));
+  SKS_LET(const Parts parts, take_apart(file.view(), path_));
+  return parts.provider;
 }
 
 Result<SecureBytes> MasterKeyFile::load(SecretSource& secrets) const {
