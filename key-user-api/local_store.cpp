@@ -1,11 +1,5 @@
 #include "key-user-api/local_store.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
-#include <array>
-#include <cstdlib>
-
 #include "attestation/device_identity.h"
 #include "key-user-api/passphrase_source.h"
 #include "sealed-storage/sqlite_store.h"
@@ -15,21 +9,6 @@ namespace {
 
 /// Commands hold a store for moments: one that comes in between waits for its turn.
 constexpr std::chrono::seconds kLockPatience{2};
-
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read once, before threads start
-  return value == nullptr ? std::string() : std::string(value);
-}
-
-/// Services and scheduled jobs often run without $HOME; the user database knows the folder all the same.
-std::string home_folder() {
-  if (std::string home = environment("HOME"); !home.empty()) return home;
-  std::array<char, 16384> text{};
-  passwd entry{};
-  passwd* found = nullptr;
-  if (::getpwuid_r(::geteuid(), &entry, text.data(), text.size(), &found) != 0 || found == nullptr) return {};
-  return found->pw_dir;
-}
 
 }  // namespace
 
@@ -76,11 +55,5 @@ Result<void> LocalStore::reprotect(const std::string& folder, const sealed::Mast
 }
 
 Engine& LocalStore::engine() { return *parts_->engine; }
-
-std::string default_store_folder() {
-  if (std::string folder = environment("SKS_STORE"); !folder.empty()) return folder;
-  if (const std::string data = environment("XDG_DATA_HOME"); !data.empty()) return data + "/sks/default";
-  return home_folder() + "/.local/share/sks/default";
-}
 
 }  // namespace sks

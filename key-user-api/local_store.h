@@ -37,8 +37,4 @@ class LocalStore {
   std::unique_ptr<Parts> parts_;
 };
 
-/// $SKS_STORE if set, else $XDG_DATA_HOME/sks/default, else .local/share/sks/default in $HOME or, without it, in the
-/// home folder that the user database has.
-std::string default_store_folder();
-
 }  // namespace sks

@@ -12,8 +12,6 @@
 /// noticed. Spec: spec/sealed-record.md chapter 10.
 namespace sks::sealed {
 
-inline constexpr std::size_t kAnchorKeySize = 32;
-
 /// The anchor of one store: a number that only grows.
 class Anchor {
  public:
@@ -45,7 +43,7 @@ struct NewAnchor {
 };
 inline constexpr std::size_t kMaxAnchorParameters = 4096;
 
-/// A way to anchor a store: a row of the table of anchors.
+/// A way to anchor a store: a row of the table of anchors. Another way is another row.
 struct AnchorKind {
   std::uint8_t number;    ///< in the store
   std::string_view name;  ///< as people choose it
@@ -57,5 +55,17 @@ struct AnchorKind {
 };
 
 std::span<const AnchorKind> anchor_kinds();
+/// Null when there is none of this number.
+const AnchorKind* find_anchor_kind(std::uint64_t number);
+
+/// What somebody chose for a store.
+struct AnchorChoice {
+  const AnchorKind* kind = nullptr;  ///< null: no anchor
+  std::string place;
+};
+/// "none", the name of a kind, or "name:PLACE" for one that takes a place. Fails with option.
+Result<AnchorChoice> parse_anchor(std::string_view text);
+/// The same backwards, for people.
+std::string to_string(const AnchorChoice& choice);
 
 }  // namespace sks::sealed

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kMaxOverwritten = 65536;
 
 /// The rights that nobody may have, by Readers.
-constexpr std::array<mode_t, 2> kOthers{S_IRWXG | S_IRWXO, S_IWGRP | S_IXGRP | S_IRWXO};
+constexpr std::array<mode_t, 3> kOthers{S_IRWXG | S_IRWXO, S_IWGRP | S_IXGRP | S_IRWXO, 0};
 
 /// Refuses what others may touch: whoever could read a key counts as having it.
 Result<void> check_private(const struct stat& info, const std::string& path, const char* advice,
@@ -28,22 +28,17 @@ Result<void> check_private(const struct stat& info, const std::string& path, con
                path + " is open to other users (mode " + mode.data() + "): run " + advice + " " + path};
 }
 
-Result<void> write_all(int fd, ByteView content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_error("cannot write " + path);
-    content = content.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
+/// Makes zeros of the beginning of a file of `size` bytes, durably.
+bool write_zeros(int fd, off_t size) {
+  const Bytes zeros(std::min(static_cast<std::size_t>(size), kMaxOverwritten));
+  return ::pwrite(fd, zeros.data(), zeros.size(), 0) == static_cast<ssize_t>(zeros.size()) && ::fsync(fd) == 0;
 }
 
 /// Writes zeros over a small file that has at most `names` names. A file with more of them is somebody's copy.
 void overwrite(const FileDescriptor& file, nlink_t names) {
   struct stat info {};
   if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink > names) return;
-  const Bytes zeros(std::min(static_cast<std::size_t>(info.st_size), kMaxOverwritten));
-  if (::pwrite(file.get(), zeros.data(), zeros.size(), 0) > 0) ::fsync(file.get());
+  static_cast<void>(write_zeros(file.get(), info.st_size));
 }
 
 /// As write_new_file(); `owner` and `group` are set while nobody else can have put another file under the name.
@@ -69,6 +64,28 @@ FileDescriptor::~FileDescriptor() {
 
 Error system_error(const std::string& what, Status status) {
   return Error{status, what + ": " + std::generic_category().message(errno)};
+}
+
+Result<void> write_all(int fd, ByteView content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return system_error("cannot write " + path);
+    content = content.subspan(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+Result<std::size_t> read_up_to(int fd, std::span<std::uint8_t> buffer, const std::string& path) {
+  std::size_t size = 0;
+  while (size < buffer.size()) {
+    const ssize_t got = ::read(fd, buffer.data() + size, buffer.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error("cannot read " + path);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  return size;
 }
 
 Result<void> write_new_file(const std::string& path, ByteView content) {
@@ -103,6 +120,20 @@ void wipe_file(const std::string& path) {
   ::unlink(path.c_str());
 }
 
+Result<void> destroy_file(const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file && errno == ENOENT) return {};
+  if (!file && errno == ELOOP) return Error{Status::storage, path + " is a link to a file, which would stay"};
+  if (!file) return system_error("cannot overwrite " + path);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return system_error("cannot read " + path);
+  if (!S_ISREG(info.st_mode)) return Error{Status::storage, path + " is not a file"};
+  if (info.st_nlink > 1) return Error{Status::storage, path + " has another name, under which it would stay"};
+  if (!write_zeros(file.get(), info.st_size)) return system_error("cannot overwrite " + path);
+  if (::unlink(path.c_str()) != 0) return system_error("cannot remove " + path + ", which was overwritten");
+  return {};
+}
+
 void set_room_aside(const std::string& path, std::size_t size) {
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (file && ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)) != 0) ::unlink(path.c_str());
@@ -118,14 +149,7 @@ Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit
   SKS_TRY(check_private(info, path, "chmod 600", readers));
 
   SecureBytes content(limit + 1);
-  std::size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t got = ::read(file.get(), content.data() + size, content.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error("cannot read " + path);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
+  SKS_LET(const std::size_t size, read_up_to(file.get(), content.span(), path));
   if (size > limit) return Error{Status::storage, path + " is too long"};
   content.truncate(size);
   return content;

@@ -40,6 +40,16 @@ Result<void> replace_file(const std::string& path, const std::string& temporary,
 /// Overwrites a small file and removes it. Best effort, and nothing when there is none.
 void wipe_file(const std::string& path);
 
+/// Overwrites the beginning of a file, 64 KiB or all of it, durably, and removes it. Nothing when there is none. Fails
+/// with storage when the file is a link or has another name, under which its content would stay, or when it cannot be
+/// overwritten; it is then as it was.
+Result<void> destroy_file(const std::string& path);
+
+Result<void> write_all(int fd, ByteView content, const std::string& path);
+
+/// The next bytes of a file, as many as fit into `buffer`, fewer at its end.
+Result<std::size_t> read_up_to(int fd, std::span<std::uint8_t> buffer, const std::string& path);
+
 /// Makes a file of `size` bytes that really occupies them, unless there is one. Best effort: a medium without room, or
 /// one that cannot be written, leaves none behind.
 void set_room_aside(const std::string& path, std::size_t size);
@@ -48,6 +58,7 @@ void set_room_aside(const std::string& path, std::size_t size);
 enum class Readers : std::uint8_t {
   owner,
   owner_and_group,  ///< systemd grants a service its credentials by an access list, which shows as rights of the group
+  anyone,           ///< nothing in it is secret, and it proves itself
 };
 
 /// The whole content of a file of at most `limit` bytes. Fails with not_available when there is none, storage when it

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +39,21 @@ std::string read_holder(int fd) {
   const char* const digits_end =
       std::find_if(static_cast<const char*>(text.data()), end, [](char c) { return c < '0' || c > '9'; });
   return {static_cast<const char*>(text.data()), digits_end};
+}
+
+/// The holder as a part of a sentence.
+std::string holder_of(const FileDescriptor& file) {
+  const std::string pid = read_holder(file.get());
+  return pid.empty() ? "another process" : "process " + pid;
+}
+
+/// Whether a file was not removed, or replaced by another one, while we waited for its lock: a removed store may have
+/// been followed by a new one of the same name, which this lock says nothing about.
+bool is_still_at(const FileDescriptor& file, const std::string& path) {
+  struct stat ours {};
+  struct stat there {};
+  return ::fstat(file.get(), &ours) == 0 && ::lstat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+         ours.st_dev == there.st_dev;
 }
 
 /// Every lock file that this process holds. flock() belongs to the open file, which fork() shares: a child that lives
@@ -85,16 +101,15 @@ void FolderLock::Release::operator()(FileDescriptor* file) const {
 }
 
 Result<FolderLock> FolderLock::acquire(const std::string& path, std::chrono::milliseconds patience) {
-  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return system_error("cannot write " + path);
-
-  const int outcome = lock_within(file.get(), patience);
-  if (outcome != 0 && errno == EWOULDBLOCK) {
-    const std::string holder = read_holder(file.get());
-    return Error{Status::not_available,
-                 holder.empty() ? "store in use by another process" : "store in use by process " + holder};
-  }
-  if (outcome != 0) return system_error("cannot lock " + path);
+  FileDescriptor file;
+  do {
+    file = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file && errno == ENOENT) return Error{Status::not_available, "there is no " + path + ": the store is gone"};
+    if (!file) return system_error("cannot write " + path);
+    const int outcome = lock_within(file.get(), patience);
+    if (outcome != 0 && errno == EWOULDBLOCK) return Error{Status::not_available, "store in use by " + holder_of(file)};
+    if (outcome != 0) return system_error("cannot lock " + path);
+  } while (!is_still_at(file, path));
 
   // Written over the last one before it is cut: a full disk has no room for a file that was emptied first.
   const std::string pid = std::to_string(::getpid()) + "\n";
@@ -103,6 +118,12 @@ Result<FolderLock> FolderLock::acquire(const std::string& path, std::chrono::mil
     return system_error("cannot write " + path);
   }
   return FolderLock(std::move(file));
+}
+
+std::optional<std::string> FolderLock::holder(const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file || ::flock(file.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return std::nullopt;
+  return holder_of(file);
 }
 
 }  // namespace sks::sealed

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "sealed-storage/files.h"
@@ -18,6 +19,10 @@ class FolderLock {
   /// cannot be written. Two holds within one process exclude each other too. `patience`: how long to wait for another
   /// holder to end.
   static Result<FolderLock> acquire(const std::string& path, std::chrono::milliseconds patience = {});
+
+  /// The process that holds the folder now: "process N", or "another process" when it has not said yet which it is.
+  /// None when nobody does.
+  static std::optional<std::string> holder(const std::string& path);
 
   bool held() const { return static_cast<bool>(*file_); }
 

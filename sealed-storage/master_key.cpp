@@ -4,9 +4,9 @@
 #include <array>
 
 #include "sealed-storage/files.h"
+#include "sealed-storage/passphrase_file.h"
 #include "sealed-storage/passphrase_provider.h"
 #include "sealed-storage/record.h"
-#include "sks-core/crypto/hash.h"
 
 namespace sks {
 namespace {
@@ -35,7 +35,6 @@ constexpr std::uint8_t kFileVersion = 1;
 constexpr std::size_t kVersionOffset = kMagic.size();
 constexpr std::size_t kProviderOffset = kVersionOffset + 1;
 constexpr std::size_t kPartOffset = kProviderOffset + 1;
-constexpr std::size_t kChecksumSize = 4;
 constexpr std::size_t kReadLimit = kPartOffset + kMaxProviderPart + kChecksumSize;
 
 Result<SecureBytes> keep_as_it_is(ByteView master_key, const ProviderContext& /*context*/) {
@@ -52,13 +51,6 @@ constexpr auto kProviders = std::to_array<MasterKeyProvider>({
     {1, "file", keep_as_it_is, take_as_it_is},
     {2, "passphrase", wrap_with_passphrase, unwrap_with_passphrase},
 });
-
-std::array<std::uint8_t, kChecksumSize> checksum(ByteView content) {
-  const crypto::Sha256Digest digest = crypto::sha256(content);
-  std::array<std::uint8_t, kChecksumSize> prefix{};
-  std::copy_n(digest.begin(), prefix.size(), prefix.begin());
-  return prefix;
-}
 
 struct Parts {
   const MasterKeyProvider* provider;
@@ -112,9 +104,20 @@ Result<SecureBytes> MasterKeyFile::create(const MasterKeyProvider& provider, Sec
                                           const Random& random) const {
   SecureBytes key(kMasterKeySize);
   random.fill(key.span());
-  SKS_LET(const SecureBytes file, content(key.view(), provider, secrets, random));
-  SKS_TRY(write_new_file(path_, file.view()));
+  SKS_TRY(create_with(key.view(), provider, secrets, random));
   return key;
+}
+
+Result<void> MasterKeyFile::create_with(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+                                        const Random& random) const {
+  SKS_LET(const SecureBytes file, content(master_key, provider, secrets, random));
+  return write_new_file(path_, file.view());
+}
+
+Result<const MasterKeyProvider*> MasterKeyFile::provider() const {
+  SKS_LET(const SecureBytes file, read_private_file(path_, kReadLimit));
+  SKS_LET(const Parts parts, take_apart(file.view(), path_));
+  return parts.provider;
 }
 
 Result<SecureBytes> MasterKeyFile::load(SecretSource& secrets) const {

@@ -47,6 +47,13 @@ class MasterKeyFile {
   /// Makes the file with a new key; it must not exist. Fails as the provider, or with storage.
   Result<SecureBytes> create(const MasterKeyProvider& provider, SecretSource& secrets, const Random& random) const;
 
+  /// The same with a key that there is already.
+  Result<void> create_with(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+                           const Random& random) const;
+
+  /// How the key is protected. Fails as load(), but asks for no secret.
+  Result<const MasterKeyProvider*> provider() const;
+
   /// Fails with not_available when there is no file, storage when it cannot be read or others could read it, crypto
   /// when it is damaged or of an unknown kind, or as the provider.
   Result<SecureBytes> load(SecretSource& secrets) const;

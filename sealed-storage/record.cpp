@@ -54,6 +54,12 @@ SecureBytes RecordSealer::tree_key() const {
   return keys_.expand(info.view(), kTreeKeySize);
 }
 
+SecureBytes RecordSealer::anchor_key() const {
+  CborWriter info(kSmallStructure);
+  info.array(2).text("OpenSKS anchor key").uint(version_);
+  return keys_.expand(info.view(), kAnchorKeySize);
+}
+
 SecureBytes RecordSealer::record_key(RecordLabel label) const {
   CborWriter info(kSmallStructure);
   info.array(5).text("OpenSKS record key").uint(version_);

@@ -12,6 +12,7 @@ namespace sks::sealed {
 inline constexpr std::uint32_t kFormatVersion = 3;
 inline constexpr std::uint8_t kIdentityKind = 128;
 inline constexpr std::uint8_t kRootKind = 129;
+inline constexpr std::uint8_t kAnchorKind = 130;
 inline constexpr std::size_t kMaxValue = std::size_t{4} << 20;
 inline constexpr std::size_t kMaxIdentityPart = 16384;
 inline constexpr std::size_t kMaxPathLength = 10;
@@ -20,6 +21,7 @@ inline constexpr std::size_t kStoreIdSize = 16;
 inline constexpr std::size_t kMasterKeySize = 32;
 inline constexpr std::size_t kKeyCheckSize = 32;
 inline constexpr std::size_t kTreeKeySize = 32;
+inline constexpr std::size_t kAnchorKeySize = 32;
 using StoreId = std::array<std::uint8_t, kStoreIdSize>;
 
 /// Where a record belongs: what its seal is bound to, beside the store.
@@ -39,6 +41,8 @@ class RecordSealer {
   SecureBytes key_check() const;
   /// The key of the tree over all seals, 32 bytes: chapter 8.
   SecureBytes tree_key() const;
+  /// What an anchor knows this store by, 32 bytes: chapter 10.
+  SecureBytes anchor_key() const;
 
   /// `nonce` is fresh random, 12 bytes.
   Bytes seal(RecordLabel label, ByteView nonce, ByteView plaintext) const;

@@ -86,13 +86,29 @@ ByteView Statement::blob(int column) const {
 std::string Statement::text(int column) const { return sks::to_string(blob(column)); }
 
 Result<Database> Database::open(const std::string& path) {
+  SKS_LET(Database database, open_with(path, path, SQLITE_OPEN_READWRITE));
+  // SQLite falls back to reading alone when it may not write, and fails later with another reason.
+  if (sqlite3_db_readonly(database.database_.get(), "main") != 0) return sqlite_error(path, SQLITE_READONLY);
+  return database;
+}
+
+Result<Database> Database::open_image(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += c == '%' ? "%25" : c == '?' ? "%3f" : "%23";
+    } else {
+      uri += c;
+    }
+  }
+  return open_with(uri + "?immutable=1", path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+Result<Database> Database::open_with(const std::string& name, const std::string& path, int flags) {
   sqlite3* raw = nullptr;
-  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   Database database(raw);  // to be closed after a failure too
   if (code != SQLITE_OK) return sqlite_error(path, code);
-  // SQLite falls back to reading alone when it may not write, and fails later with another reason.
-  if (sqlite3_db_readonly(raw, "main") != 0) return sqlite_error(path, SQLITE_READONLY);
   sqlite3_limit(raw, SQLITE_LIMIT_LENGTH, kMaxCell);
 
   // The file may come from anybody: what its schema holds must not run, and SQL must not reach the page format.

@@ -56,6 +56,10 @@ class Database {
   /// Opens an existing file; an empty one is a new database.
   static Result<Database> open(const std::string& path);
 
+  /// Opens a database file for reading, as it is without its log and without regard to who else uses it: what is
+  /// being written meanwhile may make it look damaged.
+  static Result<Database> open_image(const std::string& path);
+
   Result<void> execute(const std::string& sql);
   Result<Statement> prepare(const std::string& sql);
   /// The one value that a pragma or query returns.
@@ -67,6 +71,7 @@ class Database {
   bool in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
 
  private:
+  static Result<Database> open_with(const std::string& name, const std::string& path, int flags);
   explicit Database(sqlite3* database) : database_(database, sqlite3_close_v2) {}
 
   std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)> database_;

@@ -1,18 +1,15 @@
 #include "sealed-storage/sqlite_store.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdio>
 #include <filesystem>
 #include <limits>
 
-#include "sealed-storage/folder_lock.h"
 #include "sealed-storage/record.h"
 #include "sealed-storage/schema.h"
 #include "sealed-storage/sqlite.h"
+#include "sealed-storage/store_folder.h"
 #include "sealed-storage/store_index.h"
 #include "sealed-storage/upgrade.h"
 #include "sks-core/base/random.h"
@@ -22,6 +19,7 @@ namespace sks {
 namespace {
 
 using sealed::Database;
+using sealed::Files;
 using sealed::RecordSealer;
 using sealed::Statement;
 using sealed::StoreIndex;
@@ -33,31 +31,8 @@ constexpr std::uint8_t kLastEngineKind = 127;
 /// No store gets there by writing, but the header's generation is not sealed.
 constexpr std::int64_t kLastGeneration = std::numeric_limits<std::int64_t>::max();
 
-struct Files {
-  explicit Files(std::string path) : folder(std::move(path)) {}
-
-  std::string folder;
-  std::string database = folder + "/store.db";
-  std::string master_key = folder + "/master.key";
-  std::string lock = folder + "/lock";
-  std::string room = folder + "/room";
-};
-
 /// What SQLite's log needs to erase the records of a whole session, several times over.
 constexpr std::size_t kRoomSetAside = std::size_t{256} * 1024;
-
-bool exists(const std::string& path) {
-  struct stat info {};
-  return ::lstat(path.c_str(), &info) == 0;
-}
-
-/// Durability and locking of a connection. Exclusive locking keeps SQLite from sharing its index through a file: nobody
-/// else uses the store anyway.
-Result<void> configure(Database& database) {
-  return database.execute(
-      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; "
-      "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY");
-}
 
 Bytes seal_now(const RecordSealer& sealer, sealed::RecordLabel label, ByteView plaintext) {
   const Bytes nonce = system_random().bytes(crypto::kGcmNonce);
@@ -72,7 +47,7 @@ Result<void> write_store(const Files& files, ByteView identity_plaintext, const 
 
   SKS_TRY(sealed::write_new_file(files.database, {}));  // SQLite takes over the mode of a file that is there
   SKS_LET(Database database, Database::open(files.database));
-  SKS_TRY(configure(database));
+  SKS_TRY(sealed::configure(database));
   SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));
   SKS_TRY(database.execute("BEGIN IMMEDIATE"));
   SKS_TRY(sealed::create_tables(database));
@@ -111,61 +86,20 @@ class TemporaryFolder {
     return error;
   }
 
-  /// Replaces an empty folder and nothing else.
   Result<void> move_to(const Files& target) {
-    if (std::rename(path_.c_str(), target.folder.c_str()) == 0) {
-      path_.clear();
-      return {};
-    }
-    if (errno == EEXIST || errno == ENOTEMPTY) {
-      return Error{Status::option, exists(target.database)
-                                       ? "there is a key store in " + target.folder + " already"
-                                       : target.folder + " is not empty: a key store needs a folder of its own"};
-    }
-    if (errno == EBUSY || errno == EXDEV) {
-      return Error{Status::option, target.folder + " is a mount point: name a folder in it for the key store"};
-    }
-    if (errno == ENOTDIR) return Error{Status::option, target.folder + " is not a folder"};
-    return sealed::system_error("cannot create " + target.folder);
+    SKS_TRY(sealed::move_into_place(path_, target));
+    path_.clear();
+    return {};
   }
 
  private:
   std::string path_;
 };
 
-/// The absolute path of a folder that need not exist, without a slash at its end.
-Result<std::filesystem::path> absolute_path(const std::string& folder) {
-  if (folder.empty()) return Error{Status::option, "a key store needs the name of a folder"};
-  std::error_code failure;
-  const std::filesystem::path absolute = std::filesystem::absolute(folder, failure);
-  if (failure) return Error{Status::storage, "cannot use " + folder + ": " + failure.message()};
-  std::filesystem::path path = std::filesystem::weakly_canonical(absolute, failure);
-  if (failure) return Error{Status::storage, "cannot use " + folder + ": " + failure.message()};
-  return path.has_filename() ? path : path.parent_path();
-}
-
-Result<void> check_place(const Files& files) {
-  if (!exists(files.database)) {
-    if (errno == ENOENT || errno == ENOTDIR)
-      return Error{Status::not_available, "there is no key store in " + files.folder};
-    return sealed::system_error("cannot read " + files.database);
-  }
-  return sealed::check_private_folder(files.folder);
-}
-
-/// The master key of a store, which has been found to be its.
-Result<SecureBytes> load_master_key(const Files& files, std::uint32_t version, const sealed::Header& header,
-                                    SecretSource& secrets) {
-  SKS_LET(SecureBytes master_key, sealed::MasterKeyFile(files.master_key, files.folder).load(secrets));
-  const RecordSealer found(master_key.view(), header.store_id, version);
-  if (equal_constant_time(found.key_check().view(), header.key_check)) return master_key;
-  return Error{Status::crypto, "the master key does not belong to the key store in " + files.folder};
-}
-
 /// The sealer of a store, which is brought to the current format version before.
 Result<RecordSealer> unlock(Database& database, std::uint32_t version, sealed::Header& header, const Files& files,
                             SecretSource& secrets) {
-  SKS_LET(const SecureBytes master_key, load_master_key(files, version, header, secrets));
+  SKS_LET(const SecureBytes master_key, sealed::load_master_key(files, version, header, secrets));
   SKS_TRY(database.execute("PRAGMA journal_mode = WAL"));  // a database put back from a dump may have lost it
   if (version != sealed::kFormatVersion) SKS_TRY(sealed::upgrade(database, master_key.view(), version, header));
   return RecordSealer(master_key.view(), header.store_id);
@@ -354,15 +288,12 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
                                  const sealed::MasterKeyProvider& protection, SecretSource& secrets) {
   const std::vector<ByteView> path(identity.certificate_path.begin(), identity.certificate_path.end());
   SKS_LET(const SecureBytes plaintext, sealed::encode_identity({path, identity.private_key.view()}));
-  SKS_LET(const std::filesystem::path place, absolute_path(folder));
+  SKS_LET(const std::filesystem::path place, sealed::absolute_path(folder));
   const Files target(place.string());
-  if (exists(target.database)) return Error{Status::option, "there is a key store in " + target.folder + " already"};
+  if (sealed::exists(target.database))
+    return Error{Status::option, "there is a key store in " + target.folder + " already"};
 
-  const std::string parent = place.parent_path().string();
-  std::error_code failure;
-  std::filesystem::create_directories(parent, failure);
-  if (failure) return Error{Status::storage, "cannot create " + parent + ": " + failure.message()};
-
+  SKS_TRY(sealed::make_parents(place));
   std::string pattern = target.folder + ".new-XXXXXX";
   if (::mkdtemp(pattern.data()) == nullptr) return sealed::system_error("cannot create " + target.folder);
   TemporaryFolder temporary(pattern);
@@ -374,27 +305,20 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
     return temporary.renamed(std::move(written).error(), target.folder);
   }
   SKS_TRY(sealed::sync_folder(temporary.path()));
-  SKS_TRY(temporary.move_to(target));
-  return sealed::sync_folder(parent);
+  return temporary.move_to(target);
 }
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder, SecretSource& secrets,
                                                        std::chrono::milliseconds patience) {
-  SKS_LET(const std::filesystem::path place, absolute_path(folder));
+  SKS_LET(const std::filesystem::path place, sealed::absolute_path(folder));
   const Files files(place.string());
-  SKS_TRY(check_place(files));
-  SKS_LET(sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock, patience));
-  sealed::MasterKeyFile(files.master_key, files.folder).remove_leftovers();
-  SKS_LET(Database database, Database::open(files.database));
-  SKS_TRY(configure(database));
-  SKS_LET(const std::uint32_t version, sealed::check_format(database, files.folder));
-  SKS_LET(sealed::Header header, sealed::read_header(database, version, files.folder));
-  SKS_LET(RecordSealer unlocked, unlock(database, version, header, files, secrets));
-  SKS_LET(Statements statements, Statements::prepare(database));
+  SKS_LET(sealed::HeldStore held, sealed::hold_store(files, patience));
+  SKS_LET(RecordSealer unlocked, unlock(held.database, held.version, held.header, files, secrets));
+  SKS_LET(Statements statements, Statements::prepare(held.database));
   auto sealer = std::make_unique<RecordSealer>(std::move(unlocked));
-  auto impl = std::unique_ptr<Impl>(new Impl{std::move(lock), std::move(database), std::move(statements),
-                                             std::move(sealer), nullptr, header.generation, files.room});
-  SKS_LET(sealed::RootRecord root, sealed::open_root(*impl->sealer, header.generation, header.root));
+  auto impl = std::unique_ptr<Impl>(new Impl{std::move(held.lock), std::move(held.database), std::move(statements),
+                                             std::move(sealer), nullptr, held.header.generation, files.room});
+  SKS_LET(sealed::RootRecord root, sealed::open_root(*impl->sealer, held.header.generation, held.header.root));
   SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, std::move(root)));
   sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
@@ -402,15 +326,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
 
 Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
                                     SecretSource& secrets, std::chrono::milliseconds patience) {
-  SKS_LET(const std::filesystem::path place, absolute_path(folder));
+  SKS_LET(const std::filesystem::path place, sealed::absolute_path(folder));
   const Files files(place.string());
-  SKS_TRY(check_place(files));
-  SKS_LET(const sealed::FolderLock lock, sealed::FolderLock::acquire(files.lock, patience));
-  SKS_LET(Database database, Database::open(files.database));
-  SKS_TRY(configure(database));
-  SKS_LET(const std::uint32_t version, sealed::check_format(database, files.folder));
-  SKS_LET(const sealed::Header header, sealed::read_header(database, version, files.folder));
-  SKS_LET(const SecureBytes master_key, load_master_key(files, version, header, secrets));
+  SKS_LET(const sealed::HeldStore held, sealed::hold_store(files, patience));
+  SKS_LET(const SecureBytes master_key, sealed::load_master_key(files, held.version, held.header, secrets));
   return sealed::MasterKeyFile(files.master_key, files.folder)
       .replace(master_key.view(), protection, secrets, system_random());
 }

@@ -12,6 +12,7 @@
 #include "key-user-api/cli/interrupt.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/local_store.h"
+#include "key-user-api/persona.h"
 
 namespace sks::cli {
 namespace {
@@ -35,7 +36,10 @@ constexpr std::string_view kPassphraseProtection = "passphrase";
 
 /// Values that the options of all commands are read into.
 struct Arguments {
-  std::string store = default_store_folder();
+  std::optional<std::string> chosen_store;
+  std::optional<std::string> chosen_persona;
+  std::string store;    ///< the folder that comes of both
+  std::string persona;  ///< empty when the store was chosen by its folder
   std::string passphrase_file;
   std::string new_passphrase_file;
   std::string protection = std::string(sealed::key_file_provider().name);
@@ -52,10 +56,12 @@ struct Arguments {
   SecretArguments secrets;
 };
 
-Result<void> find_store(const std::string& folder) {
+Result<void> find_store(const Arguments& arguments) {
   struct stat info {};
-  if (::stat(folder.c_str(), &info) == 0 || errno != ENOENT) return {};
-  return Error{Status::not_available, "no key store in " + folder + "; make one with 'sks init'"};
+  if (::stat(arguments.store.c_str(), &info) == 0 || errno != ENOENT) return {};
+  const bool named = !arguments.persona.empty() && arguments.persona != kDefaultPersona;
+  const std::string command = named ? "persona create " + arguments.persona : "init";
+  return Error{Status::not_available, "no key store in " + arguments.store + "; make one with 'sks " + command + "'"};
 }
 
 Error with_folder(Error error, const std::string& folder) {
@@ -64,7 +70,7 @@ Error with_folder(Error error, const std::string& folder) {
 }
 
 Result<LocalStore> open_store(const Arguments& arguments) {
-  SKS_TRY(find_store(arguments.store));
+  SKS_TRY(find_store(arguments));
   CommandSecrets secrets(arguments.passphrase_file);
   auto store = LocalStore::open(arguments.store, secrets);
   // Spec: keygen2.md 8.8. A failure is no reason to refuse the command: enrolments try again, and report it.
@@ -110,7 +116,7 @@ Outcome init(Arguments& arguments, std::ostream& out) {
 
 Outcome reprotect(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_protection(arguments, arguments.new_passphrase_file, "--new-passphrase-file"));
-  if (const auto found = find_store(arguments.store); !found) return refused(found.error());
+  if (const auto found = find_store(arguments); !found) return refused(found.error());
   CommandSecrets secrets(arguments.passphrase_file, CommandSecrets::NewPassphrase::change,
                          arguments.new_passphrase_file);
   const auto done = run_reprotect({arguments.store, sealed::find_provider(arguments.protection)}, secrets, out);
@@ -207,6 +213,15 @@ CLI::Option* add_protect_option(CLI::App& command, Arguments& arguments) {
       ->check(CLI::IsMember(names));
 }
 
+void declare_store_options(CLI::App& app, Arguments& arguments) {
+  CLI::Option* const store = app.add_option("--store", arguments.chosen_store, "folder of the key store");
+  store->type_name("DIR")->check(check_not_empty);
+  app.add_option("--persona", arguments.chosen_persona, "the persona whose key store it is (default: default)")
+      ->type_name("NAME")
+      ->check(check_not_empty)
+      ->excludes(store);
+}
+
 /// Declares every command; the one that is given stores itself in `chosen`.
 void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   const auto add = [&](CLI::App& parent, const char* name, const char* description, Run run) -> CLI::App& {
@@ -276,8 +291,16 @@ std::string describe(const CLI::ParseError& error, const CLI::App& app) {
   return "unknown command or option '" + unknown.front() + "'";
 }
 
+Outcome run_chosen(Arguments& arguments, Run run, std::ostream& out) {
+  auto chosen = choose_store(arguments.chosen_store, arguments.chosen_persona);
+  if (!chosen) return wrong_usage(chosen.error());
+  arguments.store = std::move(chosen->folder);
+  arguments.persona = std::move(chosen->persona);
+  return run(arguments, out);
+}
+
 int run_parsed(Arguments& arguments, Run run, std::ostream& out, std::ostream& err) {
-  const Outcome outcome = run(arguments, out);
+  const Outcome outcome = run_chosen(arguments, run, out);
   out.flush();
   if (!outcome) {
     err << "sks: " << one_line(outcome.error().detail) << std::endl;
@@ -296,10 +319,7 @@ int run_program(SecretArguments secrets, std::ostream& out, std::ostream& err) {
     Arguments arguments;
     Run chosen = nullptr;
     app.set_version_flag("--version", "sks " SKS_VERSION);
-    app.add_option("--store", arguments.store, "folder of the key store")
-        ->type_name("DIR")
-        ->check(check_not_empty)
-        ->capture_default_str();
+    declare_store_options(app, arguments);
     add_file_option(app, "--passphrase-file", arguments.passphrase_file,
                     "a file with the passphrase of the key store, for nobody else to read");
     app.require_subcommand(1);

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <span>
 
-#include "key-user-api/local_store.h"
+#include "key-user-api/persona.h"
 #include "sks-core/wire/error_text.h"
 #include "sks-core/wire/server.h"
 
@@ -28,6 +28,7 @@ constexpr const char* kFooter =
 /// What is read before it is judged.
 struct Arguments {
   std::optional<std::string> store;
+  std::optional<std::string> persona;
   std::string passphrase_file;
   std::vector<std::string> listen;
   std::string attestation_key;
@@ -41,10 +42,14 @@ void declare_options(CLI::App& app, Arguments& arguments) {
   app.set_version_flag("--version", "sksd " SKS_VERSION);
   app.footer(std::string(kFooter) + std::to_string(wire::ServerOptions().max_connections) +
              " connections are served at a time; one more is closed at once.");
-  app.add_option("--store", arguments.store, "folder of the key store, or memory: for a new one that is not kept")
-      ->type_name("DIR")
+  CLI::Option* const store =
+      app.add_option("--store", arguments.store, "folder of the key store, or memory: for a new one that is not kept")
+          ->type_name("DIR")
+          ->check(check_not_empty);
+  app.add_option("--persona", arguments.persona, "the persona whose key store it is (default: default)")
+      ->type_name("NAME")
       ->check(check_not_empty)
-      ->default_str(default_store_folder());
+      ->excludes(store);
   app.add_option("--passphrase-file", arguments.passphrase_file,
                  "a file with the passphrase of the key store, for nobody else to read")
       ->type_name("FILE")
@@ -77,11 +82,12 @@ std::string describe(const CLI::ParseError& error, const CLI::App& app) {
 
 Result<Options> judge(const Arguments& arguments) {
   Options options;
-  options.store = arguments.store.value_or(default_store_folder());
+  SKS_LET(ChosenStore chosen, choose_store(arguments.store, arguments.persona));
+  options.store = std::move(chosen.folder);
   options.passphrase_file = arguments.passphrase_file;
   if (arguments.conformance) options.mode = Mode::conformance;
   // A PIN that everybody knows must not come over somebody's own keys because a word was left out.
-  if (arguments.conformance && !arguments.store)
+  if (arguments.conformance && !arguments.store && !arguments.persona)
     return Error{Status::option, "--conformance needs --store: say which store becomes a conformance device"};
   for (const std::string& text : arguments.listen) {
     SKS_LET(wire::Address address, wire::parse_address(text));

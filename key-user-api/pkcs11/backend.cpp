@@ -1,12 +1,14 @@
 #include "key-user-api/pkcs11/backend.h"
 
+#include "key-user-api/persona.h"
 #include "key-user-api/pkcs11/engine_shield.h"
 
 namespace sks::p11 {
 
 Result<std::unique_ptr<Backend>> Backend::open() {
   SKS_TRY(shield_from_engines());
-  SKS_LET(LocalStore store, LocalStore::open(default_store_folder()));
+  SKS_LET(const ChosenStore chosen, choose_store());
+  SKS_LET(LocalStore store, LocalStore::open(chosen.folder));
   return std::unique_ptr<Backend>(new Backend(std::move(store)));
 }
 

@@ -8,7 +8,7 @@ namespace sks::p11 {
 /// Where the module's keys live. The only part that knows that the store is opened in this process.
 class Backend {
  public:
-  /// Opens the store of default_store_folder(). Fails as LocalStore::open.
+  /// Opens the store that the environment chooses. Fails as choose_store and LocalStore::open.
   static Result<std::unique_ptr<Backend>> open();
 
   UserApi& api() { return api_; }

@@ -34,6 +34,7 @@ Result<std::uint8_t> switch_by_user(Core& core, const Switch& to, const Activati
   Change change(*core.state);
   SKS_LET(KeyEntry* const entry, change.edit<KeyEntry>(request.target));
   entry->activation_state = state;
+  change.forbid_return();
   SKS_TRY(change.commit());
   return state;
 }

@@ -18,6 +18,7 @@ Result<void> pay(StoreState& state, typename T::Handle holder) {
   Change payment(state);
   SKS_LET(T* const paid, payment.edit<T>(holder));
   ++paid->error_count;
+  payment.forbid_return();
   return payment.commit();
 }
 

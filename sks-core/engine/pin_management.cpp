@@ -34,6 +34,7 @@ Result<void> give_pin(Core& core, const KeyEntry& key, const SecureBytes& pin, E
   SKS_TRY(check_new_pin(*core.state, *policy, *group, pin.view()));
   group->value = share(SecureBytes::copy_of(pin.view()));
   if (errors == Errors::clear) clear_errors(*group);
+  change.forbid_return();  // the old PIN is not to come back
   return change.commit();
 }
 

@@ -106,6 +106,7 @@ Result<void> update_kmk(Core& core, ProvisioningHandle handle, ByteView new_kmk,
   Change change(*core.state);
   SKS_LET(Session* const updated, change.edit<Session>(handle));
   updated->key_management_key = to_bytes(new_kmk);
+  change.forbid_return();
   return change.commit();
 }
 

@@ -31,6 +31,7 @@ Result<void> mark_exported(Core& core, const KeyEntry& key) {
   Change change(*core.state);
   SKS_LET(KeyEntry* const entry, change.edit<KeyEntry>(key.handle));
   entry->key_backup |= kExported;
+  change.forbid_return();
   return change.commit();
 }
 
@@ -50,6 +51,7 @@ Result<void> Engine::delete_key(KeyHandle handle, const SecureBytes& authorizati
   SKS_TRY(engine::check_protection(core, *key, key->delete_protection, authorization.view(), "deleted"));
   engine::Change change(*core.state);
   SKS_TRY(engine::erase_key(change, handle));
+  change.forbid_return();
   SKS_TRY(change.commit());
   core.key_cache.erase(handle);
   return {};

@@ -199,6 +199,7 @@ Result<void> Change::write() {
     SKS_TRY(transaction->put({RecordKind::key_material, handle.value}, material.view()));
   for (const auto& [handle, key] : staged<KeyEntry>())
     if (key == nullptr) SKS_TRY(transaction->erase({RecordKind::key_material, handle.value}));
+  if (for_good_) transaction->forbid_return();
   return transaction->commit();
 }
 

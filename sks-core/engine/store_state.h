@@ -178,6 +178,9 @@ class Change {
   /// The private key (PKCS#8) or symmetric key that belongs to a key of this change.
   void set_key_material(KeyHandle key, SecureBytes material) { material_.insert_or_assign(key, std::move(material)); }
 
+  /// The storage is asked to notice when an earlier copy of it is put back over this change.
+  void forbid_return() { for_good_ = true; }
+
   /// Makes the changes durable, then visible. After a failure with storage nothing is changed.
   Result<void> commit();
   /// For erasures that hold whatever the storage says: on failure they are made in memory and the storage catches up
@@ -227,6 +230,7 @@ class Change {
   std::map<KeyHandle, SecureBytes> replaced_material_;
   std::map<RecordId, std::size_t> sizes_;  // of the written objects
   bool handles_allocated_ = false;
+  bool for_good_ = false;
 };
 
 template <>

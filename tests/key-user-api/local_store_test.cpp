@@ -1,10 +1,8 @@
 #include "key-user-api/local_store.h"
 
 #include <doctest/doctest.h>
-#include <pwd.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <thread>
 
 #include "attestation/device_identity.h"
@@ -13,54 +11,6 @@
 
 namespace sks::test {
 namespace {
-
-/// Sets or removes an environment variable, and puts the old value back.
-class Environment {
- public:
-  Environment(const char* name, const char* value) : name_(name) {
-    if (const char* const old = std::getenv(name)) old_ = old;
-    had_ = std::getenv(name) != nullptr;
-    if (value == nullptr) {
-      ::unsetenv(name);
-    } else {
-      ::setenv(name, value, 1);
-    }
-  }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-  ~Environment() {
-    if (had_) {
-      ::setenv(name_, old_.c_str(), 1);
-    } else {
-      ::unsetenv(name_);
-    }
-  }
-
- private:
-  const char* name_;
-  std::string old_;
-  bool had_ = false;
-};
-
-TEST_CASE("default_store_folder: the nearest setting wins") {
-  const Environment home("HOME", "/home/jo");
-  const Environment data("XDG_DATA_HOME", nullptr);
-  const Environment store("SKS_STORE", nullptr);
-  CHECK(default_store_folder() == "/home/jo/.local/share/sks/default");
-  const Environment with_data("XDG_DATA_HOME", "/data");
-  CHECK(default_store_folder() == "/data/sks/default");
-  const Environment with_store("SKS_STORE", "/elsewhere");
-  CHECK(default_store_folder() == "/elsewhere");
-}
-
-TEST_CASE("default_store_folder: without $HOME it is in the home folder of the user, not in the root folder") {
-  const Environment home("HOME", nullptr);
-  const Environment data("XDG_DATA_HOME", nullptr);
-  const Environment store("SKS_STORE", nullptr);
-  const passwd* const user = ::getpwuid(::geteuid());
-  REQUIRE(user != nullptr);
-  CHECK(default_store_folder() == std::string(user->pw_dir) + "/.local/share/sks/default");
-}
 
 TEST_CASE("LocalStore: a new store opens with the identity it was made with, each time") {
   const TempDir dir;

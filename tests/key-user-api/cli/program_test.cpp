@@ -136,12 +136,19 @@ TEST_CASE("sks: a command that does not exist is named, but not what follows it"
   check_refused(run({"pin"}), kExitUsage, "subcommand is required");
 }
 
+TEST_CASE("sks: a store is chosen by its folder or by a persona, not by both, and a persona has a proper name") {
+  const test::TempDir dir;
+  check_refused(run({"--store", dir.file("store"), "--persona", "work", "list"}), kExitUsage, "--store");
+  check_refused(run({"--persona", "../work", "list"}), kExitUsage, "'../work' cannot name a persona");
+}
+
 TEST_CASE("sks: an empty value is refused instead of standing for a default") {
   const test::TempDir dir;
   const std::string store = dir.file("store");
   REQUIRE(run({"--store", store, "init"}).exit_code == 0);
   const std::string url = "https://127.0.0.1:1/kg";
   check_refused(run({"--store", "", "list"}), kExitUsage, "--store");
+  check_refused(run({"--persona", "", "list"}), kExitUsage, "--persona");
   check_refused(run({"--store", store, "enroll", "--yes", "--ca-file", "", url}), kExitUsage, "--ca-file");
   check_refused(run({"--store", store, "enroll", "--yes", "--pin-file", "", url}), kExitUsage, "--pin-file");
   check_refused(run({"--store", dir.file("other"), "init", "--name", ""}), kExitUsage, "--name");

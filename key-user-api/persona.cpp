@@ -1,0 +1,67 @@
+#include "key-user-api/persona.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+namespace sks {
+namespace {
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read once, before threads start
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+/// Services and scheduled jobs often run without $HOME; the user database knows the folder all the same.
+std::string home_folder() {
+  if (std::string home = environment("HOME"); !home.empty()) return home;
+  std::array<char, 16384> text{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(::geteuid(), &entry, text.data(), text.size(), &found) != 0 || found == nullptr) return {};
+  return found->pw_dir;
+}
+
+bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool is_name_character(char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; }
+
+Result<ChosenStore> store_of(const std::string& persona) {
+  SKS_LET(std::string folder, persona_folder(persona));
+  return ChosenStore{std::move(folder), persona};
+}
+
+}  // namespace
+
+// No upper case: a medium that does not tell it from lower case would give two personas one folder. No dot: what is
+// being made or removed lies beside the personas under names that have one.
+Result<void> check_persona_name(std::string_view name) {
+  if (!name.empty() && name.size() <= kMaxPersonaName && is_letter_or_digit(name.front()) &&
+      std::ranges::all_of(name, is_name_character))
+    return {};
+  return Error{Status::option, "'" + std::string(name.substr(0, kMaxPersonaName)) +
+                                   "' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and "
+                                   "'_', and starts with a letter or digit"};
+}
+
+std::string personas_folder() {
+  if (const std::string data = environment("XDG_DATA_HOME"); !data.empty()) return data + "/sks";
+  return home_folder() + "/.local/share/sks";
+}
+
+Result<std::string> persona_folder(std::string_view name) {
+  SKS_TRY(check_persona_name(name));
+  return personas_folder() + "/" + std::string(name);
+}
+
+Result<ChosenStore> choose_store(const std::optional<std::string>& store, const std::optional<std::string>& persona) {
+  if (store) return ChosenStore{*store, {}};
+  if (persona) return store_of(*persona);
+  if (std::string folder = environment("SKS_STORE"); !folder.empty()) return ChosenStore{std::move(folder), {}};
+  if (const std::string named = environment("SKS_PERSONA"); !named.empty()) return store_of(named);
+  return store_of(kDefaultPersona);
+}
+
+}  // namespace sks

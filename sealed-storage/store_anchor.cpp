@@ -1,0 +1,88 @@
+#include "sealed-storage/store_anchor.h"
+
+#include "sealed-storage/cbor.h"
+
+namespace sks::sealed {
+namespace {
+
+constexpr std::uint64_t kNumberKey = 1;
+constexpr std::uint64_t kParametersKey = 2;
+constexpr std::size_t kHeads = 32;
+
+/// A commit that cannot reach the anchor has failed like one that cannot reach the disk.
+Error cannot_move(const Error& error) { return Error{Status::storage, "the anchor cannot be moved on: " + error.detail}; }
+
+}  // namespace
+
+SecureBytes AnchorRecord::encode() const {
+  CborWriter out(kHeads + parameters.size());
+  out.map(2).uint(kNumberKey).uint(number).uint(kParametersKey).bytes(parameters);
+  return std::move(out).take();
+}
+
+Result<AnchorRecord> AnchorRecord::decode(ByteView plaintext) {
+  CborReader in(plaintext);
+  AnchorRecord record;
+  in.expect_map(2);
+  in.expect_uint(kNumberKey);
+  record.number = in.uint();
+  in.expect_uint(kParametersKey);
+  const ByteView parameters = in.bytes();
+  if (!in.finish() || parameters.size() > kMaxAnchorParameters)
+    return Error{Status::crypto, "what the key store remembers of its anchor is malformed"};
+  record.parameters = to_bytes(parameters);
+  return record;
+}
+
+AnchorState compare_epochs(std::uint64_t of_store, std::uint64_t remembered) {
+  // A commit becomes durable in the store first: a crash can keep one from the anchor, and never more.
+  if (of_store == remembered || of_store - 1 == remembered) return AnchorState::agrees;
+  return of_store < remembered ? AnchorState::rolled_back : AnchorState::behind;
+}
+
+Result<StoreAnchor> StoreAnchor::open(const AnchorRecord& record, const StoreId& store_id, SecureBytes key,
+                                      std::string store) {
+  const AnchorKind* const kind = find_anchor_kind(record.number);
+  if (kind == nullptr)
+    return Error{Status::crypto, "the key store in " + store + " has an anchor of a kind that this program does not know"};
+  StoreAnchor opened;
+  opened.parts_ = std::unique_ptr<Parts>(new Parts{std::move(key), std::move(store), nullptr, nullptr});
+  Parts& parts = *opened.parts_;
+  parts.context.reset(new AnchorContext{store_id, parts.key.view(), parts.store});
+  SKS_LET(parts.anchor, kind->open(record.parameters, *parts.context));
+  return opened;
+}
+
+Result<void> StoreAnchor::check(std::uint64_t epoch) {
+  if (parts_ == nullptr) return {};
+  SKS_LET(remembered_, parts_->anchor->read());
+  switch (compare_epochs(epoch, remembered_)) {
+    case AnchorState::none:
+    case AnchorState::agrees:
+      return {};
+    case AnchorState::rolled_back:
+      return Error{Status::crypto, "the key store in " + parts_->store +
+                                       " was put back to an earlier state: it is at epoch " + std::to_string(epoch) +
+                                       ", and its anchor remembers epoch " + std::to_string(remembered_)};
+    case AnchorState::behind:
+      return Error{Status::crypto, "the anchor of the key store in " + parts_->store +
+                                       " was put back: it remembers epoch " + std::to_string(remembered_) +
+                                       ", and the store is at epoch " + std::to_string(epoch)};
+  }
+  SKS_CHECK(false);
+}
+
+Result<void> StoreAnchor::prepare(std::uint64_t epoch) {
+  if (parts_ == nullptr || remembered_ == epoch) return {};
+  if (Result<void> moved = parts_->anchor->advance(epoch); !moved) return cannot_move(moved.error());
+  remembered_ = epoch;
+  return {};
+}
+
+Result<void> StoreAnchor::advance(std::uint64_t epoch) {
+  SKS_TRY(prepare(epoch));
+  moved_ = true;
+  return {};
+}
+
+}  // namespace sks::sealed
