@@ -31,7 +31,8 @@ Result<AnchorChoice> parse_anchor(std::string_view text) {
   const auto kind = std::ranges::find(kKinds, name, &AnchorKind::name);
   if (kind == kKinds.end()) return Error{Status::option, "there is no anchor '" + std::string(name) + "'"};
   if (kind->takes_place && place.empty())
-    return Error{Status::option, "the anchor '" + std::string(name) + "' needs a place: " + std::string(name) + ":PATH"};
+    return Error{Status::option,
+                 "the anchor '" + std::string(name) + "' needs a place: " + std::string(name) + ":PATH"};
   if (!kind->takes_place && colon != std::string_view::npos)
     return Error{Status::option, "the anchor '" + std::string(name) + "' takes no place"};
   return AnchorChoice{&*kind, place};

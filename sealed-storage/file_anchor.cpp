@@ -56,8 +56,8 @@ class FileAnchor final : public Anchor {
   Result<std::uint64_t> read() override {
     auto content = read_private_file(path_, kFileSize, Readers::anyone);
     if (!content && content.error().status == Status::not_available)
-      return Error{Status::not_available, "the anchor of the key store in " + context_.store + " is out of reach: " +
-                                              content.error().detail};
+      return Error{Status::not_available,
+                   "the anchor of the key store in " + context_.store + " is out of reach: " + content.error().detail};
     if (!content) return content.error();
     return decode(content->view(), path_, context_);
   }

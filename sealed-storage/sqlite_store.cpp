@@ -9,6 +9,7 @@
 #include "sealed-storage/record.h"
 #include "sealed-storage/schema.h"
 #include "sealed-storage/sqlite.h"
+#include "sealed-storage/store_anchor.h"
 #include "sealed-storage/store_folder.h"
 #include "sealed-storage/store_index.h"
 #include "sealed-storage/upgrade.h"
@@ -22,6 +23,7 @@ using sealed::Database;
 using sealed::Files;
 using sealed::RecordSealer;
 using sealed::Statement;
+using sealed::StoreAnchor;
 using sealed::StoreIndex;
 
 /// The kinds that belong to the engine; the others are the store's own.
@@ -39,8 +41,44 @@ Bytes seal_now(const RecordSealer& sealer, sealed::RecordLabel label, ByteView p
   return sealer.seal(label, nonce, plaintext);
 }
 
-/// A new store as a whole, in an empty folder.
-Result<void> write_store(const Files& files, ByteView identity_plaintext, const SecureBytes& master_key) {
+/// A record of a new store, in its table and in its index.
+Result<void> write_record(Database& database, const RecordSealer& sealer, StoreIndex& index, sealed::RecordLabel label,
+                          ByteView plaintext) {
+  const Bytes record = seal_now(sealer, label, plaintext);
+  SKS_LET(Statement put, database.prepare(sealed::kPutRecord));
+  const auto generation = static_cast<std::int64_t>(label.generation);
+  SKS_TRY(put.bind(1, label.kind).bind(2, label.handle).bind(3, generation).bind(4, record).run());
+  index.set({label.kind, label.handle}, sealed::tag_of_record(record));
+  return {};
+}
+
+/// An anchor that goes again, unless the store that it was made for came to be.
+class NewStoreAnchor {
+ public:
+  NewStoreAnchor() = default;
+  NewStoreAnchor(const NewStoreAnchor&) = delete;
+  NewStoreAnchor& operator=(const NewStoreAnchor&) = delete;
+  ~NewStoreAnchor() { static_cast<void>(anchor_.remove()); }
+
+  /// What the store is to remember. `store`: the folder that the store will have.
+  Result<sealed::AnchorRecord> make(const sealed::AnchorChoice& choice, const RecordSealer& sealer,
+                                    const sealed::StoreId& store_id, const std::string& store, std::uint64_t& epoch) {
+    SecureBytes key = sealer.anchor_key();
+    SKS_LET(sealed::NewAnchor made, choice.kind->create(choice.place, {store_id, key.view(), store}));
+    sealed::AnchorRecord record{choice.kind->number, std::move(made.parameters)};
+    SKS_LET(anchor_, StoreAnchor::open(record, store_id, std::move(key), store));
+    epoch = made.epoch;
+    return record;
+  }
+  void keep() { anchor_ = StoreAnchor(); }
+
+ private:
+  StoreAnchor anchor_;
+};
+
+/// A new store as a whole, in an empty folder. `store`: the folder that it will have.
+Result<void> write_store(const Files& files, ByteView identity_plaintext, const SecureBytes& master_key,
+                         const sealed::AnchorChoice& choice, const std::string& store, NewStoreAnchor& anchor) {
   sealed::StoreId store_id{};
   system_random().fill(store_id);
   const RecordSealer sealer(master_key.view(), store_id);
@@ -52,17 +90,18 @@ Result<void> write_store(const Files& files, ByteView identity_plaintext, const 
   SKS_TRY(database.execute("BEGIN IMMEDIATE"));
   SKS_TRY(sealed::create_tables(database));
 
-  constexpr std::int64_t kIdentityGeneration = sealed::kFirstGeneration;
-  const Bytes record = seal_now(sealer, {sealed::kIdentityKind, 0, kIdentityGeneration}, identity_plaintext);
-  SKS_LET(Statement put, database.prepare(sealed::kPutRecord));
-  SKS_TRY(put.bind(1, sealed::kIdentityKind).bind(2, 0).bind(3, kIdentityGeneration).bind(4, record).run());
-
   SKS_LET(const std::unique_ptr<StoreIndex> index, StoreIndex::open(database, sealer, {}));
-  index->set({sealed::kIdentityKind, 0}, sealed::tag_of_record(record));
-  constexpr std::int64_t kRootGeneration = kIdentityGeneration + 1;
-  SKS_LET(Bytes root, index->seal(kRootGeneration));
-  SKS_TRY(sealed::write_header(database,
-                               {store_id, to_bytes(sealer.key_check().view()), kRootGeneration, std::move(root)}));
+  std::uint64_t generation = sealed::kFirstGeneration;
+  SKS_TRY(write_record(database, sealer, *index, {sealed::kIdentityKind, 0, generation++}, identity_plaintext));
+  if (choice.kind != nullptr) {
+    std::uint64_t epoch = 0;
+    SKS_LET(const sealed::AnchorRecord record, anchor.make(choice, sealer, store_id, store, epoch));
+    SKS_TRY(write_record(database, sealer, *index, {sealed::kAnchorKind, 0, generation++}, record.encode().view()));
+    index->set_epoch(epoch);
+  }
+  const auto last = static_cast<std::int64_t>(generation);
+  SKS_LET(Bytes root, index->seal(last));
+  SKS_TRY(sealed::write_header(database, {store_id, to_bytes(sealer.key_check().view()), last, std::move(root)}));
   return database.execute("COMMIT");
 }
 
@@ -144,6 +183,9 @@ struct SqliteStore::Impl {
   std::unique_ptr<StoreIndex> index;
   std::int64_t committed_generation;
   std::string room;
+  sealed::StoreId store_id;
+  std::string folder;
+  StoreAnchor anchor = {};
   bool in_transaction = false;
 
   /// An SQLite connection must not be used across a fork.
@@ -171,6 +213,28 @@ struct SqliteStore::Impl {
       return Error{Status::crypto, name + " was replaced by an earlier one"};
     return std::optional(std::move(plaintext));
   }
+
+  /// What the store remembers of its anchor, if it has one. Fails with crypto.
+  Result<std::optional<sealed::AnchorRecord>> anchor_record() {
+    SKS_LET(const std::optional<SecureBytes> plaintext, read(sealed::kAnchorKind, 0, committed_generation));
+    if (plaintext.has_value() != (index->epoch() > 0))
+      return Error{Status::crypto, "the key store in " + folder + " contradicts itself about its anchor"};
+    if (!plaintext) return std::optional<sealed::AnchorRecord>();
+    SKS_LET(sealed::AnchorRecord record, sealed::AnchorRecord::decode(plaintext->view()));
+    return std::optional(std::move(record));
+  }
+
+  Result<void> open_anchor(AnchorCheck check) {
+    SKS_LET(const std::optional<sealed::AnchorRecord> record, anchor_record());
+    if (!record) return {};
+    Result<StoreAnchor> opened = StoreAnchor::open(*record, store_id, sealer->anchor_key(), folder);
+    if (check == AnchorCheck::skipped && !opened) return {};
+    if (!opened) return opened.error();
+    anchor = std::move(*opened);
+    return check == AnchorCheck::skipped ? Result<void>() : anchor.check(index->epoch());
+  }
+
+  Result<void> replace_anchor(const sealed::AnchorChoice& choice, AnchorCheck check);
 
   class SealedTransaction;
 };
@@ -200,20 +264,19 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
 
   Result<void> put(RecordId id, ByteView value) override {
     if (value.size() > sealed::kMaxValue) return Error{Status::storage, "a record is too large for the key store"};
-    const std::uint8_t kind = engine_kind(id.kind);
-    SKS_LET(const std::int64_t generation, next_generation());
-    const SecureBytes plaintext = sealed::encode_value(value);
-    const Bytes record =
-        seal_now(*store_.sealer, {kind, id.handle, static_cast<std::uint64_t>(generation)}, plaintext.view());
-    SKS_TRY(write(store_.statements.put.bind(1, kind).bind(2, id.handle).bind(3, generation).bind(4, record)));
-    store_.index->set({kind, id.handle}, sealed::tag_of_record(record));
-    return {};
+    return put_record({engine_kind(id.kind), id.handle}, sealed::encode_value(value).view());
   }
 
-  Result<void> erase(RecordId id) override {
-    const std::uint8_t kind = engine_kind(id.kind);
-    SKS_TRY(write(store_.statements.erase.bind(1, kind).bind(2, id.handle)));
-    return enter(store_.index->erase({kind, id.handle}));
+  Result<void> erase(RecordId id) override { return erase_record({engine_kind(id.kind), id.handle}); }
+
+  void forbid_return() override { for_good_ = true; }
+
+  /// None: the store has no anchor from now on.
+  Result<void> set_anchor(const std::optional<sealed::AnchorRecord>& record, std::uint64_t epoch) {
+    constexpr sealed::RecordPlace kPlace{sealed::kAnchorKind, 0};
+    store_.index->set_epoch(epoch);
+    anchor_replaced_ = true;
+    return record ? put_record(kPlace, record->encode().view()) : erase_record(kPlace);
   }
 
   /// Each row is searched anew, so that `visit` may write.
@@ -231,21 +294,45 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
     }
   }
 
+  // The store goes ahead and the anchor follows: a crash in between leaves one epoch between them, which is allowed.
   Result<void> commit() override {
-    if (store_.index->changed()) {
-      SKS_LET(const std::int64_t generation, next_generation());
-      SKS_TRY(check_running());
-      const Result<Bytes> root = enter(store_.index->seal(generation));
-      if (!root) return root.error();
-      SKS_TRY(write(store_.statements.set_root.bind(1, generation).bind(2, *root)));
+    const bool new_epoch =
+        store_.index->changed() && !anchor_replaced_ && store_.anchor && (for_good_ || store_.anchor.due());
+    if (new_epoch) {
+      SKS_TRY(enter(store_.anchor.prepare(store_.index->epoch())));
+      store_.index->set_epoch(store_.index->epoch() + 1);
     }
+    if (store_.index->changed()) SKS_TRY(write_root());
     SKS_TRY(write(store_.statements.commit));
     store_.committed_generation = generation_;
     store_.index->keep();
-    return {};
+    return new_epoch ? store_.anchor.advance(store_.index->epoch()) : Result<void>();
   }
 
  private:
+  Result<void> put_record(sealed::RecordPlace place, ByteView plaintext) {
+    SKS_LET(const std::int64_t generation, next_generation());
+    const sealed::RecordLabel label{place.kind, place.handle, static_cast<std::uint64_t>(generation)};
+    const Bytes record = seal_now(*store_.sealer, label, plaintext);
+    Statement& put = store_.statements.put;
+    SKS_TRY(write(put.bind(1, place.kind).bind(2, place.handle).bind(3, generation).bind(4, record)));
+    store_.index->set(place, sealed::tag_of_record(record));
+    return {};
+  }
+
+  Result<void> erase_record(sealed::RecordPlace place) {
+    SKS_TRY(write(store_.statements.erase.bind(1, place.kind).bind(2, place.handle)));
+    return enter(store_.index->erase(place));
+  }
+
+  Result<void> write_root() {
+    SKS_LET(const std::int64_t generation, next_generation());
+    SKS_TRY(check_running());
+    const Result<Bytes> root = enter(store_.index->seal(generation));
+    if (!root) return root.error();
+    return write(store_.statements.set_root.bind(1, generation).bind(2, *root));
+  }
+
   Result<std::int64_t> next_generation() {
     if (generation_ == kLastGeneration)
       return Error{Status::storage, "the key store has used up the generations of its records"};
@@ -275,7 +362,32 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
   Impl& store_;
   std::int64_t generation_;
   bool failed_ = false;
+  bool for_good_ = false;
+  bool anchor_replaced_ = false;
 };
+
+Result<void> SqliteStore::Impl::replace_anchor(const sealed::AnchorChoice& choice, AnchorCheck check) {
+  SKS_LET(const std::optional<sealed::AnchorRecord> before, anchor_record());
+  std::optional<sealed::AnchorRecord> after;
+  std::uint64_t epoch = 0;
+  if (choice.kind != nullptr) {
+    const SecureBytes key = sealer->anchor_key();
+    SKS_LET(sealed::NewAnchor made, choice.kind->create(choice.place, {store_id, key.view(), folder}));
+    after = sealed::AnchorRecord{choice.kind->number, std::move(made.parameters)};
+    epoch = made.epoch;
+  }
+  if (before != after || epoch != index->epoch()) {
+    SKS_TRY(statements.begin.run());
+    SealedTransaction transaction(*this);
+    SKS_TRY(transaction.set_anchor(after, epoch));
+    SKS_TRY(transaction.commit());  // a new anchor stays behind when this fails: the commit may have been made
+  }
+  if (before == after || check == AnchorCheck::skipped) return {};
+  if (Result<void> removed = anchor.remove(); !removed)
+    return Error{Status::storage,
+                 "the anchor was changed, but the earlier one is still there: " + removed.error().detail};
+  return {};
+}
 
 SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
@@ -285,7 +397,8 @@ SqliteStore::~SqliteStore() {
 }
 
 Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity,
-                                 const sealed::MasterKeyProvider& protection, SecretSource& secrets) {
+                                 const sealed::MasterKeyProvider& protection, SecretSource& secrets,
+                                 const sealed::AnchorChoice& anchor) {
   const std::vector<ByteView> path(identity.certificate_path.begin(), identity.certificate_path.end());
   SKS_LET(const SecureBytes plaintext, sealed::encode_identity({path, identity.private_key.view()}));
   SKS_LET(const std::filesystem::path place, sealed::absolute_path(folder));
@@ -301,15 +414,17 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
   const auto master_key =
       sealed::MasterKeyFile(files.master_key, target.folder).create(protection, secrets, system_random());
   if (!master_key) return temporary.renamed(master_key.error(), target.folder);
-  if (Result<void> written = write_store(files, plaintext.view(), *master_key); !written) {
-    return temporary.renamed(std::move(written).error(), target.folder);
-  }
+  NewStoreAnchor made;
+  Result<void> written = write_store(files, plaintext.view(), *master_key, anchor, target.folder, made);
+  if (!written) return temporary.renamed(std::move(written).error(), target.folder);
   SKS_TRY(sealed::sync_folder(temporary.path()));
-  return temporary.move_to(target);
+  SKS_TRY(temporary.move_to(target));
+  made.keep();
+  return {};
 }
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder, SecretSource& secrets,
-                                                       std::chrono::milliseconds patience) {
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open_with(const std::string& folder, SecretSource& secrets,
+                                                            std::chrono::milliseconds patience, AnchorCheck check) {
   SKS_LET(const std::filesystem::path place, sealed::absolute_path(folder));
   const Files files(place.string());
   SKS_LET(sealed::HeldStore held, sealed::hold_store(files, patience));
@@ -317,11 +432,24 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
   SKS_LET(Statements statements, Statements::prepare(held.database));
   auto sealer = std::make_unique<RecordSealer>(std::move(unlocked));
   auto impl = std::unique_ptr<Impl>(new Impl{std::move(held.lock), std::move(held.database), std::move(statements),
-                                             std::move(sealer), nullptr, held.header.generation, files.room});
+                                             std::move(sealer), nullptr, held.header.generation, files.room,
+                                             held.header.store_id, files.folder});
   SKS_LET(sealed::RootRecord root, sealed::open_root(*impl->sealer, held.header.generation, held.header.root));
   SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, std::move(root)));
+  SKS_TRY(impl->open_anchor(check));
   sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
+}
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder, SecretSource& secrets,
+                                                       std::chrono::milliseconds patience) {
+  return open_with(folder, secrets, patience, AnchorCheck::required);
+}
+
+Result<void> SqliteStore::set_anchor(const std::string& folder, const sealed::AnchorChoice& anchor,
+                                     SecretSource& secrets, AnchorCheck check, std::chrono::milliseconds patience) {
+  SKS_LET(const std::unique_ptr<SqliteStore> store, open_with(folder, secrets, patience, check));
+  return store->impl_->replace_anchor(anchor, check);
 }
 
 Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sealed-storage/anchor.h"
 #include "sealed-storage/master_key.h"
 #include "sks-core/engine/storage.h"
 
@@ -16,6 +17,12 @@ struct StoredIdentity {
   SecureBytes private_key;              ///< PKCS#8
 };
 
+/// Whether a store must agree with its anchor.
+enum class AnchorCheck : std::uint8_t {
+  required,
+  skipped,  ///< the anchor is lost, and its owner gives up what it protected
+};
+
 /// A key store on disk: a folder with a SQLite database of sealed records, a master key file (mode 0600) and a lock.
 /// Format: spec/sealed-record.md.
 ///
@@ -25,15 +32,15 @@ struct StoredIdentity {
 class SqliteStore final : public Storage {
  public:
   /// Makes a new store in `folder` (created with mode 0700). Fails with option when there is a store already, storage
-  /// when the folder cannot be written, or as `secrets`; leaves nothing half-made behind.
+  /// when the folder cannot be written, as `secrets`, or as the kind of the anchor; leaves nothing half-made behind.
   static Result<void> create(const std::string& folder, const StoredIdentity& identity,
                              const sealed::MasterKeyProvider& protection = sealed::key_file_provider(),
-                             SecretSource& secrets = no_secrets());
+                             SecretSource& secrets = no_secrets(), const sealed::AnchorChoice& anchor = {});
 
   /// Opens a store. Fails with not_available (no store there; in use by process N), option (not a store, a format
   /// version this program does not know), authorization (the secret is wrong), crypto (the master key does not fit, a
-  /// sealed record was altered), storage, or as `secrets`. `patience`: how long to wait for another process that uses
-  /// the store.
+  /// sealed record was altered, the store or its anchor was put back to an earlier state), storage, as `secrets`, or as
+  /// Anchor::read. `patience`: how long to wait for another process that uses the store.
   static Result<std::unique_ptr<SqliteStore>> open(const std::string& folder, SecretSource& secrets = no_secrets(),
                                                    std::chrono::milliseconds patience = {});
 
@@ -41,6 +48,11 @@ class SqliteStore final : public Storage {
   /// store changes. Fails as open() and MasterKeyFile::replace; the store then opens as before.
   static Result<void> reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
                                 SecretSource& secrets, std::chrono::milliseconds patience = {});
+
+  /// Gives a store that is not in use another anchor, or none. A crash leaves it with the one or the other. Fails as
+  /// open(), or as the kind of the anchor.
+  static Result<void> set_anchor(const std::string& folder, const sealed::AnchorChoice& anchor, SecretSource& secrets,
+                                 AnchorCheck check = AnchorCheck::required, std::chrono::milliseconds patience = {});
 
   ~SqliteStore() override;
 
@@ -50,6 +62,8 @@ class SqliteStore final : public Storage {
 
  private:
   struct Impl;
+  static Result<std::unique_ptr<SqliteStore>> open_with(const std::string& folder, SecretSource& secrets,
+                                                        std::chrono::milliseconds patience, AnchorCheck check);
   explicit SqliteStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -10,7 +10,9 @@ constexpr std::uint64_t kParametersKey = 2;
 constexpr std::size_t kHeads = 32;
 
 /// A commit that cannot reach the anchor has failed like one that cannot reach the disk.
-Error cannot_move(const Error& error) { return Error{Status::storage, "the anchor cannot be moved on: " + error.detail}; }
+Error cannot_move(const Error& error) {
+  return Error{Status::storage, "the anchor cannot be moved on: " + error.detail};
+}
 
 }  // namespace
 
@@ -44,7 +46,8 @@ Result<StoreAnchor> StoreAnchor::open(const AnchorRecord& record, const StoreId&
                                       std::string store) {
   const AnchorKind* const kind = find_anchor_kind(record.number);
   if (kind == nullptr)
-    return Error{Status::crypto, "the key store in " + store + " has an anchor of a kind that this program does not know"};
+    return Error{Status::crypto,
+                 "the key store in " + store + " has an anchor of a kind that this program does not know"};
   StoreAnchor opened;
   opened.parts_ = std::unique_ptr<Parts>(new Parts{std::move(key), std::move(store), nullptr, nullptr});
   Parts& parts = *opened.parts_;

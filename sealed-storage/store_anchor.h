@@ -22,6 +22,7 @@ struct AnchorRecord {
   std::uint64_t number = 0;  ///< of the kind
   Bytes parameters;
 
+  bool operator==(const AnchorRecord&) const = default;
   SecureBytes encode() const;
   /// Fails with crypto.
   static Result<AnchorRecord> decode(ByteView plaintext);

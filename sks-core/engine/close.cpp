@@ -62,6 +62,7 @@ Result<void> check_key(const StoreState& state, const KeyEntry& key, const std::
 
 // Step 9. The session key is of no use any more and leaves the record.
 void settle(SessionCall& call) {
+  call.change.forbid_return();  // what the issuer had deleted, replaced or suspended is not to come back
   if (!call.change.any_linked<KeysOfSession>(call.session.handle)) {
     call.change.erase<Session>(call.session.handle);
     return;
