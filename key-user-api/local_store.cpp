@@ -46,7 +46,7 @@ LocalStore& LocalStore::operator=(LocalStore&&) noexcept = default;
 LocalStore::~LocalStore() = default;
 
 Result<void> LocalStore::create(const std::string& folder, std::string_view device_name,
-                                const sealed::MasterKeyProvider& protection, SecretSource& secrets) {
+                                const sealed::Protection& protection, SecretSource& secrets) {
   using attestation::AttestationKeyType;
   using attestation::SoftwareIdentity;
   SKS_LET(const SoftwareIdentity identity,
@@ -70,7 +70,7 @@ Result<LocalStore> LocalStore::open(const std::string& folder, SecretSource& sec
   return LocalStore(std::move(parts));
 }
 
-Result<void> LocalStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
+Result<void> LocalStore::reprotect(const std::string& folder, const sealed::Protection& protection,
                                    SecretSource& secrets) {
   return SqliteStore::reprotect(folder, protection, secrets, kLockPatience);
 }

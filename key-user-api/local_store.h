@@ -13,7 +13,7 @@ class LocalStore {
  public:
   /// Makes a new store with a device identity of its own. Fails as SqliteStore::create.
   static Result<void> create(const std::string& folder, std::string_view device_name,
-                             const sealed::MasterKeyProvider& protection = sealed::key_file_provider(),
+                             const sealed::Protection& protection = sealed::key_file_provider(),
                              SecretSource& secrets = no_secrets());
 
   /// Waits about two seconds for another process that uses the store. Without a source of secrets there are those that
@@ -22,8 +22,7 @@ class LocalStore {
   static Result<LocalStore> open(const std::string& folder, SecretSource& secrets);
 
   /// Puts the store's master key under another protection, or a new secret. Waits and fails as SqliteStore::reprotect.
-  static Result<void> reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
-                                SecretSource& secrets);
+  static Result<void> reprotect(const std::string& folder, const sealed::Protection& protection, SecretSource& secrets);
 
   LocalStore(LocalStore&&) noexcept;
   LocalStore& operator=(LocalStore&&) noexcept;

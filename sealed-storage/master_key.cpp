@@ -6,6 +6,7 @@
 #include "sealed-storage/files.h"
 #include "sealed-storage/passphrase_provider.h"
 #include "sealed-storage/record.h"
+#include "sealed-storage/tpm2/provider.h"
 #include "sks-core/crypto/hash.h"
 
 namespace sks {
@@ -47,10 +48,10 @@ Result<SecureBytes> take_as_it_is(ByteView part, const ProviderContext& context)
   return SecureBytes::copy_of(part);
 }
 
-/// Number 3 is that of a TPM 2.0.
 constexpr auto kProviders = std::to_array<MasterKeyProvider>({
     {1, "file", keep_as_it_is, take_as_it_is},
     {2, "passphrase", wrap_with_passphrase, unwrap_with_passphrase},
+    {3, "tpm2", wrap_with_tpm, unwrap_with_tpm},
 });
 
 std::array<std::uint8_t, kChecksumSize> checksum(ByteView content) {
@@ -91,13 +92,14 @@ const MasterKeyProvider* find_provider(std::string_view name) {
   return found == kProviders.end() ? nullptr : &*found;
 }
 
-Result<SecureBytes> MasterKeyFile::content(ByteView master_key, const MasterKeyProvider& provider,
-                                           SecretSource& secrets, const Random& random) const {
+Result<SecureBytes> MasterKeyFile::content(ByteView master_key, const Protection& protection, SecretSource& secrets,
+                                           const Random& random) const {
   std::array<std::uint8_t, kPartOffset> header{};
   std::ranges::copy(kMagic, header.begin());
   header[kVersionOffset] = kFileVersion;
-  header[kProviderOffset] = provider.number;
-  SKS_LET(const SecureBytes part, provider.wrap(master_key, {header, path_, store_, secrets, random}));
+  header[kProviderOffset] = protection.provider->number;
+  SKS_LET(const SecureBytes part,
+          protection.provider->wrap(master_key, {header, path_, store_, secrets, random, protection.pcrs}));
   SKS_CHECK(part.size() <= kMaxProviderPart);
 
   SecureBytes file(header.size() + part.size() + kChecksumSize);
@@ -108,11 +110,11 @@ Result<SecureBytes> MasterKeyFile::content(ByteView master_key, const MasterKeyP
   return file;
 }
 
-Result<SecureBytes> MasterKeyFile::create(const MasterKeyProvider& provider, SecretSource& secrets,
+Result<SecureBytes> MasterKeyFile::create(const Protection& protection, SecretSource& secrets,
                                           const Random& random) const {
   SecureBytes key(kMasterKeySize);
   random.fill(key.span());
-  SKS_LET(const SecureBytes file, content(key.view(), provider, secrets, random));
+  SKS_LET(const SecureBytes file, content(key.view(), protection, secrets, random));
   SKS_TRY(write_new_file(path_, file.view()));
   return key;
 }
@@ -125,9 +127,9 @@ Result<SecureBytes> MasterKeyFile::load(SecretSource& secrets) const {
   return key;
 }
 
-Result<void> MasterKeyFile::replace(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+Result<void> MasterKeyFile::replace(ByteView master_key, const Protection& protection, SecretSource& secrets,
                                     const Random& random) const {
-  SKS_LET(const SecureBytes file, content(master_key, provider, secrets, random));
+  SKS_LET(const SecureBytes file, content(master_key, protection, secrets, random));
   return replace_file(path_, temporary(), file.view());
 }
 

@@ -347,7 +347,7 @@ SqliteStore::~SqliteStore() {
 }
 
 Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity,
-                                 const sealed::MasterKeyProvider& protection, SecretSource& secrets) {
+                                 const sealed::Protection& protection, SecretSource& secrets) {
   const std::vector<ByteView> path(identity.certificate_path.begin(), identity.certificate_path.end());
   SKS_LET(const SecureBytes plaintext, sealed::encode_identity({path, identity.private_key.view()}));
   SKS_LET(const std::filesystem::path place, absolute_path(folder));
@@ -395,7 +395,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
 
-Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
+Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::Protection& protection,
                                     SecretSource& secrets, std::chrono::milliseconds patience) {
   SKS_LET(const std::filesystem::path place, absolute_path(folder));
   const Files files(place.string());

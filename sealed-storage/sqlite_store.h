@@ -27,7 +27,7 @@ class SqliteStore final : public Storage {
   /// Makes a new store in `folder` (created with mode 0700). Fails with option when there is a store already, storage
   /// when the folder cannot be written, or as `secrets`; leaves nothing half-made behind.
   static Result<void> create(const std::string& folder, const StoredIdentity& identity,
-                             const sealed::MasterKeyProvider& protection = sealed::key_file_provider(),
+                             const sealed::Protection& protection = sealed::key_file_provider(),
                              SecretSource& secrets = no_secrets());
 
   /// Opens a store. Fails with not_available (no store there; in use by process N), option (not a store, a format
@@ -39,8 +39,8 @@ class SqliteStore final : public Storage {
 
   /// Puts the master key of a store that is not in use under another protection, or a new secret. Nothing else in the
   /// store changes. Fails as open() and MasterKeyFile::replace; the store then opens as before.
-  static Result<void> reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
-                                SecretSource& secrets, std::chrono::milliseconds patience = {});
+  static Result<void> reprotect(const std::string& folder, const sealed::Protection& protection, SecretSource& secrets,
+                                std::chrono::milliseconds patience = {});
 
   ~SqliteStore() override;
 

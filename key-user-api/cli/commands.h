@@ -20,13 +20,13 @@ struct InitOptions {
   std::string store;
   std::string name;              ///< of the device; empty: the name of this host
   std::string certificate_file;  ///< where to write the device certificate, or empty
-  const sealed::MasterKeyProvider* protection = &sealed::key_file_provider();
+  sealed::Protection protection = sealed::key_file_provider();
 };
 Result<void> run_init(const InitOptions& options, SecretSource& secrets, std::ostream& out);
 
 struct ReprotectOptions {
   std::string store;
-  const sealed::MasterKeyProvider* protection = nullptr;
+  sealed::Protection protection;
 };
 Result<void> run_reprotect(const ReprotectOptions& options, SecretSource& secrets, std::ostream& out);
 
