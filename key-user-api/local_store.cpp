@@ -25,13 +25,15 @@ LocalStore& LocalStore::operator=(LocalStore&&) noexcept = default;
 LocalStore::~LocalStore() = default;
 
 Result<void> LocalStore::create(const std::string& folder, std::string_view device_name,
-                                const sealed::MasterKeyProvider& protection, SecretSource& secrets) {
+                                const sealed::Protection& protection, SecretSource& secrets,
+                                const sealed::AnchorChoice& anchor) {
   using attestation::AttestationKeyType;
   using attestation::SoftwareIdentity;
   SKS_LET(const SoftwareIdentity identity,
           SoftwareIdentity::create(device_name, AttestationKeyType::p256, system_clock()));
   SKS_LET(SecureBytes private_key, identity.private_key_pkcs8());
-  return SqliteStore::create(folder, {identity.certificate_path(), std::move(private_key)}, protection, secrets);
+  return SqliteStore::create(folder, {identity.certificate_path(), std::move(private_key)}, protection, secrets,
+                             anchor);
 }
 
 Result<LocalStore> LocalStore::open(const std::string& folder) {
@@ -49,9 +51,14 @@ Result<LocalStore> LocalStore::open(const std::string& folder, SecretSource& sec
   return LocalStore(std::move(parts));
 }
 
-Result<void> LocalStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
+Result<void> LocalStore::reprotect(const std::string& folder, const sealed::Protection& protection,
                                    SecretSource& secrets) {
   return SqliteStore::reprotect(folder, protection, secrets, kLockPatience);
+}
+
+Result<void> LocalStore::set_anchor(const std::string& folder, const sealed::AnchorChoice& anchor,
+                                    SecretSource& secrets, AnchorCheck check) {
+  return SqliteStore::set_anchor(folder, anchor, secrets, check, kLockPatience);
 }
 
 Engine& LocalStore::engine() { return *parts_->engine; }

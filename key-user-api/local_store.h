@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "sealed-storage/master_key.h"
+#include "sealed-storage/sqlite_store.h"
 #include "sks-core/engine/engine.h"
 
 namespace sks {
@@ -13,8 +13,8 @@ class LocalStore {
  public:
   /// Makes a new store with a device identity of its own. Fails as SqliteStore::create.
   static Result<void> create(const std::string& folder, std::string_view device_name,
-                             const sealed::MasterKeyProvider& protection = sealed::key_file_provider(),
-                             SecretSource& secrets = no_secrets());
+                             const sealed::Protection& protection = sealed::key_file_provider(),
+                             SecretSource& secrets = no_secrets(), const sealed::AnchorChoice& anchor = {});
 
   /// Waits about two seconds for another process that uses the store. Without a source of secrets there are those that
   /// wait for unattended programs. Fails as SqliteStore::open and Engine::open.
@@ -22,8 +22,10 @@ class LocalStore {
   static Result<LocalStore> open(const std::string& folder, SecretSource& secrets);
 
   /// Puts the store's master key under another protection, or a new secret. Waits and fails as SqliteStore::reprotect.
-  static Result<void> reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
-                                SecretSource& secrets);
+  static Result<void> reprotect(const std::string& folder, const sealed::Protection& protection, SecretSource& secrets);
+  /// Gives the store another anchor, or none. Waits and fails as SqliteStore::set_anchor.
+  static Result<void> set_anchor(const std::string& folder, const sealed::AnchorChoice& anchor, SecretSource& secrets,
+                                 AnchorCheck check);
 
   LocalStore(LocalStore&&) noexcept;
   LocalStore& operator=(LocalStore&&) noexcept;

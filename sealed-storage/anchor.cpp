@@ -4,12 +4,14 @@
 #include <array>
 
 #include "sealed-storage/file_anchor.h"
+#include "sealed-storage/tpm2/counter.h"
 
 namespace sks::sealed {
 namespace {
 
 constexpr auto kKinds = std::to_array<AnchorKind>({
     {1, "file", true, create_file_anchor, open_file_anchor},
+    {2, "tpm2", false, create_tpm_counter, open_tpm_counter},
 });
 
 constexpr std::string_view kNone = "none";

@@ -7,6 +7,7 @@
 #include "sealed-storage/passphrase_file.h"
 #include "sealed-storage/passphrase_provider.h"
 #include "sealed-storage/record.h"
+#include "sealed-storage/tpm2/provider.h"
 
 namespace sks {
 namespace {
@@ -46,10 +47,10 @@ Result<SecureBytes> take_as_it_is(ByteView part, const ProviderContext& context)
   return SecureBytes::copy_of(part);
 }
 
-/// Number 3 is that of a TPM 2.0.
 constexpr auto kProviders = std::to_array<MasterKeyProvider>({
     {1, "file", keep_as_it_is, take_as_it_is},
     {2, "passphrase", wrap_with_passphrase, unwrap_with_passphrase},
+    {3, "tpm2", wrap_with_tpm, unwrap_with_tpm},
 });
 
 struct Parts {
@@ -83,13 +84,14 @@ const MasterKeyProvider* find_provider(std::string_view name) {
   return found == kProviders.end() ? nullptr : &*found;
 }
 
-Result<SecureBytes> MasterKeyFile::content(ByteView master_key, const MasterKeyProvider& provider,
-                                           SecretSource& secrets, const Random& random) const {
+Result<SecureBytes> MasterKeyFile::content(ByteView master_key, const Protection& protection, SecretSource& secrets,
+                                           const Random& random) const {
   std::array<std::uint8_t, kPartOffset> header{};
   std::ranges::copy(kMagic, header.begin());
   header[kVersionOffset] = kFileVersion;
-  header[kProviderOffset] = provider.number;
-  SKS_LET(const SecureBytes part, provider.wrap(master_key, {header, path_, store_, secrets, random}));
+  header[kProviderOffset] = protection.provider->number;
+  SKS_LET(const SecureBytes part,
+          protection.provider->wrap(master_key, {header, path_, store_, secrets, random, protection.pcrs}));
   SKS_CHECK(part.size() <= kMaxProviderPart);
 
   SecureBytes file(header.size() + part.size() + kChecksumSize);
@@ -100,17 +102,17 @@ Result<SecureBytes> MasterKeyFile::content(ByteView master_key, const MasterKeyP
   return file;
 }
 
-Result<SecureBytes> MasterKeyFile::create(const MasterKeyProvider& provider, SecretSource& secrets,
+Result<SecureBytes> MasterKeyFile::create(const Protection& protection, SecretSource& secrets,
                                           const Random& random) const {
   SecureBytes key(kMasterKeySize);
   random.fill(key.span());
-  SKS_TRY(create_with(key.view(), provider, secrets, random));
+  SKS_TRY(create_with(key.view(), protection, secrets, random));
   return key;
 }
 
-Result<void> MasterKeyFile::create_with(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+Result<void> MasterKeyFile::create_with(ByteView master_key, const Protection& protection, SecretSource& secrets,
                                         const Random& random) const {
-  SKS_LET(const SecureBytes file, content(master_key, provider, secrets, random));
+  SKS_LET(const SecureBytes file, content(master_key, protection, secrets, random));
   return write_new_file(path_, file.view());
 }
 
@@ -128,9 +130,9 @@ Result<SecureBytes> MasterKeyFile::load(SecretSource& secrets) const {
   return key;
 }
 
-Result<void> MasterKeyFile::replace(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+Result<void> MasterKeyFile::replace(ByteView master_key, const Protection& protection, SecretSource& secrets,
                                     const Random& random) const {
-  SKS_LET(const SecureBytes file, content(master_key, provider, secrets, random));
+  SKS_LET(const SecureBytes file, content(master_key, protection, secrets, random));
   return replace_file(path_, temporary(), file.view());
 }
 

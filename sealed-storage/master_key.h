@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "sealed-storage/secret_source.h"
+#include "sealed-storage/tpm2/pcr_selection.h"
 #include "sks-core/base/random.h"
 
 /// The file `master.key`, and the ways to protect what is in it. Spec: spec/sealed-record.md chapter 2.
@@ -17,6 +18,7 @@ struct ProviderContext {
   const std::string& store;  ///< the store's folder, for questions
   SecretSource& secrets;
   const Random& random;
+  PcrSelection pcrs = 0;  ///< that a new file is to be bound to, for the provider that can
 };
 
 /// A way to keep a master key: a row of the table of providers. Another way is another row.
@@ -38,6 +40,15 @@ const MasterKeyProvider& key_file_provider();
 /// Null when there is none of this name.
 const MasterKeyProvider* find_provider(std::string_view name);
 
+/// How a master key is to be protected.
+struct Protection {
+  Protection(const MasterKeyProvider& way, PcrSelection registers = 0)  // NOLINT(google-explicit-constructor)
+      : provider(&way), pcrs(registers) {}
+
+  const MasterKeyProvider* provider;
+  PcrSelection pcrs;  ///< for a TPM: the state of the machine that the key is bound to; empty: to no state
+};
+
 /// The master key file of one store.
 class MasterKeyFile {
  public:
@@ -45,10 +56,10 @@ class MasterKeyFile {
   MasterKeyFile(std::string path, std::string store) : path_(std::move(path)), store_(std::move(store)) {}
 
   /// Makes the file with a new key; it must not exist. Fails as the provider, or with storage.
-  Result<SecureBytes> create(const MasterKeyProvider& provider, SecretSource& secrets, const Random& random) const;
+  Result<SecureBytes> create(const Protection& protection, SecretSource& secrets, const Random& random) const;
 
   /// The same with a key that there is already.
-  Result<void> create_with(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+  Result<void> create_with(ByteView master_key, const Protection& protection, SecretSource& secrets,
                            const Random& random) const;
 
   /// How the key is protected. Fails as load(), but asks for no secret.
@@ -60,14 +71,14 @@ class MasterKeyFile {
 
   /// Puts `master_key` under another protection: at every instant there is the old file or the new one, whole. Fails as
   /// the provider, or with storage; a failure before the new file is in its place leaves the old one.
-  Result<void> replace(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+  Result<void> replace(ByteView master_key, const Protection& protection, SecretSource& secrets,
                        const Random& random) const;
 
   /// Removes what an interrupted replace() has left behind.
   void remove_leftovers() const;
 
  private:
-  Result<SecureBytes> content(ByteView master_key, const MasterKeyProvider& provider, SecretSource& secrets,
+  Result<SecureBytes> content(ByteView master_key, const Protection& protection, SecretSource& secrets,
                               const Random& random) const;
   std::string temporary() const { return path_ + ".new"; }
 

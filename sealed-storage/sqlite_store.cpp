@@ -236,6 +236,12 @@ struct SqliteStore::Impl {
 
   Result<void> replace_anchor(const sealed::AnchorChoice& choice, AnchorCheck check);
 
+  using Report = std::function<void(const Error&)>;
+  /// Those that the index knows.
+  std::size_t check_indexed(std::uint8_t kind, const Report& report);
+  /// Those that the index does not know.
+  Result<void> check_strangers(const Report& report);
+
   class SealedTransaction;
 };
 
@@ -389,6 +395,36 @@ Result<void> SqliteStore::Impl::replace_anchor(const sealed::AnchorChoice& choic
   return {};
 }
 
+std::size_t SqliteStore::Impl::check_indexed(std::uint8_t kind, const Report& report) {
+  std::size_t good = 0;
+  for (std::uint64_t from = 0;;) {
+    const Result<std::optional<std::uint32_t>> handle = index->next(kind, from);
+    if (!handle) report(handle.error());
+    if (!handle || !*handle) return good;
+    from = std::uint64_t{**handle} + 1;
+    const auto record = read(kind, **handle, committed_generation);
+    if (!record) report(record.error());
+    if (record) ++good;
+  }
+}
+
+Result<void> SqliteStore::Impl::check_strangers(const Report& report) {
+  SKS_LET(Statement rows, database.prepare("SELECT kind, handle FROM record"));
+  while (true) {
+    SKS_LET(const bool row, rows.step());
+    if (!row) return {};
+    const std::int64_t kind = rows.integer(0);
+    const std::int64_t handle = rows.integer(1);
+    const bool possible = kind >= 1 && kind <= UINT8_MAX && handle >= 0 && handle <= UINT32_MAX;
+    if (possible) {
+      const auto tag = index->find({static_cast<std::uint8_t>(kind), static_cast<std::uint32_t>(handle)});
+      if (!tag || *tag) continue;  // known, or its part of the index was reported before
+    }
+    report({Status::crypto, "the sealed record " + std::to_string(kind) + "/" + std::to_string(handle) +
+                                " was altered or does not belong there"});
+  }
+}
+
 SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 SqliteStore::~SqliteStore() {
@@ -397,7 +433,7 @@ SqliteStore::~SqliteStore() {
 }
 
 Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity,
-                                 const sealed::MasterKeyProvider& protection, SecretSource& secrets,
+                                 const sealed::Protection& protection, SecretSource& secrets,
                                  const sealed::AnchorChoice& anchor) {
   const std::vector<ByteView> path(identity.certificate_path.begin(), identity.certificate_path.end());
   SKS_LET(const SecureBytes plaintext, sealed::encode_identity({path, identity.private_key.view()}));
@@ -452,7 +488,7 @@ Result<void> SqliteStore::set_anchor(const std::string& folder, const sealed::An
   return store->impl_->replace_anchor(anchor, check);
 }
 
-Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
+Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::Protection& protection,
                                     SecretSource& secrets, std::chrono::milliseconds patience) {
   SKS_LET(const std::filesystem::path place, sealed::absolute_path(folder));
   const Files files(place.string());
@@ -460,6 +496,35 @@ Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::Mas
   SKS_LET(const SecureBytes master_key, sealed::load_master_key(files, held.version, held.header, secrets));
   return sealed::MasterKeyFile(files.master_key, files.folder)
       .replace(master_key.view(), protection, secrets, system_random());
+}
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open_without_anchor(const std::string& folder,
+                                                                      SecretSource& secrets) {
+  return open_with(folder, secrets, {}, AnchorCheck::skipped);
+}
+
+Result<std::string> SqliteStore::anchor_name() {
+  SKS_LET(const std::optional<sealed::AnchorRecord> record, impl_->anchor_record());
+  if (!record) return sealed::to_string(sealed::AnchorChoice{});
+  const sealed::AnchorKind* const kind = sealed::find_anchor_kind(record->number);
+  if (kind == nullptr) return "number " + std::to_string(record->number);
+  return sealed::to_string({kind, kind->takes_place ? to_string(record->parameters) : std::string()});
+}
+
+Result<void> SqliteStore::check_anchor() {
+  SKS_LET(const std::optional<sealed::AnchorRecord> record, impl_->anchor_record());
+  if (!record) return {};
+  SKS_LET(StoreAnchor anchor, StoreAnchor::open(*record, impl_->store_id, impl_->sealer->anchor_key(), impl_->folder));
+  return anchor.check(impl_->index->epoch());
+}
+
+Result<std::size_t> SqliteStore::check_records(const std::function<void(const Error&)>& report) {
+  SKS_TRY(impl_->check_process());
+  std::size_t good = 0;
+  for (unsigned kind = 1; kind <= UINT8_MAX; ++kind)
+    good += impl_->check_indexed(static_cast<std::uint8_t>(kind), report);
+  SKS_TRY(impl_->check_strangers(report));
+  return good;
 }
 
 Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin() {

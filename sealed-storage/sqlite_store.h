@@ -34,7 +34,7 @@ class SqliteStore final : public Storage {
   /// Makes a new store in `folder` (created with mode 0700). Fails with option when there is a store already, storage
   /// when the folder cannot be written, as `secrets`, or as the kind of the anchor; leaves nothing half-made behind.
   static Result<void> create(const std::string& folder, const StoredIdentity& identity,
-                             const sealed::MasterKeyProvider& protection = sealed::key_file_provider(),
+                             const sealed::Protection& protection = sealed::key_file_provider(),
                              SecretSource& secrets = no_secrets(), const sealed::AnchorChoice& anchor = {});
 
   /// Opens a store. Fails with not_available (no store there; in use by process N), option (not a store, a format
@@ -46,8 +46,8 @@ class SqliteStore final : public Storage {
 
   /// Puts the master key of a store that is not in use under another protection, or a new secret. Nothing else in the
   /// store changes. Fails as open() and MasterKeyFile::replace; the store then opens as before.
-  static Result<void> reprotect(const std::string& folder, const sealed::MasterKeyProvider& protection,
-                                SecretSource& secrets, std::chrono::milliseconds patience = {});
+  static Result<void> reprotect(const std::string& folder, const sealed::Protection& protection, SecretSource& secrets,
+                                std::chrono::milliseconds patience = {});
 
   /// Gives a store that is not in use another anchor, or none. A crash leaves it with the one or the other. Fails as
   /// open(), or as the kind of the anchor.
@@ -59,6 +59,16 @@ class SqliteStore final : public Storage {
   Result<std::unique_ptr<Transaction>> begin() override;
   bool make_room() override;
   Result<StoredIdentity> identity();
+
+  /// For looking at a store whose anchor may be lost or disagree. Fails as open(), but for the anchor.
+  static Result<std::unique_ptr<SqliteStore>> open_without_anchor(const std::string& folder, SecretSource& secrets);
+  /// "none", or the kind of the anchor with its place.
+  Result<std::string> anchor_name();
+  /// Fails as open() does for the anchor.
+  Result<void> check_anchor();
+  /// Reads every record, and returns how many are good. `report` gets one error for each that was altered, is missing
+  /// or does not belong there.
+  Result<std::size_t> check_records(const std::function<void(const Error&)>& report);
 
  private:
   struct Impl;

@@ -8,7 +8,7 @@
 #include "key-user-api/cli/invocation.h"
 #include "key-user-api/dialog/script_dialog.h"
 #include "key-user-api/dialog/terminal.h"
-#include "sealed-storage/master_key.h"
+#include "sealed-storage/sqlite_store.h"
 #include "sks-core/base/clock.h"
 #include "sks-core/engine/secure_key_store.h"
 
@@ -20,15 +20,25 @@ struct InitOptions {
   std::string store;
   std::string name;              ///< of the device; empty: the name of this host
   std::string certificate_file;  ///< where to write the device certificate, or empty
-  const sealed::MasterKeyProvider* protection = &sealed::key_file_provider();
+  sealed::Protection protection = sealed::key_file_provider();
+  sealed::AnchorChoice anchor = {};
 };
 Result<void> run_init(const InitOptions& options, SecretSource& secrets, std::ostream& out);
 
 struct ReprotectOptions {
   std::string store;
-  const sealed::MasterKeyProvider* protection = nullptr;
+  sealed::Protection protection;
 };
 Result<void> run_reprotect(const ReprotectOptions& options, SecretSource& secrets, std::ostream& out);
+
+struct AnchorOptions {
+  std::string store;
+  sealed::AnchorChoice anchor;
+  AnchorCheck check = AnchorCheck::required;
+};
+/// Gives the key store another anchor against being put back to an earlier state, or none.
+Result<void> run_anchor(const AnchorOptions& options, SecretSource& secrets, std::ostream& out);
+void describe_anchor(const sealed::AnchorChoice& anchor, const std::string& store, std::ostream& out);
 
 struct DeviceOptions {
   bool pem = false;

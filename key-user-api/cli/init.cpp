@@ -27,10 +27,11 @@ Result<void> run_init(const InitOptions& options, SecretSource& secrets, std::os
   if (name.size() > kMaxDeviceName) return Error{Status::option, "the device name is longer than 64 bytes"};
   if (!is_utf8(name) || dialog::printable(name) != name)
     return Error{Status::option, "the device name must be text in UTF-8, without control characters"};
-  SKS_TRY(LocalStore::create(options.store, name, *options.protection, secrets));
+  SKS_TRY(LocalStore::create(options.store, name, options.protection, secrets, options.anchor));
   SKS_LET(LocalStore store, LocalStore::open(options.store, secrets));
   SKS_LET(const DeviceInfo device, store.engine().get_device_info());
   out << "Key store made in " << options.store << "; " << device_line(device.certificate_path[0]) << "\n";
+  if (options.anchor.kind != nullptr) describe_anchor(options.anchor, options.store, out);
   if (options.certificate_file.empty()) return {};
   std::ofstream file(options.certificate_file);
   file << to_pem(device.certificate_path[0], "CERTIFICATE") << std::flush;

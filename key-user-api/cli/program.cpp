@@ -33,6 +33,7 @@ Outcome to_outcome(const Result<void>& result) {
 }
 
 constexpr std::string_view kPassphraseProtection = "passphrase";
+constexpr std::string_view kTpmProtection = "tpm2";
 
 /// Values that the options of all commands are read into.
 struct Arguments {
@@ -43,6 +44,9 @@ struct Arguments {
   std::string passphrase_file;
   std::string new_passphrase_file;
   std::string protection = std::string(sealed::key_file_provider().name);
+  std::optional<std::string> pcrs;
+  std::string anchor;
+  bool anchor_lost = false;
   InitOptions init;
   DeviceOptions device;
   DeleteOptions deletion;
@@ -106,20 +110,51 @@ Outcome check_protection(const Arguments& arguments, const std::string& file, st
   return Refusal{kExitUsage, std::string(option) + " needs --protect passphrase"};
 }
 
+/// The protection that the options ask for.
+Result<sealed::Protection, Refusal> take_protection(const Arguments& arguments) {
+  const sealed::MasterKeyProvider* const provider = sealed::find_provider(arguments.protection);
+  SKS_CHECK(provider != nullptr);  // the option takes no other name
+  if (!arguments.pcrs) return sealed::Protection(*provider);
+  if (provider->name != kTpmProtection) return Refusal{kExitUsage, "--tpm2-pcrs needs --protect tpm2"};
+  const Result<sealed::PcrSelection> pcrs = sealed::parse_pcrs(*arguments.pcrs);
+  if (!pcrs) return Refusal{kExitUsage, "--tpm2-pcrs: " + pcrs.error().detail};
+  return sealed::Protection(*provider, *pcrs);
+}
+
+Result<sealed::AnchorChoice, Refusal> take_anchor(const Arguments& arguments) {
+  auto anchor = sealed::parse_anchor(arguments.anchor);
+  if (!anchor) return wrong_usage(anchor.error());
+  return std::move(*anchor);
+}
+
 Outcome init(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_protection(arguments, arguments.passphrase_file, "--passphrase-file"));
   arguments.init.store = arguments.store;
-  arguments.init.protection = sealed::find_provider(arguments.protection);
+  SKS_LET(arguments.init.protection, take_protection(arguments));
+  if (!arguments.anchor.empty()) {
+    SKS_LET(arguments.init.anchor, take_anchor(arguments));
+  }
   CommandSecrets secrets(arguments.passphrase_file);
   return to_outcome(run_init(arguments.init, secrets, out));
 }
 
 Outcome reprotect(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_protection(arguments, arguments.new_passphrase_file, "--new-passphrase-file"));
+  SKS_LET(const sealed::Protection protection, take_protection(arguments));
   if (const auto found = find_store(arguments); !found) return refused(found.error());
   CommandSecrets secrets(arguments.passphrase_file, CommandSecrets::NewPassphrase::change,
                          arguments.new_passphrase_file);
-  const auto done = run_reprotect({arguments.store, sealed::find_provider(arguments.protection)}, secrets, out);
+  const auto done = run_reprotect({arguments.store, protection}, secrets, out);
+  if (!done) return refused(with_folder(done.error(), arguments.store));
+  return {};
+}
+
+Outcome anchor(Arguments& arguments, std::ostream& out) {
+  SKS_LET(const sealed::AnchorChoice choice, take_anchor(arguments));
+  if (const auto found = find_store(arguments); !found) return refused(found.error());
+  CommandSecrets secrets(arguments.passphrase_file);
+  const AnchorCheck check = arguments.anchor_lost ? AnchorCheck::skipped : AnchorCheck::required;
+  const auto done = run_anchor({arguments.store, choice, check}, secrets, out);
   if (!done) return refused(with_folder(done.error(), arguments.store));
   return {};
 }
@@ -205,9 +240,15 @@ CLI::Option* add_file_option(CLI::App& command, const char* name, std::string& v
   return command.add_option(name, value, description)->type_name("FILE")->check(check_not_empty);
 }
 
-CLI::Option* add_protect_option(CLI::App& command, Arguments& arguments) {
+/// --protect and --tpm2-pcrs; the first is given back.
+CLI::Option* add_protect_options(CLI::App& command, Arguments& arguments) {
   std::vector<std::string> names;
   for (const sealed::MasterKeyProvider& provider : sealed::master_key_providers()) names.emplace_back(provider.name);
+  command
+      .add_option("--tpm2-pcrs", arguments.pcrs,
+                  "with tpm2: open only while these registers of the TPM hold what they hold now, such as 0,2,7")
+      ->type_name("LIST")
+      ->check(check_not_empty);
   return command.add_option("--protect", arguments.protection, "what guards the key that the key store is sealed with")
       ->type_name("HOW")
       ->check(CLI::IsMember(names));
@@ -221,6 +262,8 @@ void declare_store_options(CLI::App& app, Arguments& arguments) {
       ->check(check_not_empty)
       ->excludes(store);
 }
+
+constexpr const char* kAnchorValues = "file:PATH for a file on another medium, tpm2 for a counter in the TPM, or none";
 
 /// Declares every command; the one that is given stores itself in `chosen`.
 void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
@@ -238,13 +281,20 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
       ->type_name("PEM")
       ->check(check_not_empty);
 
-  add_protect_option(init_command, arguments)->capture_default_str();
+  add_protect_options(init_command, arguments)->capture_default_str();
+  init_command.add_option("--anchor", arguments.anchor, kAnchorValues)->type_name("ANCHOR")->check(check_not_empty);
 
   CLI::App& reprotect_command =
       add(app, "reprotect", "change how the key store is protected, or its passphrase", reprotect);
-  add_protect_option(reprotect_command, arguments)->required();
+  add_protect_options(reprotect_command, arguments)->required();
   add_file_option(reprotect_command, "--new-passphrase-file", arguments.new_passphrase_file,
                   "a file with the new passphrase");
+
+  CLI::App& anchor_command = add(
+      app, "anchor", "let something outside of the key store notice when it is put back to an earlier state", anchor);
+  anchor_command.add_option("ANCHOR", arguments.anchor, kAnchorValues)->required()->check(check_not_empty);
+  anchor_command.add_flag("--lost", arguments.anchor_lost,
+                          "the anchor so far is lost or contradicts the key store: give up what it protected");
 
   CLI::App& device_command = add(app, "device", "show the fingerprint of the device certificate", with_store<device>);
   device_command.add_flag("--pem", arguments.device.pem, "print the certificate itself");

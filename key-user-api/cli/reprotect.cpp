@@ -4,8 +4,8 @@
 namespace sks::cli {
 
 Result<void> run_reprotect(const ReprotectOptions& options, SecretSource& secrets, std::ostream& out) {
-  SKS_TRY(LocalStore::reprotect(options.store, *options.protection, secrets));
-  out << "The key store in " << options.store << " is protected by: " << options.protection->name << "\n";
+  SKS_TRY(LocalStore::reprotect(options.store, options.protection, secrets));
+  out << "The key store in " << options.store << " is protected by: " << options.protection.provider->name << "\n";
   return {};
 }
 

@@ -21,6 +21,7 @@ RULES = [
         ["sks-core/base/", "sks-core/crypto/", "attestation/", "sks-core/engine/device_identity.h"],
         ["openssl/"],
     ),
+    ("sealed-storage/tpm2/", ["sks-core/base/", "sks-core/crypto/", "sealed-storage/"], ["tss2/"]),
     (
         "sealed-storage/",
         ["sks-core/base/", "sks-core/crypto/", "sealed-storage/", "sks-core/engine/storage.h"],

@@ -150,6 +150,16 @@ def write_master_keys():
     (HERE / "master-keys.vec").write_text("\n".join(lines))
 
 
+def write_anchors():
+    lines = ["# Made by make_vectors.py from spec/sealed-record.md.", ""]
+    for epoch in (1, 256, 2**63):
+        key = hkdf(MASTER, STORE_ID, cbor(["OpenSKS anchor key", 3]))
+        content = b"SKSANCH\0" + bytes([1]) + STORE_ID + epoch.to_bytes(8, "big")
+        lines += [f"MasterKey = {MASTER.hex()}", f"StoreId = {STORE_ID.hex()}", f"AnchorKey = {key.hex()}",
+                  f"Epoch = {epoch}", f"File = {(content + hmac.digest(key, content, 'sha256')).hex()}", ""]
+    (HERE / "anchors.vec").write_text("\n".join(lines))
+
+
 def write_store(version):
     folder = HERE / f"store-v{version}"
     folder.mkdir(exist_ok=True)
@@ -194,6 +204,7 @@ if __name__ == "__main__":
     write_records()
     write_trees()
     write_master_keys()
+    write_anchors()
     for version in (1, 2, 3):
         write_store(version)
     sys.exit(0)

@@ -1,0 +1,243 @@
+#include "sealed-storage/examination.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "sealed-storage/master_key.h"
+#include "sealed-storage/store_folder.h"
+
+namespace sks {
+namespace {
+
+namespace fs = std::filesystem;
+using Level = Finding::Level;
+using sealed::Files;
+
+/// Of records that cannot be used, those that are named one by one.
+constexpr std::size_t kNamed = 5;
+
+constexpr const char* kBring =
+    "nobody can mend it: bring back store.db and master.key together from a copy, or make a new key store with 'sks "
+    "init', "
+    "restore what a backup file has with 'sks restore', and enrol anew for the rest";
+
+/// A copy of the files of a store that goes with the object.
+class Copy {
+ public:
+  Copy() = default;
+  Copy(const Copy&) = delete;
+  Copy& operator=(const Copy&) = delete;
+  ~Copy() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+
+  Result<void> make(const Files& files) {
+    std::error_code failure;
+    std::string pattern = fs::temp_directory_path(failure).string() + "/sks-doctor-XXXXXX";
+    if (failure || ::mkdtemp(pattern.data()) == nullptr)
+      return sealed::system_error("cannot make a temporary folder " + pattern);
+    path_ = pattern;
+    for (const std::string& file : {files.database, files.database + "-wal", files.master_key}) {
+      if (!sealed::exists(file)) continue;
+      const fs::path copy = fs::path(path_) / fs::path(file).filename();
+      fs::copy_file(file, copy, failure);
+      if (!failure) fs::permissions(copy, fs::perms::owner_read | fs::perms::owner_write, failure);
+      if (failure) return Error{Status::storage, "cannot copy " + file + ": " + failure.message()};
+    }
+    return {};
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+/// What the checks share.
+struct Patient {
+  Files files;
+  SecretSource& secrets;
+  Copy& copy;
+  Examination& examination;
+
+  void add(Level level, std::string text, std::string advice = {}) const {
+    // Whoever reads this knows nothing of the copy.
+    for (std::size_t at; !copy.path().empty() && (at = text.find(copy.path())) != std::string::npos;)
+      text.replace(at, copy.path().size(), files.folder);
+    examination.findings.push_back({level, std::move(text), std::move(advice)});
+  }
+};
+
+/// Whether it makes sense to go on.
+enum class Next : std::uint8_t { go_on, stop };
+
+Next check_folder(Patient& patient) {
+  const Result<void> place = sealed::check_place(patient.files);
+  if (!place && place.error().status == Status::not_available) {
+    patient.add(Level::problem, place.error().detail, "'sks init' makes one; --store and --persona choose another");
+    return Next::stop;
+  }
+  // Permissions are no reason not to look further.
+  if (!place)
+    patient.add(Level::problem, place.error().detail, "do so, unless others may have copied the keys: then enrol anew");
+  if (place) patient.add(Level::good, "the folder " + patient.files.folder + " is closed to others");
+  return Next::go_on;
+}
+
+Next check_use(Patient& patient) {
+  const auto holder = sealed::FolderLock::holder(patient.files.lock);
+  if (!holder) return Next::go_on;
+  patient.add(Level::note, "the key store is in use by " + *holder,
+              "end that process and ask again to have it looked at");
+  return Next::stop;
+}
+
+Next check_leftovers(Patient& patient) {
+  if (sealed::exists(patient.files.master_key + ".new"))
+    patient.add(Level::note, "a change of the protection was interrupted; the one before it holds",
+                "nothing: the next opening removes what is left of it");
+  const std::string prefix = fs::path(patient.files.folder).filename().string() + ".new-";
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(fs::path(patient.files.folder).parent_path(), ignored))
+    if (entry.path().filename().string().starts_with(prefix))
+      patient.add(Level::note, "the making of a key store was interrupted and has left " + entry.path().string(),
+                  "delete that folder");
+  return Next::go_on;
+}
+
+Next check_database(Patient& patient) {
+  const Result<void> sound = [&]() -> Result<void> {
+    SKS_LET(sealed::Database database, sealed::Database::open(patient.copy.path() + "/store.db"));
+    SKS_TRY(sealed::configure(database));
+    SKS_LET(const std::uint32_t version, sealed::check_format(database, patient.files.folder));
+    SKS_LET(sealed::Statement check, database.prepare("PRAGMA integrity_check(1)"));
+    SKS_LET(const bool row, check.step());
+    if (!row || check.text(0) != "ok")
+      return Error{Status::storage,
+                   "the database " + patient.files.database + " is damaged: " + (row ? check.text(0) : "")};
+    if (version < sealed::kFormatVersion)
+      patient.add(Level::note, "the key store has format version " + std::to_string(version),
+                  "nothing: the next opening brings it to version " + std::to_string(sealed::kFormatVersion));
+    return {};
+  }();
+  if (!sound) {
+    const bool newer = sound.error().detail.find("format version") != std::string::npos;
+    patient.add(Level::problem, sound.error().detail, newer ? "use the program that wrote it, or a newer one" : kBring);
+    return Next::stop;
+  }
+  patient.add(Level::good, "the database is sound");
+  return Next::go_on;
+}
+
+/// What can be done about a master key that cannot be had, by the status of the failure.
+std::string key_advice(Status status, std::string_view provider) {
+  struct Row {
+    std::string_view provider;
+    Status status;
+    const char* advice;
+  };
+  constexpr auto kRows = std::to_array<Row>({
+      {"passphrase", Status::authorization, "give the right passphrase; nobody can bring back a forgotten one"},
+      {"passphrase", Status::not_available,
+       "give the passphrase: --passphrase-file, the systemd credential sks-passphrase, "
+       "the key sks:passphrase in the kernel's keyring, or a terminal to ask at"},
+      {"tpm2", Status::authorization,
+       "boot the machine as it was when the key was sealed; after an update that changed it for "
+       "good, only a backup and new enrolments help"},
+      {"tpm2", Status::not_available,
+       "make the TPM available to this user, or set SKS_TPM2_TCTI when it is elsewhere; the "
+       "keys of a TPM that was cleared or left behind in another machine are lost"},
+  });
+  for (const Row& row : kRows)
+    if (row.provider == provider && row.status == status) return row.advice;
+  return kBring;
+}
+
+Next check_master_key(Patient& patient) {
+  const sealed::MasterKeyFile file(patient.files.master_key, patient.files.folder);
+  const auto provider = file.provider();
+  if (!provider) {
+    const bool open_to_others = provider.error().status == Status::storage;
+    patient.add(Level::problem, provider.error().detail,
+                open_to_others ? "do so, unless others may have copied it" : kBring);
+    if (!open_to_others) return Next::stop;
+  }
+  auto store = SqliteStore::open_without_anchor(patient.copy.path(), patient.secrets);
+  if (!store) {
+    const std::string_view name = provider ? (*provider)->name : std::string_view();
+    patient.add(Level::problem, store.error().detail, key_advice(store.error().status, name));
+    return Next::stop;
+  }
+  patient.examination.store = std::move(*store);
+  if (provider)
+    patient.add(Level::good, "the master key opens the store; it is protected by: " + std::string((*provider)->name));
+  return Next::go_on;
+}
+
+Next check_records(Patient& patient) {
+  std::vector<std::string> bad;
+  const auto good = patient.examination.store->check_records([&](const Error& error) { bad.push_back(error.detail); });
+  if (!good) patient.add(Level::problem, good.error().detail, kBring);
+  for (std::size_t i = 0; i < std::min(bad.size(), kNamed); ++i)
+    patient.add(Level::problem, bad[i], i == 0 ? kBring : "");
+  if (bad.size() > kNamed)
+    patient.add(Level::problem, "and " + std::to_string(bad.size() - kNamed) + " more like these");
+  if (good && bad.empty())
+    patient.add(Level::good, "all " + std::to_string(*good) + " sealed records are whole and the latest");
+  return Next::go_on;
+}
+
+Next check_anchor(Patient& patient) {
+  const auto name = patient.examination.store->anchor_name();
+  if (!name) {
+    patient.add(Level::problem, name.error().detail, kBring);
+    return Next::stop;
+  }
+  if (*name == sealed::to_string(sealed::AnchorChoice{})) {
+    patient.add(Level::note,
+                "the key store has no anchor: nothing notices when all of it is put back to an earlier state",
+                "'sks anchor file:PATH' with a path on another medium, or 'sks anchor tpm2'");
+    return Next::go_on;
+  }
+  const Result<void> agrees = patient.examination.store->check_anchor();
+  if (agrees) {
+    patient.add(Level::good, "the key store is as new as its anchor knows it (" + *name + ")");
+    return Next::go_on;
+  }
+  const bool out_of_reach = agrees.error().status == Status::not_available;
+  patient.add(
+      Level::problem, agrees.error().detail,
+      out_of_reach
+          ? "bring the anchor back into reach; if it is lost for good, 'sks anchor --lost none' gives up what it "
+            "protected"
+          : "bring back the latest copy; if you put an earlier one back yourself and there is no later one, 'sks "
+            "anchor --lost none' accepts that PIN tries and deletions since then are forgotten");
+  return Next::go_on;
+}
+
+using Check = Next (*)(Patient&);
+constexpr auto kBeforeCopying = std::to_array<Check>({check_folder, check_use, check_leftovers});
+constexpr auto kOnTheCopy = std::to_array<Check>({check_database, check_master_key, check_records, check_anchor});
+
+bool run_all(std::span<const Check> checks, Patient& patient) {
+  return std::ranges::all_of(checks, [&](Check check) { return check(patient) == Next::go_on; });
+}
+
+}  // namespace
+
+Result<Examination> examine_store(const std::string& folder, SecretSource& secrets) {
+  SKS_LET(const fs::path place, sealed::absolute_path(folder));
+  Examination examination;
+  Copy copy;
+  Patient patient{Files(place.string()), secrets, copy, examination};
+  if (!run_all(kBeforeCopying, patient)) return examination;
+  SKS_TRY(copy.make(patient.files));
+  run_all(kOnTheCopy, patient);
+  return examination;
+}
+
+}  // namespace sks
