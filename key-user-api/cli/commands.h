@@ -62,6 +62,32 @@ struct PinCheckOptions {
 Result<void> run_pin_check(PinCheckOptions options, SecureKeyStore& store, dialog::Terminal* terminal,
                            std::ostream& out);
 
+/// `current`: the folder of the store that a command without a persona works with.
+Result<void> run_persona_list(Format format, const std::string& current, std::ostream& out);
+
+struct PersonaDeleteOptions {
+  std::string name;
+  bool confirmed = false;
+};
+/// `secrets` are asked in order to count the keys that would be lost, and only when there is nobody's confirmation yet.
+Result<void> run_persona_delete(const PersonaDeleteOptions& options, SecretSource& secrets, dialog::Terminal* terminal,
+                                std::ostream& out);
+
+struct PersonaExportOptions {
+  std::string name;
+  std::string file;
+};
+Result<void> run_persona_export(const PersonaExportOptions& options, SecretSource& secrets, SecretSource& file_secrets,
+                                std::ostream& out);
+
+struct PersonaImportOptions {
+  std::string file;
+  std::string name;  ///< empty: the one that it had
+  const sealed::MasterKeyProvider* protection = &sealed::key_file_provider();
+};
+Result<void> run_persona_import(const PersonaImportOptions& options, SecretSource& secrets, SecretSource& file_secrets,
+                                std::ostream& out);
+
 /// The one password of a command as bytes for the key store: from `given`, else asked for at the terminal.
 /// Fails with option (several given, not in its format) or user_abort (none).
 Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, std::string_view what, std::uint8_t format,
