@@ -124,6 +124,25 @@ TEST_CASE("sks persona delete: a store that cannot be opened is destroyed too, o
   CHECK_FALSE(fs::exists(home.store("work")));
 }
 
+TEST_CASE("sks persona delete: says how many keys are lost, and that none is spared") {
+  const Home home;
+  fs::create_directories(home.personas());
+  REQUIRE(run_program_process(MAKE_STORE, {}, [&] {
+            ::setenv("SKS_STORE", home.store("work").c_str(), 1);
+            ::setenv("SKS_CA", home.file("ca.pem").c_str(), 1);
+          }).exit_code == 0);
+  const std::string keys = home.sks({"--persona", "work", "list", "--json"}).out;
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = keys.find("\"handle\"", at)) != std::string::npos; ++at) ++count;
+  REQUIRE(count > 1);
+  const ProgramRun kept = run_at_terminal(SKS_PROGRAM, {"persona", "delete", "work"},
+                                          {{"Delete the persona work with " + std::to_string(count) +
+                                                " keys, also what its issuer made non-deletable, for good?",
+                                            "no\n"}});
+  CHECK(kept.exit_code == 1);
+  CHECK(home.sks({"--persona", "work", "list", "--json"}).out == keys);
+}
+
 TEST_CASE("sks persona list: names what an interrupted removal has left, and delete ends it") {
   const Home home;
   REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
