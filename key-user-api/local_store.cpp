@@ -5,12 +5,6 @@
 #include "sealed-storage/sqlite_store.h"
 
 namespace sks {
-namespace {
-
-/// Commands hold a store for moments: one that comes in between waits for its turn.
-constexpr std::chrono::seconds kLockPatience{2};
-
-}  // namespace
 
 // The engine is destroyed first: it refers to the other two.
 struct LocalStore::Parts {

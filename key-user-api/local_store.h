@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -7,6 +8,9 @@
 #include "sks-core/engine/engine.h"
 
 namespace sks {
+
+/// Commands hold a store for moments: one that comes in between waits for its turn.
+inline constexpr std::chrono::seconds kLockPatience{2};
 
 /// A key store folder of this machine, opened and wired to an engine in this process.
 class LocalStore {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 
 namespace sks {
 namespace {
@@ -62,6 +63,24 @@ Result<ChosenStore> choose_store(const std::optional<std::string>& store, const 
   if (std::string folder = environment("SKS_STORE"); !folder.empty()) return ChosenStore{std::move(folder), {}};
   if (const std::string named = environment("SKS_PERSONA"); !named.empty()) return store_of(named);
   return store_of(kDefaultPersona);
+}
+
+Result<std::vector<Persona>> list_personas() {
+  namespace fs = std::filesystem;
+  const std::string all = personas_folder();
+  std::vector<Persona> personas;
+  std::error_code failure;
+  for (auto entry = fs::directory_iterator(all, failure); !failure && entry != fs::directory_iterator();
+       entry.increment(failure)) {
+    const std::string name = entry->path().filename().string();
+    if (!check_persona_name(name)) continue;
+    const std::string folder = all + "/" + name;
+    if (auto state = sealed::look_at_store(folder)) personas.push_back({name, folder, std::move(*state)});
+  }
+  if (failure && failure != std::errc::no_such_file_or_directory)
+    return Error{Status::storage, "cannot read " + all + ": " + failure.message()};
+  std::ranges::sort(personas, {}, &Persona::name);
+  return personas;
 }
 
 }  // namespace sks

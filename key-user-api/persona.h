@@ -3,14 +3,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "sealed-storage/persona_file.h"
+#include "sealed-storage/store_state.h"
 #include "sks-core/base/result.h"
 
 /// Personas: the key stores of one person, told apart by name. Each is a folder of that name.
 namespace sks {
 
 inline constexpr const char* kDefaultPersona = "default";
-inline constexpr std::size_t kMaxPersonaName = 64;
+inline constexpr std::size_t kMaxPersonaName = sealed::kPersonaNameField;
 
 /// Fails with option unless `name` is 1 to kMaxPersonaName lower-case letters, digits, '-' and '_', of which the first
 /// is a letter or digit.
@@ -33,5 +36,15 @@ struct ChosenStore {
 /// $SKS_PERSONA, else that of the persona "default". An empty variable is none. Fails as check_persona_name.
 Result<ChosenStore> choose_store(const std::optional<std::string>& store = {},
                                  const std::optional<std::string>& persona = {});
+
+/// A persona that there is.
+struct Persona {
+  std::string name;
+  std::string folder;
+  sealed::StoreState state;
+};
+
+/// All personas, by name. What has no proper name or holds no store is none. Fails with storage.
+Result<std::vector<Persona>> list_personas();
 
 }  // namespace sks

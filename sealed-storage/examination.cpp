@@ -186,7 +186,8 @@ Next check_records(Patient& patient) {
     patient.add(Level::problem, bad[i], i == 0 ? kBring : "");
   if (bad.size() > kNamed)
     patient.add(Level::problem, "and " + std::to_string(bad.size() - kNamed) + " more like these");
-  if (good && bad.empty())
+  patient.examination.records_are_good = good && bad.empty();
+  if (patient.examination.records_are_good)
     patient.add(Level::good, "all " + std::to_string(*good) + " sealed records are whole and the latest");
   return Next::go_on;
 }
@@ -232,10 +233,11 @@ bool run_all(std::span<const Check> checks, Patient& patient) {
 Result<Examination> examine_store(const std::string& folder, SecretSource& secrets) {
   SKS_LET(const fs::path place, sealed::absolute_path(folder));
   Examination examination;
-  Copy copy;
-  Patient patient{Files(place.string()), secrets, copy, examination};
+  const auto copy = std::make_shared<Copy>();
+  examination.folder = copy;
+  Patient patient{Files(place.string()), secrets, *copy, examination};
   if (!run_all(kBeforeCopying, patient)) return examination;
-  SKS_TRY(copy.make(patient.files));
+  SKS_TRY(copy->make(patient.files));
   run_all(kOnTheCopy, patient);
   return examination;
 }

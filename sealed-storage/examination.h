@@ -22,7 +22,9 @@ struct Finding {
 
 struct Examination {
   std::vector<Finding> findings;       ///< in the order in which things were looked at
+  std::shared_ptr<const void> folder;  ///< of the copy; goes with the last who holds it
   std::unique_ptr<SqliteStore> store;  ///< a copy of the store, to look at further; null when it does not open
+  bool records_are_good = false;
 };
 
 /// Looks at the folder, its files, the database, the master key, every record and the anchor, as far as each permits to

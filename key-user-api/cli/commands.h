@@ -16,6 +16,8 @@
 /// Where a Terminal is taken, null means that nobody is there to ask.
 namespace sks::cli {
 
+enum class Format : std::uint8_t { text, json };
+
 struct InitOptions {
   std::string store;
   std::string name;              ///< of the device; empty: the name of this host
@@ -40,6 +42,11 @@ struct AnchorOptions {
 Result<void> run_anchor(const AnchorOptions& options, SecretSource& secrets, std::ostream& out);
 void describe_anchor(const sealed::AnchorChoice& anchor, const std::string& store, std::ostream& out);
 
+/// Tells what state a key store is in, and changes nothing. Fails with storage after it has told of a problem, and with
+/// a sentence of its own when it could not look.
+Result<void> run_doctor(Format format, const std::string& store, SecretSource& secrets, const Clock& clock,
+                        std::ostream& out);
+
 struct DeviceOptions {
   bool pem = false;
 };
@@ -52,8 +59,6 @@ struct EnrollOptions {
 };
 Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
                         dialog::Terminal* terminal, const Clock& clock, std::ostream& out);
-
-enum class Format : std::uint8_t { text, json };
 
 Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out);
 Result<void> run_sessions(Format format, SecureKeyStore& store, std::ostream& out);
@@ -71,6 +76,32 @@ struct PinCheckOptions {
 };
 Result<void> run_pin_check(PinCheckOptions options, SecureKeyStore& store, dialog::Terminal* terminal,
                            std::ostream& out);
+
+/// `current`: the folder of the store that a command without a persona works with.
+Result<void> run_persona_list(Format format, const std::string& current, std::ostream& out);
+
+struct PersonaDeleteOptions {
+  std::string name;
+  bool confirmed = false;
+};
+/// `secrets` are asked in order to count the keys that would be lost, and only when there is nobody's confirmation yet.
+Result<void> run_persona_delete(const PersonaDeleteOptions& options, SecretSource& secrets, dialog::Terminal* terminal,
+                                std::ostream& out);
+
+struct PersonaExportOptions {
+  std::string name;
+  std::string file;
+};
+Result<void> run_persona_export(const PersonaExportOptions& options, SecretSource& secrets, SecretSource& file_secrets,
+                                std::ostream& out);
+
+struct PersonaImportOptions {
+  std::string file;
+  std::string name;  ///< empty: the one that it had
+  sealed::Protection protection = sealed::key_file_provider();
+};
+Result<void> run_persona_import(const PersonaImportOptions& options, SecretSource& secrets, SecretSource& file_secrets,
+                                std::ostream& out);
 
 /// The one password of a command as bytes for the key store: from `given`, else asked for at the terminal.
 /// Fails with option (several given, not in its format) or user_abort (none).

@@ -12,6 +12,7 @@
 #include "key-user-api/cli/interrupt.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/local_store.h"
+#include "key-user-api/passphrase_source.h"
 #include "key-user-api/persona.h"
 
 namespace sks::cli {
@@ -43,14 +44,19 @@ struct Arguments {
   std::string persona;  ///< empty when the store was chosen by its folder
   std::string passphrase_file;
   std::string new_passphrase_file;
+  std::string export_passphrase_file;
   std::string protection = std::string(sealed::key_file_provider().name);
   std::optional<std::string> pcrs;
   std::string anchor;
   bool anchor_lost = false;
   InitOptions init;
+  std::string new_persona;
   DeviceOptions device;
   DeleteOptions deletion;
   PinCheckOptions pin_check;
+  PersonaDeleteOptions persona_deletion;
+  PersonaExportOptions persona_export;
+  PersonaImportOptions persona_import;
   std::string url;
   std::string ca_file;
   std::string pin_file;
@@ -203,6 +209,12 @@ Outcome check_pin(Arguments& arguments, std::ostream& out) {
   return to_outcome(run_pin_check(std::move(arguments.pin_check), store->engine(), pointer_to(terminal), out));
 }
 
+Outcome doctor(Arguments& arguments, std::ostream& out) {
+  CommandSecrets secrets(arguments.passphrase_file);
+  const Format format = arguments.json ? Format::json : Format::text;
+  return to_outcome(run_doctor(format, arguments.store, secrets, system_clock(), out));
+}
+
 /// The commands that only look at an opened key store.
 template <auto Run>
 Outcome with_store(Arguments& arguments, std::ostream& out) {
@@ -220,6 +232,49 @@ Result<void> list(const Arguments& arguments, SecureKeyStore& store, std::ostrea
 }
 Result<void> sessions(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
   return run_sessions(format_of(arguments), store, out);
+}
+
+/// Those of `sks persona` that name their persona behind the command.
+Outcome check_persona_usage(const Arguments& arguments) {
+  if (!arguments.chosen_store && !arguments.chosen_persona) return {};
+  return Refusal{kExitUsage, "'sks persona' takes the name behind its command, and neither --store nor --persona"};
+}
+
+Outcome persona_list(Arguments& arguments, std::ostream& out) {
+  return to_outcome(run_persona_list(format_of(arguments), arguments.store, out));
+}
+
+Outcome persona_create(Arguments& arguments, std::ostream& out) {
+  SKS_TRY(check_persona_usage(arguments));
+  auto folder = persona_folder(arguments.new_persona);
+  if (!folder) return wrong_usage(folder.error());
+  arguments.store = std::move(*folder);
+  return init(arguments, out);
+}
+
+Outcome persona_delete(Arguments& arguments, std::ostream& out) {
+  SKS_TRY(check_persona_usage(arguments));
+  UnattendedSecrets secrets(arguments.passphrase_file);
+  std::optional<dialog::Terminal> terminal = find_terminal();
+  const InterruptGuard guard;
+  arguments.persona_deletion.confirmed = arguments.yes;
+  return to_outcome(run_persona_delete(arguments.persona_deletion, secrets, pointer_to(terminal), out));
+}
+
+Outcome persona_export(Arguments& arguments, std::ostream& out) {
+  SKS_TRY(check_persona_usage(arguments));
+  CommandSecrets secrets(arguments.passphrase_file);
+  ExportSecrets file_secrets(arguments.export_passphrase_file);
+  return to_outcome(run_persona_export(arguments.persona_export, secrets, file_secrets, out));
+}
+
+Outcome persona_import(Arguments& arguments, std::ostream& out) {
+  SKS_TRY(check_persona_usage(arguments));
+  SKS_TRY(check_protection(arguments, arguments.passphrase_file, "--passphrase-file"));
+  SKS_LET(arguments.persona_import.protection, take_protection(arguments));
+  CommandSecrets secrets(arguments.passphrase_file);
+  ExportSecrets file_secrets(arguments.export_passphrase_file);
+  return to_outcome(run_persona_import(arguments.persona_import, secrets, file_secrets, out));
 }
 
 using Run = Outcome (*)(Arguments&, std::ostream&);
@@ -265,24 +320,70 @@ void declare_store_options(CLI::App& app, Arguments& arguments) {
 
 constexpr const char* kAnchorValues = "file:PATH for a file on another medium, tpm2 for a counter in the TPM, or none";
 
+/// Declares a command; when it is given, it stores itself in `chosen`.
+CLI::App& add_command(CLI::App& parent, Run& chosen, const char* name, const char* description, Run run) {
+  CLI::App* const command = parent.add_subcommand(name, description);
+  command->callback([&chosen, run] { chosen = run; });
+  return *command;
+}
+
+void add_init_options(CLI::App& command, Arguments& arguments) {
+  command.add_option("--name", arguments.init.name, "name of the device (default: the name of this host)")
+      ->type_name("DEVICE")
+      ->check(check_not_empty);
+  command.add_option("--certificate-file", arguments.init.certificate_file, "write the device certificate there")
+      ->type_name("PEM")
+      ->check(check_not_empty);
+  add_protect_options(command, arguments)->capture_default_str();
+  command.add_option("--anchor", arguments.anchor, kAnchorValues)->type_name("ANCHOR")->check(check_not_empty);
+}
+
+void declare_persona_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
+  CLI::App& group = *app.add_subcommand("persona", "work with the key stores of one's personas");
+  group.require_subcommand(1);
+  const auto add_name = [](CLI::App& command, std::string& value) {
+    command.add_option("NAME", value, "the persona")->required()->check(check_not_empty);
+  };
+  const auto add_export_passphrase = [&arguments](CLI::App& command) {
+    add_file_option(command, "--export-passphrase-file", arguments.export_passphrase_file,
+                    "a file with the passphrase of the exported persona");
+  };
+
+  CLI::App& list_command = add_command(group, chosen, "list", "list the personas", persona_list);
+  list_command.add_flag("--json", arguments.json, "print JSON");
+
+  CLI::App& create = add_command(group, chosen, "create", "make the key store of a new persona", persona_create);
+  add_name(create, arguments.new_persona);
+  add_init_options(create, arguments);
+
+  CLI::App& deletion = add_command(group, chosen, "delete",
+                                   "destroy the whole key store of a persona, with all its keys", persona_delete);
+  add_name(deletion, arguments.persona_deletion.name);
+  deletion.add_flag("--yes", arguments.yes, "do not ask for confirmation");
+
+  CLI::App& exporting = add_command(group, chosen, "export", "move a persona into a file", persona_export);
+  add_name(exporting, arguments.persona_export.name);
+  exporting.add_option("FILE", arguments.persona_export.file, "to be made")->required()->check(check_not_empty);
+  add_export_passphrase(exporting);
+
+  CLI::App& importing = add_command(group, chosen, "import", "move a persona out of a file", persona_import);
+  importing.add_option("FILE", arguments.persona_import.file, "to be destroyed afterwards")
+      ->required()
+      ->check(check_not_empty);
+  importing.add_option("--name", arguments.persona_import.name, "its name here (default: the one that it had)")
+      ->type_name("NAME")
+      ->check(check_not_empty);
+  add_protect_options(importing, arguments)->capture_default_str();
+  add_export_passphrase(importing);
+}
+
 /// Declares every command; the one that is given stores itself in `chosen`.
 void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   const auto add = [&](CLI::App& parent, const char* name, const char* description, Run run) -> CLI::App& {
-    CLI::App* const command = parent.add_subcommand(name, description);
-    command->callback([&chosen, run] { chosen = run; });
-    return *command;
+    return add_command(parent, chosen, name, description, run);
   };
 
-  CLI::App& init_command = add(app, "init", "make a key store with a device identity of its own", init);
-  init_command.add_option("--name", arguments.init.name, "name of the device (default: the name of this host)")
-      ->type_name("DEVICE")
-      ->check(check_not_empty);
-  init_command.add_option("--certificate-file", arguments.init.certificate_file, "write the device certificate there")
-      ->type_name("PEM")
-      ->check(check_not_empty);
-
-  add_protect_options(init_command, arguments)->capture_default_str();
-  init_command.add_option("--anchor", arguments.anchor, kAnchorValues)->type_name("ANCHOR")->check(check_not_empty);
+  add_init_options(add(app, "init", "make a key store with a device identity of its own", init), arguments);
 
   CLI::App& reprotect_command =
       add(app, "reprotect", "change how the key store is protected, or its passphrase", reprotect);
@@ -295,6 +396,10 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   anchor_command.add_option("ANCHOR", arguments.anchor, kAnchorValues)->required()->check(check_not_empty);
   anchor_command.add_flag("--lost", arguments.anchor_lost,
                           "the anchor so far is lost or contradicts the key store: give up what it protected");
+
+  CLI::App& doctor_command =
+      add(app, "doctor", "tell what state the key store is in and what can be done; change nothing", doctor);
+  doctor_command.add_flag("--json", arguments.json, "print JSON");
 
   CLI::App& device_command = add(app, "device", "show the fingerprint of the device certificate", with_store<device>);
   device_command.add_flag("--pem", arguments.device.pem, "print the certificate itself");
@@ -327,6 +432,7 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   CLI::App& check_command = add(*pin_command, "check", "check the PIN of a key; a wrong one costs a try", check_pin);
   check_command.add_option("KEY", arguments.pin_check.key, "handle or certificate fingerprint")->required();
   add_pin_options(check_command, arguments);
+  declare_persona_commands(app, arguments, chosen);
 }
 
 std::string one_line(std::string text) {

@@ -1,8 +1,8 @@
 #include "key-user-api/daemon/served_store.h"
 
-#include <chrono>
 #include <filesystem>
 
+#include "key-user-api/local_store.h"
 #include "sealed-storage/sqlite_store.h"
 #include "sks-core/engine/memory_storage.h"
 
@@ -10,9 +10,6 @@ namespace sks::daemon {
 namespace {
 
 using attestation::SoftwareIdentity;
-
-/// Commands hold a store for moments: a service that starts in between waits for its turn.
-constexpr std::chrono::seconds kLockPatience{2};
 
 constexpr std::string_view kMemoryDevice = "OpenSKS in memory";
 

@@ -74,18 +74,6 @@ Sha256Digest sha256(ByteView data) {
   return out;
 }
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  SKS_CHECK(context_ && EVP_DigestInit_ex(context_.get(), fetched().sha256, nullptr) == 1);
-}
-
-void Sha256::add(ByteView part) { SKS_CHECK(EVP_DigestUpdate(context_.get(), part.data(), part.size()) == 1); }
-
-Sha256Digest Sha256::finish() {
-  Sha256Digest out;
-  SKS_CHECK(EVP_DigestFinal_ex(context_.get(), out.data(), nullptr) == 1);
-  return out;
-}
-
 Bytes sha1(ByteView data) { return digest(HashId::sha1, data); }
 
 Bytes digest(HashId hash, ByteView data) {

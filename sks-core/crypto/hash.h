@@ -5,7 +5,6 @@
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/result.h"
 #include "sks-core/crypto/algorithms.h"
-#include "sks-core/crypto/ossl.h"
 
 namespace sks::crypto {
 
@@ -13,19 +12,6 @@ inline constexpr std::size_t kSha256Size = 32;
 using Sha256Digest = std::array<std::uint8_t, kSha256Size>;
 
 Sha256Digest sha256(ByteView data);
-
-/// The same of data that comes in parts.
-class Sha256 {
- public:
-  Sha256();
-  void add(ByteView part);
-  /// Once.
-  Sha256Digest finish();
-
- private:
-  ossl::MdCtx context_;
-};
-
 Bytes sha1(ByteView data);
 
 /// `hash` must not be HashId::none.

@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "tests/sealed-storage/killed_process.h"
-#include "tests/sealed-storage/secrets.h"
 #include "tests/sealed-storage/store_fixture.h"
+#include "tests/sealed-storage/vector_store.h"
 #include "tests/support/vectors.h"
 
 /// The protection of a whole store is changed while the process dies at any of its system calls.
@@ -51,31 +51,6 @@ const sealed::MasterKeyProvider& ready_made() {
   return provider;
 }
 
-struct VectorStore {
-  VectorStore() {
-    fs::copy(source_file("tests/vectors/sealed-storage/store-v3"), folder);
-    fs::permissions(folder, fs::perms(0700));
-    for (const auto& file : fs::directory_iterator(folder)) fs::permissions(file, fs::perms(0600));
-  }
-
-  TempDir dir;
-  std::string folder = dir.file("store");
-  std::string key = folder + "/master.key";
-};
-
-/// Everything in the store, read with whatever protection it has now.
-std::string content_of(const std::string& folder) {
-  FixedSecrets secrets(wrapped_file().passphrase);
-  const auto store = SqliteStore::open(folder, secrets);
-  REQUIRE_MESSAGE(static_cast<bool>(store), (store ? std::string() : store.error().detail));
-  REQUIRE((*store)->identity());
-  auto transaction = (*store)->begin();
-  REQUIRE(transaction);
-  std::string content;
-  for (const RecordKind kind : {RecordKind{1}, RecordKind{3}}) content += list(**transaction, kind) + ";";
-  return content;
-}
-
 }  // namespace
 
 TEST_CASE("SqliteStore::reprotect: a death at any system call leaves a store that opens with all its records") {
@@ -95,7 +70,7 @@ TEST_CASE("SqliteStore::reprotect: a death at any system call leaves a store tha
     const std::string key = read_file(store.key);
     REQUIRE((key == old_key || key == wrapped_file().content));
     if (std::ranges::find(calls, std::uint64_t{SYS_rename}) == calls.end()) REQUIRE(key == old_key);
-    REQUIRE(content_of(store.folder) == content);
+    REQUIRE(content_of(store.folder, wrapped_file().passphrase) == content);
     REQUIRE_FALSE(fs::exists(store.key + ".new"));
     if (!killed) {
       CHECK(key == wrapped_file().content);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the vectors of this folder from spec/sealed-record.md alone, with Python's cryptography, hashlib and sqlite3.
+"""Writes the vectors of this folder from spec/sealed-record.md and spec/persona.md alone, with Python's cryptography, hashlib and sqlite3.
 
 Shares no code with the product: the CBOR encoder is the one below, AES-GCM and HKDF come from the cryptography package, scrypt from hashlib.
 All "random" values are fixed, so that a second run writes the same bytes (store.db up to SQLite's version number).
@@ -200,6 +200,17 @@ def write_store(version):
     db.close()
 
 
+def write_persona():
+    image = (HERE / "store-v2" / "store.db").read_bytes()
+    name, passphrase, costs, salt, nonce = b"work", b"Sesam", (10, 8, 1), pattern(0x98, 16), pattern(0xD8, 12)
+    header = b"SKSPERS\0" + bytes([1, len(name)]) + name.ljust(64, b"\0") + STORE_ID
+    header += len(image).to_bytes(8, "big") + hashlib.sha256(image).digest()
+    before = bytes(costs) + salt + nonce
+    wrapping = hashlib.scrypt(passphrase, salt=salt, n=1 << costs[0], r=costs[1], p=costs[2], dklen=32)
+    head = header + before + AESGCM(wrapping).encrypt(nonce, MASTER, header + before)
+    (HERE / "persona-v1.sks").write_bytes(head + hashlib.sha256(head).digest()[:4] + image)
+
+
 if __name__ == "__main__":
     write_records()
     write_trees()
@@ -207,4 +218,5 @@ if __name__ == "__main__":
     write_anchors()
     for version in (1, 2, 3):
         write_store(version)
+    write_persona()
     sys.exit(0)

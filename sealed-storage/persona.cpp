@@ -1,0 +1,350 @@
+#include "sealed-storage/persona.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "sealed-storage/store_folder.h"
+#include "sealed-storage/store_index.h"
+#include "sealed-storage/store_state.h"
+#include "sks-core/crypto/running_hash.h"
+
+namespace sks::sealed {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What a store's folder may hold. The master key goes before all of it, the lock last.
+constexpr auto kStoreFiles = std::to_array<std::string_view>(
+    {"store.db", "store.db-wal", "store.db-shm", "store.db-journal", "room", "master.key.new", "master.key", "lock"});
+
+/// What was destroyed and is being removed, and what is being made, lies beside the store under these names.
+constexpr const char* kRemoved = ".removed";
+constexpr const char* kImporting = ".importing";
+constexpr const char* kUnfinished = ".unfinished";
+
+constexpr std::size_t kCopyBlock = std::size_t{1} << 20;
+
+std::string parent_of(const std::string& path) {
+  const std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+/// Fails when there is something in the folder that is not of a store: it would be lost with it, or be in the way.
+Result<void> check_entries(const std::string& folder) {
+  std::error_code failure;
+  for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
+       entry.increment(failure)) {
+    const std::string name = entry->path().filename().string();
+    if (std::ranges::find(kStoreFiles, name) == kStoreFiles.end())
+      return Error{Status::option, folder + " holds '" + name + "', which is not of the key store: move it away first"};
+  }
+  if (failure) return Error{Status::storage, "cannot read " + folder + ": " + failure.message()};
+  return {};
+}
+
+/// Removes a folder with the files of a store, if there is one.
+Result<void> remove_folder(const std::string& folder) {
+  for (const std::string_view name : kStoreFiles) {
+    const std::string path = folder + "/" + std::string(name);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error("cannot remove " + path);
+  }
+  if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) return system_error("cannot remove " + folder);
+  return {};
+}
+
+/// Destroys a store whose lock is held, and whose database is closed.
+Result<void> destroy(const Files& files) {
+  SKS_TRY(check_entries(files.folder));
+  SKS_TRY(destroy_file(files.master_key + ".new"));
+  SKS_TRY(destroy_file(files.master_key));
+  SKS_TRY(sync_folder(files.folder));
+  // Nothing of it opens any more. Another name makes room for a new store at once; a mount point keeps its own.
+  const std::string removed = files.folder + kRemoved;
+  SKS_TRY(remove_folder(removed));
+  if (std::rename(files.folder.c_str(), removed.c_str()) == 0) {
+    SKS_TRY(sync_folder(parent_of(files.folder)));
+    return remove_folder(removed);
+  }
+  if (errno != EBUSY) return system_error("cannot remove " + files.folder);
+  Result<void> emptied = remove_folder(files.folder);
+  if (!emptied && !exists(files.database)) return {};
+  return emptied;
+}
+
+Error interrupted_removal(const std::string& folder) {
+  return Error{Status::crypto,
+               "the master key of " + folder +
+                   " was destroyed by a removal or an export that was interrupted: delete what is left"};
+}
+
+struct Image {
+  std::uint64_t size = 0;
+  crypto::Sha256Digest digest{};
+};
+
+/// Reads a file from its present place to its end, and writes what it reads to `to` unless that is negative.
+Result<Image> read_image(int from, const std::string& from_path, int to = -1, const std::string& to_path = {}) {
+  Image image;
+  crypto::RunningSha256 hash;
+  Bytes block(kCopyBlock);
+  for (;;) {
+    SKS_LET(const std::size_t got, read_up_to(from, block, from_path));
+    if (got == 0) break;
+    const ByteView part = ByteView(block).first(got);
+    hash.add(part);
+    if (to >= 0) SKS_TRY(write_all(to, part, to_path));
+    image.size += got;
+  }
+  image.digest = hash.finish();
+  return image;
+}
+
+Result<void> rewind_to(int fd, std::size_t offset, const std::string& path) {
+  if (::lseek(fd, static_cast<off_t>(offset), SEEK_SET) < 0) return system_error("cannot read " + path);
+  return {};
+}
+
+/// Puts the log into the database and closes it: `store.db` is then the whole store.
+Result<void> close_database(Database opened, const Files& files) {
+  {
+    Database database = std::move(opened);
+    SKS_LET(const std::int64_t busy, database.query_integer("PRAGMA wal_checkpoint(TRUNCATE)"));
+    if (busy != 0) return Error{Status::storage, "another program holds " + files.database};
+  }
+  struct stat log {};
+  if (::stat((files.database + "-wal").c_str(), &log) != 0 || log.st_size == 0) return {};
+  return Error{Status::storage, "the log of " + files.database + " cannot be emptied"};
+}
+
+/// Whether the store opens, before it becomes a file that only opens elsewhere, where its anchor is not.
+Result<void> check_root(const HeldStore& held, ByteView master_key, const std::string& folder) {
+  if (held.version != kFormatVersion) return {};
+  const RecordSealer sealer(master_key, held.header.store_id);
+  SKS_LET(const RootRecord root, open_root(sealer, held.header.generation, held.header.root));
+  if (root.epoch == 0) return {};
+  return Error{Status::option,
+               "the key store in " + folder +
+                   " has an anchor, which cannot go with it: take it off with 'sks anchor none' before"};
+}
+
+/// What is in the way of a new file.
+Result<void> check_target(const std::string& file, const Files& files, const StoreId& store_id) {
+  std::error_code failure;
+  const fs::path folder = fs::weakly_canonical(fs::absolute(file, failure), failure).parent_path();
+  if (failure) return Error{Status::storage, "cannot use " + file + ": " + failure.message()};
+  if (folder == fs::path(files.folder))
+    return Error{Status::option, file + " lies in the folder of the key store, which is to be removed"};
+  const std::string unfinished = file + kUnfinished;
+  if (exists(unfinished)) {
+    return Error{Status::option, unfinished + " was left by an export that was interrupted: the key store is whole; " +
+                                     "remove that file and export again"};
+  }
+  if (!exists(file)) return {};
+  const auto exported = ExportedPersona::open(file);
+  if (exported && exported->head().store_id == store_id) {
+    return Error{Status::option, file +
+                                     " was left by an export of this key store that was interrupted: the key store " +
+                                     "is whole; remove that file and export again"};
+  }
+  return Error{Status::option, file + " exists already"};
+}
+
+/// Writes the file under another name than its own, and has it on the disk.
+Result<void> write_file(const ExportRequest& request, const std::string& path, const Files& files,
+                        const StoreId& store_id, ByteView master_key, SecretSource& file_secrets) {
+  const FileDescriptor database(::open(files.database.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!database) return system_error("cannot read " + files.database);
+  SKS_LET(const Image image, read_image(database.get(), files.database));
+  SKS_TRY(rewind_to(database.get(), 0, files.database));
+  if (image.size > kMaxImage) return Error{Status::storage, files.database + " is too large to be exported"};
+  SKS_LET(const Bytes head, seal_persona_head({request.persona, store_id, image.size, image.digest}, master_key,
+                                              request.file, file_secrets, system_random(), request.costs));
+  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return system_error("cannot create " + path);
+  SKS_TRY(write_all(file.get(), head, path));
+  SKS_TRY(read_image(database.get(), files.database, file.get(), path));
+  if (::fsync(file.get()) != 0) return system_error("cannot sync " + path);
+  // What is read back shall come from the medium.
+  static_cast<void>(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED));
+  return {};
+}
+
+/// Gives a file its name, unless there is one of that name.
+Result<void> publish(const std::string& path, const std::string& file) {
+  if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE) != 0) {
+    if (errno == EEXIST) return Error{Status::option, file + " exists already"};
+    // Some file systems cannot refuse by themselves.
+    if (errno != EINVAL && errno != ENOSYS) return system_error("cannot create " + file);
+    if (exists(file)) return Error{Status::option, file + " exists already"};
+    if (std::rename(path.c_str(), file.c_str()) != 0) return system_error("cannot create " + file);
+  }
+  return sync_folder(parent_of(file));
+}
+
+/// The file under its name, read back. `unfinished` is removed when that fails.
+Result<ExportedPersona> make_file(const ExportRequest& request, const Files& files, const StoreId& store_id,
+                                  ByteView master_key, SecretSource& file_secrets) {
+  const std::string unfinished = request.file + kUnfinished;
+  const auto made = [&]() -> Result<ExportedPersona> {
+    SKS_TRY(write_file(request, unfinished, files, store_id, master_key, file_secrets));
+    SKS_LET(ExportedPersona exported, ExportedPersona::open(unfinished));
+    SKS_TRY(exported.verify(master_key, file_secrets));
+    SKS_TRY(publish(unfinished, request.file));
+    return exported;
+  };
+  Result<ExportedPersona> exported = made();
+  if (!exported) ::unlink(unfinished.c_str());
+  return exported;
+}
+
+/// A folder in which a store is being made, beside its place. It is removed unless it was moved there.
+class Staging {
+ public:
+  explicit Staging(std::string path) : path_(std::move(path)) {}
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  ~Staging() {
+    if (path_.empty()) return;
+    wipe_file(path_ + "/master.key");
+    static_cast<void>(remove_folder(path_));
+  }
+
+  void release() { path_.clear(); }
+
+ private:
+  std::string path_;
+};
+
+/// Nothing at all when the store can be there.
+Result<void> check_free(const Files& target) {
+  if (!exists(target.database)) return {};
+  if (master_key_is_destroyed(target.master_key)) return interrupted_removal(target.folder);
+  return Error{Status::option, "there is a key store in " + target.folder + " already"};
+}
+
+}  // namespace
+
+Result<void> remove_store(const std::string& folder, std::chrono::milliseconds patience) {
+  SKS_LET(const fs::path place, absolute_path(folder));
+  const Files files(place.string());
+  if (!exists(files.database) && !exists(files.master_key))
+    return Error{Status::not_available, "there is no key store in " + files.folder};
+  SKS_LET(const FolderLock lock, FolderLock::acquire(files.lock, patience));
+  return destroy(files);
+}
+
+Result<void> export_store(const ExportRequest& request, SecretSource& store_secrets, SecretSource& file_secrets) {
+  SKS_LET(const fs::path place, absolute_path(request.folder));
+  const Files files(place.string());
+  SKS_LET(HeldStore held, hold_store(files, request.patience));
+  if (master_key_is_destroyed(files.master_key)) return interrupted_removal(files.folder);
+  SKS_TRY(check_entries(files.folder));
+  SKS_TRY(check_target(request.file, files, held.header.store_id));
+  SKS_LET(const SecureBytes master_key, load_master_key(files, held.version, held.header, store_secrets));
+  SKS_TRY(check_root(held, master_key.view(), files.folder));
+  SKS_TRY(close_database(std::move(held.database), files));
+  SKS_LET(const ExportedPersona exported,
+          make_file(request, files, held.header.store_id, master_key.view(), file_secrets));
+  const Result<void> gone = destroy(files);
+  if (gone) return {};
+  return Error{gone.error().status, "the persona is in " + request.file +
+                                        ", but its key store is not removed: delete " + files.folder + " (" +
+                                        gone.error().detail + ")"};
+}
+
+Result<ExportedPersona> ExportedPersona::open(const std::string& path) {
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file && errno == ENOENT) return Error{Status::not_available, "there is no file " + path};
+  if (!file && errno == ELOOP) return Error{Status::option, path + " is a link: name the file that it leads to"};
+  if (!file) return system_error("cannot read " + path);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return system_error("cannot read " + path);
+  if (!S_ISREG(info.st_mode)) return Error{Status::option, path + " is not an exported persona"};
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return Error{Status::not_available, path + " is in use by another process"};
+    return system_error("cannot lock " + path);
+  }
+  // Whoever had the lock before may have imported and destroyed it.
+  if (::fstat(file.get(), &info) != 0 || info.st_nlink == 0)
+    return Error{Status::not_available, "there is no file " + path + " any more"};
+  Bytes bytes(kPersonaHead);
+  SKS_LET(const std::size_t got, read_up_to(file.get(), bytes, path));
+  SKS_LET(PersonaHead head, read_persona_head(ByteView(bytes).first(got), path));
+  if (static_cast<std::uint64_t>(info.st_size) != kPersonaHead + head.image_size)
+    return Error{Status::crypto, path + " is damaged"};
+  return ExportedPersona(path, std::move(file), std::move(bytes), std::move(head));
+}
+
+Result<void> ExportedPersona::check_image() {
+  SKS_TRY(rewind_to(file_.get(), kPersonaHead, path_));
+  SKS_LET(const Image image, read_image(file_.get(), path_));
+  if (image.digest == head_.image_digest) return {};
+  return Error{Status::crypto, path_ + " is damaged"};
+}
+
+Result<void> ExportedPersona::copy_image(const std::string& database) {
+  SKS_TRY(rewind_to(file_.get(), kPersonaHead, path_));
+  const FileDescriptor out(::open(database.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!out) return system_error("cannot create " + database);
+  SKS_LET(const Image image, read_image(file_.get(), path_, out.get(), database));
+  if (image.digest != head_.image_digest) return Error{Status::crypto, path_ + " is damaged"};
+  if (::fsync(out.get()) != 0) return system_error("cannot sync " + database);
+  return {};
+}
+
+Result<void> ExportedPersona::verify(ByteView master_key, SecretSource& file_secrets) {
+  SKS_TRY(check_image());
+  SKS_LET(const SecureBytes found, open_persona_head(head_bytes_, path_, file_secrets));
+  if (equal_constant_time(found.view(), master_key)) return {};
+  return Error{Status::storage, path_ + " does not hold what was written to it"};
+}
+
+Result<void> ExportedPersona::make_store(const std::string& staging, const std::string& name, ByteView master_key,
+                                         const Protection& protection, SecretSource& store_secrets) {
+  const Files files(staging);
+  SKS_TRY(MasterKeyFile(files.master_key, name).create_with(master_key, protection, store_secrets, system_random()));
+  SKS_TRY(copy_image(files.database));
+  SKS_LET(Database image, Database::open_image(files.database));
+  SKS_LET(const std::uint32_t version, check_format(image, path_));
+  SKS_LET(const Header header, read_header(image, version, path_));
+  const RecordSealer sealer(master_key, header.store_id, version);
+  if (header.store_id != head_.store_id || !equal_constant_time(sealer.key_check().view(), header.key_check))
+    return Error{Status::crypto, path_ + " holds a key store and the master key of another one"};
+  return sync_folder(staging);
+}
+
+Result<void> ExportedPersona::import_to(const std::string& folder, const Protection& protection,
+                                        SecretSource& store_secrets, SecretSource& file_secrets) {
+  SKS_LET(const fs::path place, absolute_path(folder));
+  const Files target(place.string());
+  SKS_TRY(check_free(target));
+  SKS_TRY(check_image());
+  SKS_LET(const SecureBytes master_key, open_persona_head(head_bytes_, path_, file_secrets));
+  SKS_TRY(make_parents(place));
+
+  // One import at a time: what it finds under this name was left by one that was interrupted. The lock becomes that of
+  // the store, and keeps others from using it as long as the file is there.
+  const std::string path = target.folder + kImporting;
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + path);
+  SKS_LET(const FolderLock lock, FolderLock::acquire(path + "/lock"));
+  Staging staging(path);
+  for (const std::string_view name : kStoreFiles)
+    if (name != "lock") SKS_TRY(destroy_file(path + "/" + std::string(name)));
+  SKS_TRY(make_store(path, target.folder, master_key.view(), protection, store_secrets));
+  SKS_TRY(move_into_place(path, target));
+  staging.release();
+
+  Result<void> gone = destroy_file(path_);
+  if (gone) gone = sync_folder(parent_of(path_));
+  if (gone) return {};
+  return Error{Status::external, "the persona is in " + target.folder + ", but its file may still open: destroy " +
+                                     path_ + " (" + gone.error().detail + ")"};
+}
+
+}  // namespace sks::sealed

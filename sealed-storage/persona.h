@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "sealed-storage/files.h"
+#include "sealed-storage/master_key.h"
+#include "sealed-storage/persona_file.h"
+
+/// How a whole store goes: into a file and back, or for good. Spec: spec/persona.md.
+namespace sks::sealed {
+
+/// Destroys a store: its master key first, so that what an interruption leaves behind cannot be opened. A store that
+/// cannot be opened any more is removed too.
+///
+/// Fails with not_available (no store there; in use by process N), option (the folder holds something else, which is
+/// to be moved away first) or storage. `patience`: how long to wait for another process that uses the store.
+Result<void> remove_store(const std::string& folder, std::chrono::milliseconds patience = {});
+
+struct ExportRequest {
+  std::string folder;   ///< of the store
+  std::string persona;  ///< its name, kept in the file
+  std::string file;     ///< that is to be made
+  std::chrono::milliseconds patience{};
+  crypto::ScryptCosts costs = kDefaultCosts;
+};
+
+/// Moves a store into a file that did not exist. At every instant there is the store or the file, whole; the store is
+/// removed when the file has been read back and is durable.
+///
+/// Fails with not_available (no store there; in use by process N), option (the file exists, or lies in the store's
+/// folder; the folder holds something else; the store has an anchor), crypto (the store cannot be opened any more, or
+/// was altered), storage, or as the sources of secrets. The sentence says whether the file was made.
+Result<void> export_store(const ExportRequest& request, SecretSource& store_secrets, SecretSource& file_secrets);
+
+/// The file of an exported persona, locked: no other process of this machine imports it meanwhile.
+class ExportedPersona {
+ public:
+  /// Fails with not_available (no such file; in use by another process), option (not an exported persona, or one of a
+  /// higher version), crypto (damaged) or storage.
+  static Result<ExportedPersona> open(const std::string& path);
+
+  const PersonaHead& head() const { return head_; }
+
+  /// Puts the store into `folder`, with its master key under `protection`, and destroys the file. At every instant
+  /// there is the store or the file, whole.
+  ///
+  /// Fails with option (there is a store already), crypto (damaged), authorization (wrong passphrase), storage, or as
+  /// the sources of secrets; nothing is changed then. Fails with external when the store is in its place, but the file
+  /// could not be destroyed.
+  Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
+                         SecretSource& file_secrets);
+
+  /// Whether the file opens, holds this master key and its image is whole. Fails as import_to.
+  Result<void> verify(ByteView master_key, SecretSource& file_secrets);
+
+ private:
+  ExportedPersona(std::string path, FileDescriptor file, Bytes head_bytes, PersonaHead head)
+      : path_(std::move(path)), file_(std::move(file)), head_bytes_(std::move(head_bytes)), head_(std::move(head)) {}
+
+  Result<void> check_image();
+  Result<void> copy_image(const std::string& database);
+  Result<void> make_store(const std::string& staging, const std::string& name, ByteView master_key,
+                          const Protection& protection, SecretSource& store_secrets);
+
+  std::string path_;
+  FileDescriptor file_;
+  Bytes head_bytes_;
+  PersonaHead head_;
+};
+
+}  // namespace sks::sealed

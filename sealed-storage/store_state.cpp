@@ -1,0 +1,57 @@
+#include "sealed-storage/store_state.h"
+
+#include <algorithm>
+
+#include "sealed-storage/files.h"
+#include "sealed-storage/master_key.h"
+#include "sealed-storage/store_folder.h"
+
+namespace sks::sealed {
+namespace {
+
+/// While the store is written to, a reader without a lock may meet half of a change.
+constexpr int kReadTries = 3;
+
+Result<StoreId> read_store_id(const Files& files) {
+  SKS_LET(Database database, Database::open_image(files.database));
+  SKS_LET(const std::uint32_t version, check_format(database, files.folder));
+  SKS_LET(const Header header, read_header(database, version, files.folder));
+  return header.store_id;
+}
+
+}  // namespace
+
+bool master_key_is_destroyed(const std::string& master_key_path) {
+  constexpr std::size_t kLimit = 2 * kMaxProviderPart;
+  const auto content = read_private_file(master_key_path, kLimit);
+  if (!content) return content.error().status == Status::not_available;
+  return std::ranges::all_of(content->view(), [](std::uint8_t byte) { return byte == 0; });
+}
+
+std::optional<StoreState> look_at_store(const std::string& folder) {
+  const Files files(folder);
+  if (!exists(files.database) && !exists(files.master_key)) return std::nullopt;
+  StoreState state;
+  state.holder = FolderLock::holder(files.lock);
+  state.destroyed = master_key_is_destroyed(files.master_key);
+  if (state.destroyed) {
+    state.problem = "its removal was interrupted, and nothing in it can be opened any more";
+    return state;
+  }
+  Result<StoreId> id = read_store_id(files);
+  for (int tries = 1; !id && state.holder && tries < kReadTries; ++tries) id = read_store_id(files);
+  if (id) {
+    state.store_id = *id;
+  } else {
+    state.problem = id.error().detail;
+  }
+  const auto provider = MasterKeyFile(files.master_key, folder).provider();
+  if (provider) {
+    state.protection = (*provider)->name;
+  } else {
+    state.problem = provider.error().detail;
+  }
+  return state;
+}
+
+}  // namespace sks::sealed

@@ -1,0 +1,417 @@
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "sealed-storage/folder_lock.h"
+#include "sealed-storage/persona.h"
+#include "sealed-storage/store_state.h"
+#include "tests/sealed-storage/secrets.h"
+#include "tests/sealed-storage/store_fixture.h"
+#include "tests/sealed-storage/vector_store.h"
+
+/// Files of exported personas, honest ones and others.
+namespace sks::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr crypto::ScryptCosts kLowCosts{10, 8, 1};
+constexpr const char* kPassphrase = "Sesam";
+
+std::string vector_file() { return read_file(source_file("tests/vectors/sealed-storage/persona-v1.sks")); }
+
+/// The head with its checksum mended, as somebody would who wants a change to pass for honest.
+std::string mend(std::string file) {
+  const auto sum = sealed::checksum(as_bytes(file).first(209));
+  file.replace(209, sum.size(), to_string(ByteView(sum)));
+  return file;
+}
+
+struct Place {
+  TempDir dir;
+  std::string file = dir.file("file");
+  std::string folder = dir.file("store");
+
+  Result<void> import_now(const std::string& passphrase = kPassphrase) const {
+    FixedSecrets secrets(passphrase);
+    return import_with(secrets);
+  }
+  Result<void> import_with(SecretSource& secrets) const {
+    SKS_LET(sealed::ExportedPersona exported, sealed::ExportedPersona::open(file));
+    return exported.import_to(folder, sealed::key_file_provider(), no_secrets(), secrets);
+  }
+
+  /// What the import of this content is refused with; nothing may have changed.
+  std::string refusal(const std::string& content, const std::string& passphrase = kPassphrase) const {
+    write_file(file, content);
+    const Result<void> refused = import_now(passphrase);
+    REQUIRE_FALSE(refused);
+    CHECK(read_file(file) == content);
+    CHECK(entries(dir.path()) == "file");
+    std::string sentence = refused.error().detail;
+    if (sentence.starts_with(file)) sentence.replace(0, file.size(), "FILE");
+    return std::string(to_string(refused.error().status)) + " " + sentence;
+  }
+};
+
+Result<void> export_now(const VectorStore& store, const std::string& file) {
+  FixedSecrets secrets(kPassphrase, kPassphrase);
+  return sealed::export_store({store.folder, "work", file, {}, kLowCosts}, no_secrets(), secrets);
+}
+
+constexpr const char* kDamaged = "ERROR_CRYPTO FILE is damaged";
+constexpr const char* kForeign = "ERROR_OPTION FILE is not an exported persona";
+constexpr const char* kWrong = "ERROR_AUTHORIZATION the passphrase of the exported persona is wrong";
+
+}  // namespace
+
+TEST_CASE("ExportedPersona: a file that another program made becomes the store that is in it") {
+  const Place place;
+  write_file(place.file, vector_file());
+  {
+    const auto exported = sealed::ExportedPersona::open(place.file);
+    REQUIRE(exported);
+    CHECK(exported->head().name == "work");
+    CHECK(exported->head().image_size == 20480);
+  }
+  REQUIRE(place.import_now());
+  CHECK(entries(place.dir.path()) == "store");
+  CHECK(entries(place.folder) == "lock master.key store.db");
+  CHECK(mode_of(place.folder) == 0700);
+  CHECK(mode_of(place.folder + "/store.db") == 0600);
+  CHECK(mode_of(place.folder + "/master.key") == 0600);
+  CHECK(content_of(place.folder) == content_of(VectorStore().folder));
+}
+
+TEST_CASE("ExportedPersona: every changed bit of the head is one clear sentence, and nothing is changed") {
+  const Place place;
+  const std::string good = vector_file();
+  for (std::size_t at = 0; at < 213; ++at) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      CAPTURE(at);
+      CAPTURE(bit);
+      std::string file = good;
+      file[at] = static_cast<char>(file[at] ^ (1 << bit));
+      const std::string refusal = place.refusal(file);
+      if (at < 8) {
+        CHECK(refusal == kForeign);
+      } else if (at == 8 && bit != 0) {
+        CHECK(refusal == "ERROR_OPTION FILE is an exported persona of version " +
+                             std::to_string(static_cast<int>(static_cast<unsigned char>(file[8]))) +
+                             "; this program knows version 1");
+      } else {
+        CHECK(refusal == kDamaged);
+      }
+    }
+  }
+}
+
+TEST_CASE("ExportedPersona: a change of the head by somebody who mended the checksum is refused") {
+  const Place place;
+  const std::string good = vector_file();
+  for (std::size_t at = 9; at < 209; ++at) {
+    CAPTURE(at);
+    std::string file = good;
+    file[at] = static_cast<char>(file[at] ^ 1);
+    const std::string refusal = place.refusal(mend(file));
+    const bool costs = at >= 130 && at < 133;
+    // What the name ends with, or the size and hash of the image, shows before the passphrase is used.
+    const bool shows = (at >= 9 && at < 10) || (at >= 14 && at < 74) || (at >= 90 && at < 130);
+    if (shows) {
+      CHECK(refusal == kDamaged);
+    } else {
+      CHECK((refusal == kWrong ||
+             (costs && refusal.find("demands a key derivation out of all bounds") != std::string::npos)));
+    }
+  }
+}
+
+TEST_CASE("ExportedPersona: every truncated, longer or changed image is refused before the passphrase is asked for") {
+  const Place place;
+  const std::string good = vector_file();
+  for (std::size_t size = 0; size < good.size(); size += size < 220 ? 1 : 997) {
+    CAPTURE(size);
+    CHECK(place.refusal(good.substr(0, size)) == (size < 8 ? kForeign : kDamaged));
+  }
+  CHECK(place.refusal(good + "x") == kDamaged);
+  for (std::size_t at = 213; at < good.size(); at += 211) {
+    CAPTURE(at);
+    std::string file = good;
+    file[at] = static_cast<char>(file[at] ^ 0x10);
+    write_file(place.file, file);
+    FixedSecrets secrets(kPassphrase);
+    const Result<void> refused = place.import_with(secrets);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().detail == place.file + " is damaged");
+    CHECK(secrets.asked == 0);
+    CHECK(entries(place.dir.path()) == "file");
+  }
+}
+
+TEST_CASE("ExportedPersona: no other passphrase opens the file, and a wrong one changes nothing") {
+  const Place place;
+  for (const char* const wrong : {"sesam", "Sesam ", "Sesa", "x"}) CHECK(place.refusal(vector_file(), wrong) == kWrong);
+  CHECK(place.refusal(vector_file(), "") == "ERROR_OPTION the passphrase is empty");
+}
+
+TEST_CASE("ExportedPersona: what is no exported persona is refused") {
+  const Place place;
+  CHECK(place.refusal("") == kForeign);
+  CHECK(place.refusal(read_file(source_file("tests/vectors/sealed-storage/store-v2/store.db"))) == kForeign);
+  CHECK(place.refusal(read_file(source_file("tests/vectors/sealed-storage/store-v2/master.key"))) == kForeign);
+  fs::remove(place.file);
+  CHECK(place.import_now().error().detail == "there is no file " + place.file);
+  fs::create_directory(place.file);
+  CHECK(place.import_now().error().detail == place.file + " is not an exported persona");
+  fs::remove(place.file);
+  REQUIRE(::mkfifo(place.file.c_str(), 0600) == 0);
+  CHECK(place.import_now().error().detail == place.file + " is not an exported persona");
+  fs::remove(place.file);
+  fs::create_symlink(source_file("tests/vectors/sealed-storage/persona-v1.sks"), place.file);
+  CHECK(place.import_now().error().detail == place.file + " is a link: name the file that it leads to");
+}
+
+TEST_CASE("ExportedPersona: the image of another store, or an older one of the same, does not fit the file") {
+  const VectorStore store;
+  const Place place;
+  REQUIRE(export_now(store, place.file));
+  std::string file = read_file(place.file);
+  const VectorStore other;
+  run_sql(other.folder + "/store.db", "UPDATE store SET generation = 5; PRAGMA wal_checkpoint(TRUNCATE)");
+  std::string image = read_file(other.folder + "/store.db");
+  REQUIRE(image.size() == file.size() - 213);
+  REQUIRE(image != file.substr(213));
+  CHECK(place.refusal(file.substr(0, 213) + image) == kDamaged);
+  const crypto::Sha256Digest digest = crypto::sha256(as_bytes(image));
+  file = file.substr(0, 98) + to_string(ByteView(digest)) + file.substr(130, 83) + image;
+  CHECK(place.refusal(mend(file)) == kWrong);
+}
+
+TEST_CASE("ExportedPersona: a file is imported by one process at a time, and not after it was destroyed") {
+  const Place place;
+  write_file(place.file, vector_file());
+  auto first = sealed::ExportedPersona::open(place.file);
+  REQUIRE(first);
+  CHECK(place.import_now().error().detail == place.file + " is in use by another process");
+  FixedSecrets secrets(kPassphrase);
+  REQUIRE(first->import_to(place.folder, sealed::key_file_provider(), no_secrets(), secrets));
+  CHECK(place.import_now().error().detail == "there is no file " + place.file);
+}
+
+TEST_CASE("ExportedPersona: an import where a store is, or other files are, leaves both as they were") {
+  const Place place;
+  const VectorStore store;
+  write_file(place.file, vector_file());
+  fs::copy(store.folder, place.folder);
+  CHECK(place.import_now().error().detail == "there is a key store in " + place.folder + " already");
+  fs::remove(place.folder + "/master.key");
+  CHECK(place.import_now().error().detail == "the master key of " + place.folder +
+                                                 " was destroyed by a removal or an export that was interrupted: "
+                                                 "delete what is left");
+  fs::remove_all(place.folder);
+  fs::create_directory(place.folder);
+  write_file(place.folder + "/letter", "to Jo");
+  CHECK(place.import_now().error().detail == place.folder + " is not empty: a key store needs a folder of its own");
+  CHECK(read_file(place.file) == vector_file());
+  CHECK(entries(place.dir.path()) == "file store");
+  fs::remove(place.folder + "/letter");
+  CHECK(place.import_now());
+}
+
+TEST_CASE("ExportedPersona: a file that cannot be destroyed is named, and the store is there") {
+  const Place place;
+  write_file(place.file, vector_file());
+  fs::create_hard_link(place.file, place.dir.file("copy"));
+  const Result<void> imported = place.import_now();
+  REQUIRE_FALSE(imported);
+  CHECK(imported.error().status == Status::external);
+  CHECK(imported.error().detail == "the persona is in " + place.folder + ", but its file may still open: destroy " +
+                                       place.file + " (" + place.file +
+                                       " has another name, under which it would stay)");
+  CHECK(content_of(place.folder) == content_of(VectorStore().folder));
+  CHECK(read_file(place.file) == vector_file());
+}
+
+TEST_CASE("export: the store becomes a file that only the passphrase opens, and leaves nothing in its place") {
+  const VectorStore store;
+  const std::string content = content_of(store.folder);
+  const std::string master_key = read_file(store.key).substr(10, 32);
+  const Place place;
+  REQUIRE(export_now(store, place.file));
+  CHECK(fs::is_empty(store.dir.path()));
+  CHECK(mode_of(place.file) == 0600);
+  CHECK(entries(place.dir.path()) == "file");
+  const std::string file = read_file(place.file);
+  CHECK(file.find(master_key) == std::string::npos);
+  CHECK(file.find(kPassphrase) == std::string::npos);
+  CHECK_FALSE(place.import_now("another"));
+  REQUIRE(place.import_now());
+  CHECK(content_of(place.folder) == content);
+}
+
+TEST_CASE("export: carries what is only in the log yet") {
+  const VectorStore store;
+  const Place place;
+  {
+    const auto open = SqliteStore::open(store.folder);
+    REQUIRE(open);
+    auto transaction = (*open)->begin();
+    REQUIRE(transaction);
+    REQUIRE((*transaction)->put({RecordKind{3}, 77}, as_bytes("late")));
+    REQUIRE((*transaction)->commit());
+    *transaction = nullptr;
+    fs::copy(store.folder, place.dir.file("crashed"));
+  }
+  REQUIRE(fs::file_size(place.dir.file("crashed/store.db-wal")) > 0);
+  fs::remove_all(store.folder);
+  fs::copy(place.dir.file("crashed"), store.folder);
+  fs::permissions(store.folder, fs::perms(0700));
+  REQUIRE(export_now(store, place.file));
+  REQUIRE(place.import_now());
+  CHECK(content_of(place.folder).find("77=late") != std::string::npos);
+}
+
+TEST_CASE("export: refuses what is in its way, and the store stays") {
+  const VectorStore store;
+  const Place place;
+  const std::string content = content_of(store.folder);
+  const auto refusal = [&](const std::string& file) {
+    const Result<void> refused = export_now(store, file);
+    REQUIRE_FALSE(refused);
+    CHECK(content_of(store.folder) == content);
+    return refused.error().detail;
+  };
+  write_file(place.file, "a letter");
+  CHECK(refusal(place.file) == place.file + " exists already");
+  CHECK(read_file(place.file) == "a letter");
+  fs::remove(place.file);
+  write_file(place.file + ".unfinished", "half of one");
+  CHECK(refusal(place.file).starts_with(place.file + ".unfinished was left by an export that was interrupted"));
+  CHECK(read_file(place.file + ".unfinished") == "half of one");
+  fs::remove(place.file + ".unfinished");
+  write_file(place.file, vector_file());
+  CHECK(
+      refusal(place.file) ==
+      place.file +
+          " was left by an export of this key store that was interrupted: the key store is whole; remove that file and "
+          "export again");
+  CHECK(refusal(store.folder + "/file") ==
+        store.folder + "/file lies in the folder of the key store, which is to be removed");
+  CHECK(refusal(place.dir.file("no/file")) ==
+        "cannot create " + place.dir.file("no/file") + ".unfinished: No such file or directory");
+  write_file(store.folder + "/letter", "to Jo");
+  CHECK(refusal(place.dir.file("other")) ==
+        store.folder + " holds 'letter', which is not of the key store: move it away first");
+  fs::remove(store.folder + "/letter");
+  const auto held = SqliteStore::open(store.folder);
+  REQUIRE(held);
+  CHECK(export_now(store, place.dir.file("other")).error().detail ==
+        "store in use by process " + std::to_string(::getpid()));
+  CHECK(entries(place.dir.path()) == "file");
+}
+
+TEST_CASE("export: a store that would not open elsewhere is not moved") {
+  const Place place;
+  const auto refusal = [&](const VectorStore& store) {
+    const std::string key = fs::exists(store.key) ? read_file(store.key) : "";
+    const Result<void> refused = export_now(store, place.file);
+    REQUIRE_FALSE(refused);
+    CHECK(fs::is_empty(place.dir.path()));
+    CHECK(fs::exists(store.folder + "/store.db"));
+    return refused.error();
+  };
+  const VectorStore altered;
+  run_sql(altered.folder + "/store.db", "UPDATE root SET sealed = zeroblob(100)");
+  CHECK(refusal(altered).status == Status::crypto);
+  for (const std::string& content : {std::string(46, '\0'), std::string()}) {
+    const VectorStore destroyed;
+    write_file(destroyed.key, content);
+    CHECK(refusal(destroyed).detail.find("was destroyed by a removal or an export") != std::string::npos);
+  }
+  const VectorStore without;
+  fs::remove(without.key);
+  CHECK(refusal(without).detail.find("was destroyed by a removal or an export") != std::string::npos);
+}
+
+TEST_CASE("remove_store: destroys the store, also one that does not open, and nothing else") {
+  const VectorStore store;
+  const auto refusal = [&] {
+    const Result<void> refused = sealed::remove_store(store.folder);
+    REQUIRE_FALSE(refused);
+    return refused.error().detail;
+  };
+  {
+    const auto held = SqliteStore::open(store.folder);
+    REQUIRE(held);
+    CHECK(refusal() == "store in use by process " + std::to_string(::getpid()));
+  }
+  write_file(store.folder + "/letter", "to Jo");
+  CHECK(refusal() == store.folder + " holds 'letter', which is not of the key store: move it away first");
+  CHECK_FALSE(content_of(store.folder).empty());
+  fs::remove(store.folder + "/letter");
+  fs::rename(store.key, store.dir.file("elsewhere"));
+  fs::create_symlink(store.dir.file("elsewhere"), store.key);
+  CHECK(refusal() == store.key + " is a link to a file, which would stay");
+  fs::remove(store.key);
+  write_file(store.folder + "/store.db", "damaged");
+  REQUIRE(sealed::remove_store(store.folder));
+  CHECK(entries(store.dir.path()) == "elsewhere");
+  CHECK(refusal() == "there is no key store in " + store.folder);
+}
+
+TEST_CASE("remove_store: whoever waits for the lock of a store that goes does not get that of the next one") {
+  const VectorStore store;
+  const std::string lock_file = store.folder + "/lock";
+  const auto opened = [&] {
+    std::size_t count = 0;
+    std::error_code gone;
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd"))
+      if (fs::read_symlink(entry, gone) == lock_file) ++count;
+    return count;
+  };
+  auto lock = std::make_unique<sealed::FolderLock>(sealed::FolderLock::acquire(lock_file).value());
+  std::string outcome;
+  {
+    const std::jthread waiting([&] {
+      const auto got = sealed::FolderLock::acquire(lock_file, std::chrono::minutes(5));
+      outcome = got ? "locked" : got.error().detail;
+    });
+    while (opened() < 2) std::this_thread::yield();
+    fs::remove_all(store.folder);
+    lock.reset();
+  }
+  CHECK(outcome == "there is no " + lock_file + ": the store is gone");
+}
+
+TEST_CASE("look_at_store: tells protection and use without a secret, and what is left of a removal") {
+  const VectorStore store;
+  auto state = sealed::look_at_store(store.folder);
+  REQUIRE(state);
+  CHECK(state->store_id.has_value());
+  CHECK(state->protection == "file");
+  CHECK_FALSE(state->holder);
+  CHECK_FALSE(state->destroyed);
+  CHECK(state->problem.empty());
+  {
+    const auto held = SqliteStore::open(store.folder);
+    REQUIRE(held);
+    const auto used = sealed::look_at_store(store.folder);
+    CHECK(used->holder == "process " + std::to_string(::getpid()));
+    CHECK(used->store_id == state->store_id);
+  }
+  const std::string before = entries(store.folder);
+  CHECK(sealed::look_at_store(store.folder)->problem.empty());
+  CHECK(entries(store.folder) == before);
+  write_file(store.key, std::string(46, '\0'));
+  CHECK(sealed::look_at_store(store.folder)->destroyed);
+  write_file(store.key, "x");
+  state = sealed::look_at_store(store.folder);
+  CHECK_FALSE(state->destroyed);
+  CHECK(state->problem == store.key + " is not a master key file");
+  CHECK_FALSE(sealed::look_at_store(store.dir.file("absent")));
+}
+
+}  // namespace sks::test
