@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "sealed-storage/folder_lock.h"
+#include "sealed-storage/log_sync.h"
 #include "sealed-storage/record.h"
 #include "sealed-storage/schema.h"
 #include "sealed-storage/sqlite.h"
@@ -210,6 +211,7 @@ struct SqliteStore::Impl {
   std::int64_t committed_generation;
   std::string room;
   bool in_transaction = false;
+  std::unique_ptr<sealed::LogSync> log = nullptr;
 
   /// An SQLite connection must not be used across a fork.
   Result<void> check_process() const {
@@ -236,6 +238,9 @@ struct SqliteStore::Impl {
       return Error{Status::crypto, name + " was replaced by an earlier one"};
     return std::optional(std::move(plaintext));
   }
+
+  /// `expect` says how the transaction will be committed.
+  Result<std::unique_ptr<Transaction>> begin(Result<void> (sealed::LogSync::*expect)());
 
   class SealedTransaction;
 };
@@ -302,10 +307,13 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
       SKS_TRY(enter(store_.index->write(generation)));
       SKS_TRY(write(store_.statements.set_generation.bind(1, generation)));
     }
-    SKS_TRY(write(store_.statements.commit));
-    store_.committed_generation = generation_;
-    store_.index->tree().keep();
-    return {};
+    SKS_TRY(check_running());
+    Result<void> done = enter(store_.statements.commit.run());
+    if (done) {
+      store_.committed_generation = generation_;
+      store_.index->tree().keep();
+    }
+    return store_.log->committed(std::move(done));
   }
 
  private:
@@ -339,11 +347,21 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
   bool failed_ = false;
 };
 
+Result<std::unique_ptr<Storage::Transaction>> SqliteStore::Impl::begin(Result<void> (sealed::LogSync::*expect)()) {
+  SKS_TRY(check_process());
+  if (in_transaction) return Error{Status::storage, "a transaction is open already"};
+  SKS_TRY(log->restore_order());
+  SKS_TRY(((*log).*expect)());
+  SKS_TRY(statements.begin.run());
+  return std::unique_ptr<Transaction>(std::make_unique<SealedTransaction>(*this));
+}
+
 SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 SqliteStore::~SqliteStore() {
   SKS_CHECK(!impl_->in_transaction);
-  if (!impl_->lock.held()) impl_->database.leave_log();  // it belongs to the process that forked this one off
+  // It belongs to the process that forked this one off, or closing would move what is in doubt into the database.
+  if (!impl_->lock.held() || !impl_->log->restore_order()) impl_->database.leave_log();
 }
 
 Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity,
@@ -391,6 +409,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& folder
   auto impl = std::unique_ptr<Impl>(new Impl{std::move(lock), std::move(database), std::move(statements),
                                              std::move(sealer), nullptr, header.generation, files.room});
   SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, header.generation));
+  SKS_LET(impl->log, sealed::LogSync::open(impl->database));
   sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
@@ -411,10 +430,16 @@ Result<void> SqliteStore::reprotect(const std::string& folder, const sealed::Mas
 }
 
 Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin() {
+  return impl_->begin(&sealed::LogSync::expect_commit);
+}
+
+Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin_shared() {
+  return impl_->begin(&sealed::LogSync::expect_shared_commit);
+}
+
+Result<void> SqliteStore::make_durable() {
   SKS_TRY(impl_->check_process());
-  if (impl_->in_transaction) return Error{Status::storage, "a transaction is open already"};
-  SKS_TRY(impl_->statements.begin.run());
-  return std::unique_ptr<Transaction>(std::make_unique<Impl::SealedTransaction>(*impl_));
+  return impl_->log->make_durable();
 }
 
 bool SqliteStore::make_room() { return impl_->lock.held() && ::unlink(impl_->room.c_str()) == 0; }

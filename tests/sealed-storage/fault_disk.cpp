@@ -73,6 +73,9 @@ void DiskModel::apply(const DiskOperation& operation) {
     case Kind::truncate:
       names_.at(operation.name)->pending.push_back(operation);
       return;
+    case Kind::failed_sync:
+      names_.at(operation.name)->pending.clear();
+      return;
     case Kind::sync: {
       File& file = *names_.at(operation.name);
       for (const DiskOperation& pending : file.pending) perform(file.durable, pending);
@@ -169,7 +172,10 @@ struct FaultVfs {
   }
   static int sync(sqlite3_file* file, int) {
     if (!watched(file)) return SQLITE_OK;
-    if (const int failure = disk().due_failure(Kind::sync); failure != 0) return failure;
+    if (const int failure = disk().due_failure(Kind::sync); failure != 0) {
+      disk().record({Kind::failed_sync, *of(file)->name});
+      return failure;
+    }
     disk().record({Kind::sync, *of(file)->name, 0, {}, std::exchange(of(file)->syncs_names, false)});
     return SQLITE_OK;
   }
@@ -287,6 +293,7 @@ int FaultDisk::due_failure(DiskOperation::Kind kind) {
     case Kind::truncate:
       return SQLITE_IOERR_TRUNCATE;
     case Kind::sync:
+    case Kind::failed_sync:
       return SQLITE_IOERR_FSYNC;
     case Kind::remove:
     case Kind::remove_and_sync:

@@ -18,7 +18,7 @@ namespace sks::test {
 
 /// What one file operation does to the disk. Reading is not counted.
 struct DiskOperation {
-  enum class Kind : std::uint8_t { create, write, truncate, sync, remove, remove_and_sync };
+  enum class Kind : std::uint8_t { create, write, truncate, sync, failed_sync, remove, remove_and_sync };
   Kind kind;
   std::string name;          ///< of the file, without its folder
   std::size_t offset = 0;    ///< of a write; the new size of a truncation
@@ -33,7 +33,9 @@ using DiskImage = std::map<std::string, Bytes>;
 enum class Unsynced : std::uint8_t { lost, kept, torn };
 
 /// A disk at some point of a series of operations. Content and names of files become durable separately, as on POSIX: a
-/// sync of a file makes its content durable, and its name only when the folder is synced.
+/// sync of a file makes its content durable, and its name only when the folder is synced. After a sync that failed,
+/// what it should have written gets to the disk when it is written once more, and not otherwise: Linux takes it for
+/// written.
 class DiskModel {
  public:
   explicit DiskModel(const DiskImage& initial);
