@@ -182,19 +182,26 @@ Result<void> LogSync::rewrite() {
   static_cast<void>(sync(*log_of(database_.handle())));
   static_cast<void>(sync(*file_));
   std::array<std::uint8_t, kLogHeader> header{};
-  const auto& methods = *file_->pMethods;
-  int code = methods.xRead(file_.get(), header.data(), header.size(), 0);
-  if (code != SQLITE_OK) return sqlite_error(path_, code);
+  SKS_TRY(transfer(file_->pMethods->xRead, header));
   const std::size_t page = std::min(page_size(header), kLargestPage);
   Bytes log(kLogHeader + static_cast<std::size_t>(frames_) * (kFrameHeader + page));
-  const auto size = static_cast<int>(log.size());
-  code = methods.xRead(file_.get(), log.data(), size, 0);
-  if (code != SQLITE_OK) return sqlite_error(path_, code);
+  SKS_TRY(transfer(file_->pMethods->xRead, log));
   if (!is_whole_log(log))
     return Error{Status::storage, "cannot use " + path_ + ": the disk has lost what was written, open the store again"};
-  code = methods.xWrite(file_.get(), log.data(), size, 0);
-  if (code == SQLITE_OK) code = sync(*file_);
-  if (code != SQLITE_OK) return sqlite_error(path_, code);
+  SKS_TRY(transfer(file_->pMethods->xWrite, log));
+  if (const int code = sync(*file_); code != SQLITE_OK) return sqlite_error(path_, code);
+  return {};
+}
+
+// SQLite moves no more than 128 KiB in one piece.
+template <class Move>
+Result<void> LogSync::transfer(Move move, std::span<std::uint8_t> log) {
+  constexpr std::size_t kPiece = std::size_t{64} * 1024;
+  for (std::size_t at = 0; at < log.size(); at += kPiece) {
+    const auto size = static_cast<int>(std::min(kPiece, log.size() - at));
+    const int code = move(file_.get(), log.data() + at, size, static_cast<sqlite3_int64>(at));
+    if (code != SQLITE_OK) return sqlite_error(path_, code);
+  }
   return {};
 }
 

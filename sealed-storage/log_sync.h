@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <span>
+#include <string>
 
 #include "sealed-storage/sqlite.h"
 
@@ -60,6 +61,9 @@ class LogSync {
   bool in_doubt();
   void enter_doubt();
   Result<void> rewrite();
+  /// Reads or writes the beginning of the log.
+  template <class Move>
+  Result<void> transfer(Move move, std::span<std::uint8_t> log);
 
   Database& database_;
   const std::string path_;  ///< of the database

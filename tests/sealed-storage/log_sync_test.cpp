@@ -111,6 +111,11 @@ TEST_CASE("SqliteStore: after a failed sync the log is written once more before 
   const WatchedStore world;
   world.commit(1, false);
   world.commit(2, true);
+  {
+    const auto transaction = world.store->begin_shared().value();
+    REQUIRE(transaction->put({RecordKind::extension, 1}, as_bytes(std::string(300'000, 'x'))));
+    REQUIRE(transaction->commit());
+  }
   world.commit(3, true);
   FaultDisk::instance().fail_at(1, FaultDisk::Fault::io_error, FaultDisk::Duration::once);
   const std::string failure =
