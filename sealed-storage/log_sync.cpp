@@ -162,8 +162,8 @@ Result<void> LogSync::committed(Result<void> outcome) {
 
 Result<void> LogSync::restore_order() {
   std::unique_lock lock(mutex_);
+  if (!in_doubt_) return {};  // without waiting for a sync: sharing one is to go on with work meanwhile
   changed_.wait(lock, [this] { return !syncing_; });
-  if (!in_doubt_) return {};
   syncing_ = true;
   const std::uint64_t covered = committed_;
   lock.unlock();

@@ -177,6 +177,7 @@ struct FaultVfs {
       return failure;
     }
     disk().record({Kind::sync, *of(file)->name, 0, {}, std::exchange(of(file)->syncs_names, false)});
+    if (const auto deed = std::exchange(disk().during_sync_, nullptr)) deed();
     return SQLITE_OK;
   }
   static int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -272,6 +273,7 @@ void FaultDisk::unwatch() {
   log_.clear();
   countdown_ = 0;
   failed_ = false;
+  during_sync_ = nullptr;
 }
 
 void FaultDisk::fail_at(std::size_t n, Fault fault, Duration duration) {

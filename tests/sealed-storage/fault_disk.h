@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -83,6 +84,9 @@ class FaultDisk {
   void fail_at(std::size_t n, Fault fault, Duration duration);
   bool has_failed() const { return failed_; }
 
+  /// Runs `deed` once, when the disk has taken the next sync and before it says so.
+  void during_next_sync(std::function<void()> deed) { during_sync_ = std::move(deed); }
+
   const DiskImage& initial() const { return initial_; }
   const std::vector<DiskOperation>& log() const { return log_; }
 
@@ -102,6 +106,7 @@ class FaultDisk {
   Fault fault_ = Fault::io_error;
   Duration duration_ = Duration::once;
   bool failed_ = false;
+  std::function<void()> during_sync_;
 };
 
 DiskImage read_folder(const std::string& folder);

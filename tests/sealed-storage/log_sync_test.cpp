@@ -90,6 +90,34 @@ TEST_CASE("SqliteStore: a durable commit makes the shared ones before it durable
   CHECK(world.durable_records() == "1=value 2=value 3=value");
 }
 
+TEST_CASE("SqliteStore: a commit during a sync neither waits for it nor counts as synced by it") {
+  const WatchedStore world;
+  world.commit(1, true);
+  const std::size_t syncs = WatchedStore::syncs();
+  FaultDisk::instance().during_next_sync([&] { world.commit(2, true); });
+  CHECK(world.store->make_durable());
+  CHECK(WatchedStore::syncs() == syncs + 1);
+  CHECK(world.durable_records() == "1=value");
+  CHECK(world.store->make_durable());
+  CHECK(WatchedStore::syncs() == syncs + 2);
+  CHECK(world.durable_records() == "1=value 2=value");
+}
+
+TEST_CASE("SqliteStore: a sync does not count when another one has failed meanwhile") {
+  const WatchedStore world;
+  world.commit(1, true);
+  FaultDisk::instance().during_next_sync([&] {
+    const auto transaction = world.store->begin().value();
+    REQUIRE(transaction->put(key(2), as_bytes("value")));
+    FaultDisk::instance().fail_at(1, FaultDisk::Fault::io_error, FaultDisk::Duration::once);
+    CHECK_FALSE(transaction->commit());
+  });
+  CHECK_FALSE(world.store->make_durable());
+  CHECK(world.records() == "1=value");
+  CHECK(world.store->make_durable());
+  CHECK(world.durable_records() == "1=value");
+}
+
 TEST_CASE("SqliteStore: a checkpoint between shared commits loses nothing") {
   const WatchedStore world;
   const std::string large(200'000, 'x');
