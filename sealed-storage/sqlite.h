@@ -68,6 +68,9 @@ class Database {
   /// Closing will leave the files as they are, instead of emptying the log into the database.
   void leave_log();
 
+  /// For what has no method here. Owned by this object.
+  sqlite3* handle() const { return database_.get(); }
+
   bool in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
 
  private:

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "sealed-storage/log_sync.h"
 #include "sealed-storage/record.h"
 #include "sealed-storage/schema.h"
 #include "sealed-storage/sqlite.h"
@@ -187,6 +188,7 @@ struct SqliteStore::Impl {
   std::string folder;
   StoreAnchor anchor = {};
   bool in_transaction = false;
+  std::unique_ptr<sealed::LogSync> log = nullptr;
 
   /// An SQLite connection must not be used across a fork.
   Result<void> check_process() const {
@@ -241,6 +243,10 @@ struct SqliteStore::Impl {
   std::size_t check_indexed(std::uint8_t kind, const Report& report);
   /// Those that the index does not know.
   Result<void> check_strangers(const Report& report);
+
+  /// Begins a transaction of the database. `expect` says how it will be committed.
+  Result<void> start(Result<void> (sealed::LogSync::*expect)());
+  Result<std::unique_ptr<Transaction>> begin(Result<void> (sealed::LogSync::*expect)());
 
   class SealedTransaction;
 };
@@ -309,10 +315,16 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
       store_.index->set_epoch(store_.index->epoch() + 1);
     }
     if (store_.index->changed()) SKS_TRY(write_root());
-    SKS_TRY(write(store_.statements.commit));
-    store_.committed_generation = generation_;
-    store_.index->keep();
-    return new_epoch ? store_.anchor.advance(store_.index->epoch()) : Result<void>();
+    SKS_TRY(check_running());
+    Result<void> done = enter(store_.statements.commit.run());
+    if (done) {
+      store_.committed_generation = generation_;
+      store_.index->keep();
+    }
+    done = store_.log->committed(std::move(done));
+    if (!done || !new_epoch) return done;
+    SKS_TRY(store_.log->make_durable());
+    return store_.anchor.advance(store_.index->epoch());
   }
 
  private:
@@ -383,7 +395,7 @@ Result<void> SqliteStore::Impl::replace_anchor(const sealed::AnchorChoice& choic
     epoch = made.epoch;
   }
   if (before != after || epoch != index->epoch()) {
-    SKS_TRY(statements.begin.run());
+    SKS_TRY(start(&sealed::LogSync::expect_commit));
     SealedTransaction transaction(*this);
     SKS_TRY(transaction.set_anchor(after, epoch));
     SKS_TRY(transaction.commit());  // a new anchor stays behind when this fails: the commit may have been made
@@ -425,11 +437,25 @@ Result<void> SqliteStore::Impl::check_strangers(const Report& report) {
   }
 }
 
+Result<void> SqliteStore::Impl::start(Result<void> (sealed::LogSync::*expect)()) {
+  SKS_TRY(check_process());
+  if (in_transaction) return Error{Status::storage, "a transaction is open already"};
+  SKS_TRY(log->restore_order());
+  SKS_TRY(((*log).*expect)());
+  return statements.begin.run();
+}
+
+Result<std::unique_ptr<Storage::Transaction>> SqliteStore::Impl::begin(Result<void> (sealed::LogSync::*expect)()) {
+  SKS_TRY(start(expect));
+  return std::unique_ptr<Transaction>(std::make_unique<SealedTransaction>(*this));
+}
+
 SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 SqliteStore::~SqliteStore() {
   SKS_CHECK(!impl_->in_transaction);
-  if (!impl_->lock.held()) impl_->database.leave_log();  // it belongs to the process that forked this one off
+  // It belongs to the process that forked this one off, or closing would move what is in doubt into the database.
+  if (!impl_->lock.held() || !impl_->log->restore_order()) impl_->database.leave_log();
 }
 
 Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity& identity,
@@ -472,6 +498,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open_with(const std::string& f
                                              held.header.store_id, files.folder});
   SKS_LET(sealed::RootRecord root, sealed::open_root(*impl->sealer, held.header.generation, held.header.root));
   SKS_LET(impl->index, StoreIndex::open(impl->database, *impl->sealer, std::move(root)));
+  SKS_LET(impl->log, sealed::LogSync::open(impl->database));
   SKS_TRY(impl->open_anchor(check));
   sealed::set_room_aside(files.room, kRoomSetAside);
   return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
@@ -528,10 +555,16 @@ Result<std::size_t> SqliteStore::check_records(const std::function<void(const Er
 }
 
 Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin() {
+  return impl_->begin(&sealed::LogSync::expect_commit);
+}
+
+Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin_shared() {
+  return impl_->begin(&sealed::LogSync::expect_shared_commit);
+}
+
+Result<void> SqliteStore::make_durable() {
   SKS_TRY(impl_->check_process());
-  if (impl_->in_transaction) return Error{Status::storage, "a transaction is open already"};
-  SKS_TRY(impl_->statements.begin.run());
-  return std::unique_ptr<Transaction>(std::make_unique<Impl::SealedTransaction>(*impl_));
+  return impl_->log->make_durable();
 }
 
 bool SqliteStore::make_room() { return impl_->lock.held() && ::unlink(impl_->room.c_str()) == 0; }

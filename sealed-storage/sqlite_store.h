@@ -57,6 +57,8 @@ class SqliteStore final : public Storage {
   ~SqliteStore() override;
 
   Result<std::unique_ptr<Transaction>> begin() override;
+  Result<std::unique_ptr<Transaction>> begin_shared() override;
+  Result<void> make_durable() override;
   bool make_room() override;
   Result<StoredIdentity> identity();
 

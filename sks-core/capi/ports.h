@@ -10,6 +10,7 @@ namespace sks::capi {
 /// A number that a callback has returned in place of 0.
 Error callback_failed(std::string_view name, int code);
 
+/// Every commit of the callbacks is durable when it returns: sessions share none.
 class CallbackStorage final : public Storage {
  public:
   /// Fails with option: a required function is missing.

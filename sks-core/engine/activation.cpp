@@ -73,7 +73,6 @@ Result<std::uint8_t> switch_key(Core& core, const Switch& to, const ActivationRe
     const std::lock_guard lock(core.locks.store);
     return switch_by_user(core, to, request);
   }
-  const ProvisioningLock lock(core.locks);
   return core.in_open_session(request.session, [&](SessionCall& call) { return switch_by_issuer(call, to, request); });
 }
 

@@ -106,7 +106,7 @@ Result<Bytes> Engine::close_provisioning_session(ProvisioningHandle session, Byt
   engine::Core& core = impl_->core;
   const engine::ProvisioningLock lock(core.locks);
   std::set<KeyHandle> vanished;
-  Result<Bytes> attestation = core.in_open_session(session, [&](engine::SessionCall& call) {
+  Result<Bytes> attestation = core.end_open_session(session, [&](engine::SessionCall& call) {
     vanished = engine::vanishing_keys(call.session);
     return engine::close(call, nonce, mac);
   });

@@ -1,6 +1,7 @@
 #include "sks-core/engine/core.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sks-core/base/byte_reader.h"
 
@@ -85,6 +86,40 @@ void Core::abort(ProvisioningHandle handle) {
   for (const PukPolicyHandle policy : state->linked<PukPoliciesOfSession>(handle)) change.erase<PukPolicy>(policy);
   change.erase<Session>(handle);
   change.commit_or_catch_up_later();
+}
+
+Result<void> Core::await_durable(ProvisioningHandle changed) {
+  DeferredCall* const deferred = DeferredCall::current_;
+  if (deferred == nullptr || &deferred->core_ != this) return make_durable_or_abort(changed);
+  deferred->changed_ = changed;
+  deferred->waits_ = true;
+  return {};
+}
+
+Result<void> Core::make_durable_or_abort(ProvisioningHandle changed) {
+  Result<void> durable = ports.storage.make_durable();
+  if (durable || !changed) return durable;
+  const ProvisioningLock lock(locks);
+  const Session::Row* const row = state->find_row<Session>(changed);
+  if (row == nullptr) return durable;
+  if (!row->open) return {};  // the close that came after is durable, and with it all that came before
+  abort(changed);
+  return durable;
+}
+
+thread_local DeferredCall* DeferredCall::current_ = nullptr;
+
+bool DeferredCall::run(const std::function<void()>& call) {
+  struct Turn {
+    explicit Turn(DeferredCall* deferred) : outer(std::exchange(current_, deferred)) {}
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { current_ = outer; }
+    DeferredCall* const outer;
+  };
+  const Turn turn(this);
+  call();
+  return waits_;
 }
 
 Result<void> check_decodable(std::initializer_list<ByteView> arrays, std::initializer_list<std::string_view> texts) {

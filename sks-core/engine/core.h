@@ -1,17 +1,19 @@
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <type_traits>
 
 #include "sks-core/engine/authorization.h"
 #include "sks-core/engine/key_cache.h"
+#include "sks-core/engine/secure_key_store.h"
 #include "sks-core/engine/store_state.h"
 
 namespace sks::engine {
 
 struct Core;
 
-/// A call in an open session: what it changes becomes durable when it succeeds.
+/// A call in an open session: what it changes is durable before it is answered.
 struct SessionCall {
   Core& core;
   Change& change;
@@ -48,37 +50,86 @@ struct Core {
   Result<SharedKeyMaterial> key_material(const KeyEntry& key);
 
   /// Runs `body` in the open session `handle`: commits what it changed, or aborts the session and returns its error.
+  /// Takes the locks, and gives them up before it waits for the storage.
   template <class Body>
   std::invoke_result_t<Body&, SessionCall&> in_open_session(ProvisioningHandle handle, Body body) {
-    SKS_TRY(open_session(handle));
-    auto result = run(handle, body);
-    if (!result) abort(handle);
+    auto result = locked([&] { return run(handle, body, &Change::commit_shared); });
+    if (result) SKS_TRY(await_durable(handle));
     return result;
   }
   /// The same in the open session that makes the key `handle`, which `body` gets as it is before the call.
   template <class Body>
   std::invoke_result_t<Body&, SessionCall&, const KeyEntry&> in_session_of(KeyHandle handle, Body body) {
     using Outcome = std::invoke_result_t<Body&, SessionCall&, const KeyEntry&>;
-    SKS_LET(const ProvisioningHandle session, open_key(handle));
-    return in_open_session(session, [&](SessionCall& call) -> Outcome {
+    ProvisioningHandle session;
+    const auto with_key = [&](SessionCall& call) -> Outcome {
       SKS_LET(const std::shared_ptr<const KeyEntry> key, state->get<KeyEntry>(handle));
       return body(call, *key);
+    };
+    Outcome result = locked([&]() -> Outcome {
+      SKS_LET(session, open_key(handle));
+      return run(session, with_key, &Change::commit_shared);
     });
+    if (result) SKS_TRY(await_durable(session));
+    return result;
   }
+  /// in_open_session() for a call that ends the session, under locks that are held: what everybody will see is durable
+  /// before anybody sees it.
+  template <class Body>
+  std::invoke_result_t<Body&, SessionCall&> end_open_session(ProvisioningHandle handle, Body body) {
+    return run(handle, body, &Change::commit);
+  }
+
+  /// Waits without locks until what was committed so far is durable, or leaves that to the PendingCall of this thread.
+  /// When it fails the session `changed`, if there is one, is aborted.
+  Result<void> await_durable(ProvisioningHandle changed);
 
   /// Deletes an open session and everything made in it, for good even when the storage fails. Spec: 1.4, 1.6.
   void abort(ProvisioningHandle handle);
 
  private:
+  friend class DeferredCall;
+  using Commit = Result<void> (Change::*)();
+
   template <class Body>
-  std::invoke_result_t<Body&, SessionCall&> run(ProvisioningHandle handle, Body& body) {
+  std::invoke_result_t<Body&> locked(const Body& body) {
+    const ProvisioningLock lock(locks);
+    return body();
+  }
+  template <class Body>
+  std::invoke_result_t<Body&, SessionCall&> run(ProvisioningHandle handle, Body& body, Commit commit) {
+    SKS_TRY(open_session(handle));
+    auto result = try_to_run(handle, body, commit);
+    if (!result) abort(handle);
+    return result;
+  }
+  template <class Body>
+  std::invoke_result_t<Body&, SessionCall&> try_to_run(ProvisioningHandle handle, Body& body, Commit commit) {
     Change change(*state);
     SKS_LET(Session* const session, change.edit<Session>(handle));
     SessionCall call{*this, change, *session};
     auto result = body(call);
-    if (result) SKS_TRY(change.commit());
+    if (result) SKS_TRY((change.*commit)());
     return result;
   }
+  Result<void> make_durable_or_abort(ProvisioningHandle changed);
+};
+
+/// Collects what the call that a thread makes in `call` would have to wait for.
+class DeferredCall final : public PendingCall {
+ public:
+  explicit DeferredCall(Core& core) : core_(core) {}
+  /// Whether there is anything to wait for.
+  bool run(const std::function<void()>& call);
+  Result<void> finish() override { return core_.make_durable_or_abort(changed_); }
+
+ private:
+  friend struct Core;
+  static thread_local DeferredCall* current_;
+
+  Core& core_;
+  ProvisioningHandle changed_;
+  bool waits_ = false;
 };
 
 /// Fails with option when the byte stream could not carry the arguments: such a request counts as undecodable, reaches

@@ -17,6 +17,12 @@ Engine::~Engine() {
   static_cast<void>(impl_->core.state->catch_up());  // else what is overdue comes back when the store is opened
 }
 
+std::unique_ptr<PendingCall> Engine::begin_call(const std::function<void()>& call) {
+  auto pending = std::make_unique<engine::DeferredCall>(impl_->core);
+  if (!pending->run(call)) return nullptr;
+  return pending;
+}
+
 Result<DeviceInfo> Engine::get_device_info() {
   const EngineConfig& config = impl_->core.config;
   DeviceInfo info;
@@ -36,11 +42,10 @@ Result<std::string> Engine::update_firmware(ByteView) {
   return Error{Status::not_allowed, "this store offers no firmware update"};
 }
 
-Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(ProvisioningHandle previous,
-                                                                           SessionState state) {
-  engine::Core& core = impl_->core;
-  const std::lock_guard lock(core.locks.store);
-  const engine::StoreState& store = *core.state;
+namespace {
+
+Result<std::optional<SessionInfo>> next_session(const engine::StoreState& store, ProvisioningHandle previous,
+                                                SessionState state) {
   if (previous && store.find_row<engine::Session>(previous) == nullptr) return std::optional<SessionInfo>();
   for (auto next = store.next<engine::Session>(previous); next; next = store.next<engine::Session>(*next)) {
     if (store.find_row<engine::Session>(*next)->open != (state == SessionState::open)) continue;
@@ -59,6 +64,21 @@ Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(Provi
     return std::optional(std::move(info));
   }
   return std::optional<SessionInfo>();
+}
+
+}  // namespace
+
+Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(ProvisioningHandle previous,
+                                                                           SessionState state) {
+  engine::Core& core = impl_->core;
+  const auto look = [&] {
+    const std::lock_guard lock(core.locks.store);
+    return next_session(*core.state, previous, state);
+  };
+  auto found = look();
+  // An open session may just have been made.
+  if (found && *found && state == SessionState::open) SKS_TRY(core.await_durable({}));
+  return found;
 }
 
 Result<std::optional<EnumeratedKey>> Engine::enumerate_keys(KeyHandle previous) {

@@ -100,6 +100,7 @@ class Engine final : public SecureKeyStore {
   Result<Bytes> sign_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                           const Authorization& authorization, ByteView data) override;
   Result<void> verify_pin(KeyHandle key, const SecureBytes& pin) override;
+  std::unique_ptr<PendingCall> begin_call(const std::function<void()>& call) override;
 
   /// The PIN group of a key of a closed session; none for a key without PIN policy. Not part of the SKS API: PKCS#11
   /// tokens follow PIN groups. Fails with no_key.

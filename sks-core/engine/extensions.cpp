@@ -80,7 +80,6 @@ Result<void> add_extension(SessionCall& call, const KeyEntry& key, const Extensi
 Result<void> Engine::add_extension(KeyHandle handle, const ExtensionRequest& request) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({request.mac}, {request.type, request.qualifier}));
-  const engine::ProvisioningLock lock(core.locks);
   return core.in_session_of(handle, [&](engine::SessionCall& call, const engine::KeyEntry& key) {
     return engine::add_extension(call, key, request);
   });

@@ -70,7 +70,6 @@ using ImportMethod = Result<void> (*)(SessionCall&, const KeyEntry&, ByteView en
 
 Result<void> run_import(Core& core, ImportMethod method, KeyHandle handle, ByteView encrypted_key, ByteView mac) {
   SKS_TRY(check_decodable({encrypted_key, mac}, {}));
-  const ProvisioningLock lock(core.locks);
   return core.in_session_of(
       handle, [&](SessionCall& call, const KeyEntry& key) { return method(call, key, encrypted_key, mac); });
 }

@@ -243,7 +243,6 @@ Result<CreatedKey> Engine::create_key_entry(ProvisioningHandle session, const Ke
       engine::check_decodable({request.server_seed, request.pin_value.view(), request.key_parameters, request.mac},
                               {request.id, request.key_entry_algorithm, request.friendly_name, request.key_algorithm}));
   SKS_TRY(engine::check_decodable(request.endorsed_algorithms));
-  const engine::ProvisioningLock lock(impl_->core.locks);
   return impl_->core.in_open_session(
       session, [&](engine::SessionCall& call) { return engine::create_key_entry(call, request); });
 }
@@ -252,7 +251,6 @@ Result<void> Engine::set_certificate_path(KeyHandle handle, const std::vector<By
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({mac}, {}));
   SKS_TRY(engine::check_decodable(path));
-  const engine::ProvisioningLock lock(core.locks);
   return core.in_session_of(handle, [&](engine::SessionCall& call, const engine::KeyEntry& key) {
     return engine::set_path(call, key, path, mac);
   });

@@ -39,7 +39,8 @@ struct Locks {
   std::mutex store;
 };
 
-/// Both locks of a call that works in an open session.
+/// Both locks of a call that works in an open session. They are given up before it waits for the storage, so that
+/// several calls can wait for one and the same sync.
 class ProvisioningLock {
  public:
   explicit ProvisioningLock(Locks& locks) : provisioning_(locks.provisioning), store_(locks.store) {}

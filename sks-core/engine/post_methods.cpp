@@ -73,13 +73,11 @@ Result<void> record(SessionCall& call, const HeirMethod& method, const KeyEntry&
 Result<void> post(Core& core, const TargetMethod& method, ProvisioningHandle session,
                   const TargetAuthorization& request) {
   SKS_TRY(check_decodable({request.authorization, request.mac}, {}));
-  const ProvisioningLock lock(core.locks);
   return core.in_open_session(session, [&](SessionCall& call) { return record(call, method, request); });
 }
 
 Result<void> post(Core& core, const HeirMethod& method, KeyHandle key, const TargetAuthorization& request) {
   SKS_TRY(check_decodable({request.authorization, request.mac}, {}));
-  const ProvisioningLock lock(core.locks);
   return core.in_session_of(
       key, [&](SessionCall& call, const KeyEntry& heir) { return record(call, method, heir, request); });
 }

@@ -67,6 +67,26 @@ Result<NewSession> agree_on_session(const EnginePorts& ports, const SessionReque
   return made;
 }
 
+Result<CreatedSession> create_session(Core& core, const SessionRequest& request, const crypto::PublicKey& server_key) {
+  const std::lock_guard provisioning(core.locks.provisioning);
+  SKS_LET(NewSession made, agree_on_session(core.ports, request, server_key));
+  const std::lock_guard lock(core.locks.store);
+  Change change(*core.state);
+  SKS_LET(Session* const session, change.create<Session>());
+  session->privacy_enabled = request.privacy_enabled;
+  session->server_session_id = request.server_session_id;
+  session->client_session_id = made.created.client_session_id;
+  session->issuer_uri = request.issuer_uri;
+  session->key_management_key = request.key_management_key;
+  session->client_time = request.client_time;
+  session->session_life_time = request.session_life_time;
+  session->remaining_ops = request.session_key_limit;
+  session->session_key = share(std::move(made.session_key));
+  made.created.handle = session->handle;
+  SKS_TRY(change.commit_shared());
+  return std::move(made.created);
+}
+
 ByteWriter puk_policy_data(const PukPolicyRequest& request) {
   ByteWriter data;
   data.text(request.id).array(request.encrypted_puk).u8(request.format).u16(request.retry_limit);
@@ -150,6 +170,14 @@ Result<PinPolicyHandle> create_pin_policy(SessionCall& call, const PinPolicyRequ
   return policy->handle;
 }
 
+Result<KeyHandle> find_handle(Core& core, ProvisioningHandle session, std::string_view id) {
+  const ProvisioningLock lock(core.locks);  // after a createKeyEntry that came before it
+  SKS_TRY(core.open_session(session));
+  SKS_LET(const std::shared_ptr<const KeyEntry> key, core.find_key(session, id));
+  if (key == nullptr) return Error{Status::option, "no key with this id in the session"};
+  return key->handle;
+}
+
 }  // namespace
 }  // namespace engine
 
@@ -159,23 +187,9 @@ Result<CreatedSession> Engine::create_provisioning_session(const SessionRequest&
       engine::check_decodable({request.server_ephemeral_key, request.key_management_key, request.server_certificate},
                               {request.session_key_algorithm, request.server_session_id, request.issuer_uri}));
   SKS_LET(const crypto::PublicKey server_key, engine::check_request(request));
-  const std::lock_guard provisioning(core.locks.provisioning);
-  SKS_LET(engine::NewSession made, engine::agree_on_session(core.ports, request, server_key));
-  const std::lock_guard lock(core.locks.store);
-  engine::Change change(*core.state);
-  SKS_LET(engine::Session* const session, change.create<engine::Session>());
-  session->privacy_enabled = request.privacy_enabled;
-  session->server_session_id = request.server_session_id;
-  session->client_session_id = made.created.client_session_id;
-  session->issuer_uri = request.issuer_uri;
-  session->key_management_key = request.key_management_key;
-  session->client_time = request.client_time;
-  session->session_life_time = request.session_life_time;
-  session->remaining_ops = request.session_key_limit;
-  session->session_key = engine::share(std::move(made.session_key));
-  made.created.handle = session->handle;
-  SKS_TRY(change.commit());
-  return std::move(made.created);
+  SKS_LET(CreatedSession created, engine::create_session(core, request, server_key));
+  SKS_TRY(core.await_durable(created.handle));
+  return created;
 }
 
 Result<void> Engine::abort_provisioning_session(ProvisioningHandle session) {
@@ -188,14 +202,12 @@ Result<void> Engine::abort_provisioning_session(ProvisioningHandle session) {
 
 Result<PukPolicyHandle> Engine::create_puk_policy(ProvisioningHandle session, const PukPolicyRequest& request) {
   SKS_TRY(engine::check_decodable({request.encrypted_puk, request.mac}, {request.id}));
-  const engine::ProvisioningLock lock(impl_->core.locks);
   return impl_->core.in_open_session(
       session, [&](engine::SessionCall& call) { return engine::create_puk_policy(call, request); });
 }
 
 Result<PinPolicyHandle> Engine::create_pin_policy(ProvisioningHandle session, const PinPolicyRequest& request) {
   SKS_TRY(engine::check_decodable({request.mac}, {request.id}));
-  const engine::ProvisioningLock lock(impl_->core.locks);
   return impl_->core.in_open_session(
       session, [&](engine::SessionCall& call) { return engine::create_pin_policy(call, request); });
 }
@@ -203,11 +215,9 @@ Result<PinPolicyHandle> Engine::create_pin_policy(ProvisioningHandle session, co
 Result<KeyHandle> Engine::get_key_handle(ProvisioningHandle session, std::string_view id) {
   engine::Core& core = impl_->core;
   SKS_TRY(engine::check_decodable({}, {id}));
-  const engine::ProvisioningLock lock(core.locks);  // after a createKeyEntry that came before it
-  SKS_TRY(core.open_session(session));
-  SKS_LET(const std::shared_ptr<const engine::KeyEntry> key, core.find_key(session, id));
-  if (key == nullptr) return Error{Status::option, "no key with this id in the session"};
-  return key->handle;
+  SKS_LET(const KeyHandle key, engine::find_handle(core, session, id));
+  SKS_TRY(core.await_durable({}));
+  return key;
 }
 
 }  // namespace sks

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -206,6 +208,15 @@ enum class CipherMode : std::uint8_t { decrypt = 0, encrypt = 1 };
 
 enum class SessionState : std::uint8_t { closed = 0, open = 1 };
 
+/// The rest of a call whose changes are not durable yet.
+class PendingCall {
+ public:
+  virtual ~PendingCall() = default;
+  /// Waits until they are. Fails with storage: this is then the outcome of the call, and its session is aborted as
+  /// after any failed call. Call it once, from any thread.
+  virtual Result<void> finish() = 0;
+};
+
 /// The SKS API, one virtual per method, in the order of the method ids. Engine implements it, and RemoteKeyStore
 /// implements it over the byte stream.
 ///
@@ -349,6 +360,14 @@ class SecureKeyStore {
   /// Fails with no_key, not_allowed (no local PIN policy, or suspended) or authorization. A wrong PIN is durable before
   /// this returns. Spec: sks-extensions.md verifyPin.
   virtual Result<void> verify_pin(KeyHandle key, const SecureBytes& pin) = 0;
+
+  /// For those who make one call after the other and answer them elsewhere. Runs `call`, which calls one method of this
+  /// store, and does not wait for a disk where that can be done afterwards. What the method returned must not be told
+  /// before PendingCall::finish() has succeeded. Null when there is nothing to wait for.
+  virtual std::unique_ptr<PendingCall> begin_call(const std::function<void()>& call) {
+    call();
+    return nullptr;
+  }
 };
 
 }  // namespace sks

@@ -33,7 +33,9 @@ struct RecordId {
 /// own.
 ///
 /// Confidentiality, integrity and atomic commits are the implementation's duty. One transaction at a time; calls come
-/// from one thread at a time. Failures are storage, except where a method says otherwise.
+/// from one thread at a time, but for make_durable(). Failures are storage, except where a method says otherwise.
+///
+/// Commits become durable in the order in which they were made: a commit that is durable has made all earlier ones so.
 class Storage {
  public:
   /// A Transaction sees its own writes and hides them from others. Destroying it without commit() discards them.
@@ -47,14 +49,23 @@ class Storage {
     virtual Result<void> scan(RecordKind kind,
                               const std::function<Result<void>(std::uint32_t handle, ByteView value)>& visit) = 0;
     /// What this transaction writes must hold for good, such as a PIN attempt that was paid for: a storage that can tell
-    /// when an earlier copy of it is put back sees to it that this is told. Holds for commit().
+    /// when an earlier copy of it is put back sees to it that this is told.
     virtual void forbid_return() {}
-    /// Makes all writes durable, or none of them. After an error only destruction is allowed.
+    /// Makes all writes durable, or none of them; after begin_shared() it only makes them visible to later
+    /// transactions, or none of them. After an error only destruction is allowed.
     virtual Result<void> commit() = 0;
   };
 
   virtual ~Storage() = default;
   virtual Result<std::unique_ptr<Transaction>> begin() = 0;
+  /// As begin(), for a commit that need not be durable before make_durable(), so that several share the wait for the
+  /// medium. It is told at the beginning since SQLite wants to know before a transaction. A power cut takes back the
+  /// last of such commits, from some point on and each as a whole.
+  virtual Result<std::unique_ptr<Transaction>> begin_shared() { return begin(); }
+  /// Returns when all commits that were made before the call are durable. Any number of threads may call it at any
+  /// time, also while another one is in a transaction. After a failure the medium may hold any number of them, in
+  /// their order; they stay visible, and no later commit succeeds unless they have become durable after all.
+  virtual Result<void> make_durable() { return {}; }
   /// Gives up space that was set aside for a full medium, so that a commit that only erases can go through. Returns
   /// whether there was some. An aborted session must be gone even when the disk is full.
   virtual bool make_room() { return false; }

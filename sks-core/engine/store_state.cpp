@@ -158,7 +158,7 @@ void Change::keep_replaced() {
 }
 
 Result<void> StoreState::catch_up() {
-  if (overdue_erasures_.empty() && overdue_pages_.empty() && overdue_records_.empty()) return {};
+  if (!is_behind()) return {};
   return Change(*this).commit();
 }
 
@@ -179,8 +179,11 @@ Result<void> Change::write_overdue(Storage::Transaction& transaction) {
   return written;
 }
 
-Result<void> Change::write() {
-  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction, state_.storage_.begin());
+// What is overdue has been promised already, and leaves the lists here: that must not wait.
+Result<void> Change::write(Durability durability) {
+  const bool later = durability == Durability::later && !state_.is_behind();
+  SKS_LET(const std::unique_ptr<Storage::Transaction> transaction,
+          later ? state_.storage_.begin_shared() : state_.storage_.begin());
   SKS_TRY(write_overdue(*transaction));
   Result<void> written;
   if (handles_allocated_) SKS_TRY(transaction->put(kCountersRecord, state_.counters_.encode().view()));
@@ -221,11 +224,16 @@ void Change::publish() {
 
 Result<void> Change::commit() {
   keep_replaced();
-  return commit_replacing();
+  return commit_replacing(Durability::at_once);
 }
 
-Result<void> Change::commit_replacing() {
-  Result<void> written = write();
+Result<void> Change::commit_shared() {
+  keep_replaced();
+  return commit_replacing(Durability::later);
+}
+
+Result<void> Change::commit_replacing(Durability durability) {
+  Result<void> written = write(durability);
   if (written) {
     state_.overdue_erasures_.clear();
     state_.overdue_pages_.clear();
@@ -257,8 +265,8 @@ void Change::remember_leftovers() {
 }
 
 void Change::commit_or_catch_up_later() {
-  if (commit_replacing()) return;
-  if (state_.storage_.make_room() && commit_replacing()) return;
+  if (commit_replacing(Durability::at_once)) return;
+  if (state_.storage_.make_room() && commit_replacing(Durability::at_once)) return;
   const auto erase_later = [&](RecordId id) {
     state_.overdue_erasures_.insert(id);
     state_.overdue_records_.erase(id);

@@ -58,6 +58,7 @@ class StoreState {
 
   /// Brings the storage up to what an earlier failure kept from it. Fails with storage.
   Result<void> catch_up();
+  bool is_behind() const { return !overdue_erasures_.empty() || !overdue_pages_.empty() || !overdue_records_.empty(); }
 
  private:
   friend class Change;
@@ -183,6 +184,8 @@ class Change {
 
   /// Makes the changes durable, then visible. After a failure with storage nothing is changed.
   Result<void> commit();
+  /// Makes the changes visible. Nobody may be told of them before Storage::make_durable() has succeeded.
+  Result<void> commit_shared();
   /// For erasures that hold whatever the storage says: on failure they are made in memory and the storage catches up
   /// with the next commit.
   void commit_or_catch_up_later();
@@ -208,8 +211,9 @@ class Change {
     return std::get<Replaced<T>>(replaced_);
   }
   void keep_replaced();
-  Result<void> commit_replacing();
-  Result<void> write();
+  enum class Durability : std::uint8_t { at_once, later };
+  Result<void> commit_replacing(Durability durability);
+  Result<void> write(Durability durability);
   Result<void> write_overdue(Storage::Transaction& transaction);
   template <class T>
   Result<void> write_objects(Storage::Transaction& transaction, const Staged<T>& table);

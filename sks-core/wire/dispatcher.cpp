@@ -80,6 +80,28 @@ bool works_on_session(ByteView request) {
   return id >= kFirst && id <= kLast;
 }
 
+PendingAnswer begin_dispatch(SecureKeyStore& store, ByteView request) noexcept {
+  PendingAnswer answer;
+  try {
+    answer.pending = store.begin_call([&] { answer.body = dispatch(store, request); });
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
+  return answer;
+}
+
+SecureBytes finish(PendingAnswer answer) noexcept {
+  try {
+    const Result<void> done = answer.pending == nullptr ? Result<void>() : answer.pending->finish();
+    if (done) return std::move(answer.body);
+    BodyWriter out(kFirstRoom);
+    refuse(out, done.error().status, error_text(done.error().detail));
+    return out.take();
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
+}
+
 SecureBytes dispatch(SecureKeyStore& store, ByteView request) noexcept {
   try {
     return answer_or_refuse(store, request);

@@ -17,7 +17,8 @@
 
 /// The threads of a server:
 /// - That of run() accepts connections and reads requests. It alone knows in which order they arrive.
-/// - One calls the store for the requests that work on sessions, in that order.
+/// - One calls the store for the requests that work on sessions, in that order, and does not wait for the disk.
+/// - One waits for the disk and passes on the answers to those requests, so that several share a sync.
 /// - One for each connection calls the store for its other requests, and sends the answers of both kinds.
 namespace sks::wire {
 namespace {
@@ -48,12 +49,19 @@ struct SessionCall {
   SecureBytes request;
 };
 
-/// The requests that work on sessions, in the order of their arrival.
-class SessionCalls {
+struct SessionAnswer {
+  Connection* connection;
+  PendingAnswer answer;
+};
+
+/// What one thread leaves to another one, in the order in which it came.
+template <class T>
+class Queue {
  public:
-  void put(SessionCall call) {
+  /// Leaves `item` as it is when there is no memory for it.
+  void put(T&& item) {
     const std::lock_guard lock(mutex_);
-    calls_.push_back(std::move(call));
+    items_.push_back(std::move(item));
     changed_.notify_one();
   }
   /// No more will come.
@@ -63,19 +71,19 @@ class SessionCalls {
     changed_.notify_one();
   }
   /// None when there will be no more.
-  std::optional<SessionCall> take() {
+  std::optional<T> take() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return closed_ || !calls_.empty(); });
-    if (calls_.empty()) return std::nullopt;
-    SessionCall call = std::move(calls_.front());
-    calls_.pop_front();
-    return call;
+    changed_.wait(lock, [this] { return closed_ || !items_.empty(); });
+    if (items_.empty()) return std::nullopt;
+    std::optional<T> item = std::move(items_.front());
+    items_.pop_front();
+    return item;
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<SessionCall> calls_;
+  std::deque<T> items_;
   bool closed_ = false;
 };
 
@@ -98,6 +106,7 @@ struct Server::Impl {
 
   void serve(Connection& connection);
   void serve_sessions();
+  void answer_sessions();
 
   SecureKeyStore& store;
   ServerOptions options;
@@ -108,7 +117,8 @@ struct Server::Impl {
   std::optional<Patience> shortage;  ///< until when nothing is accepted
   std::list<Connection> connections;
   Watch::Name next_name = kFirstListener;
-  SessionCalls session_calls;
+  Queue<SessionCall> session_calls;
+  Queue<SessionAnswer> session_answers;
 };
 
 Result<void> Server::Impl::listen_at(const Address& address) {
@@ -157,7 +167,7 @@ void Server::Impl::read_from(Connection& connection) {
 void Server::Impl::pass_on(Connection& connection, SecureBytes request) {
   if (!works_on_session(request.view())) return connection.put_request(std::move(request));
   try {
-    session_calls.put({&connection, std::move(request)});
+    session_calls.put(SessionCall{&connection, std::move(request)});
   } catch (const std::bad_alloc&) {
     connection.put_answer({});
   }
@@ -215,8 +225,20 @@ void Server::Impl::serve(Connection& connection) {
 }
 
 void Server::Impl::serve_sessions() {
-  while (const std::optional<SessionCall> call = session_calls.take())
-    call->connection->put_answer(dispatch(store, call->request.view()));
+  while (const std::optional<SessionCall> call = session_calls.take()) {
+    SessionAnswer answer{call->connection, begin_dispatch(store, call->request.view())};
+    try {
+      session_answers.put(std::move(answer));
+    } catch (const std::bad_alloc&) {
+      answer.connection->put_answer(finish(std::move(answer.answer)));
+    }
+  }
+  session_answers.close();
+}
+
+void Server::Impl::answer_sessions() {
+  while (std::optional<SessionAnswer> answer = session_answers.take())
+    answer->connection->put_answer(finish(std::move(answer->answer)));
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -236,11 +258,13 @@ std::vector<Address> Server::addresses() const { return impl_->addresses; }
 
 void Server::run() {
   std::thread sessions([this] { impl_->serve_sessions(); });
+  std::thread answers([this] { impl_->answer_sessions(); });
   impl_->read_until_stopped();
   impl_->listeners.clear();
   for (Connection& connection : impl_->connections) connection.close();
   impl_->session_calls.close();
   sessions.join();
+  answers.join();
   for (Connection& connection : impl_->connections) connection.thread.join();
   impl_->connections.clear();
 }

@@ -112,7 +112,7 @@ Step open_session(const std::string& session) {
   return one_commit(
       "createProvisioningSession " + session, Kind::whole,
       [session](World& world) {
-        TestIssuer& issuer = world.new_issuer();
+        TestIssuer& issuer = world.new_issuer(session);
         issuer.request.server_session_id = session;
         issuer.request.key_management_key = management_key().public_key().spki();
         return without_value(issuer.open());
@@ -239,6 +239,35 @@ Step close_session(const std::string& session, const Change& posts) {
         if (posts) posts(model);
         model.tidy();
       });
+}
+
+Step at_once(const std::string& session, const Step& step, const std::string& other_session, const Step& other_step) {
+  return {step.name + " at once with " + other_step.name, Kind::in_session,
+          [=](World& world) -> Result<void> {
+            SecureKeyStore& store = world.engine();
+            const auto begin_call = [&](const std::string& whose, const Step& what, Result<void>& outcome) {
+              return store.begin_call([&] {
+                world.turn_to(whose);
+                outcome = what.run(world);
+              });
+            };
+            Result<void> outcome;
+            Result<void> other_outcome;
+            const std::unique_ptr<PendingCall> pending = begin_call(session, step, outcome);
+            const std::unique_ptr<PendingCall> other_pending = begin_call(other_session, other_step, other_outcome);
+            if (outcome && pending != nullptr) outcome = pending->finish();
+            if (other_outcome && other_pending != nullptr) other_outcome = other_pending->finish();
+            if (outcome && other_outcome) return {};
+            for (const ProvisioningHandle left : all_sessions(store, SessionState::open))
+              SKS_TRY(store.abort_provisioning_session(left));
+            return outcome ? other_outcome : outcome;
+          },
+          [=](const Model& before) {
+            std::vector<Model> states = step.states(before);
+            const std::vector<Model> later = other_step.states(states.back());
+            states.insert(states.end(), later.begin(), later.end());
+            return states;
+          }};
 }
 
 Step abort_session(const std::string& session) {

@@ -110,9 +110,19 @@ Script locked_puk() {
            delete_key("B"), delete_key("A"), end()}};
 }
 
+Script two_sessions() {
+  return {"two sessions",
+          config_with(true),
+          {},
+          {begin(), open_session("S"), open_session("T"), at_once("S", create_key("S", "A"), "T", create_key("T", "B")),
+           at_once("S", set_certificate("A"), "T", set_certificate("B")),
+           at_once("T", add_bag("T", "B"), "S", add_bag("S", "A")),
+           at_once("S", close_session("S"), "T", create_key("T", "C")), abort_session("T"), end()}};
+}
+
 std::vector<Script> all_scripts() {
-  return {provisioning(), aborts(),    post_operations(false), post_operations(true), pins(false),
-          pins(true),     locked_puk()};
+  return {provisioning(), aborts(),   post_operations(false), post_operations(true),
+          pins(false),    pins(true), locked_puk(),           two_sessions()};
 }
 
 std::string kind_of_sweep() {

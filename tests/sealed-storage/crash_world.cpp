@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "sks-core/base/byte_reader.h"
 #include "tests/sealed-storage/fault_disk.h"
@@ -124,8 +125,8 @@ std::string observe(SecureKeyStore& store) {
 
 class RecordingStorage::RecordedTransaction final : public Storage::Transaction {
  public:
-  RecordedTransaction(std::vector<Commit>& history, std::unique_ptr<Transaction> inner)
-      : history_(history), inner_(std::move(inner)) {}
+  RecordedTransaction(std::vector<Commit>& history, std::unique_ptr<Transaction> inner, bool shared)
+      : history_(history), inner_(std::move(inner)), shared_(shared) {}
 
   Result<std::optional<SecureBytes>> get(RecordId id) override { return inner_->get(id); }
   Result<void> put(RecordId id, ByteView value) override {
@@ -143,30 +144,47 @@ class RecordingStorage::RecordedTransaction final : public Storage::Transaction 
     Records after = records();
     history_.push_back({FaultDisk::instance().log().size(), std::nullopt, std::move(after)});
     SKS_TRY(inner_->commit());
-    history_.back().done = FaultDisk::instance().log().size();
+    history_.back().visible = true;
+    if (!shared_) note_durable(history_);
     return {};
   }
 
  private:
   Records& records() {
-    const auto durable = [](const Commit& commit) { return commit.done.has_value(); };
-    if (!records_) records_ = std::find_if(history_.rbegin(), history_.rend(), durable)->records;
+    if (!records_) records_ = std::find_if(history_.rbegin(), history_.rend(), std::mem_fn(&Commit::visible))->records;
     return *records_;
   }
 
   std::vector<Commit>& history_;
   std::optional<Records> records_;
   std::unique_ptr<Transaction> inner_;
+  bool shared_;
 };
 
 RecordingStorage::RecordingStorage(std::unique_ptr<SqliteStore> store, std::vector<Commit>& history)
     : store_(std::move(store)), history_(history) {
-  if (history_.empty()) history_.push_back({0, 0, read_records(*store_)});
+  if (history_.empty()) history_.push_back({0, 0, read_records(*store_), true});
 }
 
 Result<std::unique_ptr<Storage::Transaction>> RecordingStorage::begin() {
   SKS_LET(std::unique_ptr<Transaction> inner, store_->begin());
-  return std::unique_ptr<Transaction>(std::make_unique<RecordedTransaction>(history_, std::move(inner)));
+  return std::unique_ptr<Transaction>(std::make_unique<RecordedTransaction>(history_, std::move(inner), false));
+}
+
+Result<std::unique_ptr<Storage::Transaction>> RecordingStorage::begin_shared() {
+  SKS_LET(std::unique_ptr<Transaction> inner, store_->begin_shared());
+  return std::unique_ptr<Transaction>(std::make_unique<RecordedTransaction>(history_, std::move(inner), true));
+}
+
+Result<void> RecordingStorage::make_durable() {
+  SKS_TRY(store_->make_durable());
+  note_durable(history_);
+  return {};
+}
+
+void RecordingStorage::note_durable(std::vector<Commit>& history) {
+  for (auto commit = history.rbegin(); commit != history.rend() && !commit->done; ++commit)
+    if (commit->visible) commit->done = FaultDisk::instance().log().size();
 }
 
 RecordingStorage::Records read_records(Storage& storage) {
@@ -201,8 +219,13 @@ Result<void> World::open() {
   return {};
 }
 
+TestIssuer& World::new_issuer(const std::string& session) {
+  turn_to(session);
+  return issuers_.insert_or_assign(session, TestIssuer(*engine_)).first->second;
+}
+
 void World::close() {
-  issuer_.reset();
+  issuers_.clear();
   engine_.reset();
   storage_.reset();
 }

@@ -67,22 +67,27 @@ class RecordingStorage final : public Storage {
     std::size_t asked;                ///< operations on the disk before the commit
     std::optional<std::size_t> done;  ///< and when it was reported as durable; none: it was reported to have failed
     Records records;                  ///< of the whole store afterwards
+    bool visible = false;             ///< to later transactions
   };
 
   explicit RecordingStorage(std::unique_ptr<SqliteStore> store, std::vector<Commit>& history);
 
   Result<std::unique_ptr<Transaction>> begin() override;
+  Result<std::unique_ptr<Transaction>> begin_shared() override;
+  Result<void> make_durable() override;
   bool make_room() override { return store_->make_room(); }
 
  private:
   class RecordedTransaction;
+  /// All that is visible has just been reported as durable.
+  static void note_durable(std::vector<Commit>& history);
   std::unique_ptr<SqliteStore> store_;
   std::vector<Commit>& history_;
 };
 
 RecordingStorage::Records read_records(Storage& storage);
 
-/// A store in a folder, the engine on it, and the issuer who is at work.
+/// A store in a folder, the engine on it, and the issuers who are at work.
 class World {
  public:
   World(std::string folder, EngineConfig config) : folder_(std::move(folder)), config_(std::move(config)) {
@@ -94,8 +99,10 @@ class World {
   bool is_open() const { return engine_ != nullptr; }
 
   SecureKeyStore& engine() { return *engine_; }
-  TestIssuer& issuer() { return *issuer_; }
-  TestIssuer& new_issuer() { return issuer_.emplace(*engine_); }
+  /// The issuer whose turn it is: the one who came last, unless turn_to() says otherwise.
+  TestIssuer& issuer() { return issuers_.at(turn_); }
+  TestIssuer& new_issuer(const std::string& session);
+  void turn_to(const std::string& session) { turn_ = session; }
   const std::vector<RecordingStorage::Commit>& history() const { return history_; }
 
   /// A key of a closed session by its friendly name.
@@ -114,7 +121,8 @@ class World {
   FakeClock clock_{1700000000};
   std::unique_ptr<RecordingStorage> storage_;
   std::unique_ptr<Engine> engine_;
-  std::optional<TestIssuer> issuer_;
+  std::map<std::string, TestIssuer> issuers_;
+  std::string turn_;
 };
 
 /// The text of Model::text(), read from a store.
@@ -169,6 +177,8 @@ Step sign_with_pin(const std::string& key, const std::string& pin);
 Step try_puk(const std::string& key, const std::string& puk);
 Step change_pin(const std::string& key, const std::string& pin, const std::string& new_pin);
 Step set_pin(const std::string& key, const std::string& puk, const std::string& new_pin);
+/// Two calls in sessions of their own at the same time, so that they share a sync. In this order.
+Step at_once(const std::string& session, const Step& step, const std::string& other_session, const Step& other_step);
 Step set_property(const std::string& key, const std::string& value);
 Step export_key(const std::string& key);
 Step delete_key(const std::string& key);

@@ -73,6 +73,9 @@ void DiskModel::apply(const DiskOperation& operation) {
     case Kind::truncate:
       names_.at(operation.name)->pending.push_back(operation);
       return;
+    case Kind::failed_sync:
+      names_.at(operation.name)->pending.clear();
+      return;
     case Kind::sync: {
       File& file = *names_.at(operation.name);
       for (const DiskOperation& pending : file.pending) perform(file.durable, pending);
@@ -169,8 +172,12 @@ struct FaultVfs {
   }
   static int sync(sqlite3_file* file, int) {
     if (!watched(file)) return SQLITE_OK;
-    if (const int failure = disk().due_failure(Kind::sync); failure != 0) return failure;
+    if (const int failure = disk().due_failure(Kind::sync); failure != 0) {
+      disk().record({Kind::failed_sync, *of(file)->name});
+      return failure;
+    }
     disk().record({Kind::sync, *of(file)->name, 0, {}, std::exchange(of(file)->syncs_names, false)});
+    if (const auto deed = std::exchange(disk().during_sync_, nullptr)) deed();
     return SQLITE_OK;
   }
   static int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -266,6 +273,7 @@ void FaultDisk::unwatch() {
   log_.clear();
   countdown_ = 0;
   failed_ = false;
+  during_sync_ = nullptr;
 }
 
 void FaultDisk::fail_at(std::size_t n, Fault fault, Duration duration) {
@@ -287,6 +295,7 @@ int FaultDisk::due_failure(DiskOperation::Kind kind) {
     case Kind::truncate:
       return SQLITE_IOERR_TRUNCATE;
     case Kind::sync:
+    case Kind::failed_sync:
       return SQLITE_IOERR_FSYNC;
     case Kind::remove:
     case Kind::remove_and_sync:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,7 +19,7 @@ namespace sks::test {
 
 /// What one file operation does to the disk. Reading is not counted.
 struct DiskOperation {
-  enum class Kind : std::uint8_t { create, write, truncate, sync, remove, remove_and_sync };
+  enum class Kind : std::uint8_t { create, write, truncate, sync, failed_sync, remove, remove_and_sync };
   Kind kind;
   std::string name;          ///< of the file, without its folder
   std::size_t offset = 0;    ///< of a write; the new size of a truncation
@@ -33,7 +34,9 @@ using DiskImage = std::map<std::string, Bytes>;
 enum class Unsynced : std::uint8_t { lost, kept, torn };
 
 /// A disk at some point of a series of operations. Content and names of files become durable separately, as on POSIX: a
-/// sync of a file makes its content durable, and its name only when the folder is synced.
+/// sync of a file makes its content durable, and its name only when the folder is synced. After a sync that failed,
+/// what it should have written gets to the disk when it is written once more, and not otherwise: Linux takes it for
+/// written.
 class DiskModel {
  public:
   explicit DiskModel(const DiskImage& initial);
@@ -81,6 +84,9 @@ class FaultDisk {
   void fail_at(std::size_t n, Fault fault, Duration duration);
   bool has_failed() const { return failed_; }
 
+  /// Runs `deed` once, when the disk has taken the next sync and before it says so.
+  void during_next_sync(std::function<void()> deed) { during_sync_ = std::move(deed); }
+
   const DiskImage& initial() const { return initial_; }
   const std::vector<DiskOperation>& log() const { return log_; }
 
@@ -100,6 +106,7 @@ class FaultDisk {
   Fault fault_ = Fault::io_error;
   Duration duration_ = Duration::once;
   bool failed_ = false;
+  std::function<void()> during_sync_;
 };
 
 DiskImage read_folder(const std::string& folder);

@@ -10,6 +10,7 @@
 #include "tests/sks-core/engine/device.h"
 #include "tests/sks-core/wire/running_server.h"
 #include "tests/sks-core/wire/spy_store.h"
+#include "tests/support/sharing_storage.h"
 
 namespace sks::test {
 namespace {
@@ -293,6 +294,59 @@ TEST_CASE_TEMPLATE("Server: requests of several connections on one session are s
       if (client->receive(9).substr(8, 2) != "00") ++misplaced;
   }
   CHECK(misplaced == 0);
+}
+
+namespace {
+
+/// An issuer at the other end of a connection of its own.
+struct RemoteIssuer {
+  explicit RemoteIssuer(const wire::Address& address)
+      : store(wire::SocketChannel::connect(address).value()), issuer(store) {
+    REQUIRE(issuer.open());
+  }
+  std::thread create_key() {
+    return std::thread([this] { outcome = status_of(issuer.create_key_entry(key_request())); });
+  }
+  wire::RemoteKeyStore store;
+  TestIssuer issuer;
+  std::optional<Status> outcome = Status::internal;
+};
+
+}  // namespace
+
+TEST_CASE("Server: sessions on several connections share a sync, and are told when it has failed") {
+  const OverUnix over;
+  SharingStorage storage;
+  const TestIdentity identity;
+  const std::unique_ptr<Engine> engine = std::move(Engine::open({storage, identity}).value());
+  RunningServer server(over.address(), *engine);
+  RemoteIssuer first(server.address());
+  RemoteIssuer second(server.address());
+  const int syncs = storage.syncs();
+  const int shared = storage.shared_commits();
+  storage.hold();
+  std::thread one = first.create_key();
+  std::thread two = second.create_key();
+  CHECK(storage.reaches_shared(shared + 2));
+  CHECK(storage.reaches_waiting(1));
+  SUBCASE("which succeeds") {
+    storage.release();
+    one.join();
+    two.join();
+    CHECK(first.outcome == std::nullopt);
+    CHECK(second.outcome == std::nullopt);
+    CHECK(storage.syncs() == syncs + 1);
+    CHECK(storage.is_durable());
+  }
+  SUBCASE("which fails") {
+    storage.fail_syncs(2);  // the second answer is not durable either unless the first abort has made it so
+    storage.release();
+    one.join();
+    two.join();
+    CHECK((first.outcome == Status::storage || second.outcome == Status::storage));
+    CHECK(all_sessions(*engine, SessionState::open).size() < 2);
+    CHECK(storage.is_durable());
+  }
 }
 
 TEST_CASE("Server: sessions outlive the connection they were opened on") {
