@@ -10,7 +10,7 @@
 #include <cstdlib>
 
 #include "sealed-storage/files.h"
-#include "sealed-storage/passphrase_provider.h"
+#include "sealed-storage/passphrase_envelope.h"
 
 namespace sks {
 namespace {

@@ -4,9 +4,9 @@
 #include <array>
 
 #include "sealed-storage/files.h"
+#include "sealed-storage/passphrase_file.h"
 #include "sealed-storage/passphrase_provider.h"
 #include "sealed-storage/record.h"
-#include "sks-core/crypto/hash.h"
 
 namespace sks {
 namespace {
@@ -35,7 +35,6 @@ constexpr std::uint8_t kFileVersion = 1;
 constexpr std::size_t kVersionOffset = kMagic.size();
 constexpr std::size_t kProviderOffset = kVersionOffset + 1;
 constexpr std::size_t kPartOffset = kProviderOffset + 1;
-constexpr std::size_t kChecksumSize = 4;
 constexpr std::size_t kReadLimit = kPartOffset + kMaxProviderPart + kChecksumSize;
 
 Result<SecureBytes> keep_as_it_is(ByteView master_key, const ProviderContext& /*context*/) {
@@ -52,13 +51,6 @@ constexpr auto kProviders = std::to_array<MasterKeyProvider>({
     {1, "file", keep_as_it_is, take_as_it_is},
     {2, "passphrase", wrap_with_passphrase, unwrap_with_passphrase},
 });
-
-std::array<std::uint8_t, kChecksumSize> checksum(ByteView content) {
-  const crypto::Sha256Digest digest = crypto::sha256(content);
-  std::array<std::uint8_t, kChecksumSize> prefix{};
-  std::copy_n(digest.begin(), prefix.size(), prefix.begin());
-  return prefix;
-}
 
 struct Parts {
   const MasterKeyProvider* provider;
