@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "key-user-api/dialog/terminal.h"
+#include "key-user-api/cli/passphrase_prompt.h"
 #include "sealed-storage/secret_source.h"
 
 namespace sks::cli {
@@ -25,9 +25,8 @@ class CommandSecrets final : public SecretSource {
   Result<SecureBytes> get(Secret secret, const std::string& store) override;
 
  private:
-  using Ask = Result<SecureBytes> (*)(dialog::Terminal& terminal, const std::string& store);
   Result<SecureBytes> find(Secret secret, const std::string& store) const;
-  Result<SecureBytes> from_places(Ask ask, const std::string& store) const;
+  Result<SecureBytes> from_places(PromptFor prompt, const std::string& store) const;
 
   std::string file_;
   std::string new_file_;

@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "key-user-api/cli/backup_secrets.h"
+#include "key-user-api/cli/backup_view.h"
 #include "key-user-api/cli/command_secrets.h"
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/enrolment.h"
@@ -43,6 +45,10 @@ struct Arguments {
   DeviceOptions device;
   DeleteOptions deletion;
   PinCheckOptions pin_check;
+  std::string backup_file;
+  std::string backup_passphrase_file;
+  bool skip_protected = false;
+  bool list_only = false;
   std::string url;
   std::string ca_file;
   std::string pin_file;
@@ -162,6 +168,46 @@ Outcome check_pin(Arguments& arguments, std::ostream& out) {
   return to_outcome(run_pin_check(std::move(arguments.pin_check), store->engine(), pointer_to(terminal), out));
 }
 
+Outcome list_backup(const Arguments& arguments, std::ostream& out) {
+  BackupSecrets secrets(arguments.backup_passphrase_file);
+  const auto backup = read_backup(arguments.backup_file, secrets);
+  if (!backup) return refused(backup.error());
+  return to_outcome(show_backup(*backup, out));
+}
+
+Outcome backup(Arguments& arguments, std::ostream& out) {
+  if (arguments.list_only) return list_backup(arguments, out);
+  auto pins = take_pins(arguments);
+  if (!pins) return wrong_usage(pins.error());
+  if (const auto puks = refuse_empty(arguments.secrets.puks, "--puk"); !puks) return wrong_usage(puks.error());
+  auto store = open_store(arguments);
+  if (!store) return refused(store.error());
+  BackupSecrets secrets(arguments.backup_passphrase_file);
+  std::optional<dialog::Terminal> terminal = find_terminal();
+  const InterruptGuard guard;
+  const auto pin_group_of = [&](KeyHandle key) { return store->engine().pin_group(key); };
+  return to_outcome(
+      run_backup({arguments.backup_file, arguments.skip_protected ? ProtectedKeys::skip : ProtectedKeys::take,
+                  std::move(*pins), std::move(arguments.secrets.puks)},
+                 store->engine(), pin_group_of, secrets, pointer_to(terminal), system_clock(), out));
+}
+
+Outcome restore(Arguments& arguments, std::ostream& out) {
+  if (arguments.list_only) return list_backup(arguments, out);
+  auto pins = take_pins(arguments);
+  if (!pins) return wrong_usage(pins.error());
+  if (const auto found = find_store(arguments.store); !found) return refused(found.error());
+  BackupSecrets secrets(arguments.backup_passphrase_file);
+  auto backup = read_backup(arguments.backup_file, secrets);
+  if (!backup) return refused(backup.error());
+  auto store = open_store(arguments);
+  if (!store) return refused(store.error());
+  std::optional<dialog::Terminal> terminal = find_terminal();
+  const InterruptGuard guard;
+  return to_outcome(
+      run_restore({std::move(*pins)}, std::move(*backup), store->engine(), pointer_to(terminal), system_clock(), out));
+}
+
 /// The commands that only look at an opened key store.
 template <auto Run>
 Outcome with_store(Arguments& arguments, std::ostream& out) {
@@ -205,6 +251,13 @@ CLI::Option* add_protect_option(CLI::App& command, Arguments& arguments) {
   return command.add_option("--protect", arguments.protection, "what guards the key that the key store is sealed with")
       ->type_name("HOW")
       ->check(CLI::IsMember(names));
+}
+
+void add_backup_options(CLI::App& command, Arguments& arguments) {
+  command.add_option("FILE", arguments.backup_file, "the backup")->required()->check(check_not_empty);
+  add_file_option(command, "--backup-passphrase-file", arguments.backup_passphrase_file,
+                  "a file with the passphrase of the backup, for nobody else to read");
+  command.add_flag("--list", arguments.list_only, "only show what the file holds, without secrets");
 }
 
 /// Declares every command; the one that is given stores itself in `chosen`.
@@ -256,6 +309,19 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
       ->type_name("PUK")
       ->allow_extra_args(false)
       ->excludes(add_pin_options(delete_command, arguments));
+
+  CLI::App& backup_command = add(app, "backup", "write the keys that may leave into an encrypted file", backup);
+  add_backup_options(backup_command, arguments);
+  add_pin_options(backup_command, arguments);
+  backup_command.add_option("--puk", arguments.hidden, "the PUK, for keys that demand it; again for each further PUK")
+      ->type_name("PUK")
+      ->allow_extra_args(false);
+  backup_command.add_flag("--skip-protected", arguments.skip_protected,
+                          "leave the keys behind whose export takes a PIN or PUK");
+
+  CLI::App& restore_command = add(app, "restore", "bring the keys of a backup into this key store", restore);
+  add_backup_options(restore_command, arguments);
+  add_pin_options(restore_command, arguments);
 
   CLI::App* const pin_command = app.add_subcommand("pin", "work with PINs");
   pin_command->require_subcommand(1);
