@@ -110,9 +110,16 @@ Script locked_puk() {
            delete_key("B"), delete_key("A"), end()}};
 }
 
+Script restoring() {
+  return {"restore of a backup",
+          config_with(false),
+          {},
+          {begin(), restore_backup(), try_pin("B", kWrongPin), sign_with_pin("B", kFirstPin), end(), begin(), end()}};
+}
+
 std::vector<Script> all_scripts() {
-  return {provisioning(), aborts(),    post_operations(false), post_operations(true), pins(false),
-          pins(true),     locked_puk()};
+  return {provisioning(), aborts(),   post_operations(false), post_operations(true),
+          pins(false),    pins(true), locked_puk(),           restoring()};
 }
 
 std::string kind_of_sweep() {
