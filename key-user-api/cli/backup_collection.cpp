@@ -188,8 +188,9 @@ Result<Backup> export_candidates(const std::vector<BackupCandidate>& candidates,
 
   std::vector<const BackupCandidate*> order;
   for (const BackupCandidate& candidate : candidates) order.push_back(&candidate);
-  std::ranges::stable_partition(
-      order, [](const BackupCandidate* candidate) { return needs(candidate->key, keygen2::kProtectionPuk); });
+  std::stable_partition(order.begin(), order.end(), [](const BackupCandidate* candidate) {
+    return needs(candidate->key, keygen2::kProtectionPuk);
+  });
 
   std::map<PinGroupHandle, std::size_t> pins;
   for (const BackupCandidate* const candidate : order) {

@@ -110,7 +110,9 @@ TEST_CASE("backup: nothing of it is readable without the passphrase") {
   const auto file = sealed::encode_backup(backup, kPath, secrets, system_random(), kCheap);
   REQUIRE(file);
   const Vector vector = Vector::read();
-  const auto shows = [&](ByteView part) { return !std::ranges::search(file->view(), part).empty(); };
+  const auto shows = [&](ByteView part) {
+    return std::search(file->view().begin(), file->view().end(), part.begin(), part.end()) != file->view().end();
+  };
   CHECK_FALSE(shows(vector.mac_key));
   CHECK_FALSE(shows(as_bytes("CN=Vector device")));
   CHECK_FALSE(shows(as_bytes("Stays")));
