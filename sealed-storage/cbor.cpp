@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sks-core/base/byte_reader.h"
+
 namespace sks::sealed {
 
 void CborWriter::advance(std::size_t written) {
@@ -52,7 +54,7 @@ SecureBytes CborWriter::take() && {
 }
 
 /// libcbor reports an item by calling one of these. Those not set keep libcbor's empty callback, and no item comes out:
-/// negative numbers, text, floats, simple values, tags and everything of indefinite length.
+/// negative numbers, floats, simple values, tags and everything of indefinite length.
 struct CborReader::Callbacks {
   static std::optional<Item>& out(void* context) { return *static_cast<std::optional<Item>*>(context); }
 
@@ -62,6 +64,9 @@ struct CborReader::Callbacks {
   }
   static void on_bytes(void* context, cbor_data data, std::size_t size) {
     out(context) = Item{Type::bytes, size, ByteView(data, size)};
+  }
+  static void on_text(void* context, cbor_data data, std::size_t size) {
+    out(context) = Item{Type::text, size, ByteView(data, size)};
   }
   static void on_array(void* context, std::size_t count) { out(context) = Item{Type::array, count, {}}; }
   static void on_map(void* context, std::size_t count) { out(context) = Item{Type::map, count, {}}; }
@@ -73,6 +78,7 @@ struct CborReader::Callbacks {
     table.uint32 = on_uint<std::uint32_t>;
     table.uint64 = on_uint<std::uint64_t>;
     table.byte_string = on_bytes;
+    table.string = on_text;
     table.array_start = on_array;
     table.map_start = on_map;
     return table;
@@ -96,6 +102,9 @@ std::optional<CborReader::Item> CborReader::next() {
       break;
     case Type::bytes:
       head_size = cbor_encode_bytestring_start(item->content.size(), head.data(), head.size());
+      break;
+    case Type::text:
+      head_size = cbor_encode_string_start(item->content.size(), head.data(), head.size());
       break;
     case Type::array:
       head_size = cbor_encode_array_start(item->value, head.data(), head.size());
@@ -122,9 +131,22 @@ std::uint64_t CborReader::uint() {
   return item ? item->value : 0;
 }
 
+std::uint64_t CborReader::uint_up_to(std::uint64_t highest) {
+  const std::uint64_t value = uint();
+  require(value <= highest);
+  return failed_ ? 0 : value;
+}
+
 ByteView CborReader::bytes() {
   const std::optional<Item> item = next_of(Type::bytes);
   return item ? item->content : ByteView();
+}
+
+std::string CborReader::text() {
+  const std::optional<Item> item = next_of(Type::text);
+  std::string value = item ? to_string(item->content) : std::string();
+  require(is_utf8(value));
+  return failed_ ? std::string() : value;
 }
 
 std::size_t CborReader::array() {

@@ -2,13 +2,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/result.h"
 
-/// The part of CBOR (RFC 8949) that sealed records use: unsigned integers, strings, arrays and maps of known size, in
-/// the core deterministic encoding of section 4.2.1.
+/// The part of CBOR (RFC 8949) that sealed records and backups use: unsigned integers, strings, arrays and maps of
+/// known size, in the core deterministic encoding of section 4.2.1.
 ///
 /// Both directions run on libcbor's streaming calls, which neither allocate nor copy: secrets pass through without
 /// leaving traces in heap blocks that nobody cleanses.
@@ -46,7 +47,9 @@ class CborReader {
   explicit CborReader(ByteView input) : rest_(input) {}
 
   std::uint64_t uint();
-  ByteView bytes();  ///< a view into the input
+  std::uint64_t uint_up_to(std::uint64_t highest);
+  ByteView bytes();    ///< a view into the input
+  std::string text();  ///< valid UTF-8
   std::size_t array();
   std::size_t map();
   void expect_uint(std::uint64_t value);
@@ -54,17 +57,19 @@ class CborReader {
   void expect_array(std::size_t count);
   void expect_map(std::size_t count);
 
+  /// For what only the caller can judge.
+  void fail() { failed_ = true; }
   bool failed() const { return failed_; }
 
   /// Fails with crypto when something was truncated, not canonical, unexpected, or is left over.
   Result<void> finish() const;
 
  private:
-  enum class Type : std::uint8_t { uint, bytes, array, map };
+  enum class Type : std::uint8_t { uint, bytes, text, array, map };
   struct Item {
     Type type;
     std::uint64_t value;  ///< the number, or the count
-    ByteView content;     ///< of a byte string
+    ByteView content;     ///< of a string
   };
   struct Callbacks;
 

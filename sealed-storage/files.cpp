@@ -10,10 +10,14 @@
 #include <cstdio>
 #include <system_error>
 
+#include "sks-core/base/encoding.h"
+#include "sks-core/base/random.h"
+
 namespace sks::sealed {
 namespace {
 
 constexpr std::size_t kMaxOverwritten = 65536;
+constexpr std::size_t kLeastBuffer = 4096;
 
 /// The rights that nobody may have, by Readers.
 constexpr std::array<mode_t, 3> kOthers{S_IRWXG | S_IRWXO, S_IWGRP | S_IXGRP | S_IRWXO, 0};
@@ -49,6 +53,17 @@ Result<void> write_new_file_of(uid_t owner, gid_t group, const std::string& path
   if (owner != ::geteuid() && ::fchown(file.get(), owner, group) != 0) return system_error("cannot give away " + path);
   if (::fsync(file.get()) != 0) return system_error("cannot sync " + path);
   return {};
+}
+
+/// Never replaces a file, but on file systems that cannot rename so: there the caller has looked just before.
+bool rename_to_new(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  return errno == EINVAL && std::rename(from.c_str(), to.c_str()) == 0;
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
 }
 
 }  // namespace
@@ -107,12 +122,27 @@ Result<void> replace_file(const std::string& path, const std::string& temporary,
     wipe_file(temporary);
     return written;
   }
-  if (Result<void> synced = sync_folder(path.substr(0, path.rfind('/') + 1)); !synced) {
+  if (Result<void> synced = sync_folder(folder_of(path)); !synced) {
     return Error{Status::storage,
                  path + " was replaced, but a power cut may bring the old one back: " + synced.error().detail};
   }
   overwrite(old, 0);  // not before: until the new name is durable, a power cut brings the old file back
   return {};
+}
+
+Result<void> write_whole_file(const std::string& path, ByteView content) {
+  const Error exists{Status::option, path + " is there already, and is not overwritten"};
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) == 0) return exists;
+  const std::string temporary = path + ".new-" + to_hex(system_random().bytes(8));
+  Result<void> written = write_new_file(temporary, content);
+  if (written && !rename_to_new(temporary, path))
+    written = errno == EEXIST ? exists : system_error("cannot create " + path);
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  return sync_folder(folder_of(path));
 }
 
 void wipe_file(const std::string& path) {
@@ -148,9 +178,10 @@ Result<SecureBytes> read_private_file(const std::string& path, std::size_t limit
   if (!S_ISREG(info.st_mode)) return Error{Status::storage, path + " is not a file"};
   SKS_TRY(check_private(info, path, "chmod 600", readers));
 
-  SecureBytes content(limit + 1);
+  // A little more than it has, so that a file that grows or tells no size is noticed.
+  SecureBytes content(std::min(limit, std::max(static_cast<std::size_t>(info.st_size), kLeastBuffer)) + 1);
   SKS_LET(const std::size_t size, read_up_to(file.get(), content.span(), path));
-  if (size > limit) return Error{Status::storage, path + " is too long"};
+  if (size == content.size()) return Error{Status::storage, path + " is too long"};
   content.truncate(size);
   return content;
 }

@@ -31,6 +31,10 @@ Error system_error(const std::string& what, Status status = Status::storage);
 /// Makes a file with mode 0600 that must not exist, and syncs content and attributes to the disk.
 Result<void> write_new_file(const std::string& path, ByteView content);
 
+/// The same for a path that a person chose: the file is there as a whole and for good, or not at all. A file that is
+/// there is left as it is. Fails with option (there is one) or storage.
+Result<void> write_whole_file(const std::string& path, ByteView content);
+
 /// Puts a new file in the place of one that is there, so that at every instant there is one of the two, whole.
 /// `temporary` is a name in the same folder that nobody else uses. The content of the replaced file is overwritten,
 /// unless the file has another name too. Fails with storage; the old file is left when the new one could not be put in
@@ -54,11 +58,11 @@ Result<std::size_t> read_up_to(int fd, std::span<std::uint8_t> buffer, const std
 /// one that cannot be written, leaves none behind.
 void set_room_aside(const std::string& path, std::size_t size);
 
-/// Who may read a file that is still private.
+/// Who may read a file that is read.
 enum class Readers : std::uint8_t {
   owner,
   owner_and_group,  ///< systemd grants a service its credentials by an access list, which shows as rights of the group
-  anyone,           ///< nothing in it is secret, and it proves itself
+  anyone,           ///< what the file holds protects itself
 };
 
 /// The whole content of a file of at most `limit` bytes. Fails with not_available when there is none, storage when it

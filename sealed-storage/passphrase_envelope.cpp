@@ -29,12 +29,7 @@ bool acceptable(ScryptCosts costs) {
 
 Result<SecureBytes> take_passphrase(SecretSource::Secret which, const EnvelopeContext& context) {
   SKS_LET(SecureBytes passphrase, context.secrets.get(which, context.name));
-  if (passphrase.empty()) return Error{Status::option, "the passphrase is empty"};
-  if (passphrase.size() > kMaxPassphrase)
-    return Error{Status::option, "the passphrase is longer than " + std::to_string(kMaxPassphrase) + " bytes"};
-  // HMAC fills short keys up with zeros: scrypt does not tell "a" from "a" with a zero byte behind it.
-  if (std::ranges::count(passphrase.view(), 0) != 0)
-    return Error{Status::option, "the passphrase has a zero byte in it"};
+  SKS_TRY(check_passphrase(passphrase.view()));
   return passphrase;
 }
 
@@ -48,6 +43,15 @@ Result<SecureBytes> derive_key(const SecureBytes& passphrase, ByteView envelope,
 }
 
 }  // namespace
+
+Result<void> check_passphrase(ByteView passphrase) {
+  if (passphrase.empty()) return Error{Status::option, "the passphrase is empty"};
+  if (passphrase.size() > kMaxPassphrase)
+    return Error{Status::option, "the passphrase is longer than " + std::to_string(kMaxPassphrase) + " bytes"};
+  // HMAC fills short keys up with zeros: scrypt does not tell "a" from "a" with a zero byte behind it.
+  if (std::ranges::count(passphrase, 0) != 0) return Error{Status::option, "the passphrase has a zero byte in it"};
+  return {};
+}
 
 Result<SecureBytes> seal_envelope(ByteView content, const EnvelopeContext& context, const Random& random,
                                   ScryptCosts costs) {

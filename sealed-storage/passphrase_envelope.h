@@ -25,6 +25,9 @@ inline constexpr std::size_t kEnvelopeOverhead = kEnvelopeHeader + crypto::kGcmT
 /// 128 MiB, and about half a second of 2020.
 inline constexpr crypto::ScryptCosts kDefaultCosts{17, 8, 1};
 
+/// Fails with option when a passphrase is empty, longer than kMaxPassphrase or has a zero byte in it.
+Result<void> check_passphrase(ByteView passphrase);
+
 struct EnvelopeContext {
   ByteView header;          ///< the bytes of the file before the envelope, authenticated with it
   const std::string& path;  ///< of the file, for messages
@@ -34,13 +37,13 @@ struct EnvelopeContext {
 };
 
 /// The envelope around `content`, at most kMaxEnvelopeContent bytes, under a new passphrase. Fails as the source of
-/// secrets, or with option when the passphrase is empty, longer than kMaxPassphrase or has a zero byte in it.
+/// secrets or check_passphrase.
 Result<SecureBytes> seal_envelope(ByteView content, const EnvelopeContext& context, const Random& random,
                                   crypto::ScryptCosts costs = kDefaultCosts);
 
 /// The content of an envelope without accidental damage, but maybe made to harm. Fails with crypto (too short or too
-/// long, costs out of bounds) before the passphrase is asked for; as the source of secrets; with option as
-/// seal_envelope; with authorization when the passphrase is wrong or the envelope was altered.
+/// long, costs out of bounds) before the passphrase is asked for; as the source of secrets; as check_passphrase; with
+/// authorization when the passphrase is wrong or the envelope was altered.
 Result<SecureBytes> open_envelope(ByteView envelope, const EnvelopeContext& context);
 
 }  // namespace sks::sealed

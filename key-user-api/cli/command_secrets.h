@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "key-user-api/dialog/terminal.h"
+#include "key-user-api/cli/passphrase_prompt.h"
 #include "sealed-storage/secret_source.h"
 
 namespace sks::cli {
@@ -25,26 +25,12 @@ class CommandSecrets final : public SecretSource {
   Result<SecureBytes> get(Secret secret, const std::string& store) override;
 
  private:
-  using Ask = Result<SecureBytes> (*)(dialog::Terminal& terminal, const std::string& what);
   Result<SecureBytes> find(Secret secret, const std::string& store) const;
-  Result<SecureBytes> from_places(Ask ask, const std::string& store) const;
+  Result<SecureBytes> from_places(PromptFor prompt, const std::string& store) const;
 
   std::string file_;
   std::string new_file_;
   NewPassphrase use_;
-  std::optional<SecureBytes> made_;
-};
-
-/// The passphrase of a file that a store leaves in or comes back from: in the file that the user named, else typed.
-class ExportSecrets final : public SecretSource {
- public:
-  explicit ExportSecrets(std::string file) : file_(std::move(file)) {}
-
-  /// A new passphrase is the passphrase from then on.
-  Result<SecureBytes> get(Secret secret, const std::string& exported) override;
-
- private:
-  std::string file_;
   std::optional<SecureBytes> made_;
 };
 

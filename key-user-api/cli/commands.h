@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "key-user-api/cli/backup_collection.h"
 #include "key-user-api/cli/http_message.h"
 #include "key-user-api/cli/invocation.h"
 #include "key-user-api/dialog/script_dialog.h"
@@ -102,6 +103,25 @@ struct PersonaImportOptions {
 };
 Result<void> run_persona_import(const PersonaImportOptions& options, SecretSource& secrets, SecretSource& file_secrets,
                                 std::ostream& out);
+
+struct BackupOptions {
+  std::string file;
+  ProtectedKeys protected_keys = ProtectedKeys::take;
+  std::vector<SecureBytes> pins;  ///< as typed, one for each PIN group, or none
+  std::vector<SecureBytes> puks;
+};
+/// `secrets` has the passphrase of the file.
+Result<void> run_backup(BackupOptions options, SecureKeyStore& store, const UserApi::PinGroupOf& pin_group_of,
+                        SecretSource& secrets, dialog::Terminal* terminal, const Clock& clock, std::ostream& out);
+
+/// Fails with not_available, storage, or as decode_backup.
+Result<sealed::Backup> read_backup(const std::string& path, SecretSource& secrets);
+
+struct RestoreOptions {
+  std::vector<SecureBytes> pins;  ///< the new ones, one for each group of keys that share a PIN, or none
+};
+Result<void> run_restore(RestoreOptions options, sealed::Backup backup, SecureKeyStore& store,
+                         dialog::Terminal* terminal, const Clock& clock, std::ostream& out);
 
 /// The one password of a command as bytes for the key store: from `given`, else asked for at the terminal.
 /// Fails with option (several given, not in its format) or user_abort (none).

@@ -23,16 +23,6 @@ Result<SecureBytes> authorization_for(const ListedKey& key, const std::vector<Se
   }
 }
 
-Error explain_wrong_puk(SecureKeyStore& store, KeyHandle key) {
-  const auto protection = store.get_key_protection_info(key);
-  if (!protection) return protection.error();
-  if ((protection->protection_status & kPukBlocked) != 0)
-    return {Status::authorization, "the PUK is blocked: too many wrong tries"};
-  if (protection->puk_retry_limit == 0) return {Status::authorization, "the PUK is wrong"};
-  return {Status::authorization,
-          "the PUK is wrong; " + remaining_tries(protection->puk_retry_limit, protection->puk_error_count)};
-}
-
 }  // namespace
 
 Result<void> run_delete(DeleteOptions options, SecureKeyStore& store, dialog::Terminal* terminal, std::ostream& out) {

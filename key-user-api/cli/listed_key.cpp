@@ -36,17 +36,21 @@ Result<ListedKey> describe_key(SecureKeyStore& store, const EnumeratedKey& entry
   if (attributes.certificate_path.empty() || attributes.app_usage >= kAppUsages.size())
     return Error{Status::internal, "key " + std::to_string(entry.handle.value) + " of the key store is damaged"};
   SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(attributes.certificate_path[0]));
-  std::string algorithm = "symmetric" + std::to_string(attributes.symmetric_key_length * 8);
-  if (attributes.symmetric_key_length == 0) {
-    SKS_LET(const crypto::PublicKey key, certificate.public_key());
-    algorithm = algorithm_name(key);
-  }
+  SKS_LET(std::string algorithm, algorithm_of(certificate, attributes.symmetric_key_length));
   return ListedKey{
       entry.handle,          to_hex(certificate.fingerprint()), attributes.friendly_name, certificate.subject(),
       std::move(issuer_uri), kAppUsages[attributes.app_usage],  std::move(algorithm),     protection};
 }
 
 }  // namespace
+
+Result<std::string> algorithm_of(const crypto::Certificate& certificate, std::size_t symmetric_bytes) {
+  if (symmetric_bytes != 0) return "symmetric" + std::to_string(symmetric_bytes * 8);
+  SKS_LET(const crypto::PublicKey key, certificate.public_key());
+  return algorithm_name(key);
+}
+
+std::string_view app_usage_name(std::uint8_t app_usage) { return kAppUsages.at(app_usage); }
 
 Result<std::vector<SessionInfo>> list_sessions(SecureKeyStore& store, SessionState state) {
   std::vector<SessionInfo> sessions;
@@ -106,6 +110,16 @@ Error explain_wrong_pin(SecureKeyStore& store, KeyHandle key) {
   if ((protection->protection_status & kPinProtected) == 0) return {Status::authorization, "the device PIN is wrong"};
   return {Status::authorization,
           "the PIN is wrong; " + remaining_tries(protection->retry_limit, protection->pin_error_count)};
+}
+
+Error explain_wrong_puk(SecureKeyStore& store, KeyHandle key) {
+  const auto protection = store.get_key_protection_info(key);
+  if (!protection) return protection.error();
+  if ((protection->protection_status & kPukBlocked) != 0)
+    return {Status::authorization, "the PUK is blocked: too many wrong tries"};
+  if (protection->puk_retry_limit == 0) return {Status::authorization, "the PUK is wrong"};
+  return {Status::authorization,
+          "the PUK is wrong; " + remaining_tries(protection->puk_retry_limit, protection->puk_error_count)};
 }
 
 }  // namespace sks::cli

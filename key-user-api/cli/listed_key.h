@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sks-core/crypto/x509.h"
 #include "sks-core/engine/secure_key_store.h"
 
 namespace sks::cli {
@@ -39,5 +40,13 @@ std::string remaining_tries(std::uint16_t retry_limit, std::uint16_t error_count
 
 /// A refused PIN as a sentence with what is left of the tries, read anew from the key store.
 Error explain_wrong_pin(SecureKeyStore& store, KeyHandle key);
+/// The same for a PUK.
+Error explain_wrong_puk(SecureKeyStore& store, KeyHandle key);
+
+/// The end of the URI that makes such keys; `symmetric_bytes` 0: an asymmetric key.
+Result<std::string> algorithm_of(const crypto::Certificate& certificate, std::size_t symmetric_bytes);
+
+/// As KeyGen2 spells it; at most 3.
+std::string_view app_usage_name(std::uint8_t app_usage);
 
 }  // namespace sks::cli

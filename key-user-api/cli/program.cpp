@@ -5,9 +5,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "key-user-api/cli/backup_view.h"
 #include "key-user-api/cli/command_secrets.h"
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/enrolment.h"
+#include "key-user-api/cli/file_secrets.h"
 #include "key-user-api/cli/https_client.h"
 #include "key-user-api/cli/interrupt.h"
 #include "key-user-api/dialog/pin_text.h"
@@ -57,6 +59,10 @@ struct Arguments {
   PersonaDeleteOptions persona_deletion;
   PersonaExportOptions persona_export;
   PersonaImportOptions persona_import;
+  std::string backup_file;
+  std::string backup_passphrase_file;
+  bool skip_protected = false;
+  bool list_only = false;
   std::string url;
   std::string ca_file;
   std::string pin_file;
@@ -215,6 +221,50 @@ Outcome doctor(Arguments& arguments, std::ostream& out) {
   return to_outcome(run_doctor(format, arguments.store, secrets, system_clock(), out));
 }
 
+FileSecrets backup_secrets(const Arguments& arguments) {
+  return {arguments.backup_passphrase_file, "--backup-passphrase-file", "the backup "};
+}
+
+Outcome list_backup(const Arguments& arguments, std::ostream& out) {
+  FileSecrets secrets = backup_secrets(arguments);
+  const auto backup = read_backup(arguments.backup_file, secrets);
+  if (!backup) return refused(backup.error());
+  return to_outcome(show_backup(*backup, out));
+}
+
+Outcome backup(Arguments& arguments, std::ostream& out) {
+  if (arguments.list_only) return list_backup(arguments, out);
+  auto pins = take_pins(arguments);
+  if (!pins) return wrong_usage(pins.error());
+  if (const auto puks = refuse_empty(arguments.secrets.puks, "--puk"); !puks) return wrong_usage(puks.error());
+  auto store = open_store(arguments);
+  if (!store) return refused(store.error());
+  FileSecrets secrets = backup_secrets(arguments);
+  std::optional<dialog::Terminal> terminal = find_terminal();
+  const InterruptGuard guard;
+  const auto pin_group_of = [&](KeyHandle key) { return store->engine().pin_group(key); };
+  return to_outcome(
+      run_backup({arguments.backup_file, arguments.skip_protected ? ProtectedKeys::skip : ProtectedKeys::take,
+                  std::move(*pins), std::move(arguments.secrets.puks)},
+                 store->engine(), pin_group_of, secrets, pointer_to(terminal), system_clock(), out));
+}
+
+Outcome restore(Arguments& arguments, std::ostream& out) {
+  if (arguments.list_only) return list_backup(arguments, out);
+  auto pins = take_pins(arguments);
+  if (!pins) return wrong_usage(pins.error());
+  if (const auto found = find_store(arguments); !found) return refused(found.error());
+  FileSecrets secrets = backup_secrets(arguments);
+  auto backup = read_backup(arguments.backup_file, secrets);
+  if (!backup) return refused(backup.error());
+  auto store = open_store(arguments);
+  if (!store) return refused(store.error());
+  std::optional<dialog::Terminal> terminal = find_terminal();
+  const InterruptGuard guard;
+  return to_outcome(
+      run_restore({std::move(*pins)}, std::move(*backup), store->engine(), pointer_to(terminal), system_clock(), out));
+}
+
 /// The commands that only look at an opened key store.
 template <auto Run>
 Outcome with_store(Arguments& arguments, std::ostream& out) {
@@ -261,10 +311,14 @@ Outcome persona_delete(Arguments& arguments, std::ostream& out) {
   return to_outcome(run_persona_delete(arguments.persona_deletion, secrets, pointer_to(terminal), out));
 }
 
+FileSecrets export_secrets(const Arguments& arguments) {
+  return {arguments.export_passphrase_file, "--export-passphrase-file", ""};
+}
+
 Outcome persona_export(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_persona_usage(arguments));
   CommandSecrets secrets(arguments.passphrase_file);
-  ExportSecrets file_secrets(arguments.export_passphrase_file);
+  FileSecrets file_secrets = export_secrets(arguments);
   return to_outcome(run_persona_export(arguments.persona_export, secrets, file_secrets, out));
 }
 
@@ -273,7 +327,7 @@ Outcome persona_import(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_protection(arguments, arguments.passphrase_file, "--passphrase-file"));
   SKS_LET(arguments.persona_import.protection, take_protection(arguments));
   CommandSecrets secrets(arguments.passphrase_file);
-  ExportSecrets file_secrets(arguments.export_passphrase_file);
+  FileSecrets file_secrets = export_secrets(arguments);
   return to_outcome(run_persona_import(arguments.persona_import, secrets, file_secrets, out));
 }
 
@@ -377,6 +431,13 @@ void declare_persona_commands(CLI::App& app, Arguments& arguments, Run& chosen) 
   add_export_passphrase(importing);
 }
 
+void add_backup_options(CLI::App& command, Arguments& arguments) {
+  command.add_option("FILE", arguments.backup_file, "the backup")->required()->check(check_not_empty);
+  add_file_option(command, "--backup-passphrase-file", arguments.backup_passphrase_file,
+                  "a file with the passphrase of the backup, for nobody else to read");
+  command.add_flag("--list", arguments.list_only, "only show what the file holds, without secrets");
+}
+
 /// Declares every command; the one that is given stores itself in `chosen`.
 void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   const auto add = [&](CLI::App& parent, const char* name, const char* description, Run run) -> CLI::App& {
@@ -426,6 +487,19 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
       ->type_name("PUK")
       ->allow_extra_args(false)
       ->excludes(add_pin_options(delete_command, arguments));
+
+  CLI::App& backup_command = add(app, "backup", "write the keys that may leave into an encrypted file", backup);
+  add_backup_options(backup_command, arguments);
+  add_pin_options(backup_command, arguments);
+  backup_command.add_option("--puk", arguments.hidden, "the PUK, for keys that demand it; again for each further PUK")
+      ->type_name("PUK")
+      ->allow_extra_args(false);
+  backup_command.add_flag("--skip-protected", arguments.skip_protected,
+                          "leave the keys behind whose export takes a PIN or PUK");
+
+  CLI::App& restore_command = add(app, "restore", "bring the keys of a backup into this key store", restore);
+  add_backup_options(restore_command, arguments);
+  add_pin_options(restore_command, arguments);
 
   CLI::App* const pin_command = app.add_subcommand("pin", "work with PINs");
   pin_command->require_subcommand(1);

@@ -47,6 +47,39 @@ TEST_CASE("CborReader reads numbers, byte strings, arrays and maps of known size
   CHECK(in.finish());
 }
 
+TEST_CASE("CborReader reads texts and bounded numbers, and refuses what is neither") {
+  struct Case {
+    const char* name;
+    const char* input;
+    bool ok;
+  };
+  const Case cases[] = {
+      {"RFC 8949 appendix A: u with diaeresis", "62c3bc", true},
+      {"empty", "60", true},
+      {"not UTF-8", "62c328", false},
+      {"truncated character", "61c3", false},
+      {"length in two bytes", "7802c3bc", false},
+      {"indefinite length", "7f61ffff", false},
+      {"a byte string", "42c3bc", false},
+      {"truncated", "62c3", false},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const Bytes input = hex(c.input);
+    CborReader in(input);
+    const std::string text = in.text();
+    CHECK(static_cast<bool>(in.finish()) == c.ok);
+    CHECK((c.ok || text.empty()));
+  }
+  const Bytes four = hex("04");
+  CborReader high(four);
+  CHECK(high.uint_up_to(4) == 4);
+  CHECK(high.finish());
+  CborReader low(four);
+  CHECK(low.uint_up_to(3) == 0);
+  CHECK_FALSE(low.finish());
+}
+
 /// Reads [bytes, {5: bytes}], the shape of a sealed record.
 bool accepts(ByteView input) {
   CborReader in(input);

@@ -1,3 +1,4 @@
+#include "key-user-api/local_issuer/restore.h"
 #include "sks-core/base/byte_writer.h"
 #include "tests/sealed-storage/crash_world.h"
 #include "tests/sks-core/engine/managed_keys.h"
@@ -81,6 +82,41 @@ Bytes bag(std::string_view value) {
 }
 
 SecureBytes no_authorization() { return {}; }
+
+/// Chooses kFirstPin.
+class FirstPinDialog final : public keygen2::UserDialog {
+ public:
+  bool consent(const keygen2::ConsentRequest&) override { return true; }
+  bool accept_many_keys(std::size_t) override { return true; }
+  std::optional<SecureBytes> choose_pin(const keygen2::PinRequest&, const std::string&) override {
+    return secret(kFirstPin);
+  }
+};
+
+sealed::BackupKey backup_key(const std::string& name) {
+  const crypto::PrivateKey made = generate_key(kSks + "ec.nist.p256");
+  sealed::BackupKey key;
+  key.key = made.to_pkcs8().value();
+  key.certificate_path = {certify(made.public_key().spki())};
+  key.friendly_name = name;
+  key.app_usage = 1;
+  return key;
+}
+
+/// The same keys each time, so that a restore after a failure meets what the first one has left.
+const sealed::Backup& sample_backup() {
+  static const sealed::Backup backup = [] {
+    constexpr std::uint8_t kPropertyBag = 2;
+    sealed::Backup made;
+    made.pins.push_back({0, kRetryLimit, 1, 0, 4, 8, 0, true, true});
+    made.keys.push_back(backup_key("A"));
+    made.keys[0].extensions.push_back({kBagType, kPropertyBag, "", SecureBytes::copy_of(bag("0"))});
+    made.keys.push_back(backup_key("B"));
+    made.keys[1].pin = 1;
+    return made;
+  }();
+  return backup;
+}
 
 }  // namespace
 
@@ -398,6 +434,28 @@ Step delete_key(const std::string& key) {
         model.keys.erase(key);
         model.tidy();
       });
+}
+
+Step restore_backup() {
+  return {"restore", Kind::whole,
+          [](World& world) -> Result<void> {
+            const sealed::Backup& backup = sample_backup();
+            for (const sealed::BackupKey& key : backup.keys)
+              world.certificates[key.friendly_name] = key.certificate_path[0];
+            FirstPinDialog dialog;
+            SKS_LET(const std::vector<bool> present, find_present_keys(backup, world.engine()));
+            return restore_keys(backup, present, world.engine(), dialog, FakeClock(1700000000));
+          },
+          [](const Model& before) {
+            std::vector<Model> states(3, before);
+            states[1].sessions["local"] = {};
+            Model& restored = states[2];
+            restored.sessions["local"].open = false;
+            restored.keys["A"] = {"local", "", {"imported", "bag=0"}};
+            restored.keys["B"] = {"local", "g", {"imported"}};
+            restored.groups["g"] = {};
+            return states;
+          }};
 }
 
 }  // namespace sks::test

@@ -120,9 +120,16 @@ Script two_sessions() {
            at_once("S", close_session("S"), "T", create_key("T", "C")), abort_session("T"), end()}};
 }
 
+Script restoring() {
+  return {"restore of a backup",
+          config_with(false),
+          {},
+          {begin(), restore_backup(), try_pin("B", kWrongPin), sign_with_pin("B", kFirstPin), end(), begin(), end()}};
+}
+
 std::vector<Script> all_scripts() {
   return {provisioning(), aborts(),   post_operations(false), post_operations(true),
-          pins(false),    pins(true), locked_puk(),           two_sessions()};
+          pins(false),    pins(true), locked_puk(),           two_sessions(),         restoring()};
 }
 
 std::string kind_of_sweep() {

@@ -182,5 +182,7 @@ Step at_once(const std::string& session, const Step& step, const std::string& ot
 Step set_property(const std::string& key, const std::string& value);
 Step export_key(const std::string& key);
 Step delete_key(const std::string& key);
+/// Restores a backup into the session "local": the key A with a bag, and the key B with the PIN of group "g".
+Step restore_backup();
 
 }  // namespace sks::test

@@ -165,7 +165,7 @@ TEST_CASE("sks persona export and import: a persona goes into one file, leaves n
   const std::string device = home.sks({"--persona", "work", "device"}).out;
   check_refused(
       home.sks({"persona", "export", "work", file}), 1,
-      file + " needs a passphrase, and there is none: no --export-passphrase-file, and no terminal to ask at");
+      file + " needs a passphrase: there is no --export-passphrase-file, and no terminal to ask at");
   check_done(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}),
              "Moved the persona work to " + file);
   CHECK(fs::is_empty(home.personas()));
@@ -174,7 +174,7 @@ TEST_CASE("sks persona export and import: a persona goes into one file, leaves n
 
   check_refused(
       home.sks({"persona", "import", file}), 1,
-      file + " needs a passphrase, and there is none: no --export-passphrase-file, and no terminal to ask at");
+      file + " needs a passphrase: there is no --export-passphrase-file, and no terminal to ask at");
   check_refused(home.sks({"persona", "import", file, "--export-passphrase-file", home.secret_file("wrong", "sesam")}),
                 1, "the passphrase of the exported persona is wrong");
   check_refused(

@@ -1,0 +1,205 @@
+#include "key-user-api/local_issuer/local_issuer.h"
+
+#include <utility>
+
+#include "attestation/verifier.h"
+#include "keygen2/key_algorithm.h"
+#include "keygen2/mac_data.h"
+#include "sks-core/crypto/algorithms.h"
+#include "sks-core/crypto/private_key.h"
+#include "sks-core/crypto/x509.h"
+
+namespace sks {
+namespace {
+
+constexpr std::string_view kEphemeralKeyAlgorithm = "https://webpki.github.io/sks/algorithm#ec.nist.p256";
+constexpr std::string_view kServerSessionId = "local";
+/// Seconds, after which another program may remove what this process left when it died.
+constexpr std::uint16_t kSessionLifeTime = 60;
+constexpr std::size_t kCloseNonceSize = 32;
+constexpr std::uint8_t kEncryptedExtension = 0x01;
+/// 9999-12-31T23:59:59Z: no well-defined end, RFC 5280 section 4.1.2.5.
+constexpr std::int64_t kNoEnd = 253402300799;
+
+Result<crypto::PrivateKey> make_ephemeral_key() {
+  const Algorithm* const algorithm = find_algorithm(kEphemeralKeyAlgorithm);
+  SKS_CHECK(algorithm != nullptr);
+  return crypto::PrivateKey::generate(*algorithm);
+}
+
+}  // namespace
+
+Result<LocalIssuer> LocalIssuer::open(SecureKeyStore& store, const Clock& clock, const Random& random) {
+  LocalIssuer issuer(store, random);
+  SKS_TRY(issuer.agree(clock));
+  return issuer;
+}
+
+LocalIssuer::LocalIssuer(LocalIssuer&& other) noexcept
+    : store_(std::exchange(other.store_, nullptr)),
+      random_(other.random_),
+      session_(other.session_),
+      ids_(std::move(other.ids_)),
+      session_key_(std::move(other.session_key_)),
+      counter_(other.counter_),
+      end_entities_(std::move(other.end_entities_)) {}
+
+LocalIssuer::~LocalIssuer() {
+  if (store_ == nullptr || !session_) return;
+  // A failed call may have removed the session already, and whoever aborts has a failure to report.
+  try {
+    static_cast<void>(store_->abort_provisioning_session(session_));
+  } catch (...) {
+    return;
+  }
+}
+
+Result<void> LocalIssuer::agree(const Clock& clock) {
+  SKS_LET(const DeviceInfo device, store_->get_device_info());
+  SKS_CHECK(!device.certificate_path.empty());
+  SKS_LET(const crypto::PrivateKey ephemeral, make_ephemeral_key());
+  SessionRequest request;
+  request.session_key_algorithm = kSessionAlgorithm;
+  request.server_session_id = kServerSessionId;
+  request.server_ephemeral_key = ephemeral.public_key().spki();
+  request.issuer_uri = kLocalIssuerUri;
+  request.client_time = static_cast<std::uint32_t>(clock.now());
+  request.session_life_time = kSessionLifeTime;
+  request.session_key_limit = static_cast<std::uint16_t>(kOperations);
+  SKS_LET(const CreatedSession created, store_->create_provisioning_session(request));
+  session_ = created.handle;
+  ids_ = {request.server_session_id, created.client_session_id};
+
+  attestation::SessionClaims claims;
+  claims.client_session_id = ids_.client;
+  claims.server_session_id = ids_.server;
+  claims.issuer_uri = request.issuer_uri;
+  claims.device_certificate = device.certificate_path.front();
+  claims.session_key_algorithm = request.session_key_algorithm;
+  claims.server_ephemeral_key = request.server_ephemeral_key;
+  claims.client_ephemeral_key = created.client_ephemeral_key;
+  claims.client_time = request.client_time;
+  claims.session_life_time = request.session_life_time;
+  claims.session_key_limit = request.session_key_limit;
+  SKS_LET(const crypto::PublicKey peer, crypto::PublicKey::from_spki(created.client_ephemeral_key));
+  SKS_LET(const SecureBytes z, ephemeral.agree(peer));
+  session_key_ = attestation::derive_session_key(z.view(), claims);
+  return attestation::verify_session(claims, session_key_, created.attestation);
+}
+
+Bytes LocalIssuer::next_mac(std::string_view method, ByteView data) {
+  return to_bytes(attestation::method_mac(session_key_, method, counter_++, data));
+}
+
+Bytes LocalIssuer::encrypt(ByteView plaintext) const {
+  return keygen2::encrypt(keygen2::encryption_key(session_key_), plaintext, random_);
+}
+
+Result<PinPolicyHandle> LocalIssuer::create_pin_policy(const keygen2::PinPolicySpecifier& pin) {
+  SKS_CHECK(pin.user_defined());
+  PinPolicyRequest request;
+  request.id = pin.id;
+  request.user_defined = true;
+  request.user_modifiable = pin.user_modifiable;
+  request.format = pin.format;
+  request.retry_limit = pin.retry_limit;
+  request.grouping = pin.grouping;
+  request.pattern_restrictions = pin.pattern_restrictions;
+  request.min_length = pin.min_length;
+  request.max_length = pin.max_length;
+  request.input_method = pin.input_method;
+  request.mac = next_mac(keygen2::method::kCreatePinPolicy, keygen2::pin_policy_data(pin, nullptr));
+  return store_->create_pin_policy(session_, request);
+}
+
+Result<CreatedKey> LocalIssuer::create_key(const keygen2::KeyEntrySpecifier& key, const PinChoice& pin) {
+  SKS_CHECK(!key.encrypted_pin && (pin.policy == nullptr) == (pin.value == nullptr));
+  KeyEntryRequest request;
+  request.id = key.id;
+  request.key_entry_algorithm = kKeyEntryAlgorithm;
+  request.server_seed = key.server_seed;
+  request.device_pin_protection = key.device_pin_protection;
+  request.pin_policy = pin.handle;
+  if (pin.value != nullptr) request.pin_value = SecureBytes::copy_of(pin.value->view());
+  request.enable_pin_caching = key.enable_pin_caching;
+  request.biometric_protection = key.biometric_protection;
+  request.export_protection = key.export_protection;
+  request.delete_protection = key.delete_protection;
+  request.app_usage = key.app_usage;
+  request.friendly_name = key.friendly_name;
+  request.key_algorithm = key.key_algorithm;
+  request.key_parameters = key.key_parameters;
+  request.endorsed_algorithms = key.endorsed_algorithms;
+  request.mac =
+      next_mac(keygen2::method::kCreateKeyEntry, keygen2::key_entry_data(key, pin.policy, kKeyEntryAlgorithm));
+  SKS_LET(CreatedKey created, store_->create_key_entry(session_, request));
+  SKS_TRY(attestation::verify_device_attestation(session_key_, counter_++,
+                                                 attestation::key_attestation_data(created.public_key, request.mac),
+                                                 created.attestation));
+  SKS_LET(const crypto::PublicKey made, crypto::PublicKey::from_spki(created.public_key));
+  const keygen2::KeyAlgorithm* const algorithm = keygen2::find_key_algorithm(key.key_algorithm);
+  if (algorithm == nullptr || !keygen2::key_matches(made, *algorithm, key.key_parameters))
+    return Error{Status::crypto, "the key store made another kind of key than it was asked for"};
+  return created;
+}
+
+Result<void> LocalIssuer::set_certificate_path(const CreatedKey& key, const std::string& id,
+                                               const std::vector<Bytes>& path) {
+  SKS_CHECK(!path.empty());
+  const Bytes mac =
+      next_mac(keygen2::method::kSetCertificatePath, keygen2::certificate_path_data(key.public_key, id, path));
+  SKS_TRY(store_->set_certificate_path(key.handle, path, mac));
+  end_entities_[key.handle] = path.front();
+  return {};
+}
+
+Result<void> LocalIssuer::import_private_key(KeyHandle key, const SecureBytes& pkcs8) {
+  const Bytes encrypted = encrypt(pkcs8.view());
+  const Bytes mac =
+      next_mac(keygen2::method::kImportPrivateKey, keygen2::imported_key_data(end_entities_.at(key), encrypted));
+  return store_->import_private_key(key, encrypted, mac);
+}
+
+Result<void> LocalIssuer::import_symmetric_key(KeyHandle key, const SecureBytes& value) {
+  const Bytes encrypted = encrypt(value.view());
+  const Bytes mac =
+      next_mac(keygen2::method::kImportSymmetricKey, keygen2::imported_key_data(end_entities_.at(key), encrypted));
+  return store_->import_symmetric_key(key, encrypted, mac);
+}
+
+Result<void> LocalIssuer::add_extension(KeyHandle key, const ClearExtension& extension) {
+  ExtensionRequest request;
+  request.type = extension.type;
+  request.sub_type = extension.sub_type;
+  request.qualifier = extension.qualifier;
+  request.data = extension.sub_type == kEncryptedExtension ? encrypt(extension.data) : to_bytes(extension.data);
+  request.mac = next_mac(
+      keygen2::method::kAddExtension,
+      keygen2::extension_data(end_entities_.at(key), request.type, request.sub_type, request.qualifier, request.data));
+  return store_->add_extension(key, request);
+}
+
+Result<void> LocalIssuer::close() {
+  const Bytes nonce = random_.bytes(kCloseNonceSize);
+  const Bytes mac =
+      next_mac(keygen2::method::kCloseProvisioningSession, keygen2::close_data(ids_, kLocalIssuerUri, nonce));
+  SKS_LET(const Bytes attestation, store_->close_provisioning_session(session_, nonce, mac));
+  store_ = nullptr;
+  return attestation::verify_device_attestation(session_key_, counter_++, attestation::close_attestation_data(nonce),
+                                                attestation);
+}
+
+Result<Bytes> certify_locally(ByteView public_key_spki, const std::string& common_name, std::int64_t not_before) {
+  SKS_LET(const crypto::PublicKey subject_key, crypto::PublicKey::from_spki(public_key_spki));
+  SKS_LET(const crypto::PrivateKey issuer_key, make_ephemeral_key());
+  const crypto::CertificateTemplate authority{
+      crypto::CertificateKind::ca, {{"CN", "Local issuer"}}, not_before, kNoEnd, {}, {}, {}};
+  SKS_LET(const crypto::Certificate issuer,
+          crypto::issue_certificate(authority, issuer_key.public_key(), nullptr, issuer_key));
+  const crypto::CertificateTemplate leaf{
+      crypto::CertificateKind::tls_client, {{"CN", common_name}}, not_before, kNoEnd, {}, {}, {}};
+  SKS_LET(const crypto::Certificate certificate, crypto::issue_certificate(leaf, subject_key, &issuer, issuer_key));
+  return certificate.der();
+}
+
+}  // namespace sks

@@ -1,0 +1,220 @@
+#include "sealed-storage/backup_file.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/sealed-storage/secrets.h"
+#include "tests/support/vectors.h"
+
+namespace sks::test {
+namespace {
+
+using sealed::Backup;
+using sealed::BackupKey;
+
+constexpr crypto::ScryptCosts kCheap{10, 8, 1};
+const std::string kPath = "b.sks";
+
+/// The file of the vectors, with all that is known of it.
+struct Vector {
+  Bytes file, content, passphrase;
+  Bytes ec_certificate, ca_certificate, rsa_certificate, mac_certificate, mac_key, property_bag;
+
+  static Vector read() {
+    const auto blocks = read_vectors("backup/backups.vec");
+    REQUIRE(blocks.size() == 1);
+    const VectorBlock& block = blocks.front();
+    return {block.hex("File"),           block.hex("Content"),       block.hex("Passphrase"),
+            block.hex("EcCertificate"),  block.hex("CaCertificate"), block.hex("RsaCertificate"),
+            block.hex("MacCertificate"), block.hex("MacKey"),        block.hex("PropertyBag")};
+  }
+};
+
+Error refusal_of(ByteView file, const std::string& passphrase, int asked) {
+  FixedSecrets secrets(passphrase);
+  const auto backup = sealed::decode_backup(file, kPath, secrets);
+  REQUIRE_FALSE(backup);
+  CHECK(secrets.asked == asked);
+  return backup.error();
+}
+
+void check_error(const Error& error, Status status, const std::string& detail) {
+  CHECK(to_string(error.status) == to_string(status));
+  CHECK(error.detail == detail);
+}
+
+Backup read_content() {
+  auto backup = sealed::decode_backup_content(Vector::read().content);
+  REQUIRE(backup);
+  return std::move(*backup);
+}
+
+/// The content of the vectors with one thing changed that only the decoder can refuse.
+bool accepts(void (*change)(Backup&)) {
+  Backup backup = read_content();
+  change(backup);
+  return static_cast<bool>(sealed::decode_backup_content(sealed::encode_backup_content(backup).view()));
+}
+
+}  // namespace
+
+TEST_CASE("backup: opens the file of another implementation, and finds everything in it") {
+  const Vector vector = Vector::read();
+  FixedSecrets secrets(to_string(vector.passphrase));
+  const auto backup = sealed::decode_backup(vector.file, kPath, secrets);
+  REQUIRE_MESSAGE(static_cast<bool>(backup), (backup ? std::string() : backup.error().detail));
+  CHECK(secrets.asked_for == kPath);
+  CHECK(backup->label == "CN=Vector device");
+  CHECK(backup->time == 1790000000);
+  REQUIRE(backup->pins.size() == 1);
+  CHECK(backup->pins[0] == sealed::BackupPinPolicy{0, 3, 1, 3, 4, 8, 0, true, true});
+  REQUIRE(backup->keys.size() == 3);
+
+  const BackupKey& ec = backup->keys[0];
+  CHECK_FALSE(ec.symmetric);
+  CHECK(ec.certificate_path == std::vector<Bytes>{vector.ec_certificate, vector.ca_certificate});
+  CHECK(ec.friendly_name == "Sign \xc3\xa4");
+  CHECK(ec.issuer_uri == "https://issuer.example.com/sks");
+  CHECK(ec.endorsed_algorithms == std::vector<std::string>{"http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"});
+  CHECK(ec.app_usage == 0);
+  CHECK(ec.pin == 1);
+  CHECK(ec.export_protection == 1);
+  CHECK(ec.delete_protection == 1);
+  REQUIRE(ec.extensions.size() == 2);
+  CHECK(ec.extensions[0].type == "https://example.com/bag");
+  CHECK(ec.extensions[0].sub_type == 2);
+  CHECK(equal(ec.extensions[0].data.view(), vector.property_bag));
+  CHECK(ec.extensions[1].qualifier == "image/png");
+
+  CHECK(backup->keys[1].certificate_path == std::vector<Bytes>{vector.rsa_certificate});
+  CHECK(backup->keys[1].pin == 0);
+  CHECK(backup->keys[1].key_backup == 1);
+  CHECK(backup->keys[2].symmetric);
+  CHECK(equal(backup->keys[2].key.view(), vector.mac_key));
+  CHECK(backup->keys[2].certificate_path == std::vector<Bytes>{vector.mac_certificate});
+  CHECK(backup->keys[2].delete_protection == 2);
+  REQUIRE(backup->left_behind.size() == 1);
+  CHECK(backup->left_behind[0].reason == sealed::LeftBehind::non_exportable);
+  CHECK(backup->left_behind[0].friendly_name == "Stays");
+}
+
+TEST_CASE("backup: writes the content that another implementation writes") {
+  const Vector vector = Vector::read();
+  CHECK(equal(sealed::encode_backup_content(read_content()).view(), vector.content));
+}
+
+TEST_CASE("backup: nothing of it is readable without the passphrase") {
+  const Backup backup = read_content();
+  FixedSecrets secrets("secret", "secret");
+  const auto file = sealed::encode_backup(backup, kPath, secrets, system_random(), kCheap);
+  REQUIRE(file);
+  const Vector vector = Vector::read();
+  const auto shows = [&](ByteView part) {
+    return std::search(file->view().begin(), file->view().end(), part.begin(), part.end()) != file->view().end();
+  };
+  CHECK_FALSE(shows(vector.mac_key));
+  CHECK_FALSE(shows(as_bytes("CN=Vector device")));
+  CHECK_FALSE(shows(as_bytes("Stays")));
+  CHECK_FALSE(shows(ByteView(vector.ec_certificate).first(16)));
+  check_error(refusal_of(file->view(), "Secret", 1), Status::authorization, "the passphrase of the backup is wrong");
+  CHECK(sealed::decode_backup(file->view(), kPath, secrets));
+}
+
+TEST_CASE("backup: every truncation and every changed bit is refused, and the passphrase not asked for") {
+  const Vector vector = Vector::read();
+  const std::string passphrase = to_string(vector.passphrase);
+  for (std::size_t size = 0; size < vector.file.size(); ++size) {
+    const Error error = refusal_of(ByteView(vector.file).first(size), passphrase, 0);
+    CHECK(error.detail == (size < 9 ? "b.sks is not a backup of a key store" : "b.sks is damaged"));
+  }
+  for (std::size_t bit = 0; bit < vector.file.size() * 8; ++bit) {
+    Bytes changed = vector.file;
+    changed[bit / 8] ^= static_cast<std::uint8_t>(1U << (bit % 8));
+    refusal_of(changed, passphrase, 0);
+  }
+}
+
+TEST_CASE("backup: an altered file is refused, also with a checksum that fits") {
+  const Vector vector = Vector::read();
+  const std::size_t checked = vector.file.size() - sealed::kChecksumSize;
+  for (std::size_t byte = 12; byte < checked; byte += 7) {
+    CAPTURE(byte);
+    Bytes changed = vector.file;
+    changed[byte] ^= 0x01;
+    std::ranges::copy(sealed::checksum(ByteView(changed).first(checked)), changed.begin() + static_cast<long>(checked));
+    check_error(refusal_of(changed, to_string(vector.passphrase), 1), Status::authorization,
+                "the passphrase of the backup is wrong");
+  }
+}
+
+TEST_CASE("backup: a foreign file and one of a newer program are told apart from damage") {
+  Vector vector = Vector::read();
+  check_error(refusal_of(as_bytes("-----BEGIN CERTIFICATE-----"), "x", 0), Status::option,
+              "b.sks is not a backup of a key store");
+  check_error(refusal_of({}, "x", 0), Status::option, "b.sks is not a backup of a key store");
+  vector.file[8] = 2;
+  check_error(refusal_of(vector.file, "x", 0), Status::option,
+              "b.sks is a backup of a key store of version 2: a newer program is needed to read it");
+}
+
+TEST_CASE("backup: a content that is no backup is refused after the envelope has opened") {
+  FixedSecrets secrets("x", "x");
+  const sealed::PassphraseFileKind kind{{'S', 'K', 'S', 'B', 'A', 'C', 'K', 0}, 1, "", ""};
+  Bytes longer = Vector::read().content;
+  longer.push_back(0);
+  for (const Bytes& content : {Bytes(), Bytes{0xa0}, longer}) {
+    const auto file = sealed::seal_passphrase_file(kind, content, kPath, secrets, system_random(), kCheap);
+    REQUIRE(file);
+    check_error(refusal_of(file->view(), "x", 1), Status::crypto,
+                "b.sks holds no backup that this program understands");
+  }
+}
+
+TEST_CASE("backup: every truncated content is refused, and each changed byte gives another backup or none") {
+  const Bytes content = Vector::read().content;
+  for (std::size_t size = 0; size < content.size(); ++size)
+    CHECK_FALSE(sealed::decode_backup_content(ByteView(content).first(size)));
+  for (std::size_t byte = 0; byte < content.size(); ++byte) {
+    for (const std::uint8_t flip : std::initializer_list<std::uint8_t>{0x01, 0x20, 0x80}) {
+      Bytes changed = content;
+      changed[byte] ^= flip;
+      const auto backup = sealed::decode_backup_content(changed);
+      if (backup) CHECK(equal(sealed::encode_backup_content(*backup).view(), changed));
+    }
+  }
+}
+
+TEST_CASE("backup: numbers out of range and missing parts are refused") {
+  CHECK(accepts([](Backup&) {}));
+  CHECK(accepts([](Backup& b) { b.keys.clear(); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].pin = 2; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.pins.clear(); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.pins[0].format = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.pins[0].grouping = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].app_usage = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].export_protection = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].delete_protection = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].biometric_protection = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].key_backup = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].key = SecureBytes(); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].certificate_path.clear(); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].extensions[0].sub_type = 4; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].friendly_name = "\xff"; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].certificate_path.clear(); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].reason = static_cast<sealed::LeftBehind>(5); }));
+}
+
+TEST_CASE("backup: more than a file can hold is refused before the passphrase is asked for") {
+  Backup backup;
+  backup.keys.resize(1);
+  backup.keys[0].certificate_path = {{1}};
+  backup.keys[0].key = SecureBytes(std::size_t{64} << 20);
+  FixedSecrets secrets("x", "x");
+  const auto file = sealed::encode_backup(backup, kPath, secrets, system_random(), kCheap);
+  REQUIRE_FALSE(file);
+  check_error(file.error(), Status::option, "the keys are too much for one backup file");
+  CHECK(secrets.asked == 0);
+}
+
+}  // namespace sks::test
