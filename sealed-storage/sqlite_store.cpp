@@ -218,10 +218,12 @@ struct SqliteStore::Impl {
 
   /// What the store remembers of its anchor, if it has one. Fails with crypto.
   Result<std::optional<sealed::AnchorRecord>> anchor_record() {
-    SKS_LET(const std::optional<SecureBytes> plaintext, read(sealed::kAnchorKind, 0, committed_generation));
-    if (plaintext.has_value() != (index->epoch() > 0))
+    SKS_LET(const std::optional<sealed::Tag> tag, index->find({sealed::kAnchorKind, 0}));
+    if (tag.has_value() != (index->epoch() > 0))
       return Error{Status::crypto, "the key store in " + folder + " contradicts itself about its anchor"};
-    if (!plaintext) return std::optional<sealed::AnchorRecord>();
+    if (!tag) return std::optional<sealed::AnchorRecord>();
+    SKS_LET(const std::optional<SecureBytes> plaintext, read(sealed::kAnchorKind, 0, committed_generation));
+    SKS_CHECK(plaintext.has_value());
     SKS_LET(sealed::AnchorRecord record, sealed::AnchorRecord::decode(plaintext->view()));
     return std::optional(std::move(record));
   }

@@ -76,15 +76,21 @@ Result<void> StoreAnchor::check(std::uint64_t epoch) {
 }
 
 Result<void> StoreAnchor::prepare(std::uint64_t epoch) {
-  if (parts_ == nullptr || remembered_ == epoch) return {};
-  if (Result<void> moved = parts_->anchor->advance(epoch); !moved) return cannot_move(moved.error());
-  remembered_ = epoch;
-  return {};
+  const Result<std::uint64_t> now = parts_->anchor->read();
+  if (!now) return cannot_move(now.error());
+  if (*now != remembered_) return cannot_move({Status::storage, "something else than this key store has changed it"});
+  return remembered_ == epoch ? Result<void>() : move_to(epoch);
 }
 
 Result<void> StoreAnchor::advance(std::uint64_t epoch) {
-  SKS_TRY(prepare(epoch));
+  SKS_TRY(move_to(epoch));
   moved_ = true;
+  return {};
+}
+
+Result<void> StoreAnchor::move_to(std::uint64_t epoch) {
+  if (Result<void> moved = parts_->anchor->advance(epoch); !moved) return cannot_move(moved.error());
+  remembered_ = epoch;
   return {};
 }
 

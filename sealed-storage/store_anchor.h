@@ -48,7 +48,9 @@ class StoreAnchor {
   /// Whether the next commit starts a new epoch even if nothing in it asks for that: the first one since the store was
   /// opened does.
   bool due() const { return parts_ != nullptr && !moved_; }
-  /// Before a root of the epoch after `epoch` is written: brings the anchor up to `epoch`. Fails with storage.
+  /// Before a root of the epoch after `epoch` is written: brings the anchor up to `epoch`. An anchor that cannot be
+  /// asked keeps the commit from being made, so that no PIN attempt is paid for that nobody will judge. Fails with
+  /// storage.
   Result<void> prepare(std::uint64_t epoch);
   /// After the root of `epoch` has become durable. Fails with storage.
   Result<void> advance(std::uint64_t epoch);
@@ -56,6 +58,8 @@ class StoreAnchor {
   Result<void> remove() { return parts_ == nullptr ? Result<void>() : parts_->anchor->remove(); }
 
  private:
+  Result<void> move_to(std::uint64_t epoch);
+
   // What the anchor refers to, at an address of its own.
   struct Parts {
     SecureBytes key;

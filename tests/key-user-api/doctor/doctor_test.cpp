@@ -42,7 +42,7 @@ struct Patient {
   /// Names, lengths and bytes of all files of the store.
   std::string content() const {
     std::string all;
-    for (const std::string& name : {"store.db", "store.db-wal", "master.key", "room"})
+    for (const std::string name : {"store.db", "store.db-wal", "master.key", "room"})
       if (fs::exists(store + "/" + name)) all += name + "\n" + read_file(store + "/" + name) + "\n";
     return all;
   }
