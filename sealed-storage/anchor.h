@@ -34,12 +34,16 @@ struct AnchorContext {
   StoreId store_id;
   ByteView key;              ///< kAnchorKeySize bytes that only this store can derive
   const std::string& store;  ///< the store's folder, for messages
+  // For a new anchor of a store that is there already:
+  std::uint64_t generation = 0;  ///< above every epoch that the store has had
+  std::uint64_t epoch = 0;       ///< that it has now
+  ByteView parameters = {};      ///< of its anchor so far, when that is of the same kind
 };
 
 /// An anchor that was just made.
 struct NewAnchor {
   Bytes parameters;     ///< for open(); the store keeps them sealed; at most kMaxAnchorParameters
-  std::uint64_t epoch;  ///< that it remembers, at least 1
+  std::uint64_t epoch;  ///< that it remembers, at least 1, and above every epoch that the store has had
 };
 inline constexpr std::size_t kMaxAnchorParameters = 4096;
 

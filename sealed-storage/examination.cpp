@@ -32,7 +32,9 @@ class Copy {
   Copy& operator=(const Copy&) = delete;
   ~Copy() {
     std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
+    if (path_.empty()) return;
+    sealed::wipe_file(path_ + "/master.key");
+    fs::remove_all(path_, ignored);
   }
 
   Result<void> make(const Files& files) {
@@ -209,14 +211,17 @@ Next check_anchor(Patient& patient) {
     patient.add(Level::good, "the key store is as new as its anchor knows it (" + *name + ")");
     return Next::go_on;
   }
+  const auto state = patient.examination.store->compare_with_anchor();
+  const bool store_is_older = state && *state == sealed::AnchorState::rolled_back;
   const bool out_of_reach = agrees.error().status == Status::not_available;
   patient.add(
       Level::problem, agrees.error().detail,
-      out_of_reach
-          ? "bring the anchor back into reach; if it is lost for good, 'sks anchor --lost none' gives up what it "
-            "protected"
-          : "bring back the latest copy; if you put an earlier one back yourself and there is no later one, 'sks "
-            "anchor --lost none' accepts that PIN tries and deletions since then are forgotten");
+      store_is_older ? "bring back the latest copy; if you put an earlier one back yourself and there is no later "
+                       "one, 'sks anchor --lost none' accepts that PIN tries and deletions since then are forgotten"
+      : out_of_reach ? "bring the anchor back into reach; if it is lost for good, 'sks anchor --lost none' gives up "
+                       "what it protected"
+                     : "the anchor and not the key store is wrong: bring back the right one; if there is none, 'sks "
+                       "anchor --lost none' gives up what it protected");
   return Next::go_on;
 }
 
@@ -238,6 +243,7 @@ Result<Examination> examine_store(const std::string& folder, SecretSource& secre
   Patient patient{Files(place.string()), secrets, *copy, examination};
   if (!run_all(kBeforeCopying, patient)) return examination;
   SKS_TRY(copy->make(patient.files));
+  if (check_use(patient) == Next::stop) return examination;  // whoever came meanwhile may have written to it
   run_all(kOnTheCopy, patient);
   return examination;
 }

@@ -21,8 +21,6 @@ constexpr std::size_t kMacSize = 32;
 constexpr std::size_t kFileSize = kMagic.size() + 1 + kStoreIdSize + 8 + kMacSize;
 constexpr std::size_t kMaxPath = 1024;
 
-constexpr std::uint64_t kFirstEpoch = 1;
-
 Bytes encode(std::uint64_t epoch, const AnchorContext& context) {
   Bytes file(kMagic.begin(), kMagic.end());
   file.push_back(kFileVersion);
@@ -95,15 +93,23 @@ Result<std::string> absolute_place(const std::string& place, const std::string& 
 
 Result<NewAnchor> create_file_anchor(const std::string& place, const AnchorContext& context) {
   SKS_LET(const std::string path, absolute_place(place, context.store));
+  const std::string so_far = sks::to_string(context.parameters);
+  std::error_code ignored;
+  if (path != so_far && !so_far.empty() && std::filesystem::equivalent(path, so_far, ignored))
+    return Error{Status::option, path + " is the present anchor under another name"};
   const auto present = read_private_file(path, kFileSize, Readers::anyone);
   const bool absent = !present && present.error().status == Status::not_available;
+  const auto own = present ? decode(present->view(), path, context) : Result<std::uint64_t>(present.error());
   // One of this store was left behind by an attempt that was interrupted.
-  if (!absent && !(present && decode(present->view(), path, context)))
-    return Error{Status::option, "there is a file already: " + path};
-  const Bytes file = encode(kFirstEpoch, context);
+  if (!absent && !own) return Error{Status::option, "there is a file already: " + path};
+  if (path == so_far && own && (*own == context.epoch || *own + 1 == context.epoch))
+    return NewAnchor{to_bytes(as_bytes(path)), context.epoch};  // it stays as it is
+  // A number that the store had before would let its copies of then pass.
+  const std::uint64_t epoch = context.generation + 1;
+  const Bytes file = encode(epoch, context);
   SKS_TRY(absent ? write_new_file(path, file) : replace_file(path, path + ".new", file));
   SKS_TRY(sync_folder(path.substr(0, path.rfind('/') + 1)));
-  return NewAnchor{to_bytes(as_bytes(path)), kFirstEpoch};
+  return NewAnchor{to_bytes(as_bytes(path)), epoch};
 }
 
 Result<std::unique_ptr<Anchor>> open_file_anchor(ByteView parameters, const AnchorContext& context) {

@@ -230,12 +230,9 @@ struct SqliteStore::Impl {
 
   Result<void> open_anchor(AnchorCheck check) {
     SKS_LET(const std::optional<sealed::AnchorRecord> record, anchor_record());
-    if (!record) return {};
-    Result<StoreAnchor> opened = StoreAnchor::open(*record, store_id, sealer->anchor_key(), folder);
-    if (check == AnchorCheck::skipped && !opened) return {};
-    if (!opened) return opened.error();
-    anchor = std::move(*opened);
-    return check == AnchorCheck::skipped ? Result<void>() : anchor.check(index->epoch());
+    if (!record || check == AnchorCheck::skipped) return {};
+    SKS_LET(anchor, StoreAnchor::open(*record, store_id, sealer->anchor_key(), folder));
+    return anchor.check(index->epoch());
   }
 
   Result<void> replace_anchor(const sealed::AnchorChoice& choice, AnchorCheck check);
@@ -308,25 +305,17 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
     }
   }
 
-  // The store goes ahead and the anchor follows: a crash in between leaves one epoch between them, which is allowed.
   Result<void> commit() override {
     const bool new_epoch =
         store_.index->changed() && !anchor_replaced_ && store_.anchor && (for_good_ || store_.anchor.due());
-    if (new_epoch) {
-      SKS_TRY(enter(store_.anchor.prepare(store_.index->epoch())));
-      store_.index->set_epoch(store_.index->epoch() + 1);
-    }
-    if (store_.index->changed()) SKS_TRY(write_root());
-    SKS_TRY(check_running());
-    Result<void> done = enter(store_.statements.commit.run());
-    if (done) {
-      store_.committed_generation = generation_;
-      store_.index->keep();
-    }
-    done = store_.log->committed(std::move(done));
-    if (!done || !new_epoch) return done;
-    SKS_TRY(store_.log->make_durable());
-    return store_.anchor.advance(store_.index->epoch());
+    if (!new_epoch) return commit_now();
+    SKS_TRY(begin_epoch());
+    if (!for_good_) return {};
+    // Of an epoch that has just begun there may be other stores: made out of a copy, and cut off before they reached
+    // the anchor. A second epoch is one that none of them has.
+    SKS_TRY(enter(store_.log->expect_commit()));
+    SKS_TRY(enter(store_.statements.begin.run()));
+    return begin_epoch();
   }
 
  private:
@@ -343,6 +332,26 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
   Result<void> erase_record(sealed::RecordPlace place) {
     SKS_TRY(write(store_.statements.erase.bind(1, place.kind).bind(2, place.handle)));
     return enter(store_.index->erase(place));
+  }
+
+  // The store goes ahead and the anchor follows: a crash in between leaves one epoch between them, which is allowed.
+  Result<void> begin_epoch() {
+    SKS_TRY(enter(store_.anchor.prepare(store_.index->epoch())));
+    store_.index->set_epoch(store_.index->epoch() + 1);
+    SKS_TRY(commit_now());
+    SKS_TRY(store_.log->make_durable());
+    return enter(store_.anchor.advance(store_.index->epoch()));
+  }
+
+  Result<void> commit_now() {
+    if (store_.index->changed()) SKS_TRY(write_root());
+    SKS_TRY(check_running());
+    Result<void> done = enter(store_.statements.commit.run());
+    if (done) {
+      store_.committed_generation = generation_;
+      store_.index->keep();
+    }
+    return store_.log->committed(std::move(done));
   }
 
   Result<void> write_root() {
@@ -392,7 +401,11 @@ Result<void> SqliteStore::Impl::replace_anchor(const sealed::AnchorChoice& choic
   std::uint64_t epoch = 0;
   if (choice.kind != nullptr) {
     const SecureBytes key = sealer->anchor_key();
-    SKS_LET(sealed::NewAnchor made, choice.kind->create(choice.place, {store_id, key.view(), folder}));
+    const bool same_kind = before && before->number == choice.kind->number;
+    SKS_LET(sealed::NewAnchor made,
+            choice.kind->create(choice.place,
+                                {store_id, key.view(), folder, static_cast<std::uint64_t>(committed_generation),
+                                 index->epoch(), same_kind ? ByteView(before->parameters) : ByteView()}));
     after = sealed::AnchorRecord{choice.kind->number, std::move(made.parameters)};
     epoch = made.epoch;
   }
@@ -545,6 +558,13 @@ Result<void> SqliteStore::check_anchor() {
   if (!record) return {};
   SKS_LET(StoreAnchor anchor, StoreAnchor::open(*record, impl_->store_id, impl_->sealer->anchor_key(), impl_->folder));
   return anchor.check(impl_->index->epoch());
+}
+
+Result<sealed::AnchorState> SqliteStore::compare_with_anchor() {
+  SKS_LET(const std::optional<sealed::AnchorRecord> record, impl_->anchor_record());
+  if (!record) return sealed::AnchorState::none;
+  SKS_LET(StoreAnchor anchor, StoreAnchor::open(*record, impl_->store_id, impl_->sealer->anchor_key(), impl_->folder));
+  return anchor.compare(impl_->index->epoch());
 }
 
 Result<std::size_t> SqliteStore::check_records(const std::function<void(const Error&)>& report) {

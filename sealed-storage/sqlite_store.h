@@ -7,6 +7,7 @@
 
 #include "sealed-storage/anchor.h"
 #include "sealed-storage/master_key.h"
+#include "sealed-storage/store_anchor.h"
 #include "sks-core/engine/storage.h"
 
 namespace sks {
@@ -68,6 +69,8 @@ class SqliteStore final : public Storage {
   Result<std::string> anchor_name();
   /// Fails as open() does for the anchor.
   Result<void> check_anchor();
+  /// What check_anchor() judges.
+  Result<sealed::AnchorState> compare_with_anchor();
   /// Reads every record, and returns how many are good. `report` gets one error for each that was altered, is missing
   /// or does not belong there.
   Result<std::size_t> check_records(const std::function<void(const Error&)>& report);

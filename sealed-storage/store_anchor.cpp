@@ -56,20 +56,26 @@ Result<StoreAnchor> StoreAnchor::open(const AnchorRecord& record, const StoreId&
   return opened;
 }
 
+Result<AnchorState> StoreAnchor::compare(std::uint64_t epoch) {
+  if (parts_ == nullptr) return AnchorState::none;
+  SKS_LET(const std::uint64_t remembered, parts_->anchor->read());
+  return compare_epochs(epoch, remembered);
+}
+
 Result<void> StoreAnchor::check(std::uint64_t epoch) {
   if (parts_ == nullptr) return {};
-  SKS_LET(remembered_, parts_->anchor->read());
-  switch (compare_epochs(epoch, remembered_)) {
+  SKS_LET(const std::uint64_t remembered, parts_->anchor->read());
+  switch (compare_epochs(epoch, remembered)) {
     case AnchorState::none:
     case AnchorState::agrees:
       return {};
     case AnchorState::rolled_back:
       return Error{Status::crypto, "the key store in " + parts_->store +
                                        " was put back to an earlier state: it is at epoch " + std::to_string(epoch) +
-                                       ", and its anchor remembers epoch " + std::to_string(remembered_)};
+                                       ", and its anchor remembers epoch " + std::to_string(remembered)};
     case AnchorState::behind:
       return Error{Status::crypto, "the anchor of the key store in " + parts_->store +
-                                       " was put back: it remembers epoch " + std::to_string(remembered_) +
+                                       " was put back: it remembers epoch " + std::to_string(remembered) +
                                        ", and the store is at epoch " + std::to_string(epoch)};
   }
   SKS_CHECK(false);
@@ -78,8 +84,9 @@ Result<void> StoreAnchor::check(std::uint64_t epoch) {
 Result<void> StoreAnchor::prepare(std::uint64_t epoch) {
   const Result<std::uint64_t> now = parts_->anchor->read();
   if (!now) return cannot_move(now.error());
-  if (*now != remembered_) return cannot_move({Status::storage, "something else than this key store has changed it"});
-  return remembered_ == epoch ? Result<void>() : move_to(epoch);
+  if (*now == epoch) return {};
+  if (*now + 1 == epoch) return move_to(epoch);
+  return cannot_move({Status::storage, "something else than this key store has changed it"});
 }
 
 Result<void> StoreAnchor::advance(std::uint64_t epoch) {
@@ -89,8 +96,10 @@ Result<void> StoreAnchor::advance(std::uint64_t epoch) {
 }
 
 Result<void> StoreAnchor::move_to(std::uint64_t epoch) {
-  if (Result<void> moved = parts_->anchor->advance(epoch); !moved) return cannot_move(moved.error());
-  remembered_ = epoch;
+  if (Result<void> moved = parts_->anchor->advance(epoch); !moved) {
+    moved_ = false;  // the next commit of any kind makes up for it
+    return cannot_move(moved.error());
+  }
   return {};
 }
 

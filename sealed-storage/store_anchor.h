@@ -44,6 +44,8 @@ class StoreAnchor {
   /// Asks the anchor and compares. Fails with crypto when the store was put back to an earlier state or the anchor was,
   /// or as Anchor::read.
   Result<void> check(std::uint64_t epoch);
+  /// The same without a judgement. Fails as Anchor::read.
+  Result<AnchorState> compare(std::uint64_t epoch);
 
   /// Whether the next commit starts a new epoch even if nothing in it asks for that: the first one since the store was
   /// opened does.
@@ -68,7 +70,6 @@ class StoreAnchor {
     std::unique_ptr<Anchor> anchor;
   };
   std::unique_ptr<Parts> parts_;
-  std::uint64_t remembered_ = 0;
   bool moved_ = false;
 };
 

@@ -5,7 +5,7 @@ namespace sks::cli {
 /// Ctrl-C and the other requests to stop, turned from a sudden end into a question that the code asks where it can stop
 /// cleanly: blocking reads return, and what was begun is undone.
 ///
-/// From construction to destruction SIGINT, SIGTERM and SIGHUP only set a flag. One at a time.
+/// From construction to destruction SIGINT, SIGTERM and SIGHUP only set a flag. A guard within another one does nothing of its own.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -14,7 +14,7 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 };
 
-/// Whether one of the signals has arrived since the guard was made.
+/// Whether one of the signals has arrived since the outermost guard was made.
 bool interrupted();
 
 }  // namespace sks::cli

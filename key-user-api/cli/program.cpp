@@ -218,6 +218,7 @@ Outcome check_pin(Arguments& arguments, std::ostream& out) {
 Outcome doctor(Arguments& arguments, std::ostream& out) {
   CommandSecrets secrets(arguments.passphrase_file);
   const Format format = arguments.json ? Format::json : Format::text;
+  const InterruptGuard guard;  // the copy that it looks at must not stay behind
   return to_outcome(run_doctor(format, arguments.store, secrets, system_clock(), out));
 }
 

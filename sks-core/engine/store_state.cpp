@@ -159,7 +159,9 @@ void Change::keep_replaced() {
 
 Result<void> StoreState::catch_up() {
   if (!is_behind()) return {};
-  return Change(*this).commit();
+  Change change(*this);
+  change.forbid_return();  // it may take back what was reported as failed
+  return change.commit();
 }
 
 Result<void> Change::write_overdue(Storage::Transaction& transaction) {

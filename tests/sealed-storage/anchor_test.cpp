@@ -92,12 +92,12 @@ TEST_CASE("anchor: each opening begins an epoch with its first commit, and other
     REQUIRE(put(*opened, "3"));
     CHECK(store.epoch() == 2);
     REQUIRE(put(*opened, "4", Lasting::yes));
-    CHECK(store.epoch() == 3);
+    CHECK(store.epoch() == 4);
     REQUIRE((*opened->begin().value()).commit());  // nothing in it
-    CHECK(store.epoch() == 3);
+    CHECK(store.epoch() == 4);
   }
   static_cast<void>(store.open());
-  CHECK(store.epoch() == 3);
+  CHECK(store.epoch() == 4);
 }
 
 TEST_CASE("anchor: a commit that has not reached the anchor is made up for, and no second one is ahead of it") {
@@ -164,7 +164,7 @@ TEST_CASE("anchor: a commit that cannot reach it has failed, and the store is as
   CHECK_FALSE(put(*opened, "4", Lasting::yes));
   fs::rename(store.file + ".away", store.file);
   CHECK(put(*opened, "5", Lasting::yes));
-  CHECK(store.epoch() == 3);
+  CHECK(store.epoch() == 4);
 }
 
 TEST_CASE("anchor: guessing a PIN with copies of the store gains no attempt") {
@@ -208,6 +208,49 @@ TEST_CASE("anchor: guessing a PIN with copies of the store gains no attempt") {
     CHECK(engine.get_key_protection_info(key).value().pin_error_count == 1);
     CHECK(engine.verify_pin(key, SecureBytes::copy_of(as_bytes("1234"))));
   });
+}
+
+TEST_CASE("anchor: a store that was cut off on its way to the next epoch does not come back after a PIN was judged") {
+  const Anchored store;
+  const std::string start = store.image();
+  const std::string anchor = read_file(store.file);
+  // One that went ahead of the anchor without paying for anything, for later.
+  REQUIRE(put(*store.open(), "branch"));
+  const std::string branch = store.image();
+  write_file(store.file, anchor);
+
+  store.put_back(start);
+  REQUIRE(put(*store.open(), "an attempt that was paid for", Lasting::yes));
+  const std::string paid = store.image();
+  store.put_back(branch);
+  const auto refused = SqliteStore::open(store.folder);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail.find("was put back to an earlier state") != std::string::npos);
+  store.put_back(paid);
+  CHECK(store.open());
+}
+
+TEST_CASE("anchor: copies of an earlier time under the same anchor do not pass for those of a later one") {
+  const Anchored store;
+  REQUIRE(put(*store.open(), "1"));
+  const std::string before = store.image();
+  REQUIRE(SqliteStore::set_anchor(store.folder, {}, no_secrets()));
+  REQUIRE(SqliteStore::set_anchor(store.folder, store.choice(), no_secrets()));
+  const std::string now = store.image();
+  store.put_back(before);
+  CHECK(SqliteStore::open(store.folder).error().detail.find("was put back to an earlier state") != std::string::npos);
+  store.put_back(now);
+
+  // The anchor that the store has already stays as it is, under its own name and no other.
+  const std::string file = read_file(store.file);
+  REQUIRE(SqliteStore::set_anchor(store.folder, store.choice(), no_secrets()));
+  CHECK(read_file(store.file) == file);
+  fs::create_hard_link(store.file, store.dir.file("link"));
+  const auto again =
+      SqliteStore::set_anchor(store.folder, parse_anchor("file:" + store.dir.file("link")).value(), no_secrets());
+  REQUIRE_FALSE(again);
+  CHECK(again.error().detail == store.dir.file("link") + " is the present anchor under another name");
+  CHECK(store.open());
 }
 
 TEST_CASE("anchor: a place that is unfit is refused, and no store comes to be") {
@@ -272,9 +315,10 @@ TEST_CASE("anchor: changed, taken away, and given up when it is lost") {
   REQUIRE(SqliteStore::set_anchor(store.folder, {}, no_secrets(), AnchorCheck::skipped));
   CHECK(store.open());
   REQUIRE(SqliteStore::set_anchor(store.folder, store.choice(), no_secrets()));
-  CHECK(store.epoch() == 1);
+  const std::uint64_t again = store.epoch();
+  CHECK(again > 2);  // as it was when it went
   REQUIRE(put(*store.open(), "2"));
-  CHECK(store.epoch() == 2);
+  CHECK(store.epoch() == again + 1);
   REQUIRE(SqliteStore::set_anchor(store.folder, {}, no_secrets()));
   CHECK_FALSE(fs::exists(store.file));
   CHECK(store.open());

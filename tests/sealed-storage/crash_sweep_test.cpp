@@ -128,8 +128,9 @@ Script restoring() {
 }
 
 std::vector<Script> all_scripts() {
-  return {provisioning(), aborts(),   post_operations(false), post_operations(true),
-          pins(false),    pins(true), locked_puk(),           two_sessions(),         restoring()};
+  return {provisioning(),        aborts(),       post_operations(false),
+          post_operations(true), pins(false),    pins(true),
+          locked_puk(),          two_sessions(), restoring()};
 }
 
 std::string kind_of_sweep() {

@@ -115,9 +115,8 @@ TEST_CASE("sks doctor: a store that is older than its anchor") {
   write_file(patient.file("store.db"), earlier);
   const std::string answer = patient.problems(1);
   CHECK(says(answer,
-             "PROBLEM: the key store in " + patient.store +
-                 " was put back to an earlier state: it is at epoch 1, and its anchor remembers epoch 2\n  What to do: "
-                 "bring back the latest copy"));
+             "PROBLEM: the key store in " + patient.store + " was put back to an earlier state: it is at epoch "));
+  CHECK(says(answer, "  What to do: bring back the latest copy"));
   CHECK(says(answer, "good: all 2 sealed records are whole"));
 }
 
