@@ -5,7 +5,8 @@ namespace sks::cli {
 /// Ctrl-C and the other requests to stop, turned from a sudden end into a question that the code asks where it can stop
 /// cleanly: blocking reads return, and what was begun is undone.
 ///
-/// From construction to destruction SIGINT, SIGTERM and SIGHUP only set a flag. A guard within another one does nothing of its own.
+/// From construction to destruction SIGINT, SIGTERM and SIGHUP only set a flag. A guard within another one does nothing
+/// of its own.
 class InterruptGuard {
  public:
   InterruptGuard();

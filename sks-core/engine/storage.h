@@ -48,8 +48,8 @@ class Storage {
     /// Visits every record of a kind in ascending handle order; stops at the first error and returns it.
     virtual Result<void> scan(RecordKind kind,
                               const std::function<Result<void>(std::uint32_t handle, ByteView value)>& visit) = 0;
-    /// What this transaction writes must hold for good, such as a PIN attempt that was paid for: a storage that can tell
-    /// when an earlier copy of it is put back sees to it that this is told.
+    /// What this transaction writes must hold for good, such as a PIN attempt that was paid for: a storage that can
+    /// tell when an earlier copy of it is put back sees to it that this is told.
     virtual void forbid_return() {}
     /// Makes all writes durable, or none of them; after begin_shared() it only makes them visible to later
     /// transactions, or none of them. After an error only destruction is allowed.

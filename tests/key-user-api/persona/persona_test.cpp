@@ -163,18 +163,16 @@ TEST_CASE("sks persona export and import: a persona goes into one file, leaves n
   const std::string file = home.file("stick");
   REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
   const std::string device = home.sks({"--persona", "work", "device"}).out;
-  check_refused(
-      home.sks({"persona", "export", "work", file}), 1,
-      file + " needs a passphrase: there is no --export-passphrase-file, and no terminal to ask at");
+  check_refused(home.sks({"persona", "export", "work", file}), 1,
+                file + " needs a passphrase: there is no --export-passphrase-file, and no terminal to ask at");
   check_done(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}),
              "Moved the persona work to " + file);
   CHECK(fs::is_empty(home.personas()));
   check_refused(home.sks({"--persona", "work", "list"}), 1,
                 "no key store in " + home.store("work") + "; make one with 'sks persona create work'");
 
-  check_refused(
-      home.sks({"persona", "import", file}), 1,
-      file + " needs a passphrase: there is no --export-passphrase-file, and no terminal to ask at");
+  check_refused(home.sks({"persona", "import", file}), 1,
+                file + " needs a passphrase: there is no --export-passphrase-file, and no terminal to ask at");
   check_refused(home.sks({"persona", "import", file, "--export-passphrase-file", home.secret_file("wrong", "sesam")}),
                 1, "the passphrase of the exported persona is wrong");
   check_refused(
