@@ -130,23 +130,22 @@ class PairReader {
   void flag(bool& out) { out = next().uint_up_to(1) == 1; }
   void text(std::string& out) { out = next().text(); }
 
-  void path(std::vector<Bytes>& out) {
+  /// The items of an array. Memory grows with what was read, not with the number that the array announces.
+  template <class Item, class Read>
+  void array(std::vector<Item>& out, std::size_t most, Read read) {
     const std::size_t count = next().array();
-    if (count == 0) in_.fail();
-    for (std::size_t i = 0; i < count && !in_.failed(); ++i) out.push_back(to_bytes(in_.bytes()));
+    if (count > most) in_.fail();  // an item can be a byte in the file and a hundred in memory
+    for (std::size_t i = 0; i < count && !in_.failed(); ++i) out.push_back(read(in_));
+  }
+
+  void path(std::vector<Bytes>& out) {
+    array(out, BackupLimits::kCertificates, [](CborReader& item) { return to_bytes(item.bytes()); });
   }
 
  private:
   CborReader& in_;
   std::uint64_t key_ = 0;
 };
-
-/// The items of an array. Memory grows with what was read, not with the number that the array announces.
-template <class Item, class Read>
-void read_all(CborReader& in, std::vector<Item>& out, Read read) {
-  const std::size_t count = in.array();
-  for (std::size_t i = 0; i < count && !in.failed(); ++i) out.push_back(read(in));
-}
 
 BackupPinPolicy read_pin(CborReader& in) {
   BackupPinPolicy pin;
@@ -182,15 +181,14 @@ BackupKey read_key(CborReader& in, std::size_t pins) {
   pairs.text(key.friendly_name);
   pairs.text(key.issuer_uri);
   pairs.number(key.app_usage, kLastOfFour);
-  read_all(pairs.next(), key.endorsed_algorithms, [](CborReader& item) { return item.text(); });
+  pairs.array(key.endorsed_algorithms, BackupLimits::kAlgorithms, [](CborReader& item) { return item.text(); });
   pairs.number(key.pin, pins);
   pairs.number(key.export_protection, kLastOfFour);
   pairs.number(key.delete_protection, kLastOfFour);
   pairs.flag(key.enable_pin_caching);
   pairs.number(key.biometric_protection, kLastOfFour);
   pairs.number(key.key_backup, kLastOfFour);
-  read_all(pairs.next(), key.extensions, read_extension);
-  if (key.key.empty()) in.fail();
+  pairs.array(key.extensions, BackupLimits::kExtensions, read_extension);
   return key;
 }
 
@@ -228,16 +226,18 @@ Result<Backup> decode_backup_content(ByteView content) {
   PairReader pairs(in, kBackupPairs);
   pairs.text(backup.label);
   pairs.number(backup.time);
-  read_all(pairs.next(), backup.pins, read_pin);
-  read_all(pairs.next(), backup.keys, [&](CborReader& item) { return read_key(item, backup.pins.size()); });
-  read_all(pairs.next(), backup.left_behind, read_left);
+  pairs.array(backup.pins, BackupLimits::kPins, read_pin);
+  pairs.array(backup.keys, BackupLimits::kKeys, [&](CborReader& item) { return read_key(item, backup.pins.size()); });
+  pairs.array(backup.left_behind, BackupLimits::kLeftBehind, read_left);
   SKS_TRY(in.finish());
+  SKS_TRY(check_backup(backup));
   return backup;
 }
 
 Result<SecureBytes> encode_backup(const Backup& backup, const std::string& path, SecretSource& secrets,
                                   const Random& random, crypto::ScryptCosts costs) {
   if (is_too_large(backup)) return Error{Status::option, "the keys are too much for one backup file"};
+  if (const auto checked = check_backup(backup); !checked) return Error{Status::option, checked.error().detail};
   return seal_passphrase_file(kKind, encode_backup_content(backup).view(), path, secrets, random, costs);
 }
 

@@ -68,11 +68,25 @@ struct Backup {
   std::vector<BackupLeftKey> left_behind;
 };
 
+/// The most that a backup has of each, spec/backup.md chapter 3. Together they bound what a file takes in memory.
+struct BackupLimits {
+  static constexpr std::size_t kKeys = 4680;  ///< more cannot be restored in one session
+  static constexpr std::size_t kPins = kKeys;
+  static constexpr std::size_t kLeftBehind = 10000;
+  static constexpr std::size_t kCertificates = 64;  ///< of one path
+  static constexpr std::size_t kAlgorithms = 255;   ///< of one key, as are the extensions
+  static constexpr std::size_t kExtensions = 255;
+};
+
 /// Whether encode_backup() would give more than a file can hold.
 bool is_too_large(const Backup& backup);
 
-/// The whole file under a new passphrase; `path` is for questions. Fails as seal_passphrase_file, or with option when
-/// the backup is too large.
+/// Whether a file may hold this: what spec/backup.md chapter 3 says of lengths, counts and PIN rules. Fails with
+/// crypto.
+Result<void> check_backup(const Backup& backup);
+
+/// The whole file under a new passphrase; `path` is for questions. Fails with option when the backup is too large or
+/// check_backup() refuses it, or as seal_passphrase_file.
 Result<SecureBytes> encode_backup(const Backup& backup, const std::string& path, SecretSource& secrets,
                                   const Random& random, crypto::ScryptCosts costs = kDefaultCosts);
 

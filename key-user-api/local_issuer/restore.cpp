@@ -187,6 +187,7 @@ Result<std::vector<bool>> find_present_keys(const Backup& backup, SecureKeyStore
 Result<void> restore_keys(const Backup& backup, const std::vector<bool>& present, SecureKeyStore& store,
                           keygen2::UserDialog& dialog, const Clock& clock) {
   SKS_CHECK(present.size() == backup.keys.size());
+  SKS_TRY(sealed::check_backup(backup));
   const Plan plan = make_plan(backup, present);
   if (plan.keys.empty()) return {};
   if (operations_of(plan) > LocalIssuer::kOperations)

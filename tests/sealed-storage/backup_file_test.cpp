@@ -50,6 +50,23 @@ Backup read_content() {
   return std::move(*backup);
 }
 
+void fill_with_keys(Backup& backup, std::size_t count) {
+  while (backup.keys.size() < count) {
+    BackupKey key;
+    key.key = SecureBytes(1);
+    key.certificate_path = {{1}};
+    backup.keys.push_back(std::move(key));
+  }
+}
+
+void fill_with_extensions(BackupKey& key, std::size_t count) {
+  while (key.extensions.size() < count) {
+    sealed::BackupExtension extension;
+    extension.type = "urn:x";
+    key.extensions.push_back(std::move(extension));
+  }
+}
+
 /// The content of the vectors with one thing changed that only the decoder can refuse.
 bool accepts(void (*change)(Backup&)) {
   Backup backup = read_content();
@@ -203,6 +220,61 @@ TEST_CASE("backup: numbers out of range and missing parts are refused") {
   CHECK_FALSE(accepts([](Backup& b) { b.keys[0].friendly_name = "\xff"; }));
   CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].certificate_path.clear(); }));
   CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].reason = static_cast<sealed::LeftBehind>(5); }));
+}
+
+TEST_CASE("backup: strings longer than their limits are refused, and those at the limit are not") {
+  CHECK(accepts([](Backup& b) { b.label.assign(65535, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.label.assign(65536, 'x'); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].friendly_name.assign(400, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].friendly_name.assign(401, 'x'); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].issuer_uri.assign(1000, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].issuer_uri.assign(1001, 'x'); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].key = SecureBytes(16384); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].key = SecureBytes(16385); }));
+  CHECK(accepts([](Backup& b) { b.keys[2].key = SecureBytes(128); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[2].key = SecureBytes(129); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].certificate_path[1] = Bytes(16384); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].certificate_path[1] = Bytes(16385); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].certificate_path[1].clear(); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].endorsed_algorithms[0].assign(1000, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].endorsed_algorithms[0].assign(1001, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].endorsed_algorithms[0].clear(); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].extensions[0].type.assign(1000, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].extensions[0].type.assign(1001, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].extensions[0].type.clear(); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].extensions[1].qualifier.assign(128, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].extensions[1].qualifier.assign(129, 'x'); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].extensions[1].data = SecureBytes(250000); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].extensions[1].data = SecureBytes(250001); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].friendly_name.assign(401, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].issuer_uri.assign(1001, 'x'); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].certificate_path[0].clear(); }));
+}
+
+TEST_CASE("backup: more items than their limits are refused, and those at the limit are not") {
+  CHECK(accepts([](Backup& b) { b.pins.resize(4680, b.pins[0]); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.pins.resize(4681, b.pins[0]); }));
+  CHECK(accepts([](Backup& b) { fill_with_keys(b, 4680); }));
+  CHECK_FALSE(accepts([](Backup& b) { fill_with_keys(b, 4681); }));
+  CHECK(accepts([](Backup& b) { b.left_behind.resize(10000, b.left_behind[0]); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.left_behind.resize(10001, b.left_behind[0]); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].certificate_path.resize(64, {1}); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].certificate_path.resize(65, {1}); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].certificate_path.resize(65, {1}); }));
+  CHECK(accepts([](Backup& b) { b.keys[0].endorsed_algorithms.resize(255, "x"); }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].endorsed_algorithms.resize(256, "x"); }));
+  CHECK(accepts([](Backup& b) { fill_with_extensions(b.keys[0], 255); }));
+  CHECK_FALSE(accepts([](Backup& b) { fill_with_extensions(b.keys[0], 256); }));
+}
+
+TEST_CASE("backup: what no reader would take is not written") {
+  Backup backup = read_content();
+  backup.keys[0].certificate_path.resize(65, {1});
+  FixedSecrets secrets("x", "x");
+  const auto file = sealed::encode_backup(backup, kPath, secrets, system_random(), kCheap);
+  REQUIRE_FALSE(file);
+  check_error(file.error(), Status::option, "the number of certificates of a key in the backup is 65, more than 64");
+  CHECK(secrets.asked == 0);
 }
 
 TEST_CASE("backup: more than a file can hold is refused before the passphrase is asked for") {

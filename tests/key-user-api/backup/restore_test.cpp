@@ -325,6 +325,36 @@ TEST_CASE("restore: one key that the store refuses keeps all of them out") {
   CHECK(with_bad_key(std::move(pin_without_policy)));
 }
 
+TEST_CASE("restore: what is longer than the key store takes is refused beforehand") {
+  const auto refusal_of = [](void (*change)(BackupKey&)) {
+    Backup backup;
+    backup.keys.push_back(new_key("Good"));
+    backup.keys.push_back(new_key("Bad"));
+    change(backup.keys[1]);
+    Device device;
+    const auto refused = restore(backup, device);
+    CHECK(is_untouched(*device.engine));
+    return refused ? std::string() : refused.error().detail;
+  };
+  CHECK(refusal_of([](BackupKey& key) { key.friendly_name.assign(65536, 'x'); }) ==
+        "the name of a key in the backup is 65536, more than 400");
+  CHECK(refusal_of([](BackupKey& key) { key.endorsed_algorithms = {std::string(65536, 'x')}; }) ==
+        "the name of an algorithm in the backup is 65536, more than 1000");
+  CHECK(refusal_of([](BackupKey& key) { key.certificate_path.emplace_back(65536); }) ==
+        "a certificate in the backup is 65536, more than 16384");
+  CHECK(refusal_of([](BackupKey& key) { key.key = SecureBytes(65536); }) ==
+        "a private key in the backup is 65536, more than 16384");
+  CHECK(refusal_of([](BackupKey& key) {
+          key.extensions.push_back({std::string(65536, 'x'), 0, "", secret("x")});
+        }) == "the type of an extension in the backup is 65536, more than 1000");
+  CHECK(refusal_of([](BackupKey& key) {
+          key.extensions.push_back({"urn:x", 3, std::string(65536, 'x'), secret("x")});
+        }) == "the qualifier of an extension in the backup is 65536, more than 128");
+  CHECK(refusal_of([](BackupKey& key) {
+          key.extensions.push_back({"urn:x", 1, "", SecureBytes(250001)});
+        }) == "the data of an extension in the backup is 250001, more than 250000");
+}
+
 TEST_CASE("restore: a storage that fails at any commit leaves no key behind") {
   Backup backup;
   backup.pins = {digits()};
@@ -373,8 +403,9 @@ TEST_CASE("restore: a key store that lies about its session, its keys or its clo
 TEST_CASE("restore: more keys than one session can bring are refused beforehand") {
   Backup backup;
   const BackupKey one = new_key("A");
-  for (int i = 0; i < 5000; ++i) {
+  for (int i = 0; i < 4000; ++i) {
     BackupKey key;
+    key.extensions.push_back({"https://example.com/", 0, "", secret("x")});
     key.key = SecureBytes::copy_of(one.key.view());
     key.certificate_path = one.certificate_path;
     backup.keys.push_back(std::move(key));
