@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "sealed-storage/anchor.h"
 #include "sealed-storage/folder_lock.h"
 #include "sealed-storage/persona.h"
 #include "sealed-storage/store_state.h"
@@ -316,7 +317,6 @@ TEST_CASE("export: refuses what is in its way, and the store stays") {
 TEST_CASE("export: a store that would not open elsewhere is not moved") {
   const Place place;
   const auto refusal = [&](const VectorStore& store) {
-    const std::string key = fs::exists(store.key) ? read_file(store.key) : "";
     const Result<void> refused = export_now(store, place.file);
     REQUIRE_FALSE(refused);
     CHECK(fs::is_empty(place.dir.path()));
@@ -324,8 +324,15 @@ TEST_CASE("export: a store that would not open elsewhere is not moved") {
     return refused.error();
   };
   const VectorStore altered;
-  run_sql(altered.folder + "/store.db", "UPDATE root SET sealed = zeroblob(100)");
+  run_sql(altered.folder + "/store.db", "UPDATE store SET root = randomblob(length(root))");
   CHECK(refusal(altered).status == Status::crypto);
+  const VectorStore anchored;
+  const auto anchor = sealed::parse_anchor("file:" + anchored.dir.file("anchor"));
+  REQUIRE(anchor);
+  REQUIRE(SqliteStore::set_anchor(anchored.folder, *anchor, no_secrets()));
+  CHECK(refusal(anchored).detail ==
+        "the key store in " + anchored.folder +
+            " has an anchor, which cannot go with it: take it off with 'sks anchor none' before");
   for (const std::string& content : {std::string(46, '\0'), std::string()}) {
     const VectorStore destroyed;
     write_file(destroyed.key, content);
