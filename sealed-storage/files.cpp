@@ -164,6 +164,13 @@ Result<void> destroy_file(const std::string& path) {
   return {};
 }
 
+bool is_still_at(const FileDescriptor& file, const std::string& path) {
+  struct stat ours {};
+  struct stat there {};
+  return ::fstat(file.get(), &ours) == 0 && ::lstat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+         ours.st_dev == there.st_dev;
+}
+
 void set_room_aside(const std::string& path, std::size_t size) {
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (file && ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)) != 0) ::unlink(path.c_str());

@@ -49,6 +49,9 @@ void wipe_file(const std::string& path);
 /// overwritten; it is then as it was.
 Result<void> destroy_file(const std::string& path);
 
+/// Whether the file that is open is the one of this name, which may have been removed or replaced since.
+bool is_still_at(const FileDescriptor& file, const std::string& path);
+
 Result<void> write_all(int fd, ByteView content, const std::string& path);
 
 /// The next bytes of a file, as many as fit into `buffer`, fewer at its end.

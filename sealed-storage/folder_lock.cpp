@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,15 +44,6 @@ std::string read_holder(int fd) {
 std::string holder_of(const FileDescriptor& file) {
   const std::string pid = read_holder(file.get());
   return pid.empty() ? "another process" : "process " + pid;
-}
-
-/// Whether a file was not removed, or replaced by another one, while we waited for its lock: a removed store may have
-/// been followed by a new one of the same name, which this lock says nothing about.
-bool is_still_at(const FileDescriptor& file, const std::string& path) {
-  struct stat ours {};
-  struct stat there {};
-  return ::fstat(file.get(), &ours) == 0 && ::lstat(path.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
-         ours.st_dev == there.st_dev;
 }
 
 /// Every lock file that this process holds. flock() belongs to the open file, which fork() shares: a child that lives
@@ -109,6 +99,7 @@ Result<FolderLock> FolderLock::acquire(const std::string& path, std::chrono::mil
     const int outcome = lock_within(file.get(), patience);
     if (outcome != 0 && errno == EWOULDBLOCK) return Error{Status::not_available, "store in use by " + holder_of(file)};
     if (outcome != 0) return system_error("cannot lock " + path);
+    // A removed store may have been followed by a new one of the same name, which this lock says nothing about.
   } while (!is_still_at(file, path));
 
   // Written over the last one before it is cut: a full disk has no room for a file that was emptied first.

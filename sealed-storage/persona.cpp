@@ -12,6 +12,7 @@
 #include "sealed-storage/store_folder.h"
 #include "sealed-storage/store_index.h"
 #include "sealed-storage/store_state.h"
+#include "sks-core/base/encoding.h"
 #include "sks-core/crypto/running_hash.h"
 
 namespace sks::sealed {
@@ -26,7 +27,7 @@ constexpr auto kStoreFiles = std::to_array<std::string_view>(
 /// What was destroyed and is being removed, and what is being made, lies beside the store under these names.
 constexpr const char* kRemoved = ".removed";
 constexpr const char* kImporting = ".importing";
-constexpr const char* kUnfinished = ".unfinished";
+constexpr const char* kUnfinished = ".unfinished-";
 
 constexpr std::size_t kCopyBlock = std::size_t{1} << 20;
 
@@ -133,6 +134,20 @@ Result<void> check_root(const HeldStore& held, ByteView master_key, const std::s
                    " has an anchor, which cannot go with it: take it off with 'sks anchor none' before"};
 }
 
+/// Fails when a file lies beside `file` that an export to it is writing, or did not come to finish.
+Result<void> check_unfinished(const std::string& file) {
+  const std::string beginning = fs::path(file).filename().string() + kUnfinished;
+  std::error_code failure;
+  for (auto entry = fs::directory_iterator(parent_of(file), failure); !failure && entry != fs::directory_iterator();
+       entry.increment(failure)) {
+    if (!entry->path().filename().string().starts_with(beginning)) continue;
+    return Error{Status::option, entry->path().string() +
+                                     " is of an export that runs, or was interrupted: the key store is whole; remove " +
+                                     "that file unless an export runs, and export again"};
+  }
+  return {};  // a folder that cannot be read shows nothing that would be in the way
+}
+
 /// What is in the way of a new file.
 Result<void> check_target(const std::string& file, const Files& files, const StoreId& store_id) {
   std::error_code failure;
@@ -140,11 +155,7 @@ Result<void> check_target(const std::string& file, const Files& files, const Sto
   if (failure) return Error{Status::storage, "cannot use " + file + ": " + failure.message()};
   if (folder == fs::path(files.folder))
     return Error{Status::option, file + " lies in the folder of the key store, which is to be removed"};
-  const std::string unfinished = file + kUnfinished;
-  if (exists(unfinished)) {
-    return Error{Status::option, unfinished + " was left by an export that was interrupted: the key store is whole; " +
-                                     "remove that file and export again"};
-  }
+  SKS_TRY(check_unfinished(file));
   if (!exists(file)) return {};
   const auto exported = ExportedPersona::open(file);
   if (exported && exported->head().store_id == store_id) {
@@ -155,47 +166,60 @@ Result<void> check_target(const std::string& file, const Files& files, const Sto
   return Error{Status::option, file + " exists already"};
 }
 
-/// Writes the file under another name than its own, and has it on the disk.
-Result<void> write_file(const ExportRequest& request, const std::string& path, const Files& files,
-                        const StoreId& store_id, ByteView master_key, SecretSource& file_secrets) {
-  const FileDescriptor database(::open(files.database.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!database) return system_error("cannot read " + files.database);
-  SKS_LET(const Image image, read_image(database.get(), files.database));
-  SKS_TRY(rewind_to(database.get(), 0, files.database));
-  if (image.size > kMaxImage) return Error{Status::storage, files.database + " is too large to be exported"};
-  SKS_LET(const Bytes head, seal_persona_head({request.persona, store_id, image.size, image.digest}, master_key,
-                                              request.file, file_secrets, system_random(), request.costs));
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file) return system_error("cannot create " + path);
-  SKS_TRY(write_all(file.get(), head, path));
-  SKS_TRY(read_image(database.get(), files.database, file.get(), path));
-  if (::fsync(file.get()) != 0) return system_error("cannot sync " + path);
+/// Writes the file, and has it on the disk.
+Result<void> write_file(int file, const std::string& path, ByteView head, int database,
+                        const std::string& database_path) {
+  SKS_TRY(write_all(file, head, path));
+  SKS_TRY(rewind_to(database, 0, database_path));
+  SKS_TRY(read_image(database, database_path, file, path));
+  if (::fsync(file) != 0) return system_error("cannot sync " + path);
   // What is read back shall come from the medium.
-  static_cast<void>(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED));
+  static_cast<void>(::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
   return {};
+}
+
+/// Fails with option when there is a file of this name, and makes one otherwise.
+Result<FileDescriptor> create_new(const std::string& path, const std::string& name) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (file) return file;
+  if (errno == EEXIST) return Error{Status::option, name + " exists already"};
+  return system_error("cannot create " + name);
 }
 
 /// Gives a file its name, unless there is one of that name.
 Result<void> publish(const std::string& path, const std::string& file) {
   if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE) != 0) {
     if (errno == EEXIST) return Error{Status::option, file + " exists already"};
-    // Some file systems cannot refuse by themselves.
     if (errno != EINVAL && errno != ENOSYS) return system_error("cannot create " + file);
-    if (exists(file)) return Error{Status::option, file + " exists already"};
-    if (std::rename(path.c_str(), file.c_str()) != 0) return system_error("cannot create " + file);
+    // Some file systems cannot refuse by themselves. There, whoever made an empty file of that name may replace it.
+    SKS_TRY(create_new(file, file));
+    if (std::rename(path.c_str(), file.c_str()) != 0) {
+      const Error failure = system_error("cannot create " + file);
+      ::unlink(file.c_str());
+      return failure;
+    }
   }
   return sync_folder(parent_of(file));
 }
 
-/// The file under its name, read back. `unfinished` is removed when that fails.
+/// The file under its name, read back. It is written under a name that no other export uses, which is removed when
+/// something fails.
 Result<ExportedPersona> make_file(const ExportRequest& request, const Files& files, const StoreId& store_id,
                                   ByteView master_key, SecretSource& file_secrets) {
-  const std::string unfinished = request.file + kUnfinished;
+  const FileDescriptor database(::open(files.database.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!database) return system_error("cannot read " + files.database);
+  SKS_LET(const Image image, read_image(database.get(), files.database));
+  if (image.size > kMaxImage) return Error{Status::storage, files.database + " is too large to be exported"};
+  SKS_LET(const Bytes head, seal_persona_head({request.persona, store_id, image.size, image.digest}, master_key,
+                                              request.file, file_secrets, system_random(), request.costs));
+  const std::string unfinished = request.file + kUnfinished + to_hex(system_random().bytes(8));
+  SKS_LET(const FileDescriptor file, create_new(unfinished, request.file));
   const auto made = [&]() -> Result<ExportedPersona> {
-    SKS_TRY(write_file(request, unfinished, files, store_id, master_key, file_secrets));
+    SKS_TRY(write_file(file.get(), unfinished, head, database.get(), files.database));
     SKS_LET(ExportedPersona exported, ExportedPersona::open(unfinished));
     SKS_TRY(exported.verify(master_key, file_secrets));
     SKS_TRY(publish(unfinished, request.file));
+    SKS_TRY(exported.check_name(request.file));
     return exported;
   };
   Result<ExportedPersona> exported = made();
@@ -296,6 +320,11 @@ Result<void> ExportedPersona::copy_image(const std::string& database) {
   if (image.digest != head_.image_digest) return Error{Status::crypto, path_ + " is damaged"};
   if (::fsync(out.get()) != 0) return system_error("cannot sync " + database);
   return {};
+}
+
+Result<void> ExportedPersona::check_name(const std::string& path) const {
+  if (is_still_at(file_, path)) return {};
+  return Error{Status::storage, path + " was replaced by another file meanwhile"};
 }
 
 Result<void> ExportedPersona::verify(ByteView master_key, SecretSource& file_secrets) {

@@ -51,6 +51,9 @@ class ExportedPersona {
   Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
                          SecretSource& file_secrets);
 
+  /// Fails with storage unless the file, which is locked, still has this name.
+  Result<void> check_name(const std::string& path) const;
+
   /// Whether the file opens, holds this master key and its image is whole. Fails as import_to.
   Result<void> verify(ByteView master_key, SecretSource& file_secrets);
 

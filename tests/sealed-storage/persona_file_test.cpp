@@ -2,9 +2,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <filesystem>
+#include <functional>
+#include <latch>
 #include <thread>
 
+#include "sealed-storage/anchor.h"
 #include "sealed-storage/folder_lock.h"
 #include "sealed-storage/persona.h"
 #include "sealed-storage/store_state.h"
@@ -61,6 +66,23 @@ Result<void> export_now(const VectorStore& store, const std::string& file) {
   FixedSecrets secrets(kPassphrase, kPassphrase);
   return sealed::export_store({store.folder, "work", file, {}, kLowCosts}, no_secrets(), secrets);
 }
+
+/// Gives the passphrase, after something else has happened.
+class WatchedSecrets final : public SecretSource {
+ public:
+  /// `before` a passphrase is chosen, and when it is asked for to open what was `written`.
+  WatchedSecrets(std::function<void()> before, std::function<void()> written)
+      : before_(std::move(before)), written_(std::move(written)) {}
+
+  Result<SecureBytes> get(Secret secret, const std::string& /*store*/) override {
+    secret == Secret::passphrase ? written_() : before_();
+    return SecureBytes::copy_of(as_bytes(kPassphrase));
+  }
+
+ private:
+  std::function<void()> before_;
+  std::function<void()> written_;
+};
 
 constexpr const char* kDamaged = "ERROR_CRYPTO FILE is damaged";
 constexpr const char* kForeign = "ERROR_OPTION FILE is not an exported persona";
@@ -288,10 +310,11 @@ TEST_CASE("export: refuses what is in its way, and the store stays") {
   CHECK(refusal(place.file) == place.file + " exists already");
   CHECK(read_file(place.file) == "a letter");
   fs::remove(place.file);
-  write_file(place.file + ".unfinished", "half of one");
-  CHECK(refusal(place.file).starts_with(place.file + ".unfinished was left by an export that was interrupted"));
-  CHECK(read_file(place.file + ".unfinished") == "half of one");
-  fs::remove(place.file + ".unfinished");
+  const std::string unfinished = place.file + ".unfinished-00";
+  write_file(unfinished, "half of one");
+  CHECK(refusal(place.file).starts_with(unfinished + " is of an export that runs, or was interrupted"));
+  CHECK(read_file(unfinished) == "half of one");
+  fs::remove(unfinished);
   write_file(place.file, vector_file());
   CHECK(
       refusal(place.file) ==
@@ -301,7 +324,7 @@ TEST_CASE("export: refuses what is in its way, and the store stays") {
   CHECK(refusal(store.folder + "/file") ==
         store.folder + "/file lies in the folder of the key store, which is to be removed");
   CHECK(refusal(place.dir.file("no/file")) ==
-        "cannot create " + place.dir.file("no/file") + ".unfinished: No such file or directory");
+        "cannot create " + place.dir.file("no/file") + ": No such file or directory");
   write_file(store.folder + "/letter", "to Jo");
   CHECK(refusal(place.dir.file("other")) ==
         store.folder + " holds 'letter', which is not of the key store: move it away first");
@@ -313,10 +336,95 @@ TEST_CASE("export: refuses what is in its way, and the store stays") {
   CHECK(entries(place.dir.path()) == "file");
 }
 
+TEST_CASE("export: of several to one file at once, none destroys a store that is not in it") {
+  // The second and the third are past all checks when the first has written its file; then they go on, one after the
+  // other, and the third has written its file too before the first gives its own its name.
+  const Place place;
+  const std::array<StoreFixture, 3> stores;
+  std::array<sealed::StoreId, 3> ids{};
+  for (std::size_t i = 0; i < stores.size(); ++i)
+    ids[i] = sealed::look_at_store(stores[i].folder()).value().store_id.value();
+  std::latch all_checked(3);
+  std::atomic<bool> first_written = false;
+  std::atomic<bool> second_done = false;
+  std::atomic<bool> third_written = false;
+  std::atomic<bool> first_done = false;
+  const auto tell = [](std::atomic<bool>& event) {
+    event = true;
+    event.notify_all();
+  };
+  const auto run = [&](std::size_t number, const std::function<void()>& before, const std::function<void()>& written) {
+    WatchedSecrets secrets(before, written);
+    static_cast<void>(
+        sealed::export_store({stores[number].folder(), "work", place.file, {}, kLowCosts}, no_secrets(), secrets));
+  };
+  {
+    const std::jthread first([&] {
+      run(
+          0, [&] { all_checked.arrive_and_wait(); },
+          [&] {
+            tell(first_written);
+            second_done.wait(false);
+            third_written.wait(false);
+          });
+      tell(first_done);
+    });
+    const std::jthread second([&] {
+      run(
+          1,
+          [&] {
+            all_checked.arrive_and_wait();
+            first_written.wait(false);
+          },
+          [] {});
+      tell(second_done);
+    });
+    const std::jthread third([&] {
+      run(
+          2,
+          [&] {
+            all_checked.arrive_and_wait();
+            second_done.wait(false);
+          },
+          [&] {
+            tell(third_written);
+            first_done.wait(false);
+          });
+      tell(third_written);
+    });
+  }
+  CHECK(entries(place.dir.path()) == "file");
+  const auto exported = sealed::ExportedPersona::open(place.file);
+  REQUIRE(exported);
+  std::size_t gone = 0;
+  for (std::size_t i = 0; i < stores.size(); ++i) {
+    CAPTURE(i);
+    const auto state = sealed::look_at_store(stores[i].folder());
+    if (!state) ++gone;
+    CHECK((state || ids[i] == exported->head().store_id));
+  }
+  CHECK(gone == 1);
+}
+
+TEST_CASE("export: a store whose file was replaced before it had its name stays") {
+  const VectorStore store;
+  const Place place;
+  WatchedSecrets secrets([] {},
+                         [&] {
+                           for (const auto& entry : fs::directory_iterator(place.dir.path())) {
+                             fs::remove(entry);
+                             write_file(entry.path(), "a letter");
+                           }
+                         });
+  const auto refused = sealed::export_store({store.folder, "work", place.file, {}, kLowCosts}, no_secrets(), secrets);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail == place.file + " was replaced by another file meanwhile");
+  CHECK(content_of(store.folder) == content_of(VectorStore().folder));
+}
+
 TEST_CASE("export: a store that would not open elsewhere is not moved") {
   const Place place;
   const auto refusal = [&](const VectorStore& store) {
-    const std::string key = fs::exists(store.key) ? read_file(store.key) : "";
     const Result<void> refused = export_now(store, place.file);
     REQUIRE_FALSE(refused);
     CHECK(fs::is_empty(place.dir.path()));
@@ -324,8 +432,15 @@ TEST_CASE("export: a store that would not open elsewhere is not moved") {
     return refused.error();
   };
   const VectorStore altered;
-  run_sql(altered.folder + "/store.db", "UPDATE root SET sealed = zeroblob(100)");
+  run_sql(altered.folder + "/store.db", "UPDATE store SET root = randomblob(length(root))");
   CHECK(refusal(altered).status == Status::crypto);
+  const VectorStore anchored;
+  const auto anchor = sealed::parse_anchor("file:" + anchored.dir.file("anchor"));
+  REQUIRE(anchor);
+  REQUIRE(SqliteStore::set_anchor(anchored.folder, *anchor, no_secrets()));
+  CHECK(refusal(anchored).detail ==
+        "the key store in " + anchored.folder +
+            " has an anchor, which cannot go with it: take it off with 'sks anchor none' before");
   for (const std::string& content : {std::string(46, '\0'), std::string()}) {
     const VectorStore destroyed;
     write_file(destroyed.key, content);
