@@ -189,6 +189,8 @@ struct SqliteStore::Impl {
   StoreAnchor anchor = {};
   bool in_transaction = false;
   std::unique_ptr<sealed::LogSync> log = nullptr;
+  /// Whether the transaction that runs may write. A log in doubt on a disk that takes nothing keeps nobody from reading.
+  Result<void> order = {};
 
   /// An SQLite connection must not be used across a fork.
   Result<void> check_process() const {
@@ -370,6 +372,7 @@ class SqliteStore::Impl::SealedTransaction final : public Storage::Transaction {
 
   /// After a failed write SQLite may have rolled back: what followed would then be durable one by one.
   Result<void> check_running() const {
+    SKS_TRY(store_.order);
     if (!failed_ && store_.lock.held() && store_.database.in_transaction()) return {};
     return Error{Status::storage, "the transaction has failed or ended before"};
   }
@@ -455,7 +458,7 @@ Result<void> SqliteStore::Impl::check_strangers(const Report& report) {
 Result<void> SqliteStore::Impl::start(Result<void> (sealed::LogSync::*expect)()) {
   SKS_TRY(check_process());
   if (in_transaction) return Error{Status::storage, "a transaction is open already"};
-  SKS_TRY(log->restore_order());
+  order = log->restore_order();
   SKS_TRY(((*log).*expect)());
   return statements.begin.run();
 }

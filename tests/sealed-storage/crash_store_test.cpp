@@ -74,7 +74,7 @@ TEST_CASE("the power goes at any operation of an upgrade: the store is one or th
   const std::vector<DiskOperation> log = disk.log();
   DiskModel model(disk.initial());
   disk.unwatch();
-  CHECK(log.size() > 20);
+  CHECK(log.size() > 15);
   std::mt19937 random(sweep_seed());
   for (std::size_t cut = 0; cut <= log.size(); ++cut) {
     for (const Unsynced unsynced : kUnsynced) {
