@@ -189,7 +189,8 @@ struct SqliteStore::Impl {
   StoreAnchor anchor = {};
   bool in_transaction = false;
   std::unique_ptr<sealed::LogSync> log = nullptr;
-  /// Whether the transaction that runs may write. A log in doubt on a disk that takes nothing keeps nobody from reading.
+  /// Whether the transaction that runs may write. A log in doubt on a disk that takes nothing keeps nobody from
+  /// reading.
   Result<void> order = {};
 
   /// An SQLite connection must not be used across a fork.

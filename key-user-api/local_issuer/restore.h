@@ -23,8 +23,8 @@ Result<std::vector<bool>> find_present_keys(const sealed::Backup& backup, Secure
 /// Restores the keys that are not `present`, all of them or none, in one provisioning session. `dialog` chooses one PIN
 /// for each group of keys that shared one, before anything happens in the store.
 ///
-/// Fails as check_backup, with option (too many keys for one session), user_abort (no PIN was chosen), or as the methods
-/// of the key store; it is then as before.
+/// Fails as check_backup, with option (too many keys for one session), user_abort (no PIN was chosen), or as the
+/// methods of the key store; it is then as before.
 Result<void> restore_keys(const sealed::Backup& backup, const std::vector<bool>& present, SecureKeyStore& store,
                           keygen2::UserDialog& dialog, const Clock& clock = system_clock());
 
