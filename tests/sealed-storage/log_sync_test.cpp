@@ -186,7 +186,10 @@ TEST_CASE("SqliteStore: what the disk has forgotten after a failed sync is not b
   std::string log = read_file(world.fixture.file("store.db-wal"));
   log.replace(log.size() - 4096, 4096, 4096, '\0');
   write_file(world.fixture.file("store.db-wal"), log);
-  const auto refused = world.store->begin();
+  const auto refused = [&] {
+    const auto transaction = world.store->begin().value();  // to read is allowed
+    return transaction->put({RecordKind::key, 3}, as_bytes("value"));
+  }();
   REQUIRE_FALSE(refused);
   CHECK(refused.error().status == Status::storage);
   CHECK(refused.error().detail ==
