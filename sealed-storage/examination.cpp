@@ -190,7 +190,7 @@ Next check_records(Patient& patient) {
     patient.add(Level::problem, "and " + std::to_string(bad.size() - kNamed) + " more like these");
   patient.examination.records_are_good = good && bad.empty();
   if (patient.examination.records_are_good)
-    patient.add(Level::good, "all " + std::to_string(*good) + " sealed records are whole and the latest");
+    patient.add(Level::good, "all " + std::to_string(*good) + " sealed records are whole, and none is missing");
   return Next::go_on;
 }
 

@@ -57,7 +57,7 @@ bool says(const std::string& answer, const std::string& line) {
   return ("\n" + answer).find("\n" + line) != std::string::npos;
 }
 
-const std::string kWhole = "good: all 1 sealed records are whole and the latest\n";
+const std::string kWhole = "good: all 1 sealed records are whole, and none is missing\n";
 
 }  // namespace
 
