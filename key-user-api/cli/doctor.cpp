@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attestation/device_identity.h"
+#include "key-user-api/cli/clock_check.h"
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/listed_key.h"
 #include "key-user-api/cli/output.h"
@@ -19,20 +20,6 @@ using Level = Finding::Level;
 constexpr auto kLevels = std::to_array<std::string_view>({"good", "note", "PROBLEM"});
 std::string_view name_of(Level level) { return kLevels.at(static_cast<std::size_t>(level)); }
 
-/// A clock that was set back keeps sessions from expiring, and makes certificates look as if they were not valid yet.
-void check_clock(const std::vector<SessionInfo>& sessions, ByteView device_certificate, std::int64_t now,
-                 std::vector<Finding>& findings) {
-  std::int64_t latest = 0;
-  if (const auto certificate = crypto::Certificate::from_der(device_certificate)) latest = certificate->not_before();
-  for (const SessionInfo& session : sessions) latest = std::max(latest, std::int64_t{session.client_time});
-  if (latest <= now) return;
-  findings.push_back(
-      {Level::problem,
-       "the clock of this machine says " + format_time(now) + ", and this key store was in use at " +
-           format_time(latest),
-       "set the clock right: until then sessions do not expire, and certificates may seem not valid yet"});
-}
-
 void note_locked_pins(const std::vector<ListedKey>& keys, std::vector<Finding>& findings) {
   for (const ListedKey& key : keys) {
     if (!key.locked()) continue;
@@ -46,13 +33,12 @@ void note_locked_pins(const std::vector<ListedKey>& keys, std::vector<Finding>& 
 
 Result<void> examine_keys(SqliteStore& storage, std::int64_t now, std::vector<Finding>& findings) {
   SKS_LET(StoredIdentity stored, storage.identity());
-  const Bytes device_certificate = stored.certificate_path.front();
   SKS_LET(const attestation::SoftwareIdentity identity,
           attestation::SoftwareIdentity::from_parts(std::move(stored.certificate_path), stored.private_key.view()));
   SKS_LET(const std::unique_ptr<Engine> engine, Engine::open({storage, identity}));
   SKS_LET(const std::vector<ListedKey> keys, list_keys(*engine));
   SKS_LET(const std::vector<SessionInfo> open, list_sessions(*engine, SessionState::open));
-  SKS_LET(std::vector<SessionInfo> sessions, list_sessions(*engine, SessionState::closed));
+  SKS_LET(const std::vector<SessionInfo> sessions, list_sessions(*engine, SessionState::closed));
   findings.push_back({Level::good,
                       "the records fit together; keys: " + std::to_string(keys.size()) +
                           ", sessions: " + std::to_string(sessions.size()),
@@ -61,8 +47,13 @@ Result<void> examine_keys(SqliteStore& storage, std::int64_t now, std::vector<Fi
   if (!open.empty())
     findings.push_back({Level::note, "sessions that were not finished: " + std::to_string(open.size()),
                         "nothing: they are removed when their time is over; 'sks sessions' shows them"});
-  sessions.insert(sessions.end(), open.begin(), open.end());
-  check_clock(sessions, device_certificate, now, findings);
+  if (const auto clock = check_clock(*engine, now); !clock && clock.error().status != Status::not_allowed)
+    return clock.error();
+  else if (!clock)
+    findings.push_back({Level::problem, clock.error().detail,
+                        "set the clock right: until then sessions do not expire, certificates may seem not valid yet, "
+                        "and 'sks enroll' and 'sks restore' refuse; if it is right now and was wrong then, give them "
+                        "--accept-clock"});
   return {};
 }
 

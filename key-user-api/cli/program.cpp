@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "key-user-api/cli/backup_view.h"
+#include "key-user-api/cli/clock_check.h"
 #include "key-user-api/cli/command_secrets.h"
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/enrolment.h"
@@ -66,6 +67,7 @@ struct Arguments {
   std::string url;
   std::string ca_file;
   std::string pin_file;
+  bool accept_clock = false;
   bool yes = false;
   bool json = false;
   std::vector<std::string> hidden;  ///< what stands in the place of secrets
@@ -93,6 +95,18 @@ Result<LocalStore> open_store(const Arguments& arguments) {
   if (store) static_cast<void>(abort_stale_sessions(store->engine(), system_clock().now()));
   if (store) return store;
   return with_folder(std::move(store).error(), arguments.store);
+}
+
+/// The key store for a command that begins a provisioning session, whose lifetime is counted by the clock.
+Result<LocalStore> open_store_for_session(const Arguments& arguments) {
+  SKS_LET(LocalStore store, open_store(arguments));
+  if (arguments.accept_clock) return store;
+  if (auto clock = check_clock(store.engine(), system_clock().now()); !clock) {
+    Error error = std::move(clock).error();
+    if (error.status == Status::not_allowed) error.detail += "; set the clock right, or see 'sks doctor'";
+    return error;
+  }
+  return store;
 }
 
 /// An empty secret is an unset variable of a script, and not worth one of the tries.
@@ -180,7 +194,7 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   https.ca_file = arguments.ca_file;
   auto client = HttpsClient::create(https);
   if (!client) return wrong_usage(client.error());
-  auto store = open_store(arguments);
+  auto store = open_store_for_session(arguments);
   if (!store) return refused(store.error());
   using Consent = dialog::ScriptDialog::Consent;
   std::optional<dialog::Terminal> terminal = arguments.yes ? std::nullopt : find_terminal();
@@ -258,7 +272,7 @@ Outcome restore(Arguments& arguments, std::ostream& out) {
   FileSecrets secrets = backup_secrets(arguments);
   auto backup = read_backup(arguments.backup_file, secrets);
   if (!backup) return refused(backup.error());
-  auto store = open_store(arguments);
+  auto store = open_store_for_session(arguments);
   if (!store) return refused(store.error());
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;
@@ -348,6 +362,11 @@ CLI::Option* add_pin_options(CLI::App& command, Arguments& arguments) {
 
 CLI::Option* add_file_option(CLI::App& command, const char* name, std::string& value, const char* description) {
   return command.add_option(name, value, description)->type_name("FILE")->check(check_not_empty);
+}
+
+void add_clock_option(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--accept-clock", arguments.accept_clock,
+                   "go on though the key store was in use at a time that the clock has not reached");
 }
 
 /// --protect and --tpm2-pcrs; the first is given back.
@@ -468,6 +487,7 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
 
   CLI::App& enroll_command = add(app, "enroll", "get keys and certificates from an issuer", enroll);
   enroll_command.add_flag("--yes", arguments.yes, "consent without being asked");
+  add_clock_option(enroll_command, arguments);
   enroll_command.add_option("--ca-file", arguments.ca_file, "trust these CA certificates instead of the system's")
       ->type_name("PEM")
       ->check(check_not_empty);
@@ -501,6 +521,7 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
   CLI::App& restore_command = add(app, "restore", "bring the keys of a backup into this key store", restore);
   add_backup_options(restore_command, arguments);
   add_pin_options(restore_command, arguments);
+  add_clock_option(restore_command, arguments);
 
   CLI::App* const pin_command = app.add_subcommand("pin", "work with PINs");
   pin_command->require_subcommand(1);
