@@ -34,6 +34,10 @@ class GrowingStore {
     state_.reset();
     storage_.reset();
   }
+  void open() {
+    storage_ = std::move(SqliteStore::open(folder_).value());
+    state_ = std::move(engine::StoreState::load(*storage_).value());
+  }
 
  private:
   test::TempDir parent_;
@@ -54,25 +58,40 @@ struct Row {
   Bytes content;
 };
 
-/// The records that the last commit of a key wrote, as they lie on disk.
-std::vector<Row> records_of_one_key() {
+/// What commits of one key wrote, as it lies on disk.
+struct Written {
+  std::vector<Row> records;  ///< of the last commit
+  std::vector<Bytes> roots;  ///< of one commit each: they grow with the changes that wait in them
+};
+
+Written what_commits_write() {
+  constexpr std::size_t kCommits = 32;  // more than a root takes changes for
+  Written written;
   GrowingStore store;
-  store.add_key();
-  store.close();
-  Database database = std::move(Database::open(store.folder() + "/store.db").value());
-  Statement newest =
-      std::move(database.prepare("SELECT kind, handle, sealed FROM record ORDER BY generation DESC").value());
-  std::vector<Row> rows;
-  while (newest.step().value()) {
-    rows.push_back({newest.integer(0), newest.integer(1), to_bytes(newest.blob(2))});
-    if (rows.size() == kRecordsOfKey) break;
+  for (std::size_t i = 0; i < kCommits; ++i) {
+    store.add_key();
+    store.close();
+    Database database = std::move(Database::open(store.folder() + "/store.db").value());
+    Statement root = std::move(database.prepare("SELECT root FROM store").value());
+    SKS_CHECK(root.step().value());
+    written.roots.push_back(to_bytes(root.blob(0)));
+    if (i + 1 < kCommits) {
+      store.open();
+      continue;
+    }
+    Statement newest =
+        std::move(database.prepare("SELECT kind, handle, sealed FROM record ORDER BY generation DESC").value());
+    while (written.records.size() < kRecordsOfKey && newest.step().value())
+      written.records.push_back({newest.integer(0), newest.integer(1), to_bytes(newest.blob(2))});
   }
-  return rows;
+  return written;
 }
 
-// The same records into the same table with the same care for durability, and nothing else.
-void bare_commit(benchmark::State& state) {
-  const std::vector<Row> rows = records_of_one_key();
+enum class Roots : std::uint8_t { left_out, written };
+
+// The same bytes into the same tables with the same care for durability, and nothing else.
+void bare_commit(benchmark::State& state, Roots roots) {
+  static const Written written = what_commits_write();
   GrowingStore store;
   store.close();
   Database database = std::move(Database::open(store.folder() + "/store.db").value());
@@ -84,15 +103,20 @@ void bare_commit(benchmark::State& state) {
   Statement put = std::move(
       database.prepare("INSERT OR REPLACE INTO record (kind, handle, generation, sealed) VALUES (?1, ?2, ?3, ?4)")
           .value());
+  Statement put_root = std::move(database.prepare("UPDATE store SET generation = ?1, root = ?2").value());
   std::int64_t made = 0;
   for (auto _ : state) {
     ++made;
     SKS_CHECK(static_cast<bool>(begin.run()));
-    for (const Row& row : rows) {
+    for (const Row& row : written.records) {
       const auto kind = static_cast<RecordKind>(row.kind);
       const bool of_the_key = kind == RecordKind::key || kind == RecordKind::key_material;
       put.bind(1, row.kind).bind(2, of_the_key ? row.handle + made : row.handle).bind(3, made).bind(4, row.content);
       SKS_CHECK(static_cast<bool>(put.run()));
+    }
+    if (roots == Roots::written) {
+      const Bytes& root = written.roots[static_cast<std::size_t>(made) % written.roots.size()];
+      SKS_CHECK(static_cast<bool>(put_root.bind(1, made).bind(2, root).run()));
     }
     SKS_CHECK(static_cast<bool>(commit.run()));
   }
@@ -100,7 +124,7 @@ void bare_commit(benchmark::State& state) {
 }
 
 void unseal(benchmark::State& state) {
-  const std::vector<Row> rows = records_of_one_key();
+  const std::vector<Row> rows = what_commits_write().records;
   const sealed::RecordSealer sealer(Bytes(sealed::kMasterKeySize, 1), {});
   const sealed::RecordLabel label{3, 1, 1};
   std::size_t longest = 0;
@@ -117,7 +141,8 @@ void size_on_disk(benchmark::State& state) {
 }
 
 BENCHMARK(store_commit)->UseRealTime();
-BENCHMARK(bare_commit)->UseRealTime();
+BENCHMARK_CAPTURE(bare_commit, same_bytes, Roots::written)->UseRealTime();
+BENCHMARK_CAPTURE(bare_commit, records_only, Roots::left_out)->UseRealTime();
 BENCHMARK(unseal);
 BENCHMARK(size_on_disk)->Iterations(1);
 
