@@ -228,6 +228,17 @@ TEST_CASE("sks backup --list: shows what the file holds, needs no store, and sho
   }
 }
 
+TEST_CASE("sks backup and restore --list: options that a list has no use for are refused") {
+  const Place place;
+  for (const char* const option : {"--pin", "--pin-file", "--puk"}) {
+    CAPTURE(option);
+    check_refused(place.backup({"--list", option, "1234"}), 2, "--list");
+  }
+  check_refused(place.backup({"--list", "--skip-protected"}), 2, "--list");
+  check_refused(place.restore({"--list", "--pin", "1234"}), 2, "--list");
+  check_refused(place.restore({"--pin-file", "pins", "--list"}), 2, "--list");
+}
+
 TEST_CASE("sks backup: a wrong PIN or PUK stops it before any key has left, and says what is left of the tries") {
   const Place place;
   const FilledStore filled(place.store);
