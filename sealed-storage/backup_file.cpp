@@ -204,8 +204,6 @@ BackupLeftKey read_left(CborReader& in) {
 
 }  // namespace
 
-bool is_too_large(const Backup& backup) { return size_of(backup) > kMaxEnvelopeContent; }
-
 SecureBytes encode_backup_content(const Backup& backup) {
   CborWriter out(size_of(backup));
   PairWriter pairs(out, kBackupPairs);
@@ -234,17 +232,27 @@ Result<Backup> decode_backup_content(ByteView content) {
   return backup;
 }
 
+Result<void> check_encodable(const Backup& backup) {
+  if (size_of(backup) > kMaxEnvelopeContent) return Error{Status::option, "the keys are too much for one backup file"};
+  if (const auto checked = check_backup(backup); !checked) return Error{Status::option, checked.error().detail};
+  return {};
+}
+
 Result<SecureBytes> encode_backup(const Backup& backup, const std::string& path, SecretSource& secrets,
                                   const Random& random, crypto::ScryptCosts costs) {
-  if (is_too_large(backup)) return Error{Status::option, "the keys are too much for one backup file"};
-  if (const auto checked = check_backup(backup); !checked) return Error{Status::option, checked.error().detail};
+  SKS_TRY(check_encodable(backup));
   return seal_passphrase_file(kKind, encode_backup_content(backup).view(), path, secrets, random, costs);
+}
+
+Result<void> check_backup_start(ByteView start, const std::string& path) {
+  return check_passphrase_file(kKind, start, path);
 }
 
 Result<Backup> decode_backup(ByteView file, const std::string& path, SecretSource& secrets) {
   SKS_LET(const SecureBytes content, open_passphrase_file(kKind, file, path, secrets));
   auto backup = decode_backup_content(content.view());
-  if (!backup) return Error{Status::crypto, path + " holds no backup that this program understands"};
+  if (!backup)
+    return Error{Status::crypto, path + " holds no backup that this program understands: " + backup.error().detail};
   return backup;
 }
 

@@ -70,7 +70,9 @@ struct Backup {
 
 /// The most that a backup has of each, spec/backup.md chapter 3. Together they bound what a file takes in memory.
 struct BackupLimits {
-  static constexpr std::size_t kKeys = 4680;  ///< more cannot be restored in one session
+  static constexpr std::uint64_t kTime = 253402300799;  ///< 9999-12-31T23:59:59Z
+  static constexpr std::size_t kFriendlyName = 400;     ///< bytes, 100 characters
+  static constexpr std::size_t kKeys = 4680;            ///< more cannot be restored in one session
   static constexpr std::size_t kPins = kKeys;
   static constexpr std::size_t kLeftBehind = 10000;
   static constexpr std::size_t kCertificates = 64;  ///< of one path
@@ -78,19 +80,22 @@ struct BackupLimits {
   static constexpr std::size_t kExtensions = 255;
 };
 
-/// Whether encode_backup() would give more than a file can hold.
-bool is_too_large(const Backup& backup);
-
 /// Whether a file may hold this: what spec/backup.md chapter 3 says of lengths, counts and PIN rules. Fails with
-/// crypto.
+/// crypto, and a sentence that names the part of the backup.
 Result<void> check_backup(const Backup& backup);
 
-/// The whole file under a new passphrase; `path` is for questions. Fails with option when the backup is too large or
-/// check_backup() refuses it, or as seal_passphrase_file.
+/// Whether encode_backup() takes it. Fails with option when it is more than a file can hold, or check_backup() refuses
+/// it.
+Result<void> check_encodable(const Backup& backup);
+
+/// The whole file under a new passphrase; `path` is for questions. Fails as check_encodable or seal_passphrase_file.
 Result<SecureBytes> encode_backup(const Backup& backup, const std::string& path, SecretSource& secrets,
                                   const Random& random, crypto::ScryptCosts costs = kDefaultCosts);
 
-/// The reverse. Fails as open_passphrase_file, or with crypto when what it holds is no backup.
+/// Whether a file with this beginning may be a backup: see check_passphrase_file.
+Result<void> check_backup_start(ByteView start, const std::string& path);
+
+/// The reverse of encode_backup(). Fails as open_passphrase_file, or with crypto when what it holds is no backup.
 Result<Backup> decode_backup(ByteView file, const std::string& path, SecretSource& secrets);
 
 /// The content alone, without its envelope.

@@ -8,7 +8,7 @@ namespace sks::sealed {
 namespace {
 
 constexpr std::size_t kVersionOffset = sizeof(PassphraseFileKind::magic);
-constexpr std::size_t kHeaderSize = kVersionOffset + 1;
+constexpr std::size_t kHeaderSize = kPassphraseFileStart;
 
 }  // namespace
 
@@ -32,13 +32,18 @@ Result<SecureBytes> seal_passphrase_file(const PassphraseFileKind& kind, ByteVie
   return file;
 }
 
+Result<void> check_passphrase_file(const PassphraseFileKind& kind, ByteView start, const std::string& path) {
+  if (start.size() < kHeaderSize || !equal(start.first(kVersionOffset), kind.magic))
+    return Error{Status::option, path + " is not " + std::string(kind.noun)};
+  if (start[kVersionOffset] > kind.version)
+    return Error{Status::option, path + " is " + std::string(kind.noun) + " of version " +
+                                     std::to_string(start[kVersionOffset]) + ": a newer program is needed to read it"};
+  return {};
+}
+
 Result<SecureBytes> open_passphrase_file(const PassphraseFileKind& kind, ByteView file, const std::string& path,
                                          SecretSource& secrets) {
-  if (file.size() < kHeaderSize || !equal(file.first(kVersionOffset), kind.magic))
-    return Error{Status::option, path + " is not " + std::string(kind.noun)};
-  if (file[kVersionOffset] > kind.version)
-    return Error{Status::option, path + " is " + std::string(kind.noun) + " of version " +
-                                     std::to_string(file[kVersionOffset]) + ": a newer program is needed to read it"};
+  SKS_TRY(check_passphrase_file(kind, file, path));
   if (file.size() < kPassphraseFileOverhead || file[kVersionOffset] == 0 ||
       !equal(file.last(kChecksumSize), checksum(file.first(file.size() - kChecksumSize))))
     return Error{Status::crypto, path + " is damaged"};

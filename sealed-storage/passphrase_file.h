@@ -21,8 +21,10 @@ struct PassphraseFileKind {
   std::string_view owner;  ///< in messages: "the passphrase of `owner` is wrong"
 };
 
+/// The magic and the version.
+inline constexpr std::size_t kPassphraseFileStart = 8 + 1;
 /// By how many bytes such a file is longer than its content.
-inline constexpr std::size_t kPassphraseFileOverhead = 8 + 1 + kEnvelopeOverhead + kChecksumSize;
+inline constexpr std::size_t kPassphraseFileOverhead = kPassphraseFileStart + kEnvelopeOverhead + kChecksumSize;
 inline constexpr std::size_t kMaxPassphraseFile = kMaxEnvelopeContent + kPassphraseFileOverhead;
 
 /// The whole file. `path` is for messages and questions. Fails as seal_envelope.
@@ -30,8 +32,12 @@ Result<SecureBytes> seal_passphrase_file(const PassphraseFileKind& kind, ByteVie
                                          SecretSource& secrets, const Random& random,
                                          crypto::ScryptCosts costs = kDefaultCosts);
 
-/// The content. Fails with option when the file is of another kind or of a newer version, crypto when it is damaged,
-/// or as open_envelope. Only then the passphrase is asked for.
+/// What the beginning of a file tells, as much of it as there is. Fails with option when the file is of another kind or
+/// of a newer version.
+Result<void> check_passphrase_file(const PassphraseFileKind& kind, ByteView start, const std::string& path);
+
+/// The content. Fails as check_passphrase_file, with crypto when the file is damaged, or as open_envelope. Only then
+/// the passphrase is asked for.
 Result<SecureBytes> open_passphrase_file(const PassphraseFileKind& kind, ByteView file, const std::string& path,
                                          SecretSource& secrets);
 

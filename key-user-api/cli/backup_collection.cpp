@@ -94,17 +94,26 @@ sealed::BackupPinPolicy policy_of(const KeyProtectionInfo& info) {
   return policy;
 }
 
-Result<BackupKey> export_candidate(const BackupCandidate& candidate, const ExportPasswords& passwords,
-                                   SecureKeyStore& store) {
+/// What no PKCS#8 of such a key is longer than: an RSA key has nine numbers, five of them of half the length of the
+/// modulus, and the others are no longer than it. All other keys are short.
+std::size_t most_of_pkcs8(const crypto::PublicKey& key) {
+  constexpr std::size_t kFrame = 256;
+  return 5 * key.spki().size() + kFrame;
+}
+
+/// Zeros in the place of a key that has not left yet.
+Result<SecureBytes> placeholder_of(const KeyAttributes& attributes) {
+  if (attributes.symmetric_key_length != 0) return SecureBytes(attributes.symmetric_key_length);
+  SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(attributes.certificate_path.front()));
+  SKS_LET(const crypto::PublicKey key, certificate.public_key());
+  return SecureBytes(most_of_pkcs8(key));
+}
+
+Result<BackupKey> describe_key(const BackupCandidate& candidate, SecureKeyStore& store) {
   const KeyHandle handle = candidate.key.handle;
   SKS_LET(KeyAttributes attributes, store.get_key_attributes(handle));
-  auto exported = store.export_key(handle, passwords.of(candidate));
-  if (!exported && exported.error().status == Status::authorization)
-    return needs(candidate.key, keygen2::kProtectionPuk) ? explain_wrong_puk(store, handle)
-                                                         : explain_wrong_pin(store, handle);
-  if (!exported) return exported.error();
   BackupKey key;
-  key.key = std::move(*exported);
+  SKS_LET(key.key, placeholder_of(attributes));
   key.symmetric = attributes.symmetric_key_length != 0;
   key.certificate_path = std::move(attributes.certificate_path);
   key.friendly_name = std::move(attributes.friendly_name);
@@ -178,9 +187,10 @@ const SecureBytes& ExportPasswords::of(const BackupCandidate& candidate) const {
   return found == passwords_.end() ? none_ : found->second;
 }
 
-Result<Backup> export_candidates(const std::vector<BackupCandidate>& candidates, const ExportPasswords& passwords,
-                                 SecureKeyStore& store, std::int64_t now) {
-  Backup backup;
+Result<BackupPlan> plan_backup(const std::vector<BackupCandidate>& candidates, SecureKeyStore& store,
+                               std::int64_t now) {
+  BackupPlan plan;
+  Backup& backup = plan.backup;
   SKS_LET(const DeviceInfo device, store.get_device_info());
   SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(device.certificate_path.front()));
   backup.label = certificate.subject();
@@ -199,15 +209,30 @@ Result<Backup> export_candidates(const std::vector<BackupCandidate>& candidates,
       backup.left_behind.push_back(std::move(left));
       continue;
     }
-    SKS_LET(BackupKey key, export_candidate(*candidate, passwords, store));
+    SKS_LET(BackupKey key, describe_key(*candidate, store));
     if (candidate->pin_group) {
       const auto [pin, is_new] = pins.try_emplace(*candidate->pin_group, backup.pins.size() + 1);
       if (is_new) backup.pins.push_back(policy_of(candidate->key.protection));
       key.pin = pin->second;
     }
     backup.keys.push_back(std::move(key));
+    plan.sources.push_back(candidate);
   }
-  return backup;
+  return plan;
+}
+
+Result<Backup> export_keys(BackupPlan plan, const ExportPasswords& passwords, SecureKeyStore& store) {
+  for (std::size_t i = 0; i < plan.sources.size(); ++i) {
+    const BackupCandidate& candidate = *plan.sources[i];
+    const KeyHandle handle = candidate.key.handle;
+    auto exported = store.export_key(handle, passwords.of(candidate));
+    if (!exported && exported.error().status == Status::authorization)
+      return needs(candidate.key, keygen2::kProtectionPuk) ? explain_wrong_puk(store, handle)
+                                                           : explain_wrong_pin(store, handle);
+    if (!exported) return exported.error();
+    plan.backup.keys[i].key = std::move(*exported);
+  }
+  return std::move(plan.backup);
 }
 
 }  // namespace sks::cli

@@ -17,51 +17,53 @@ constexpr std::array<std::string_view, 5> kReasons{"its issuer made it non-expor
 
 std::string pin_column(const sealed::BackupKey& key) { return key.pin == 0 ? "none" : std::to_string(key.pin); }
 
-Result<std::string> subject_of(const std::vector<Bytes>& path) {
-  SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(path.front()));
-  return certificate.subject();
+/// In the place of what a certificate would tell that does not decode. The key store takes some of them, such as the
+/// former certificate of a symmetric key, and nobody looks at those of keys that stayed behind.
+constexpr std::string_view kUnreadable = "(unreadable)";
+
+std::string subject_of(const std::vector<Bytes>& path) {
+  const auto certificate = crypto::Certificate::from_der(path.front());
+  return certificate ? certificate->subject() : std::string(kUnreadable);
 }
 
-Result<TableRow> row_of(const sealed::BackupKey& key) {
-  SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(key.certificate_path.front()));
-  SKS_LET(std::string algorithm, algorithm_of(certificate, key.symmetric ? key.key.size() : 0));
-  return TableRow{key.friendly_name,    certificate.subject(),
-                  std::move(algorithm), std::string(app_usage_name(key.app_usage)),
-                  pin_column(key),      key.issuer_uri};
+std::string algorithm_column(const sealed::BackupKey& key) {
+  if (key.symmetric) return symmetric_algorithm(key.key.size());
+  const auto certificate = crypto::Certificate::from_der(key.certificate_path.front());
+  const auto algorithm = certificate ? algorithm_of(*certificate, 0) : certificate.error();
+  return algorithm ? *algorithm : std::string(kUnreadable);
+}
+
+TableRow row_of(const sealed::BackupKey& key) {
+  return {key.friendly_name,     subject_of(key.certificate_path),
+          algorithm_column(key), std::string(app_usage_name(key.app_usage)),
+          pin_column(key),       key.issuer_uri};
 }
 
 }  // namespace
 
-Result<void> show_left_behind(const sealed::Backup& backup, std::ostream& out) {
-  if (backup.left_behind.empty()) return {};
+void show_left_behind(const sealed::Backup& backup, std::ostream& out) {
+  if (backup.left_behind.empty()) return;
   std::vector<TableRow> rows{{"NAME", "SUBJECT", "REASON", "ISSUER"}};
-  for (const sealed::BackupLeftKey& key : backup.left_behind) {
-    SKS_LET(std::string subject, subject_of(key.certificate_path));
-    rows.push_back({key.friendly_name, std::move(subject),
+  for (const sealed::BackupLeftKey& key : backup.left_behind)
+    rows.push_back({key.friendly_name, subject_of(key.certificate_path),
                     std::string(kReasons.at(static_cast<std::size_t>(key.reason))), key.issuer_uri});
-  }
   out << "Not in the backup; get new ones from their issuers:\n";
   write_table(rows, out);
-  return {};
 }
 
-Result<void> show_keys(const std::vector<sealed::BackupKey>& keys, std::string_view title, std::ostream& out) {
-  if (keys.empty()) return {};
+void show_keys(const std::vector<sealed::BackupKey>& keys, std::string_view title, std::ostream& out) {
+  if (keys.empty()) return;
   std::vector<TableRow> rows{{"NAME", "SUBJECT", "ALGORITHM", "USAGE", "PIN", "ISSUER"}};
-  for (const sealed::BackupKey& key : keys) {
-    SKS_LET(TableRow row, row_of(key));
-    rows.push_back(std::move(row));
-  }
+  for (const sealed::BackupKey& key : keys) rows.push_back(row_of(key));
   out << title << "\n";
   write_table(rows, out);
-  return {};
 }
 
-Result<void> show_backup(const sealed::Backup& backup, std::ostream& out) {
+void show_backup(const sealed::Backup& backup, std::ostream& out) {
   out << "Backup of " << dialog::printable(backup.label) << ", made "
       << format_time(static_cast<std::int64_t>(backup.time)) << ".\n";
-  SKS_TRY(show_keys(backup.keys, "In the backup:", out));
-  return show_left_behind(backup, out);
+  show_keys(backup.keys, "In the backup:", out);
+  show_left_behind(backup, out);
 }
 
 }  // namespace sks::cli

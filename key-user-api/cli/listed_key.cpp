@@ -44,8 +44,10 @@ Result<ListedKey> describe_key(SecureKeyStore& store, const EnumeratedKey& entry
 
 }  // namespace
 
+std::string symmetric_algorithm(std::size_t bytes) { return "symmetric" + std::to_string(bytes * 8); }
+
 Result<std::string> algorithm_of(const crypto::Certificate& certificate, std::size_t symmetric_bytes) {
-  if (symmetric_bytes != 0) return "symmetric" + std::to_string(symmetric_bytes * 8);
+  if (symmetric_bytes != 0) return symmetric_algorithm(symmetric_bytes);
   SKS_LET(const crypto::PublicKey key, certificate.public_key());
   return algorithm_name(key);
 }

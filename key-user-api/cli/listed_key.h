@@ -43,6 +43,9 @@ Error explain_wrong_pin(SecureKeyStore& store, KeyHandle key);
 /// The same for a PUK.
 Error explain_wrong_puk(SecureKeyStore& store, KeyHandle key);
 
+/// What stands in the place of the end of a URI for a symmetric key, such as "symmetric256".
+std::string symmetric_algorithm(std::size_t bytes);
+
 /// The end of the URI that makes such keys; `symmetric_bytes` 0: an asymmetric key.
 Result<std::string> algorithm_of(const crypto::Certificate& certificate, std::size_t symmetric_bytes);
 

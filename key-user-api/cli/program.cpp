@@ -244,7 +244,8 @@ Outcome list_backup(const Arguments& arguments, std::ostream& out) {
   FileSecrets secrets = backup_secrets(arguments);
   const auto backup = read_backup(arguments.backup_file, secrets);
   if (!backup) return refused(backup.error());
-  return to_outcome(show_backup(*backup, out));
+  show_backup(*backup, out);
+  return {};
 }
 
 Outcome backup(Arguments& arguments, std::ostream& out) {
@@ -451,11 +452,14 @@ void declare_persona_commands(CLI::App& app, Arguments& arguments, Run& chosen) 
   add_export_passphrase(importing);
 }
 
-void add_backup_options(CLI::App& command, Arguments& arguments) {
+/// Also --pin and --pin-file. --list is given back.
+CLI::Option* add_backup_options(CLI::App& command, Arguments& arguments) {
   command.add_option("FILE", arguments.backup_file, "the backup")->required()->check(check_not_empty);
   add_file_option(command, "--backup-passphrase-file", arguments.backup_passphrase_file,
                   "a file with the passphrase of the backup, for nobody else to read");
-  command.add_flag("--list", arguments.list_only, "only show what the file holds, without secrets");
+  CLI::Option* const list =
+      command.add_flag("--list", arguments.list_only, "only show what the file holds, without secrets");
+  return list->excludes(add_pin_options(command, arguments))->excludes(command.get_option("--pin-file"));
 }
 
 /// Declares every command; the one that is given stores itself in `chosen`.
@@ -510,17 +514,17 @@ void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
       ->excludes(add_pin_options(delete_command, arguments));
 
   CLI::App& backup_command = add(app, "backup", "write the keys that may leave into an encrypted file", backup);
-  add_backup_options(backup_command, arguments);
-  add_pin_options(backup_command, arguments);
+  CLI::Option* const list_backup_option = add_backup_options(backup_command, arguments);
   backup_command.add_option("--puk", arguments.hidden, "the PUK, for keys that demand it; again for each further PUK")
       ->type_name("PUK")
-      ->allow_extra_args(false);
-  backup_command.add_flag("--skip-protected", arguments.skip_protected,
-                          "leave the keys behind whose export takes a PIN or PUK");
+      ->allow_extra_args(false)
+      ->excludes(list_backup_option);
+  backup_command
+      .add_flag("--skip-protected", arguments.skip_protected, "leave the keys behind whose export takes a PIN or PUK")
+      ->excludes(list_backup_option);
 
   CLI::App& restore_command = add(app, "restore", "bring the keys of a backup into this key store", restore);
   add_backup_options(restore_command, arguments);
-  add_pin_options(restore_command, arguments);
   add_clock_option(restore_command, arguments);
 
   CLI::App* const pin_command = app.add_subcommand("pin", "work with PINs");

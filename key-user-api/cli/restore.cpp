@@ -33,11 +33,13 @@ Result<void> run_restore(RestoreOptions options, sealed::Backup backup, SecureKe
   if (const std::size_t unused = script.unused_pins(); unused != 0)
     out << "Not needed: " << unused << " of the PINs that were given.\n";
 
+  // The keys are there for good: nothing from here on may fail.
   const sealed::Backup new_keys = select(backup, present, false);
   const sealed::Backup old_keys = select(backup, present, true);
-  SKS_TRY(show_keys(new_keys.keys, "Restored:", out));
-  SKS_TRY(show_keys(old_keys.keys, "In this key store already:", out));
-  return show_left_behind(backup, out);
+  show_keys(new_keys.keys, "Restored:", out);
+  show_keys(old_keys.keys, "In this key store already:", out);
+  show_left_behind(backup, out);
+  return {};
 }
 
 }  // namespace sks::cli

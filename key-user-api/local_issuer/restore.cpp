@@ -91,6 +91,11 @@ std::size_t operations_of(const Plan& plan) {
   return count;
 }
 
+Result<void> check_operations(const Plan& plan) {
+  if (operations_of(plan) <= LocalIssuer::kOperations) return {};
+  return Error{Status::option, "the backup has more keys than one provisioning session can bring"};
+}
+
 const BackupExtension* former_certificate(const BackupKey& key) {
   const auto found = std::ranges::find(key.extensions, kFormerCertificateType, &BackupExtension::type);
   return found == key.extensions.end() ? nullptr : &*found;
@@ -184,14 +189,17 @@ Result<std::vector<bool>> find_present_keys(const Backup& backup, SecureKeyStore
   return present;
 }
 
+Result<void> check_restorable(const Backup& backup) {
+  return check_operations(make_plan(backup, std::vector<bool>(backup.keys.size(), false)));
+}
+
 Result<void> restore_keys(const Backup& backup, const std::vector<bool>& present, SecureKeyStore& store,
                           keygen2::UserDialog& dialog, const Clock& clock) {
   SKS_CHECK(present.size() == backup.keys.size());
   SKS_TRY(sealed::check_backup(backup));
   const Plan plan = make_plan(backup, present);
   if (plan.keys.empty()) return {};
-  if (operations_of(plan) > LocalIssuer::kOperations)
-    return Error{Status::option, "the backup has more keys than one provisioning session can bring"};
+  SKS_TRY(check_operations(plan));
   const auto pins = keygen2::CollectedPins::ask(plan.request, dialog);
   if (!pins) return Error{Status::user_abort, pins.error().detail};
 

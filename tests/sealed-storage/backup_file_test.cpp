@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "tests/sealed-storage/secrets.h"
 #include "tests/support/vectors.h"
@@ -67,11 +68,30 @@ void fill_with_extensions(BackupKey& key, std::size_t count) {
   }
 }
 
-/// The content of the vectors with one thing changed that only the decoder can refuse.
-bool accepts(void (*change)(Backup&)) {
+Result<Backup> decode_changed(void (*change)(Backup&)) {
   Backup backup = read_content();
   change(backup);
-  return static_cast<bool>(sealed::decode_backup_content(sealed::encode_backup_content(backup).view()));
+  return sealed::decode_backup_content(sealed::encode_backup_content(backup).view());
+}
+
+/// The content of the vectors with one thing changed that only the decoder can refuse.
+bool accepts(void (*change)(Backup&)) { return static_cast<bool>(decode_changed(change)); }
+
+/// Why it is refused; empty when it is not.
+std::string refusal(void (*change)(Backup&)) {
+  const auto decoded = decode_changed(change);
+  return decoded ? std::string() : decoded.error().detail;
+}
+
+/// A second key with the PIN of the first one, for another use.
+void share_pin(Backup& backup, std::uint8_t grouping, std::uint8_t first_usage, std::uint8_t second_usage) {
+  backup.pins[0].grouping = grouping;
+  backup.keys[2].pin = 0;
+  backup.keys[2].export_protection = backup.keys[2].delete_protection = 0;
+  backup.keys[0].app_usage = first_usage;
+  backup.keys[1].app_usage = second_usage;
+  backup.keys[1].pin = 1;
+  backup.keys[1].friendly_name = "Second";
 }
 
 }  // namespace
@@ -184,7 +204,7 @@ TEST_CASE("backup: a content that is no backup is refused after the envelope has
     const auto file = sealed::seal_passphrase_file(kind, content, kPath, secrets, system_random(), kCheap);
     REQUIRE(file);
     check_error(refusal_of(file->view(), "x", 1), Status::crypto,
-                "b.sks holds no backup that this program understands");
+                "b.sks holds no backup that this program understands: not the expected CBOR structure");
   }
 }
 
@@ -220,6 +240,108 @@ TEST_CASE("backup: numbers out of range and missing parts are refused") {
   CHECK_FALSE(accepts([](Backup& b) { b.keys[0].friendly_name = "\xff"; }));
   CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].certificate_path.clear(); }));
   CHECK_FALSE(accepts([](Backup& b) { b.left_behind[0].reason = static_cast<sealed::LeftBehind>(5); }));
+}
+
+TEST_CASE("backup: PIN rules out of the ranges of the SKS API are refused, with a sentence that names them") {
+  CHECK(refusal([](Backup& b) { b.pins[0].retry_limit = 0; }) ==
+        "in PIN 1 of the backup, the number of tries is 0, less than 1");
+  CHECK(accepts([](Backup& b) { b.pins[0].retry_limit = 10000; }));
+  CHECK(refusal([](Backup& b) { b.pins[0].retry_limit = 10001; }) ==
+        "in PIN 1 of the backup, the number of tries is 10001, more than 10000");
+  CHECK(accepts([](Backup& b) { b.pins[0] = {1, 1, 1, 0x1f, 2, 36, 2, false, false}; }));
+  CHECK(refusal([](Backup& b) { b.pins[0].pattern_restrictions = 0x20; }) ==
+        "in PIN 1 of the backup, the set of forbidden patterns is 32, more than 31");
+  CHECK(refusal([](Backup& b) { b.pins[0].min_length = 0; }) ==
+        "in PIN 1 of the backup, the least length is 0 bytes, less than 1");
+  CHECK(accepts([](Backup& b) { b.pins[0].max_length = 128; }));
+  CHECK(refusal([](Backup& b) { b.pins[0].max_length = 129; }) ==
+        "in PIN 1 of the backup, the greatest length is 129 bytes, more than 128");
+  CHECK(refusal([](Backup& b) { b.pins[0].input_method = 3; }) ==
+        "in PIN 1 of the backup, the input method is 3, more than 2");
+  CHECK(refusal([](Backup& b) {
+          b.pins.push_back(b.pins[0]);
+          b.pins[1].retry_limit = 0;
+        }) == "in PIN 2 of the backup, the number of tries is 0, less than 1");
+}
+
+TEST_CASE("backup: PIN rules that no PIN can satisfy are refused") {
+  CHECK(accepts([](Backup& b) { b.pins[0].min_length = b.pins[0].max_length; }));
+  CHECK(refusal([](Backup& b) { b.pins[0].min_length = 9; }) ==
+        "in PIN 1 of the backup, the least length of the PIN is above the greatest");
+  for (void (*const no_kinds)(Backup&) : {+[](Backup& b) { b.pins[0] = {0, 3, 1, 0x10, 4, 8, 0, true, true}; },
+                                          +[](Backup& b) { b.pins[0] = {3, 3, 1, 0x10, 4, 8, 0, true, true}; }})
+    CHECK(refusal(no_kinds) ==
+          "in PIN 1 of the backup, the PIN has to have characters of every kind, and its format has no kinds");
+  CHECK(accepts([](Backup& b) { b.pins[0] = {2, 3, 1, 0x10, 1, 4, 0, true, true}; }));
+  CHECK(refusal([](Backup& b) { b.pins[0] = {2, 3, 1, 0x10, 1, 3, 0, true, true}; }) ==
+        "in PIN 1 of the backup, the greatest length of the PIN is below the number of the kinds of characters that it "
+        "has to have");
+  CHECK_FALSE(accepts([](Backup& b) { b.pins[0] = {1, 3, 1, 0x10, 1, 1, 0, true, true}; }));
+  CHECK(accepts([](Backup& b) { b.pins[0] = {0, 3, 1, 0x08, 10, 20, 0, true, true}; }));
+  CHECK(refusal([](Backup& b) { b.pins[0] = {0, 3, 1, 0x08, 11, 20, 0, true, true}; }) ==
+        "in PIN 1 of the backup, the least length of the PIN is above the number of characters that it can have, each "
+        "of them once");
+}
+
+TEST_CASE("backup: keys that share a PIN against its grouping are refused") {
+  const std::string shared =
+      "in key 2 of the backup (Second), the PIN is that of key 1, and its rules forbid to share it";
+  CHECK(refusal([](Backup& b) { share_pin(b, 0, 0, 0); }) == shared);
+  CHECK(accepts([](Backup& b) { share_pin(b, 1, 0, 3); }));
+  CHECK(accepts([](Backup& b) { share_pin(b, 2, 0, 0); }));
+  CHECK(accepts([](Backup& b) { share_pin(b, 2, 1, 3); }));
+  CHECK(refusal([](Backup& b) { share_pin(b, 2, 0, 1); }) == shared);
+  CHECK(refusal([](Backup& b) { share_pin(b, 2, 2, 0); }) == shared);
+  CHECK(accepts([](Backup& b) { share_pin(b, 3, 2, 2); }));
+  CHECK(refusal([](Backup& b) { share_pin(b, 3, 1, 2); }) == shared);
+}
+
+TEST_CASE("backup: protections that ask for a PIN that the key does not have are refused") {
+  const std::string no_pin = "in key 2 of the backup, export or deletion takes a PIN, and the key has none";
+  CHECK(refusal([](Backup& b) { b.keys[1].export_protection = 1; }) == no_pin);
+  CHECK(refusal([](Backup& b) { b.keys[1].export_protection = 2; }) == no_pin);
+  CHECK(refusal([](Backup& b) { b.keys[1].delete_protection = 2; }) == no_pin);
+  CHECK(accepts([](Backup& b) { b.keys[1].delete_protection = 3; }));
+  CHECK(refusal([](Backup& b) { b.keys[1].enable_pin_caching = true; }) ==
+        "in key 2 of the backup, the PIN may be kept in memory, and is not one for a trusted dialog alone");
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].enable_pin_caching = true; }));
+  CHECK(accepts([](Backup& b) {
+    b.pins[0].input_method = 2;
+    b.keys[0].enable_pin_caching = true;
+  }));
+  CHECK(accepts([](Backup& b) { b.keys[0].biometric_protection = 2; }));
+  CHECK(refusal([](Backup& b) { b.keys[1].biometric_protection = 2; }) ==
+        "in key 2 of the backup, the biometric protection does not fit whether the key has a PIN");
+  CHECK(accepts([](Backup& b) { b.keys[1].biometric_protection = 3; }));
+  CHECK_FALSE(accepts([](Backup& b) { b.keys[0].biometric_protection = 3; }));
+}
+
+TEST_CASE("backup: a time that no calendar has is refused") {
+  CHECK(accepts([](Backup& b) { b.time = 253402300799; }));
+  CHECK(refusal([](Backup& b) { b.time = 253402300800; }) ==
+        "in the backup, the time is 253402300800, more than 253402300799");
+  CHECK_FALSE(accepts([](Backup& b) { b.time = std::numeric_limits<std::uint64_t>::max(); }));
+}
+
+TEST_CASE("backup: what is wrong in a file is told, with the part of the backup that it is in") {
+  Backup backup = read_content();
+  backup.left_behind[0].certificate_path[0].clear();
+  FixedSecrets secrets("x", "x");
+  const sealed::PassphraseFileKind kind{{'S', 'K', 'S', 'B', 'A', 'C', 'K', 0}, 1, "", ""};
+  const SecureBytes content = sealed::encode_backup_content(backup);
+  const auto file = sealed::seal_passphrase_file(kind, content.view(), kPath, secrets, system_random(), kCheap);
+  REQUIRE(file);
+  check_error(refusal_of(file->view(), "x", 1), Status::crypto,
+              "b.sks holds no backup that this program understands: in key 1 of those that stayed behind (Stays), a "
+              "certificate is 0 bytes, less than 1");
+}
+
+TEST_CASE("backup: the beginning of a file tells whether it may be a backup") {
+  const Bytes file = Vector::read().file;
+  CHECK(sealed::check_backup_start(ByteView(file).first(9), kPath));
+  const auto foreign = sealed::check_backup_start(as_bytes("%PDF-1.7 "), kPath);
+  REQUIRE_FALSE(foreign);
+  check_error(foreign.error(), Status::option, "b.sks is not a backup of a key store");
 }
 
 TEST_CASE("backup: strings longer than their limits are refused, and those at the limit are not") {
@@ -273,7 +395,8 @@ TEST_CASE("backup: what no reader would take is not written") {
   FixedSecrets secrets("x", "x");
   const auto file = sealed::encode_backup(backup, kPath, secrets, system_random(), kCheap);
   REQUIRE_FALSE(file);
-  check_error(file.error(), Status::option, "the number of certificates of a key in the backup is 65, more than 64");
+  check_error(file.error(), Status::option,
+              "in key 1 of the backup (Sign \xc3\xa4), the number of certificates is 65, more than 64");
   CHECK(secrets.asked == 0);
 }
 

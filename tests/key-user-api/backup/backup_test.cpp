@@ -1,14 +1,22 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
+#include <limits>
 
+#include "key-user-api/cli/backup_collection.h"
 #include "tests/key-user-api/backup/filled_store.h"
 #include "tests/key-user-api/protection/program_run.h"
 #include "tests/sealed-storage/child_process.h"
+#include "tests/sealed-storage/killed_process.h"
+#include "tests/sealed-storage/secrets.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_issuer.h"
 #include "tests/support/vectors.h"
 
 /// `sks backup` and `sks restore` as processes, on key stores with keys of every kind.
@@ -86,6 +94,47 @@ bool has_line(const std::string& text, const std::vector<std::string>& parts) {
 std::uint8_t key_backup(const std::string& folder, const std::string& name) {
   LocalStore store = LocalStore::open(folder).value();
   return store.engine().get_key_protection_info(find_key_named(store.engine(), name)).value().key_backup;
+}
+
+/// The backup of the vectors with a change, under the passphrase that Place::restore() gives.
+void write_changed_vector(const Place& place, void (*change)(sealed::Backup&)) {
+  const auto blocks = read_vectors("backup/backups.vec");
+  auto backup = sealed::decode_backup_content(blocks.front().hex("Content"));
+  REQUIRE(backup);
+  for (const char* const name : {"File", "Passphrase", "EcCertificate", "CaCertificate", "RsaCertificate",
+                                 "MacCertificate", "MacKey", "PropertyBag"})
+    blocks.front().hex(name);
+  change(*backup);
+  FixedSecrets secrets("Sesam", "Sesam");
+  constexpr std::array<std::uint8_t, 8> kMagic{'S', 'K', 'S', 'B', 'A', 'C', 'K', 0};
+  const SecureBytes content = sealed::encode_backup_content(*backup);
+  const auto file = sealed::seal_passphrase_file({kMagic, 1, "", ""}, content.view(), place.file, secrets,
+                                                 system_random(), crypto::ScryptCosts{10, 8, 1});
+  REQUIRE(file);
+  write_file(place.file, to_string(file->view()));
+}
+
+/// Gives the store one more key, whose certificate path has 65 certificates.
+void add_key_with_long_path(const std::string& folder) {
+  LocalStore store = LocalStore::open(folder).value();
+  TestIssuer issuer(store.engine());
+  REQUIRE(issuer.open());
+  KeyEntryRequest key;
+  key.id = "Long";
+  key.friendly_name = "Long";
+  key.key_entry_algorithm = "https://webpki.github.io/sks/algorithm#key.1";
+  key.key_algorithm = "https://webpki.github.io/sks/algorithm#ec.nist.p256";
+  const CreatedKey created = issuer.create_key_entry(std::move(key)).value();
+  const std::vector<Bytes> path(65, certify(created.public_key));
+  REQUIRE(issuer.set_certificate_path(created, "Long", path));
+  REQUIRE(issuer.close());
+}
+
+void check_unmarked(const std::string& folder) {
+  for (const char* const name : {"Login", "Mail", "Archive", "Vault", "Free", "Mac"}) {
+    CAPTURE(name);
+    CHECK((key_backup(folder, name) & kExported) == 0);
+  }
 }
 
 std::size_t count_keys(const std::string& folder) {
@@ -179,6 +228,17 @@ TEST_CASE("sks backup --list: shows what the file holds, needs no store, and sho
   }
 }
 
+TEST_CASE("sks backup and restore --list: options that a list has no use for are refused") {
+  const Place place;
+  for (const char* const option : {"--pin", "--pin-file", "--puk"}) {
+    CAPTURE(option);
+    check_refused(place.backup({"--list", option, "1234"}), 2, "--list");
+  }
+  check_refused(place.backup({"--list", "--skip-protected"}), 2, "--list");
+  check_refused(place.restore({"--list", "--pin", "1234"}), 2, "--list");
+  check_refused(place.restore({"--pin-file", "pins", "--list"}), 2, "--list");
+}
+
 TEST_CASE("sks backup: a wrong PIN or PUK stops it before any key has left, and says what is left of the tries") {
   const Place place;
   const FilledStore filled(place.store);
@@ -187,8 +247,7 @@ TEST_CASE("sks backup: a wrong PIN or PUK stops it before any key has left, and 
   check_refused(place.backup({"--pin", "1234", "--pin", "5678", "--puk", "11111"}), 1,
                 "the PUK is wrong; 2 tries are left");
   CHECK(place.files_of_backups().empty());
-  for (const char* const name : {"Login", "Mail", "Archive", "Vault", "Mac"})
-    CHECK((key_backup(place.store, name) & kExported) == 0);
+  check_unmarked(place.store);
 }
 
 TEST_CASE("sks backup: missing and surplus PINs cost no try") {
@@ -248,7 +307,7 @@ TEST_CASE("sks backup: an existing file is not overwritten, whatever it is") {
   CHECK(key_backup(place.store, "Mail") == 0);
 }
 
-TEST_CASE("sks backup: a full disk leaves nothing half-written") {
+TEST_CASE("sks backup: a full disk leaves nothing half-written, and no key marked as exported") {
   const Place place;
   const FilledStore filled(place.store);
   const std::string script =
@@ -265,6 +324,61 @@ TEST_CASE("sks backup: a full disk leaves nothing half-written") {
   }
   check_refused(run, 1, "No space left on device");
   CHECK(run.out == "filling\n");
+  check_unmarked(place.store);
+}
+
+TEST_CASE("sks backup: what no file can hold is refused while no key has left") {
+  const Place place;
+  const FilledStore filled(place.store);
+  add_key_with_long_path(place.store);
+  check_refused(place.backup(kRightPasswords), 1,
+                "in key 7 of the backup (Long), the number of certificates is 65, more than 64");
+  CHECK(place.files_of_backups().empty());
+  check_unmarked(place.store);
+}
+
+TEST_CASE("sks backup: a plan has room for every key that leaves, and no key in it") {
+  const Place place;
+  const FilledStore filled(place.store);
+  LocalStore store = LocalStore::open(place.store).value();
+  const auto pin_group_of = [&](KeyHandle key) { return store.engine().pin_group(key); };
+  const auto candidates = cli::find_candidates(store.engine(), pin_group_of, cli::ProtectedKeys::skip).value();
+  const cli::BackupPlan plan = cli::plan_backup(candidates, store.engine(), 1790000000).value();
+  REQUIRE(plan.sources.size() == 3);
+  CHECK(plan.backup.left_behind.size() == 5);
+  for (std::size_t i = 0; i < plan.sources.size(); ++i) {
+    const SecureBytes& room = plan.backup.keys[i].key;
+    CAPTURE(plan.sources[i]->key.friendly_name);
+    CHECK(store.engine().export_key(plan.sources[i]->key.handle, {}).value().size() <= room.size());
+    CHECK(std::ranges::count(room.view(), 0) == static_cast<std::ptrdiff_t>(room.size()));
+  }
+}
+
+TEST_CASE("sks backup: the file is synced, and its pages dropped, before it is read back") {
+  const Place place;
+  const FilledStore filled(place.store);
+  std::vector<std::uint64_t> calls;
+  const auto run = [&] {
+    ::setsid();
+    const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO}) ::dup2(nowhere, fd);
+    ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);  // which is done with ptrace, and one process has one tracer
+    const std::string phrase = place.dir.file("passphrase");
+    ::execl(SKS_PROGRAM, SKS_PROGRAM, "--store", place.store.c_str(), "backup", place.file.c_str(),
+            "--backup-passphrase-file", phrase.c_str(), "--skip-protected", nullptr);
+    return false;
+  };
+  REQUIRE_FALSE(killed_at(std::numeric_limits<std::size_t>::max(), calls, run));
+  CHECK(place.files_of_backups() == std::vector<std::string>{"keys.sks"});
+
+  const auto dropped = std::ranges::find(calls, SYS_fadvise64);
+  REQUIRE(dropped != calls.end());
+  const auto renamed = std::find(std::reverse_iterator(dropped), calls.rend(), SYS_renameat2).base();
+  REQUIRE(renamed != calls.begin());
+  const auto written = std::find(std::reverse_iterator(renamed), calls.rend(), SYS_write).base();
+  CHECK(std::find(written, renamed, SYS_fsync) != renamed);
+  CHECK(std::find(renamed, dropped, SYS_read) == dropped);
+  CHECK(std::find(dropped, calls.end(), SYS_read) != calls.end());
 }
 
 TEST_CASE("sks backup: refuses without a key, a store, a folder for the file or a passphrase") {
@@ -287,6 +401,7 @@ TEST_CASE("sks backup: refuses without a key, a store, a folder for the file or 
   check_refused(other.sks(other.store, {"backup", other.dir.file("no/where"), "--backup-passphrase-file",
                                         other.dir.file("passphrase"), "--skip-protected"}),
                 1, "No such file or directory");
+  check_unmarked(other.store);
   check_refused(other.sks(other.store, {"backup"}), 2, "FILE");
   check_refused(other.sks(other.store, {"backup", ""}), 2, "empty");
 }
@@ -313,6 +428,49 @@ TEST_CASE("sks restore: damaged, foreign, newer and missing files are refused, a
   check_refused(place.restore({}), 1, " is missing");
   fs::create_directory(place.file);
   check_refused(place.restore({}), 1, " is not a file");
+  CHECK(count_keys(place.target) == 0);
+}
+
+TEST_CASE("sks restore: a foreign file is told as one, however long it is") {
+  const Place place;
+  place.init_target();
+  write_file(place.file,
+             "\x7f"
+             "ELF");
+  fs::resize_file(place.file, (std::uintmax_t{64} << 20) + 100);
+  check_refused(place.restore({}), 1, place.file + " is not a backup of a key store");
+  write_file(place.file, std::string("SKSBACK\0\1", 9));
+  fs::resize_file(place.file, (std::uintmax_t{64} << 20) + 100);
+  check_refused(place.restore({}), 1, place.file + " is too long");
+}
+
+TEST_CASE("sks restore: certificates that do not decode hide nothing of what was restored") {
+  const Place place;
+  place.init_target();
+  write_changed_vector(place, [](sealed::Backup& backup) {
+    backup.keys[2].certificate_path = {{1, 2, 3}};  // becomes the former certificate of a symmetric key
+    backup.left_behind[0].certificate_path = {{4, 5, 6}};
+  });
+  const ProgramRun restored = place.restore({"--pin", "1357"});
+  check_succeeded(restored);
+  CHECK(has_line(restored.out, {"MAC", "(unreadable)", "symmetric256"}));
+  CHECK(has_line(restored.out, {"Stays", "(unreadable)", "non-exportable"}));
+  CHECK(count_keys(place.target) == 3);
+  const ProgramRun again = place.restore({});
+  check_succeeded(again);
+  CHECK(again.out.find("Restored:") == std::string::npos);
+  const ProgramRun listed = place.restore({"--list"});
+  check_succeeded(listed);
+  CHECK(has_line(listed.out, {"MAC", "(unreadable)"}));
+}
+
+TEST_CASE("sks restore: PIN rules that no PIN can satisfy are refused before a PIN is taken") {
+  const Place place;
+  place.init_target();
+  write_changed_vector(place, [](sealed::Backup& backup) { backup.pins[0].retry_limit = 0; });
+  check_refused(place.restore({"--pin", "1357"}), 1,
+                "holds no backup that this program understands: in PIN 1 of the backup, the number of tries is 0, less "
+                "than 1");
   CHECK(count_keys(place.target) == 0);
 }
 

@@ -337,22 +337,43 @@ TEST_CASE("restore: what is longer than the key store takes is refused beforehan
     return refused ? std::string() : refused.error().detail;
   };
   CHECK(refusal_of([](BackupKey& key) { key.friendly_name.assign(65536, 'x'); }) ==
-        "the name of a key in the backup is 65536, more than 400");
+        "in key 2 of the backup, the name is 65536 bytes, more than 400");
   CHECK(refusal_of([](BackupKey& key) { key.endorsed_algorithms = {std::string(65536, 'x')}; }) ==
-        "the name of an algorithm in the backup is 65536, more than 1000");
+        "in key 2 of the backup (Bad), the name of an algorithm is 65536 bytes, more than 1000");
   CHECK(refusal_of([](BackupKey& key) { key.certificate_path.emplace_back(65536); }) ==
-        "a certificate in the backup is 65536, more than 16384");
+        "in key 2 of the backup (Bad), a certificate is 65536 bytes, more than 16384");
   CHECK(refusal_of([](BackupKey& key) { key.key = SecureBytes(65536); }) ==
-        "a private key in the backup is 65536, more than 16384");
+        "in key 2 of the backup (Bad), the private key is 65536 bytes, more than 16384");
   CHECK(refusal_of([](BackupKey& key) {
           key.extensions.push_back({std::string(65536, 'x'), 0, "", secret("x")});
-        }) == "the type of an extension in the backup is 65536, more than 1000");
+        }) == "in key 2 of the backup (Bad), the type of an extension is 65536 bytes, more than 1000");
   CHECK(refusal_of([](BackupKey& key) {
           key.extensions.push_back({"urn:x", 3, std::string(65536, 'x'), secret("x")});
-        }) == "the qualifier of an extension in the backup is 65536, more than 128");
+        }) == "in key 2 of the backup (Bad), the qualifier of an extension is 65536 bytes, more than 128");
   CHECK(refusal_of([](BackupKey& key) {
           key.extensions.push_back({"urn:x", 1, "", SecureBytes(250001)});
-        }) == "the data of an extension in the backup is 250001, more than 250000");
+        }) == "in key 2 of the backup (Bad), the data of an extension is 250001 bytes, more than 250000");
+}
+
+TEST_CASE("restore: PINs that break the SKS API are refused before anybody is asked for one") {
+  Backup backup;
+  backup.pins = {digits()};
+  backup.keys.push_back(new_pin_key("A", 1));
+  backup.keys.push_back(new_pin_key("B", 1));
+  backup.pins[0].grouping = 0;
+  Device device;
+  FixedDialog dialog({"1234", "1234"});
+  auto refused = restore_keys(backup, {false, false}, *device.engine, dialog, device.clock);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail ==
+        "in key 2 of the backup (B), the PIN is that of key 1, and its rules forbid to share it");
+  backup.pins[0] = digits();
+  backup.keys[1].pin = 2;
+  refused = restore_keys(backup, {false, false}, *device.engine, dialog, device.clock);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail == "in key 2 of the backup (B), the PIN is none of those of the backup");
+  CHECK(dialog.requests.empty());
+  CHECK(is_untouched(*device.engine));
 }
 
 TEST_CASE("restore: a storage that fails at any commit leaves no key behind") {
@@ -410,11 +431,16 @@ TEST_CASE("restore: more keys than one session can bring are refused beforehand"
     key.certificate_path = one.certificate_path;
     backup.keys.push_back(std::move(key));
   }
+  // Keys without a PIN and with one extension take 9 of the 32,767 uses of a session key, and the close takes 2.
+  const std::string too_many = "the backup has more keys than one provisioning session can bring";
+  CHECK(check_restorable(backup).error().detail == too_many);
   Device device;
   const auto refused = restore(backup, device);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().detail == "the backup has more keys than one provisioning session can bring");
+  CHECK(refused.error().detail == too_many);
   CHECK(is_untouched(*device.engine));
+  backup.keys.resize((32767 - 2) / 9);
+  CHECK(check_restorable(backup));
 }
 
 }  // namespace sks::test
