@@ -522,6 +522,13 @@ TEST_CASE("look_at_store: tells protection and use without a secret, and what is
   CHECK(entries(store.folder) == before);
   write_file(store.key, std::string(46, '\0'));
   CHECK(sealed::look_at_store(store.folder)->destroyed);
+  fs::rename(store.key, store.dir.file("zeros"));
+  for (const std::string& target : {store.dir.file("nowhere"), store.dir.file("zeros")}) {
+    fs::create_symlink(target, store.key);
+    CHECK_FALSE(sealed::look_at_store(store.folder)->destroyed);
+    fs::remove(store.key);
+  }
+  fs::rename(store.dir.file("zeros"), store.key);
   write_file(store.key, "x");
   state = sealed::look_at_store(store.folder);
   CHECK_FALSE(state->destroyed);
