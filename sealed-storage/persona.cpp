@@ -12,7 +12,6 @@
 #include "sealed-storage/store_folder.h"
 #include "sealed-storage/store_index.h"
 #include "sealed-storage/store_state.h"
-#include "sks-core/base/encoding.h"
 #include "sks-core/crypto/running_hash.h"
 
 namespace sks::sealed {
@@ -30,11 +29,6 @@ constexpr const char* kImporting = ".importing";
 constexpr const char* kUnfinished = ".unfinished-";
 
 constexpr std::size_t kCopyBlock = std::size_t{1} << 20;
-
-std::string parent_of(const std::string& path) {
-  const std::string parent = fs::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
 
 /// Fails when there is something in the folder that is not of a store: it would be lost with it, or be in the way.
 Result<void> check_entries(const std::string& folder) {
@@ -69,7 +63,7 @@ Result<void> destroy(const Files& files) {
   const std::string removed = files.folder + kRemoved;
   SKS_TRY(remove_folder(removed));
   if (std::rename(files.folder.c_str(), removed.c_str()) == 0) {
-    SKS_TRY(sync_folder(parent_of(files.folder)));
+    SKS_TRY(sync_folder(folder_of(files.folder)));
     return remove_folder(removed);
   }
   if (errno != EBUSY) return system_error("cannot remove " + files.folder);
@@ -138,7 +132,7 @@ Result<void> check_root(const HeldStore& held, ByteView master_key, const std::s
 Result<void> check_unfinished(const std::string& file) {
   const std::string beginning = fs::path(file).filename().string() + kUnfinished;
   std::error_code failure;
-  for (auto entry = fs::directory_iterator(parent_of(file), failure); !failure && entry != fs::directory_iterator();
+  for (auto entry = fs::directory_iterator(folder_of(file), failure); !failure && entry != fs::directory_iterator();
        entry.increment(failure)) {
     if (!entry->path().filename().string().starts_with(beginning)) continue;
     return Error{Status::option, entry->path().string() +
@@ -163,7 +157,7 @@ Result<void> check_target(const std::string& file, const Files& files, const Sto
                                      " was left by an export of this key store that was interrupted: the key store " +
                                      "is whole; remove that file and export again"};
   }
-  return Error{Status::option, file + " exists already"};
+  return check_absent(file);
 }
 
 /// Writes the file, and has it on the disk.
@@ -178,32 +172,7 @@ Result<void> write_file(int file, const std::string& path, ByteView head, int da
   return {};
 }
 
-/// Fails with option when there is a file of this name, and makes one otherwise.
-Result<FileDescriptor> create_new(const std::string& path, const std::string& name) {
-  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (file) return file;
-  if (errno == EEXIST) return Error{Status::option, name + " exists already"};
-  return system_error("cannot create " + name);
-}
-
-/// Gives a file its name, unless there is one of that name.
-Result<void> publish(const std::string& path, const std::string& file) {
-  if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE) != 0) {
-    if (errno == EEXIST) return Error{Status::option, file + " exists already"};
-    if (errno != EINVAL && errno != ENOSYS) return system_error("cannot create " + file);
-    // Some file systems cannot refuse by themselves. There, whoever made an empty file of that name may replace it.
-    SKS_TRY(create_new(file, file));
-    if (std::rename(path.c_str(), file.c_str()) != 0) {
-      const Error failure = system_error("cannot create " + file);
-      ::unlink(file.c_str());
-      return failure;
-    }
-  }
-  return sync_folder(parent_of(file));
-}
-
-/// The file under its name, read back. It is written under a name that no other export uses, which is removed when
-/// something fails.
+/// The file under its name, read back and durable.
 Result<ExportedPersona> make_file(const ExportRequest& request, const Files& files, const StoreId& store_id,
                                   ByteView master_key, SecretSource& file_secrets) {
   const FileDescriptor database(::open(files.database.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -212,18 +181,14 @@ Result<ExportedPersona> make_file(const ExportRequest& request, const Files& fil
   if (image.size > kMaxImage) return Error{Status::storage, files.database + " is too large to be exported"};
   SKS_LET(const Bytes head, seal_persona_head({request.persona, store_id, image.size, image.digest}, master_key,
                                               request.file, file_secrets, system_random(), request.costs));
-  const std::string unfinished = request.file + kUnfinished + to_hex(system_random().bytes(8));
-  SKS_LET(const FileDescriptor file, create_new(unfinished, request.file));
-  const auto made = [&]() -> Result<ExportedPersona> {
-    SKS_TRY(write_file(file.get(), unfinished, head, database.get(), files.database));
-    SKS_LET(ExportedPersona exported, ExportedPersona::open(unfinished));
-    SKS_TRY(exported.verify(master_key, file_secrets));
-    SKS_TRY(publish(unfinished, request.file));
-    SKS_TRY(exported.check_name(request.file));
-    return exported;
-  };
-  Result<ExportedPersona> exported = made();
-  if (!exported) ::unlink(unfinished.c_str());
+  SKS_LET(NewFile file, NewFile::create(request.file, kUnfinished));
+  SKS_TRY(write_file(file.get(), file.name(), head, database.get(), files.database));
+  SKS_LET(ExportedPersona exported, ExportedPersona::open(file.name()));
+  SKS_TRY(exported.verify(master_key, file_secrets));
+  SKS_TRY(file.publish());
+  if (const auto durable = sync_name(request.file); !durable)
+    return Error{durable.error().status, durable.error().detail + "; the key store was not removed"};
+  SKS_TRY(exported.check_name(request.file));
   return exported;
 }
 
@@ -314,7 +279,7 @@ Result<void> ExportedPersona::check_image() {
 
 Result<void> ExportedPersona::copy_image(const std::string& database) {
   SKS_TRY(rewind_to(file_.get(), kPersonaHead, path_));
-  const FileDescriptor out(::open(database.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const FileDescriptor out = create_file(database);
   if (!out) return system_error("cannot create " + database);
   SKS_LET(const Image image, read_image(file_.get(), path_, out.get(), database));
   if (image.digest != head_.image_digest) return Error{Status::crypto, path_ + " is damaged"};
@@ -368,9 +333,11 @@ Result<void> ExportedPersona::import_to(const std::string& folder, const Protect
   SKS_TRY(make_store(path, target.folder, master_key.view(), protection, store_secrets));
   SKS_TRY(move_into_place(path, target));
   staging.release();
+  if (const auto durable = sync_name(target.folder); !durable)
+    return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
 
   Result<void> gone = destroy_file(path_);
-  if (gone) gone = sync_folder(parent_of(path_));
+  if (gone) gone = sync_folder(folder_of(path_));
   if (gone) return {};
   return Error{Status::external, "the persona is in " + target.folder + ", but its file may still open: destroy " +
                                      path_ + " (" + gone.error().detail + ")"};

@@ -30,7 +30,8 @@ struct ExportRequest {
 ///
 /// Fails with not_available (no store there; in use by process N), option (the file exists, or lies in the store's
 /// folder; the folder holds something else; the store has an anchor), crypto (the store cannot be opened any more, or
-/// was altered), storage, or as the sources of secrets. The sentence says whether the file was made.
+/// was altered), storage (also when the file is there, but may not survive a power cut; the store is there then), or as
+/// the sources of secrets. The sentence says whether the file was made.
 Result<void> export_store(const ExportRequest& request, SecretSource& store_secrets, SecretSource& file_secrets);
 
 /// The file of an exported persona, locked: no other process of this machine imports it meanwhile.
@@ -46,8 +47,8 @@ class ExportedPersona {
   /// there is the store or the file, whole.
   ///
   /// Fails with option (there is a store already), crypto (damaged), authorization (wrong passphrase), storage, or as
-  /// the sources of secrets; nothing is changed then. Fails with external when the store is in its place, but the file
-  /// could not be destroyed.
+  /// the sources of secrets; nothing is changed then. Fails with external when the store is in its place and the file
+  /// is there too: the one may not survive a power cut, or the other could not be destroyed.
   Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
                          SecretSource& file_secrets);
 

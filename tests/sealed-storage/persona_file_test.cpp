@@ -13,6 +13,7 @@
 #include "sealed-storage/folder_lock.h"
 #include "sealed-storage/persona.h"
 #include "sealed-storage/store_state.h"
+#include "tests/sealed-storage/failing_sync.h"
 #include "tests/sealed-storage/secrets.h"
 #include "tests/sealed-storage/store_fixture.h"
 #include "tests/sealed-storage/vector_store.h"
@@ -257,6 +258,22 @@ TEST_CASE("ExportedPersona: a file that cannot be destroyed is named, and the st
   CHECK(read_file(place.file) == vector_file());
 }
 
+TEST_CASE("ExportedPersona: the file stays when the store in its place may not survive a power cut") {
+  const Place place;
+  write_file(place.file, vector_file());
+  {
+    const FailingSync failing(place.dir.path());
+    const Result<void> imported = place.import_now();
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().status == Status::external);
+    CHECK(imported.error().detail == place.folder + " is in its place, but may not survive a power cut: cannot sync " +
+                                         place.dir.path() + ": Input/output error; " + place.file +
+                                         " was not destroyed");
+  }
+  CHECK(content_of(place.folder) == content_of(VectorStore().folder));
+  CHECK(read_file(place.file) == vector_file());
+}
+
 TEST_CASE("export: the store becomes a file that only the passphrase opens, and leaves nothing in its place") {
   const VectorStore store;
   const std::string content = content_of(store.folder);
@@ -307,7 +324,7 @@ TEST_CASE("export: refuses what is in its way, and the store stays") {
     return refused.error().detail;
   };
   write_file(place.file, "a letter");
-  CHECK(refusal(place.file) == place.file + " exists already");
+  CHECK(refusal(place.file) == place.file + " is there already, and is not overwritten");
   CHECK(read_file(place.file) == "a letter");
   fs::remove(place.file);
   const std::string unfinished = place.file + ".unfinished-00";
@@ -449,6 +466,23 @@ TEST_CASE("export: a store that would not open elsewhere is not moved") {
   const VectorStore without;
   fs::remove(without.key);
   CHECK(refusal(without).detail.find("was destroyed by a removal or an export") != std::string::npos);
+}
+
+TEST_CASE("export: the store stays when its file may not survive a power cut") {
+  const VectorStore store;
+  const Place place;
+  {
+    const FailingSync failing(place.dir.path());
+    const Result<void> exported = export_now(store, place.file);
+    REQUIRE_FALSE(exported);
+    CHECK(exported.error().status == Status::storage);
+    CHECK(exported.error().detail == place.file + " is in its place, but may not survive a power cut: cannot sync " +
+                                         place.dir.path() + ": Input/output error; the key store was not removed");
+  }
+  CHECK(entries(place.dir.path()) == "file");
+  CHECK(content_of(store.folder) == content_of(VectorStore().folder));
+  fs::remove(place.file);
+  CHECK(export_now(store, place.file));
 }
 
 TEST_CASE("remove_store: destroys the store, also one that does not open, and nothing else") {
