@@ -61,11 +61,18 @@ TEST_CASE("sks persona: wrong usage is one line and exit code 2") {
   check_refused(home.sks({"--persona", "a", "persona", "delete", "work", "--yes"}), 2, kUsage);
   check_refused(home.sks({"--persona", "a", "persona", "export", "work", home.file("x")}), 2, kUsage);
   check_refused(home.sks({"--persona", "a", "persona", "import", home.file("x")}), 2, kUsage);
-  check_refused(
-      home.sks({"persona", "create", "../work"}), 2,
-      "'../work' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and '_', and starts "
-      "with a letter or digit");
   const std::string file = home.secret_file("file", "x");
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"persona", "create", "../work"},
+                                             {"persona", "delete", "../work", "--yes"},
+                                             {"persona", "export", "../work", home.file("x")},
+                                             {"persona", "import", file, "--name", "../work"}}) {
+    CAPTURE(arguments[1]);
+    check_refused(
+        home.sks(arguments), 2,
+        "'../work' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and '_', and starts "
+        "with a letter or digit");
+  }
   check_refused(home.sks({"persona", "import", file, "--passphrase-file", file}), 2,
                 "--passphrase-file needs --protect passphrase");
   for (const std::vector<std::string>& arguments :
@@ -86,6 +93,34 @@ TEST_CASE("sks persona: wrong usage is one line and exit code 2") {
     CHECK(std::ranges::count(run.err, '\n') == 1);
   }
   CHECK_FALSE(fs::exists(home.personas()));
+}
+
+TEST_CASE("sks: a bad name in $SKS_PERSONA is told by the commands that work with its store, and by no other") {
+  const Home home;
+  ::setenv("SKS_PERSONA", "../work", 1);
+  const std::string sentence =
+      "'../work' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and '_', and starts with a "
+      "letter or digit";
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"init"}, {"list"}, {"doctor"}, {"device"}, {"anchor", "none"}}) {
+    CAPTURE(arguments[0]);
+    check_refused(home.sks(arguments), 2, sentence);
+  }
+  CHECK(home.sks({"--help"}).exit_code == 0);
+  CHECK(home.sks({"--version"}).exit_code == 0);
+  check_done(home.sks({"persona", "create", "work"}), "Key store made in " + home.store("work"));
+  CHECK(home.sks({"persona", "list"}).out ==
+        "CURRENT  NAME  PROTECTION  IN USE BY  PROBLEM\n"
+        "-        work  file        -          -\n");
+  const std::string passphrase = home.secret_file("passphrase", "Sesam");
+  const std::string file = home.file("file");
+  check_done(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}), "Moved");
+  check_done(home.sks({"persona", "import", file, "--export-passphrase-file", passphrase}), "Moved");
+  check_done(home.sks({"--persona", "work", "list", "--json"}), "[]");
+  check_done(home.sks({"persona", "delete", "work", "--yes"}), "Deleted");
+  check_refused(home.sks({"backup", "--list", file}), 1, file + " is missing");
+  ::unsetenv("SKS_PERSONA");
+  check_refused(home.sks({"--persona", "../work", "persona", "list"}), 2, sentence);
 }
 
 TEST_CASE("sks persona delete: a store that is not removed keeps its anchor") {
@@ -251,7 +286,7 @@ TEST_CASE("sks persona export and import: a persona goes into one file, leaves n
   check_refused(home.sks({"persona", "import", file, "--export-passphrase-file", home.secret_file("wrong", "sesam")}),
                 1, "the passphrase of the exported persona is wrong");
   check_refused(
-      home.sks({"persona", "import", file, "--name", "a/b", "--export-passphrase-file", passphrase}), 1,
+      home.sks({"persona", "import", file, "--name", "a/b", "--export-passphrase-file", passphrase}), 2,
       "'a/b' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and '_', and starts with "
       "a letter or digit");
   CHECK(fs::is_empty(home.personas()));
