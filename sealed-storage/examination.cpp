@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "sealed-storage/master_key.h"
+#include "sealed-storage/persona.h"
 #include "sealed-storage/store_folder.h"
 
 namespace sks {
@@ -96,6 +97,15 @@ Next check_use(Patient& patient) {
   patient.add(Level::note, "the key store is in use by " + *holder,
               "end that process and ask again to have it looked at");
   return Next::stop;
+}
+
+/// Also where the store is not: an interrupted import did not come to make it.
+Next check_imports(Patient& patient) {
+  for (const std::string& left : sealed::interrupted_imports(sealed::folder_of(patient.files.folder)))
+    patient.add(Level::note,
+                "an import was interrupted and has left " + left + ", maybe with a master key; its file is whole",
+                "delete that folder, or import the file again, which removes the folder");
+  return Next::go_on;
 }
 
 Next check_leftovers(Patient& patient) {
@@ -226,7 +236,7 @@ Next check_anchor(Patient& patient) {
 }
 
 using Check = Next (*)(Patient&);
-constexpr auto kBeforeCopying = std::to_array<Check>({check_folder, check_use, check_leftovers});
+constexpr auto kBeforeCopying = std::to_array<Check>({check_imports, check_folder, check_use, check_leftovers});
 constexpr auto kOnTheCopy = std::to_array<Check>({check_database, check_master_key, check_records, check_anchor});
 
 bool run_all(std::span<const Check> checks, Patient& patient) {

@@ -108,7 +108,7 @@ Result<NewAnchor> create_file_anchor(const std::string& place, const AnchorConte
   const std::uint64_t epoch = context.generation + 1;
   const Bytes file = encode(epoch, context);
   SKS_TRY(absent ? write_new_file(path, file) : replace_file(path, path + ".new", file));
-  SKS_TRY(sync_folder(path.substr(0, path.rfind('/') + 1)));
+  SKS_TRY(sync_folder(folder_of(path)));
   return NewAnchor{to_bytes(as_bytes(path)), epoch};
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 
 #include "sks-core/base/encoding.h"
@@ -47,7 +48,7 @@ void overwrite(const FileDescriptor& file, nlink_t names) {
 
 /// As write_new_file(); `owner` and `group` are set while nobody else can have put another file under the name.
 Result<void> write_new_file_of(uid_t owner, gid_t group, const std::string& path, ByteView content) {
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const FileDescriptor file = create_file(path);
   if (!file) return system_error("cannot create " + path);
   SKS_TRY(write_all(file.get(), content, path));
   if (owner != ::geteuid() && ::fchown(file.get(), owner, group) != 0) return system_error("cannot give away " + path);
@@ -55,15 +56,16 @@ Result<void> write_new_file_of(uid_t owner, gid_t group, const std::string& path
   return {};
 }
 
-/// Never replaces a file, but on file systems that cannot rename so: there the caller has looked just before.
-bool rename_to_new(const std::string& from, const std::string& to) {
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
-  return errno == EINVAL && std::rename(from.c_str(), to.c_str()) == 0;
+Error is_there(const std::string& path) {
+  return Error{Status::option, path + " is there already, and is not overwritten"};
 }
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+/// For destroying what it is found to be. None when there is none.
+Result<FileDescriptor> open_to_destroy(const std::string& path) {
+  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (file || errno == ENOENT) return file;
+  if (errno == ELOOP) return Error{Status::storage, path + " is a link to a file, which would stay"};
+  return system_error("cannot overwrite " + path);
 }
 
 }  // namespace
@@ -75,6 +77,11 @@ FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
 
 FileDescriptor::~FileDescriptor() {
   if (fd_ >= 0) ::close(fd_);
+}
+
+std::string folder_of(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
 Error system_error(const std::string& what, Status status) {
@@ -101,6 +108,10 @@ Result<std::size_t> read_up_to(int fd, std::span<std::uint8_t> buffer, const std
     size += static_cast<std::size_t>(got);
   }
   return size;
+}
+
+FileDescriptor create_file(const std::string& path) {
+  return FileDescriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
 }
 
 Result<void> write_new_file(const std::string& path, ByteView content) {
@@ -130,19 +141,52 @@ Result<void> replace_file(const std::string& path, const std::string& temporary,
   return {};
 }
 
-Result<void> write_whole_file(const std::string& path, ByteView content) {
-  const Error exists{Status::option, path + " is there already, and is not overwritten"};
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) == 0) return exists;
-  const std::string temporary = path + ".new-" + to_hex(system_random().bytes(8));
-  Result<void> written = write_new_file(temporary, content);
-  if (written && !rename_to_new(temporary, path))
-    written = errno == EEXIST ? exists : system_error("cannot create " + path);
-  if (!written) {
-    ::unlink(temporary.c_str());
-    return written;
+Result<NewFile> NewFile::create(const std::string& path, std::string_view mark) {
+  const std::string name = path + std::string(mark) + to_hex(system_random().bytes(8));
+  FileDescriptor file = create_file(name);
+  if (!file) return system_error("cannot create " + path);
+  return NewFile(path, name, std::move(file));
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : path_(std::move(other.path_)), name_(std::exchange(other.name_, {})), file_(std::move(other.file_)) {}
+
+NewFile::~NewFile() {
+  if (!name_.empty()) ::unlink(name_.c_str());
+}
+
+Result<void> NewFile::publish() {
+  const auto failure = [this]() -> Error {
+    if (errno == EEXIST) return is_there(path_);
+    return system_error("cannot create " + path_);
+  };
+  if (::renameat2(AT_FDCWD, name_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) != 0) {
+    if (errno != EINVAL && errno != ENOSYS) return failure();
+    // Some file systems cannot refuse by themselves. There, whoever made an empty file of that name may replace it.
+    if (!create_file(path_)) return failure();
+    if (std::rename(name_.c_str(), path_.c_str()) != 0) {
+      const Error reason = failure();
+      ::unlink(path_.c_str());
+      return reason;
+    }
   }
-  return sync_folder(folder_of(path));
+  name_.clear();
+  return {};
+}
+
+Result<void> check_absent(const std::string& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return {};
+  return is_there(path);
+}
+
+Result<void> write_whole_file(const std::string& path, ByteView content) {
+  SKS_TRY(check_absent(path));
+  SKS_LET(NewFile file, NewFile::create(path, ".new-"));
+  SKS_TRY(write_all(file.get(), content, path));
+  if (::fsync(file.get()) != 0) return system_error("cannot sync " + path);
+  SKS_TRY(file.publish());
+  return sync_name(path);
 }
 
 void wipe_file(const std::string& path) {
@@ -150,15 +194,33 @@ void wipe_file(const std::string& path) {
   ::unlink(path.c_str());
 }
 
-Result<void> destroy_file(const std::string& path) {
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file && errno == ENOENT) return {};
-  if (!file && errno == ELOOP) return Error{Status::storage, path + " is a link to a file, which would stay"};
-  if (!file) return system_error("cannot overwrite " + path);
+Result<void> check_destroyable(const FileDescriptor& file, const std::string& path) {
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return system_error("cannot read " + path);
   if (!S_ISREG(info.st_mode)) return Error{Status::storage, path + " is not a file"};
-  if (info.st_nlink > 1) return Error{Status::storage, path + " has another name, under which it would stay"};
+  if ((::fcntl(file.get(), F_GETFL) & O_ACCMODE) == O_RDONLY)
+    return Error{Status::storage, path + " is write-protected, so it cannot be destroyed"};
+  if (!is_still_at(file, path)) return Error{Status::storage, path + " was replaced by another file meanwhile"};
+  if (info.st_nlink != 1) return Error{Status::storage, path + " has another name, under which it would stay"};
+  return {};
+}
+
+Result<void> check_destroyable(const std::string& path) {
+  SKS_LET(const FileDescriptor file, open_to_destroy(path));
+  if (!file) return {};
+  return check_destroyable(file, path);
+}
+
+Result<void> destroy_file(const std::string& path) {
+  SKS_LET(const FileDescriptor file, open_to_destroy(path));
+  if (!file) return {};
+  return destroy_file(file, path);
+}
+
+Result<void> destroy_file(const FileDescriptor& file, const std::string& path) {
+  SKS_TRY(check_destroyable(file, path));
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return system_error("cannot read " + path);
   if (!write_zeros(file.get(), info.st_size)) return system_error("cannot overwrite " + path);
   if (::unlink(path.c_str()) != 0) return system_error("cannot remove " + path + ", which was overwritten");
   return {};
@@ -172,7 +234,7 @@ bool is_still_at(const FileDescriptor& file, const std::string& path) {
 }
 
 void set_room_aside(const std::string& path, std::size_t size) {
-  const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const FileDescriptor file = create_file(path);
   if (file && ::posix_fallocate(file.get(), 0, static_cast<off_t>(size)) != 0) ::unlink(path.c_str());
 }
 
@@ -204,6 +266,12 @@ Result<void> sync_folder(const std::string& path) {
   if (!folder) return system_error("cannot open " + path);
   if (::fsync(folder.get()) != 0) return system_error("cannot sync " + path);
   return {};
+}
+
+Result<void> sync_name(const std::string& path) {
+  const Result<void> synced = sync_folder(folder_of(path));
+  if (synced) return {};
+  return Error{Status::storage, path + " is in its place, but may not survive a power cut: " + synced.error().detail};
 }
 
 }  // namespace sks::sealed

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "sks-core/base/bytes.h"
@@ -25,14 +26,49 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
+/// The folder that a name is in: "." for a name alone.
+std::string folder_of(const std::string& path);
+
 /// `what` and the reason that errno holds.
 Error system_error(const std::string& what, Status status = Status::storage);
+
+/// Opens a file with mode 0600 that must not exist. None, and errno, when it cannot be made.
+FileDescriptor create_file(const std::string& path);
 
 /// Makes a file with mode 0600 that must not exist, and syncs content and attributes to the disk.
 Result<void> write_new_file(const std::string& path, ByteView content);
 
-/// The same for a path that a person chose: the file is there as a whole and for good, or not at all. A file that is
-/// there is left as it is. Fails with option (there is one) or storage.
+/// A file at a path that a person chose, which is there as a whole or not at all: until it is published it lies beside
+/// its place under a name that nobody else uses, and goes with the object. A file that is there is left as it is.
+class NewFile {
+ public:
+  /// With mode 0600, under the name `path`, `mark` and random digits. Fails with storage.
+  static Result<NewFile> create(const std::string& path, std::string_view mark);
+  NewFile(NewFile&& other) noexcept;
+  NewFile& operator=(NewFile&&) = delete;
+  ~NewFile();
+
+  int get() const { return file_.get(); }
+  const std::string& name() const { return name_; }
+
+  /// Gives the file, which has been synced, its name. Fails with option (there is one) or storage. The name is not
+  /// durable yet, see sync_name().
+  Result<void> publish();
+
+ private:
+  NewFile(std::string path, std::string name, FileDescriptor file)
+      : path_(std::move(path)), name_(std::move(name)), file_(std::move(file)) {}
+
+  std::string path_;
+  std::string name_;  ///< empty when it has been given its own
+  FileDescriptor file_;
+};
+
+/// Fails with option when there is something of this name, which is not to be overwritten.
+Result<void> check_absent(const std::string& path);
+
+/// Writes a NewFile. Fails with option (there is a file already) or storage; the sentence says whether the file is
+/// there all the same.
 Result<void> write_whole_file(const std::string& path, ByteView content);
 
 /// Puts a new file in the place of one that is there, so that at every instant there is one of the two, whole.
@@ -48,6 +84,12 @@ void wipe_file(const std::string& path);
 /// with storage when the file is a link or has another name, under which its content would stay, or when it cannot be
 /// overwritten; it is then as it was.
 Result<void> destroy_file(const std::string& path);
+/// The same for a file that is open, and for no other that has come to its name.
+Result<void> destroy_file(const FileDescriptor& file, const std::string& path);
+
+/// What destroy_file() would fail with before it changes anything.
+Result<void> check_destroyable(const std::string& path);
+Result<void> check_destroyable(const FileDescriptor& file, const std::string& path);
 
 /// Whether the file that is open is the one of this name, which may have been removed or replaced since.
 bool is_still_at(const FileDescriptor& file, const std::string& path);
@@ -77,5 +119,9 @@ Result<void> check_private_folder(const std::string& path);
 
 /// Makes names that were created or renamed in a folder durable.
 Result<void> sync_folder(const std::string& path);
+
+/// The same for the name of a file or folder that has just been put in its place. Fails with storage and a sentence
+/// that says so: what the new name stands for must then not be destroyed elsewhere.
+Result<void> sync_name(const std::string& path);
 
 }  // namespace sks::sealed

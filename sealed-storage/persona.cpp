@@ -12,7 +12,6 @@
 #include "sealed-storage/store_folder.h"
 #include "sealed-storage/store_index.h"
 #include "sealed-storage/store_state.h"
-#include "sks-core/base/encoding.h"
 #include "sks-core/crypto/running_hash.h"
 
 namespace sks::sealed {
@@ -31,18 +30,15 @@ constexpr const char* kUnfinished = ".unfinished-";
 
 constexpr std::size_t kCopyBlock = std::size_t{1} << 20;
 
-std::string parent_of(const std::string& path) {
-  const std::string parent = fs::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
 /// Fails when there is something in the folder that is not of a store: it would be lost with it, or be in the way.
 Result<void> check_entries(const std::string& folder) {
   std::error_code failure;
   for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
        entry.increment(failure)) {
     const std::string name = entry->path().filename().string();
-    if (std::ranges::find(kStoreFiles, name) == kStoreFiles.end())
+    std::error_code unknown;
+    const bool is_folder = entry->symlink_status(unknown).type() == fs::file_type::directory;
+    if (is_folder || std::ranges::find(kStoreFiles, name) == kStoreFiles.end())
       return Error{Status::option, folder + " holds '" + name + "', which is not of the key store: move it away first"};
   }
   if (failure) return Error{Status::storage, "cannot read " + folder + ": " + failure.message()};
@@ -59,20 +55,31 @@ Result<void> remove_folder(const std::string& folder) {
   return {};
 }
 
+/// All that can keep a store from being destroyed, before anything is changed.
+Result<void> check_removable(const Files& files) {
+  SKS_TRY(check_entries(files.folder));
+  SKS_TRY(check_destroyable(files.master_key + ".new"));
+  SKS_TRY(check_destroyable(files.master_key));
+  const std::string removed = files.folder + kRemoved;
+  if (exists(removed)) SKS_TRY(check_entries(removed));
+  if (::faccessat(AT_FDCWD, files.folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return system_error("cannot remove what is in " + files.folder);
+}
+
 /// Destroys a store whose lock is held, and whose database is closed.
 Result<void> destroy(const Files& files) {
-  SKS_TRY(check_entries(files.folder));
+  SKS_TRY(check_removable(files));
   SKS_TRY(destroy_file(files.master_key + ".new"));
   SKS_TRY(destroy_file(files.master_key));
   SKS_TRY(sync_folder(files.folder));
-  // Nothing of it opens any more. Another name makes room for a new store at once; a mount point keeps its own.
+  // Nothing of it opens any more. Another name makes room for a new store at once; a mount point keeps its own, and so
+  // does a folder in one that may not be changed.
   const std::string removed = files.folder + kRemoved;
   SKS_TRY(remove_folder(removed));
   if (std::rename(files.folder.c_str(), removed.c_str()) == 0) {
-    SKS_TRY(sync_folder(parent_of(files.folder)));
+    SKS_TRY(sync_folder(folder_of(files.folder)));
     return remove_folder(removed);
   }
-  if (errno != EBUSY) return system_error("cannot remove " + files.folder);
   Result<void> emptied = remove_folder(files.folder);
   if (!emptied && !exists(files.database)) return {};
   return emptied;
@@ -84,17 +91,25 @@ Error interrupted_removal(const std::string& folder) {
                    " was destroyed by a removal or an export that was interrupted: delete what is left"};
 }
 
+/// Asked between steps that can be undone.
+Result<void> check_going_on(const Stop& stop) {
+  if (!stop()) return {};
+  return Error{Status::user_abort, "interrupted: nothing was moved"};
+}
+
 struct Image {
   std::uint64_t size = 0;
   crypto::Sha256Digest digest{};
 };
 
 /// Reads a file from its present place to its end, and writes what it reads to `to` unless that is negative.
-Result<Image> read_image(int from, const std::string& from_path, int to = -1, const std::string& to_path = {}) {
+Result<Image> read_image(int from, const std::string& from_path, const Stop& stop, int to = -1,
+                         const std::string& to_path = {}) {
   Image image;
   crypto::RunningSha256 hash;
   Bytes block(kCopyBlock);
   for (;;) {
+    SKS_TRY(check_going_on(stop));
     SKS_LET(const std::size_t got, read_up_to(from, block, from_path));
     if (got == 0) break;
     const ByteView part = ByteView(block).first(got);
@@ -138,7 +153,7 @@ Result<void> check_root(const HeldStore& held, ByteView master_key, const std::s
 Result<void> check_unfinished(const std::string& file) {
   const std::string beginning = fs::path(file).filename().string() + kUnfinished;
   std::error_code failure;
-  for (auto entry = fs::directory_iterator(parent_of(file), failure); !failure && entry != fs::directory_iterator();
+  for (auto entry = fs::directory_iterator(folder_of(file), failure); !failure && entry != fs::directory_iterator();
        entry.increment(failure)) {
     if (!entry->path().filename().string().starts_with(beginning)) continue;
     return Error{Status::option, entry->path().string() +
@@ -163,67 +178,39 @@ Result<void> check_target(const std::string& file, const Files& files, const Sto
                                      " was left by an export of this key store that was interrupted: the key store " +
                                      "is whole; remove that file and export again"};
   }
-  return Error{Status::option, file + " exists already"};
+  return check_absent(file);
 }
 
 /// Writes the file, and has it on the disk.
 Result<void> write_file(int file, const std::string& path, ByteView head, int database,
-                        const std::string& database_path) {
+                        const std::string& database_path, const Stop& stop) {
   SKS_TRY(write_all(file, head, path));
   SKS_TRY(rewind_to(database, 0, database_path));
-  SKS_TRY(read_image(database, database_path, file, path));
+  SKS_TRY(read_image(database, database_path, stop, file, path));
   if (::fsync(file) != 0) return system_error("cannot sync " + path);
   // What is read back shall come from the medium.
   static_cast<void>(::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
   return {};
 }
 
-/// Fails with option when there is a file of this name, and makes one otherwise.
-Result<FileDescriptor> create_new(const std::string& path, const std::string& name) {
-  FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (file) return file;
-  if (errno == EEXIST) return Error{Status::option, name + " exists already"};
-  return system_error("cannot create " + name);
-}
-
-/// Gives a file its name, unless there is one of that name.
-Result<void> publish(const std::string& path, const std::string& file) {
-  if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, file.c_str(), RENAME_NOREPLACE) != 0) {
-    if (errno == EEXIST) return Error{Status::option, file + " exists already"};
-    if (errno != EINVAL && errno != ENOSYS) return system_error("cannot create " + file);
-    // Some file systems cannot refuse by themselves. There, whoever made an empty file of that name may replace it.
-    SKS_TRY(create_new(file, file));
-    if (std::rename(path.c_str(), file.c_str()) != 0) {
-      const Error failure = system_error("cannot create " + file);
-      ::unlink(file.c_str());
-      return failure;
-    }
-  }
-  return sync_folder(parent_of(file));
-}
-
-/// The file under its name, read back. It is written under a name that no other export uses, which is removed when
-/// something fails.
+/// The file under its name, read back and durable.
 Result<ExportedPersona> make_file(const ExportRequest& request, const Files& files, const StoreId& store_id,
                                   ByteView master_key, SecretSource& file_secrets) {
   const FileDescriptor database(::open(files.database.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!database) return system_error("cannot read " + files.database);
-  SKS_LET(const Image image, read_image(database.get(), files.database));
+  SKS_LET(const Image image, read_image(database.get(), files.database, request.stop));
   if (image.size > kMaxImage) return Error{Status::storage, files.database + " is too large to be exported"};
   SKS_LET(const Bytes head, seal_persona_head({request.persona, store_id, image.size, image.digest}, master_key,
                                               request.file, file_secrets, system_random(), request.costs));
-  const std::string unfinished = request.file + kUnfinished + to_hex(system_random().bytes(8));
-  SKS_LET(const FileDescriptor file, create_new(unfinished, request.file));
-  const auto made = [&]() -> Result<ExportedPersona> {
-    SKS_TRY(write_file(file.get(), unfinished, head, database.get(), files.database));
-    SKS_LET(ExportedPersona exported, ExportedPersona::open(unfinished));
-    SKS_TRY(exported.verify(master_key, file_secrets));
-    SKS_TRY(publish(unfinished, request.file));
-    SKS_TRY(exported.check_name(request.file));
-    return exported;
-  };
-  Result<ExportedPersona> exported = made();
-  if (!exported) ::unlink(unfinished.c_str());
+  SKS_LET(NewFile file, NewFile::create(request.file, kUnfinished));
+  SKS_TRY(write_file(file.get(), file.name(), head, database.get(), files.database, request.stop));
+  SKS_LET(ExportedPersona exported, ExportedPersona::open(file.name()));
+  SKS_TRY(exported.verify(master_key, file_secrets, request.stop));
+  SKS_TRY(check_going_on(request.stop));
+  SKS_TRY(file.publish());
+  if (const auto durable = sync_name(request.file); !durable)
+    return Error{durable.error().status, durable.error().detail + "; the key store was not removed"};
+  SKS_TRY(exported.check_name(request.file));
   return exported;
 }
 
@@ -252,7 +239,31 @@ Result<void> check_free(const Files& target) {
   return Error{Status::option, "there is a key store in " + target.folder + " already"};
 }
 
+/// Removes what an import has left, unless it runs yet: then it holds the lock.
+Result<void> remove_interrupted_import(const std::string& path) {
+  SKS_LET(const FolderLock lock, FolderLock::acquire(Files(path).lock));
+  SKS_TRY(destroy_file(Files(path).master_key));
+  return remove_folder(path);
+}
+
+/// The folder that a store is made in, empty but for its lock. One import at a time uses it: what it finds there was
+/// left by one that was interrupted. The lock becomes that of the store, and keeps others from using it as long as the
+/// file is there.
+Result<FolderLock> begin_import(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + path);
+  SKS_LET(FolderLock lock, FolderLock::acquire(Files(path).lock));
+  SKS_TRY(check_entries(path));
+  for (const std::string_view name : kStoreFiles)
+    if (name != "lock") SKS_TRY(destroy_file(path + "/" + std::string(name)));
+  return lock;
+}
+
 }  // namespace
+
+Result<void> check_removable(const std::string& folder) {
+  SKS_LET(const fs::path place, absolute_path(folder));
+  return check_removable(Files(place.string()));
+}
 
 Result<void> remove_store(const std::string& folder, std::chrono::milliseconds patience) {
   SKS_LET(const fs::path place, absolute_path(folder));
@@ -268,7 +279,7 @@ Result<void> export_store(const ExportRequest& request, SecretSource& store_secr
   const Files files(place.string());
   SKS_LET(HeldStore held, hold_store(files, request.patience));
   if (master_key_is_destroyed(files.master_key)) return interrupted_removal(files.folder);
-  SKS_TRY(check_entries(files.folder));
+  SKS_TRY(check_removable(files));
   SKS_TRY(check_target(request.file, files, held.header.store_id));
   SKS_LET(const SecureBytes master_key, load_master_key(files, held.version, held.header, store_secrets));
   SKS_TRY(check_root(held, master_key.view(), files.folder));
@@ -283,7 +294,10 @@ Result<void> export_store(const ExportRequest& request, SecretSource& store_secr
 }
 
 Result<ExportedPersona> ExportedPersona::open(const std::string& path) {
-  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  FileDescriptor file(::open(path.c_str(), O_RDWR | kFlags));
+  // One that can only be read is good for looking at it.
+  if (!file && errno != ENOENT && errno != ELOOP) file = FileDescriptor(::open(path.c_str(), O_RDONLY | kFlags));
   if (!file && errno == ENOENT) return Error{Status::not_available, "there is no file " + path};
   if (!file && errno == ELOOP) return Error{Status::option, path + " is a link: name the file that it leads to"};
   if (!file) return system_error("cannot read " + path);
@@ -305,18 +319,11 @@ Result<ExportedPersona> ExportedPersona::open(const std::string& path) {
   return ExportedPersona(path, std::move(file), std::move(bytes), std::move(head));
 }
 
-Result<void> ExportedPersona::check_image() {
+Result<void> ExportedPersona::copy_image(const std::string& database, const Stop& stop) {
   SKS_TRY(rewind_to(file_.get(), kPersonaHead, path_));
-  SKS_LET(const Image image, read_image(file_.get(), path_));
-  if (image.digest == head_.image_digest) return {};
-  return Error{Status::crypto, path_ + " is damaged"};
-}
-
-Result<void> ExportedPersona::copy_image(const std::string& database) {
-  SKS_TRY(rewind_to(file_.get(), kPersonaHead, path_));
-  const FileDescriptor out(::open(database.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const FileDescriptor out = create_file(database);
   if (!out) return system_error("cannot create " + database);
-  SKS_LET(const Image image, read_image(file_.get(), path_, out.get(), database));
+  SKS_LET(const Image image, read_image(file_.get(), path_, stop, out.get(), database));
   if (image.digest != head_.image_digest) return Error{Status::crypto, path_ + " is damaged"};
   if (::fsync(out.get()) != 0) return system_error("cannot sync " + database);
   return {};
@@ -327,53 +334,74 @@ Result<void> ExportedPersona::check_name(const std::string& path) const {
   return Error{Status::storage, path + " was replaced by another file meanwhile"};
 }
 
-Result<void> ExportedPersona::verify(ByteView master_key, SecretSource& file_secrets) {
-  SKS_TRY(check_image());
+Result<void> ExportedPersona::verify(ByteView master_key, SecretSource& file_secrets, const Stop& stop) {
+  SKS_TRY(rewind_to(file_.get(), kPersonaHead, path_));
+  SKS_LET(const Image image, read_image(file_.get(), path_, stop));
+  if (image.digest != head_.image_digest) return Error{Status::crypto, path_ + " is damaged"};
   SKS_LET(const SecureBytes found, open_persona_head(head_bytes_, path_, file_secrets));
   if (equal_constant_time(found.view(), master_key)) return {};
   return Error{Status::storage, path_ + " does not hold what was written to it"};
 }
 
 Result<void> ExportedPersona::make_store(const std::string& staging, const std::string& name, ByteView master_key,
-                                         const Protection& protection, SecretSource& store_secrets) {
+                                         const Protection& protection, SecretSource& store_secrets, const Stop& stop) {
   const Files files(staging);
-  SKS_TRY(MasterKeyFile(files.master_key, name).create_with(master_key, protection, store_secrets, system_random()));
-  SKS_TRY(copy_image(files.database));
+  SKS_TRY(copy_image(files.database, stop));
   SKS_LET(Database image, Database::open_image(files.database));
   SKS_LET(const std::uint32_t version, check_format(image, path_));
   SKS_LET(const Header header, read_header(image, version, path_));
   const RecordSealer sealer(master_key, header.store_id, version);
   if (header.store_id != head_.store_id || !equal_constant_time(sealer.key_check().view(), header.key_check))
     return Error{Status::crypto, path_ + " holds a key store and the master key of another one"};
-  return sync_folder(staging);
+  SKS_TRY(check_going_on(stop));
+  // Last: what is left of an interruption before this opens nothing.
+  SKS_TRY(MasterKeyFile(files.master_key, name).create_with(master_key, protection, store_secrets, system_random()));
+  SKS_TRY(sync_folder(staging));
+  return check_going_on(stop);
 }
 
 Result<void> ExportedPersona::import_to(const std::string& folder, const Protection& protection,
-                                        SecretSource& store_secrets, SecretSource& file_secrets) {
+                                        SecretSource& store_secrets, SecretSource& file_secrets, const Stop& stop) {
   SKS_LET(const fs::path place, absolute_path(folder));
   const Files target(place.string());
   SKS_TRY(check_free(target));
-  SKS_TRY(check_image());
+  SKS_TRY(check_destroyable(file_, path_));
+  // None of them keeps this one from going on, but its own, which is looked at below.
+  for (const std::string& left : interrupted_imports(folder_of(target.folder)))
+    static_cast<void>(remove_interrupted_import(left));
+  // Before the image is read, which may be long.
   SKS_LET(const SecureBytes master_key, open_persona_head(head_bytes_, path_, file_secrets));
   SKS_TRY(make_parents(place));
 
-  // One import at a time: what it finds under this name was left by one that was interrupted. The lock becomes that of
-  // the store, and keeps others from using it as long as the file is there.
   const std::string path = target.folder + kImporting;
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + path);
-  SKS_LET(const FolderLock lock, FolderLock::acquire(path + "/lock"));
+  SKS_LET(const FolderLock lock, begin_import(path));
   Staging staging(path);
-  for (const std::string_view name : kStoreFiles)
-    if (name != "lock") SKS_TRY(destroy_file(path + "/" + std::string(name)));
-  SKS_TRY(make_store(path, target.folder, master_key.view(), protection, store_secrets));
+  SKS_TRY(make_store(path, target.folder, master_key.view(), protection, store_secrets, stop));
   SKS_TRY(move_into_place(path, target));
   staging.release();
+  if (const auto durable = sync_name(target.folder); !durable)
+    return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
 
-  Result<void> gone = destroy_file(path_);
-  if (gone) gone = sync_folder(parent_of(path_));
+  Result<void> gone = destroy_file(file_, path_);
+  if (gone) gone = sync_folder(folder_of(path_));
   if (gone) return {};
   return Error{Status::external, "the persona is in " + target.folder + ", but its file may still open: destroy " +
                                      path_ + " (" + gone.error().detail + ")"};
+}
+
+std::vector<std::string> interrupted_imports(const std::string& folder) {
+  std::vector<std::string> found;
+  std::error_code failure;
+  for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
+       entry.increment(failure)) {
+    const std::string path = entry->path().string();
+    std::error_code unknown;
+    if (path.ends_with(kImporting) && entry->symlink_status(unknown).type() == fs::file_type::directory &&
+        !FolderLock::holder(Files(path).lock) && check_entries(path))
+      found.push_back(path);
+  }
+  std::ranges::sort(found);
+  return found;  // a folder that cannot be read shows nothing
 }
 
 }  // namespace sks::sealed

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "sealed-storage/files.h"
 #include "sealed-storage/master_key.h"
@@ -9,6 +11,15 @@
 
 /// How a whole store goes: into a file and back, or for good. Spec: spec/persona.md.
 namespace sks::sealed {
+
+/// Whether somebody wants what runs to end. It is asked as long as everything can be undone; what was begun is undone
+/// then, and fails with user_abort.
+using Stop = std::function<bool()>;
+inline bool never() { return false; }
+
+/// What remove_store() would refuse before it changes anything, but for use by another process: for whoever has to do
+/// something else before.
+Result<void> check_removable(const std::string& folder);
 
 /// Destroys a store: its master key first, so that what an interruption leaves behind cannot be opened. A store that
 /// cannot be opened any more is removed too.
@@ -23,6 +34,7 @@ struct ExportRequest {
   std::string file;     ///< that is to be made
   std::chrono::milliseconds patience{};
   crypto::ScryptCosts costs = kDefaultCosts;
+  Stop stop = never;
 };
 
 /// Moves a store into a file that did not exist. At every instant there is the store or the file, whole; the store is
@@ -30,7 +42,9 @@ struct ExportRequest {
 ///
 /// Fails with not_available (no store there; in use by process N), option (the file exists, or lies in the store's
 /// folder; the folder holds something else; the store has an anchor), crypto (the store cannot be opened any more, or
-/// was altered), storage, or as the sources of secrets. The sentence says whether the file was made.
+/// was altered), storage (also when the file is there, but may not survive a power cut), user_abort, or as the sources
+/// of secrets; the store is there then. Fails so, too, when the file is there for good, but the store could not be
+/// removed. The sentence says whether the file was made.
 Result<void> export_store(const ExportRequest& request, SecretSource& store_secrets, SecretSource& file_secrets);
 
 /// The file of an exported persona, locked: no other process of this machine imports it meanwhile.
@@ -45,31 +59,36 @@ class ExportedPersona {
   /// Puts the store into `folder`, with its master key under `protection`, and destroys the file. At every instant
   /// there is the store or the file, whole.
   ///
-  /// Fails with option (there is a store already), crypto (damaged), authorization (wrong passphrase), storage, or as
-  /// the sources of secrets; nothing is changed then. Fails with external when the store is in its place, but the file
-  /// could not be destroyed.
+  /// Fails with option (there is a store already), storage (also when the file could not be destroyed afterwards),
+  /// authorization (wrong passphrase), crypto (damaged), user_abort, or as the sources of secrets; nothing is changed
+  /// then, but for what interrupted imports have left beside the folder, which is removed. Fails with external when the
+  /// store is in its place and the file is there too: the one may not survive a power cut, or the other could not be
+  /// destroyed.
   Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
-                         SecretSource& file_secrets);
+                         SecretSource& file_secrets, const Stop& stop = never);
 
   /// Fails with storage unless the file, which is locked, still has this name.
   Result<void> check_name(const std::string& path) const;
 
   /// Whether the file opens, holds this master key and its image is whole. Fails as import_to.
-  Result<void> verify(ByteView master_key, SecretSource& file_secrets);
+  Result<void> verify(ByteView master_key, SecretSource& file_secrets, const Stop& stop = never);
 
  private:
   ExportedPersona(std::string path, FileDescriptor file, Bytes head_bytes, PersonaHead head)
       : path_(std::move(path)), file_(std::move(file)), head_bytes_(std::move(head_bytes)), head_(std::move(head)) {}
 
-  Result<void> check_image();
-  Result<void> copy_image(const std::string& database);
+  Result<void> copy_image(const std::string& database, const Stop& stop);
   Result<void> make_store(const std::string& staging, const std::string& name, ByteView master_key,
-                          const Protection& protection, SecretSource& store_secrets);
+                          const Protection& protection, SecretSource& store_secrets, const Stop& stop);
 
   std::string path_;
   FileDescriptor file_;
   Bytes head_bytes_;
   PersonaHead head_;
 };
+
+/// The folders in `folder`, by name, that imports have left which did not come to their end, and hold a store that was
+/// not finished, maybe with its master key. The next import into `folder` removes them.
+std::vector<std::string> interrupted_imports(const std::string& folder);
 
 }  // namespace sks::sealed

@@ -12,7 +12,7 @@
 namespace sks::sealed {
 
 inline constexpr std::size_t kPersonaNameField = 64;
-inline constexpr std::uint64_t kMaxImage = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t kMaxImage = std::uint64_t{1} << 33;
 inline constexpr std::size_t kPersonaEnvelope = kMasterKeySize + kEnvelopeOverhead;
 inline constexpr std::size_t kPersonaEnvelopeOffset = 8 + 1 + 1 + kPersonaNameField + kStoreIdSize + 8 + 32;
 inline constexpr std::size_t kPersonaHead = kPersonaEnvelopeOffset + kPersonaEnvelope + kChecksumSize;

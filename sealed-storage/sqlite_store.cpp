@@ -501,7 +501,7 @@ Result<void> SqliteStore::create(const std::string& folder, const StoredIdentity
   SKS_TRY(sealed::sync_folder(temporary.path()));
   SKS_TRY(temporary.move_to(target));
   made.keep();
-  return {};
+  return sealed::sync_name(target.folder);
 }
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open_with(const std::string& folder, SecretSource& secrets,

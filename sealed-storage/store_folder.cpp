@@ -34,8 +34,7 @@ Result<void> make_parents(const std::filesystem::path& place) {
 }
 
 Result<void> move_into_place(const std::string& from, const Files& target) {
-  if (std::rename(from.c_str(), target.folder.c_str()) == 0)
-    return sync_folder(std::filesystem::path(target.folder).parent_path().string());
+  if (std::rename(from.c_str(), target.folder.c_str()) == 0) return {};
   if (errno == EEXIST || errno == ENOTEMPTY) {
     return Error{Status::option, exists(target.database)
                                      ? "there is a key store in " + target.folder + " already"

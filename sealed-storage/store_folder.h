@@ -31,8 +31,8 @@ Result<std::filesystem::path> absolute_path(const std::string& folder);
 /// Makes the folders above `place` as far as they are missing. Fails with storage.
 Result<void> make_parents(const std::filesystem::path& place);
 
-/// Gives a finished folder its final place, durably: it replaces an empty folder there and nothing else. Fails with
-/// option when the place is taken or unfit, or with storage.
+/// Gives a finished folder its final place: it replaces an empty folder there and nothing else. Fails with option when
+/// the place is taken or unfit, or with storage. The name is not durable yet, see sync_name().
 Result<void> move_into_place(const std::string& from, const Files& target);
 
 /// Fails with not_available when there is no store, storage when others may read it.

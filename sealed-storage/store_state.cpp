@@ -1,6 +1,9 @@
 #include "sealed-storage/store_state.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "sealed-storage/files.h"
 #include "sealed-storage/master_key.h"
@@ -22,10 +25,13 @@ Result<StoreId> read_store_id(const Files& files) {
 }  // namespace
 
 bool master_key_is_destroyed(const std::string& master_key_path) {
+  struct stat info {};
+  if (::lstat(master_key_path.c_str(), &info) != 0) return errno == ENOENT;
+  // Where a link leads to may only be out of reach for now.
+  if (!S_ISREG(info.st_mode)) return false;
   constexpr std::size_t kLimit = 2 * kMaxProviderPart;
   const auto content = read_private_file(master_key_path, kLimit);
-  if (!content) return content.error().status == Status::not_available;
-  return std::ranges::all_of(content->view(), [](std::uint8_t byte) { return byte == 0; });
+  return content && std::ranges::all_of(content->view(), [](std::uint8_t byte) { return byte == 0; });
 }
 
 std::optional<StoreState> look_at_store(const std::string& folder) {

@@ -19,7 +19,8 @@ struct StoreState {
 /// Looks at a store without changing anything. None when there is no store in `folder`, and no remains of one.
 std::optional<StoreState> look_at_store(const std::string& folder);
 
-/// Whether a removal has destroyed the master key of a store, and was interrupted behind that.
+/// Whether a removal has destroyed the master key of a store, and was interrupted behind that: there is no such name,
+/// or a file of zeros alone. A link is none of both, wherever it leads to.
 bool master_key_is_destroyed(const std::string& master_key_path);
 
 }  // namespace sks::sealed

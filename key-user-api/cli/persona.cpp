@@ -1,8 +1,10 @@
 #include "key-user-api/persona.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "key-user-api/cli/commands.h"
+#include "key-user-api/cli/interrupt.h"
 #include "key-user-api/cli/listed_key.h"
 #include "key-user-api/cli/output.h"
 #include "key-user-api/dialog/pin_text.h"
@@ -80,6 +82,15 @@ Result<std::string> find_persona(const std::string& name) {
   return Error{Status::not_available, "there is no persona " + name + "; 'sks persona list' shows which there are"};
 }
 
+/// What interrupted imports have left, as rows beside the personas: the dot in their names tells them apart.
+void add_interrupted_imports(std::vector<Persona>& personas) {
+  for (const std::string& folder : sealed::interrupted_imports(personas_folder())) {
+    Persona left{std::filesystem::path(folder).filename().string(), folder, {}};
+    left.state.problem = "its import was interrupted; its file is whole, and the next import removes this";
+    personas.push_back(std::move(left));
+  }
+}
+
 /// Two living copies of a store would double the tries for its PINs.
 Result<void> check_not_here(const sealed::StoreId& store_id, const std::string& file) {
   SKS_LET(const std::vector<Persona> personas, list_personas());
@@ -97,7 +108,8 @@ Result<void> check_not_here(const sealed::StoreId& store_id, const std::string& 
 }  // namespace
 
 Result<void> run_persona_list(Format format, const std::string& current, std::ostream& out) {
-  SKS_LET(const std::vector<Persona> personas, list_personas());
+  SKS_LET(std::vector<Persona> personas, list_personas());
+  add_interrupted_imports(personas);
   format == Format::json ? write_json(personas, current, out) : write_text(personas, current, out);
   return {};
 }
@@ -106,6 +118,8 @@ Result<void> run_persona_delete(const PersonaDeleteOptions& options, SecretSourc
                                 std::ostream& out) {
   SKS_LET(const std::string folder, find_persona(options.name));
   SKS_TRY(confirm_deletion(options, folder, secrets, terminal));
+  // A store that stays keeps its anchor.
+  SKS_TRY(sealed::check_removable(folder));
   // A counter that stayed in the TPM would take up its memory for good; without the master key it does. Whatever keeps
   // the anchor from going keeps nobody from giving up the store.
   static_cast<void>(LocalStore::set_anchor(folder, {}, secrets, AnchorCheck::required));
@@ -118,8 +132,10 @@ Result<void> run_persona_delete(const PersonaDeleteOptions& options, SecretSourc
 Result<void> run_persona_export(const PersonaExportOptions& options, SecretSource& secrets, SecretSource& file_secrets,
                                 std::ostream& out) {
   SKS_LET(const std::string folder, find_persona(options.name));
-  const Result<void> moved =
-      sealed::export_store({folder, options.name, options.file, kLockPatience}, secrets, file_secrets);
+  const InterruptGuard guard;  // half of a file must not stay behind
+  sealed::ExportRequest request{folder, options.name, options.file, kLockPatience};
+  request.stop = interrupted;
+  const Result<void> moved = sealed::export_store(request, secrets, file_secrets);
   if (!moved) return with_holder(moved.error(), folder);
   out << "Moved the persona " << options.name << " to " << options.file
       << "; it is not on this device any more, and whoever has a copy of that file and its passphrase has its keys.\n";
@@ -132,7 +148,8 @@ Result<void> run_persona_import(const PersonaImportOptions& options, SecretSourc
   const std::string name = options.name.empty() ? exported.head().name : options.name;
   SKS_LET(const std::string folder, persona_folder(name));
   SKS_TRY(check_not_here(exported.head().store_id, options.file));
-  SKS_TRY(exported.import_to(folder, options.protection, secrets, file_secrets));
+  const InterruptGuard guard;  // a store that is half made must not stay behind, and its master key least of all
+  SKS_TRY(exported.import_to(folder, options.protection, secrets, file_secrets, interrupted));
   out << "Moved " << options.file << " to the persona " << name << ", and destroyed the file.\n";
   return {};
 }

@@ -301,9 +301,11 @@ Result<void> sessions(const Arguments& arguments, SecureKeyStore& store, std::os
 }
 
 /// Those of `sks persona` that name their persona behind the command.
-Outcome check_persona_usage(const Arguments& arguments) {
-  if (!arguments.chosen_store && !arguments.chosen_persona) return {};
-  return Refusal{kExitUsage, "'sks persona' takes the name behind its command, and neither --store nor --persona"};
+Outcome check_persona_usage(const Arguments& arguments, const std::string& name) {
+  if (arguments.chosen_store || arguments.chosen_persona)
+    return Refusal{kExitUsage, "'sks persona' takes the name behind its command, and neither --store nor --persona"};
+  if (const auto proper = check_persona_name(name); !proper) return wrong_usage(proper.error());
+  return {};
 }
 
 Outcome persona_list(Arguments& arguments, std::ostream& out) {
@@ -311,7 +313,7 @@ Outcome persona_list(Arguments& arguments, std::ostream& out) {
 }
 
 Outcome persona_create(Arguments& arguments, std::ostream& out) {
-  SKS_TRY(check_persona_usage(arguments));
+  SKS_TRY(check_persona_usage(arguments, arguments.new_persona));
   auto folder = persona_folder(arguments.new_persona);
   if (!folder) return wrong_usage(folder.error());
   arguments.store = std::move(*folder);
@@ -319,7 +321,7 @@ Outcome persona_create(Arguments& arguments, std::ostream& out) {
 }
 
 Outcome persona_delete(Arguments& arguments, std::ostream& out) {
-  SKS_TRY(check_persona_usage(arguments));
+  SKS_TRY(check_persona_usage(arguments, arguments.persona_deletion.name));
   UnattendedSecrets secrets(arguments.passphrase_file);
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;
@@ -332,14 +334,15 @@ FileSecrets export_secrets(const Arguments& arguments) {
 }
 
 Outcome persona_export(Arguments& arguments, std::ostream& out) {
-  SKS_TRY(check_persona_usage(arguments));
+  SKS_TRY(check_persona_usage(arguments, arguments.persona_export.name));
   CommandSecrets secrets(arguments.passphrase_file);
   FileSecrets file_secrets = export_secrets(arguments);
   return to_outcome(run_persona_export(arguments.persona_export, secrets, file_secrets, out));
 }
 
 Outcome persona_import(Arguments& arguments, std::ostream& out) {
-  SKS_TRY(check_persona_usage(arguments));
+  const std::string& name = arguments.persona_import.name;
+  SKS_TRY(check_persona_usage(arguments, name.empty() ? kDefaultPersona : name));
   SKS_TRY(check_protection(arguments, arguments.passphrase_file, "--passphrase-file"));
   SKS_LET(arguments.persona_import.protection, take_protection(arguments));
   CommandSecrets secrets(arguments.passphrase_file);
@@ -547,11 +550,22 @@ std::string describe(const CLI::ParseError& error, const CLI::App& app) {
   return "unknown command or option '" + unknown.front() + "'";
 }
 
+/// Those that work with no store, or with one that they name themselves.
+constexpr auto kWithoutStore =
+    std::to_array<Run>({persona_list, persona_create, persona_delete, persona_export, persona_import});
+
+bool needs_store(const Arguments& arguments, Run run) {
+  return !arguments.list_only && std::ranges::find(kWithoutStore, run) == kWithoutStore.end();
+}
+
 Outcome run_chosen(Arguments& arguments, Run run, std::ostream& out) {
   auto chosen = choose_store(arguments.chosen_store, arguments.chosen_persona);
-  if (!chosen) return wrong_usage(chosen.error());
-  arguments.store = std::move(chosen->folder);
-  arguments.persona = std::move(chosen->persona);
+  if (chosen) {
+    arguments.store = std::move(chosen->folder);
+    arguments.persona = std::move(chosen->persona);
+  } else if (arguments.chosen_persona || needs_store(arguments, run)) {
+    return wrong_usage(chosen.error());
+  }
   return run(arguments, out);
 }
 

@@ -7,6 +7,7 @@
 #include "sealed-storage/file_anchor.h"
 #include "sealed-storage/store_anchor.h"
 #include "sks-core/base/encoding.h"
+#include "tests/sealed-storage/failing_sync.h"
 #include "tests/sealed-storage/killed_process.h"
 #include "tests/sealed-storage/store_fixture.h"
 #include "tests/sks-core/engine/device.h"
@@ -381,6 +382,24 @@ TEST_CASE("AnchorRecord: what is not exactly one is refused") {
   for (const std::string& path :
        {std::string(), std::string("anchor"), std::string("/a\0b", 4), "/" + std::string(1024, 'x')})
     CHECK(sealed::open_file_anchor(as_bytes(path), context).error().status == Status::crypto);
+}
+
+TEST_CASE(
+    "SqliteStore::create: a store whose name may not last keeps its anchor, and the sentence says that it is there") {
+  const TempDir anchors;
+  const TempDir dir;
+  const std::string folder = dir.file("store");
+  const AnchorChoice choice = parse_anchor("file:" + anchors.file("anchor")).value();
+  {
+    const FailingSync failing(dir.path());
+    const auto made = SqliteStore::create(folder, sample_identity(), sealed::key_file_provider(), no_secrets(), choice);
+    REQUIRE_FALSE(made);
+    CHECK(made.error().status == Status::storage);
+    CHECK(made.error().detail == folder + " is in its place, but may not survive a power cut: cannot sync " +
+                                     dir.path() + ": Input/output error");
+  }
+  CHECK(fs::exists(anchors.file("anchor")));
+  CHECK(SqliteStore::open(folder));
 }
 
 }  // namespace sks::test

@@ -13,8 +13,10 @@
 #include "sealed-storage/folder_lock.h"
 #include "sealed-storage/persona.h"
 #include "sealed-storage/store_state.h"
+#include "tests/sealed-storage/failing_sync.h"
 #include "tests/sealed-storage/secrets.h"
 #include "tests/sealed-storage/store_fixture.h"
+#include "tests/sealed-storage/unprivileged.h"
 #include "tests/sealed-storage/vector_store.h"
 
 /// Files of exported personas, honest ones and others.
@@ -44,9 +46,9 @@ struct Place {
     FixedSecrets secrets(passphrase);
     return import_with(secrets);
   }
-  Result<void> import_with(SecretSource& secrets) const {
+  Result<void> import_with(SecretSource& secrets, const sealed::Stop& stop = sealed::never) const {
     SKS_LET(sealed::ExportedPersona exported, sealed::ExportedPersona::open(file));
-    return exported.import_to(folder, sealed::key_file_provider(), no_secrets(), secrets);
+    return exported.import_to(folder, sealed::key_file_provider(), no_secrets(), secrets, stop);
   }
 
   /// What the import of this content is refused with; nothing may have changed.
@@ -140,8 +142,8 @@ TEST_CASE("ExportedPersona: a change of the head by somebody who mended the chec
     file[at] = static_cast<char>(file[at] ^ 1);
     const std::string refusal = place.refusal(mend(file));
     const bool costs = at >= 130 && at < 133;
-    // What the name ends with, or the size and hash of the image, shows before the passphrase is used.
-    const bool shows = (at >= 9 && at < 10) || (at >= 14 && at < 74) || (at >= 90 && at < 130);
+    // What the name ends with, or the size of the image, shows before the passphrase is used.
+    const bool shows = (at >= 9 && at < 10) || (at >= 14 && at < 74) || (at >= 90 && at < 98);
     if (shows) {
       CHECK(refusal == kDamaged);
     } else {
@@ -151,26 +153,49 @@ TEST_CASE("ExportedPersona: a change of the head by somebody who mended the chec
   }
 }
 
-TEST_CASE("ExportedPersona: every truncated, longer or changed image is refused before the passphrase is asked for") {
+TEST_CASE("ExportedPersona: every truncated or longer image is refused before the passphrase is asked for") {
   const Place place;
   const std::string good = vector_file();
+  const auto check_damaged = [&](const std::string& content, const char* sentence) {
+    FixedSecrets secrets(kPassphrase);
+    write_file(place.file, content);
+    REQUIRE_FALSE(place.import_with(secrets));
+    CHECK(secrets.asked == 0);
+    CHECK(place.refusal(content) == sentence);
+  };
   for (std::size_t size = 0; size < good.size(); size += size < 220 ? 1 : 997) {
     CAPTURE(size);
-    CHECK(place.refusal(good.substr(0, size)) == (size < 8 ? kForeign : kDamaged));
+    check_damaged(good.substr(0, size), size < 8 ? kForeign : kDamaged);
   }
-  CHECK(place.refusal(good + "x") == kDamaged);
+  check_damaged(good + "x", kDamaged);
+}
+
+TEST_CASE("ExportedPersona: every changed image is refused, and a wrong passphrase before the image is read") {
+  const Place place;
+  const std::string good = vector_file();
   for (std::size_t at = 213; at < good.size(); at += 211) {
     CAPTURE(at);
     std::string file = good;
     file[at] = static_cast<char>(file[at] ^ 0x10);
-    write_file(place.file, file);
+    CHECK(place.refusal(file) == kDamaged);
+    if (at < 1000) CHECK(place.refusal(file, "sesam") == kWrong);
+  }
+}
+
+TEST_CASE("ExportedPersona: an image of more than 2^33 bytes is refused before the passphrase is asked for") {
+  const Place place;
+  const auto refusal = [&](std::uint64_t size) {
+    std::string head = vector_file().substr(0, 213);
+    for (std::size_t i = 0; i < 8; ++i) head[90 + i] = static_cast<char>(size >> (56 - 8 * i));
+    write_file(place.file, mend(head));
+    fs::resize_file(place.file, 213 + size);
     FixedSecrets secrets(kPassphrase);
     const Result<void> refused = place.import_with(secrets);
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().detail == place.file + " is damaged");
-    CHECK(secrets.asked == 0);
-    CHECK(entries(place.dir.path()) == "file");
-  }
+    return std::to_string(secrets.asked) + " " + refused.error().detail;
+  };
+  CHECK(refusal((std::uint64_t{1} << 33) + 1) == "0 " + place.file + " is damaged");
+  CHECK(refusal(std::uint64_t{1} << 33) == "1 the passphrase of the exported persona is wrong");
 }
 
 TEST_CASE("ExportedPersona: no other passphrase opens the file, and a wrong one changes nothing") {
@@ -243,16 +268,139 @@ TEST_CASE("ExportedPersona: an import where a store is, or other files are, leav
   CHECK(place.import_now());
 }
 
-TEST_CASE("ExportedPersona: a file that cannot be destroyed is named, and the store is there") {
+TEST_CASE(
+    "ExportedPersona: a file that could not be destroyed afterwards is refused before the passphrase is asked for") {
   const Place place;
+  const auto refusal = [&] {
+    FixedSecrets secrets(kPassphrase);
+    const Result<void> refused = place.import_with(secrets);
+    REQUIRE_FALSE(refused);
+    CHECK(secrets.asked == 0);
+    CHECK(read_file(place.file) == vector_file());
+    CHECK_FALSE(fs::exists(place.folder));
+    return refused.error().detail;
+  };
   write_file(place.file, vector_file());
   fs::create_hard_link(place.file, place.dir.file("copy"));
-  const Result<void> imported = place.import_now();
-  REQUIRE_FALSE(imported);
-  CHECK(imported.error().status == Status::external);
-  CHECK(imported.error().detail == "the persona is in " + place.folder + ", but its file may still open: destroy " +
-                                       place.file + " (" + place.file +
-                                       " has another name, under which it would stay)");
+  CHECK(refusal() == place.file + " has another name, under which it would stay");
+  fs::remove(place.dir.file("copy"));
+
+  fs::permissions(place.file, fs::perms(0444));
+  fs::permissions(place.dir.path(), fs::perms(0755));
+  std::string sentence;
+  {
+    const Unprivileged user;
+    sentence = refusal();
+  }
+  CHECK(sentence == place.file + " is write-protected, so it cannot be destroyed");
+}
+
+TEST_CASE("ExportedPersona: of what happens to its file meanwhile is told, and no other file is destroyed") {
+  const auto failure = [](const Place& place, const std::function<void()>& meanwhile) {
+    write_file(place.file, vector_file());
+    WatchedSecrets secrets([] {}, meanwhile);
+    const Result<void> imported = place.import_with(secrets);
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().status == Status::external);
+    CHECK(content_of(place.folder) == content_of(VectorStore().folder));
+    return imported.error().detail;
+  };
+  const auto sentence = [](const Place& place, const std::string& reason) {
+    return "the persona is in " + place.folder + ", but its file may still open: destroy " + place.file + " (" +
+           place.file + reason + ")";
+  };
+  const Place linked;
+  CHECK(failure(linked, [&] { fs::create_hard_link(linked.file, linked.dir.file("copy")); }) ==
+        sentence(linked, " has another name, under which it would stay"));
+  CHECK(read_file(linked.file) == vector_file());
+  const Place replaced;
+  CHECK(failure(replaced, [&] {
+          fs::rename(replaced.file, replaced.dir.file("moved"));
+          write_file(replaced.file, "a letter");
+        }) == sentence(replaced, " was replaced by another file meanwhile"));
+  CHECK(read_file(replaced.file) == "a letter");
+  CHECK(read_file(replaced.dir.file("moved")) == vector_file());
+}
+
+TEST_CASE("ExportedPersona: an import that is asked to stop leaves the file alone, and makes the master key last") {
+  const std::string image = vector_file().substr(213);
+  std::size_t keys_seen = 0;
+  std::size_t stops = 0;
+  for (;; ++stops) {
+    CAPTURE(stops);
+    const Place place;
+    write_file(place.file, vector_file());
+    FixedSecrets secrets(kPassphrase);
+    std::size_t asked = 0;
+    const Result<void> imported = place.import_with(secrets, [&] {
+      const std::string staging = place.folder + ".importing";
+      if (fs::exists(staging + "/master.key")) {
+        ++keys_seen;
+        CHECK(read_file(staging + "/store.db") == image);
+      }
+      return asked++ == stops;
+    });
+    if (imported) break;
+    CHECK(imported.error().status == Status::user_abort);
+    CHECK(imported.error().detail == "interrupted: nothing was moved");
+    CHECK(entries(place.dir.path()) == "file");
+    CHECK(read_file(place.file) == vector_file());
+  }
+  CHECK(stops > 3);
+  CHECK(keys_seen > 1);
+}
+
+TEST_CASE("ExportedPersona: an import removes what interrupted ones have left, and nothing else") {
+  const Place place;
+  const auto leave = [&](const std::string& name) {
+    fs::create_directory(place.dir.file(name));
+    for (const char* const file : {"store.db", "master.key", "lock"})
+      write_file(place.dir.file(name) + "/" + file, "left");
+    return place.dir.file(name);
+  };
+  const std::vector<std::string> left{leave("another.importing"), leave("store.importing")};
+  const auto running = sealed::FolderLock::acquire(leave("running.importing") + "/lock");
+  REQUIRE(running);
+  write_file(leave("letters.importing") + "/letter", "to Jo");
+  leave("default");
+  write_file(place.dir.file("file.importing"), "a letter");
+  fs::create_directory_symlink("default", place.dir.file("link.importing"));
+  CHECK(sealed::interrupted_imports(place.dir.path()) == left);
+  write_file(place.file, vector_file());
+  CHECK_FALSE(place.import_now("wrong"));
+  CHECK(sealed::interrupted_imports(place.dir.path()).empty());
+  const char* const kept = "default file.importing letters.importing link.importing running.importing";
+  CHECK(entries(place.dir.path()) == "default file file.importing letters.importing link.importing running.importing");
+  REQUIRE(place.import_now());
+  CHECK(entries(place.dir.path()) == std::string(kept) + " store");
+  CHECK(entries(place.dir.file("default")) == "lock master.key store.db");
+  CHECK(entries(place.dir.file("letters.importing")) == "letter lock master.key store.db");
+  CHECK(sealed::interrupted_imports(place.dir.file("absent")).empty());
+}
+
+TEST_CASE("ExportedPersona: a folder with another file does not become a store") {
+  const Place place;
+  const std::string staging = place.folder + ".importing";
+  fs::create_directory(staging);
+  write_file(staging + "/letter", "to Jo");
+  write_file(place.file, vector_file());
+  CHECK(place.import_now().error().detail ==
+        staging + " holds 'letter', which is not of the key store: move it away first");
+  CHECK(read_file(staging + "/letter") == "to Jo");
+}
+
+TEST_CASE("ExportedPersona: the file stays when the store in its place may not survive a power cut") {
+  const Place place;
+  write_file(place.file, vector_file());
+  {
+    const FailingSync failing(place.dir.path());
+    const Result<void> imported = place.import_now();
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().status == Status::external);
+    CHECK(imported.error().detail == place.folder + " is in its place, but may not survive a power cut: cannot sync " +
+                                         place.dir.path() + ": Input/output error; " + place.file +
+                                         " was not destroyed");
+  }
   CHECK(content_of(place.folder) == content_of(VectorStore().folder));
   CHECK(read_file(place.file) == vector_file());
 }
@@ -307,7 +455,7 @@ TEST_CASE("export: refuses what is in its way, and the store stays") {
     return refused.error().detail;
   };
   write_file(place.file, "a letter");
-  CHECK(refusal(place.file) == place.file + " exists already");
+  CHECK(refusal(place.file) == place.file + " is there already, and is not overwritten");
   CHECK(read_file(place.file) == "a letter");
   fs::remove(place.file);
   const std::string unfinished = place.file + ".unfinished-00";
@@ -451,82 +599,71 @@ TEST_CASE("export: a store that would not open elsewhere is not moved") {
   CHECK(refusal(without).detail.find("was destroyed by a removal or an export") != std::string::npos);
 }
 
-TEST_CASE("remove_store: destroys the store, also one that does not open, and nothing else") {
-  const VectorStore store;
-  const auto refusal = [&] {
-    const Result<void> refused = sealed::remove_store(store.folder);
+TEST_CASE("export: a store that could not be destroyed afterwards makes no file") {
+  const Place place;
+  const auto refusal = [&](const VectorStore& store) {
+    const Result<void> refused = export_now(store, place.file);
     REQUIRE_FALSE(refused);
+    CHECK(fs::is_empty(place.dir.path()));
+    CHECK(fs::exists(store.folder + "/store.db"));
     return refused.error().detail;
   };
-  {
-    const auto held = SqliteStore::open(store.folder);
-    REQUIRE(held);
-    CHECK(refusal() == "store in use by process " + std::to_string(::getpid()));
-  }
-  write_file(store.folder + "/letter", "to Jo");
-  CHECK(refusal() == store.folder + " holds 'letter', which is not of the key store: move it away first");
-  CHECK_FALSE(content_of(store.folder).empty());
-  fs::remove(store.folder + "/letter");
-  fs::rename(store.key, store.dir.file("elsewhere"));
-  fs::create_symlink(store.dir.file("elsewhere"), store.key);
-  CHECK(refusal() == store.key + " is a link to a file, which would stay");
-  fs::remove(store.key);
-  write_file(store.folder + "/store.db", "damaged");
-  REQUIRE(sealed::remove_store(store.folder));
-  CHECK(entries(store.dir.path()) == "elsewhere");
-  CHECK(refusal() == "there is no key store in " + store.folder);
+  const VectorStore linked;
+  fs::rename(linked.key, linked.dir.file("elsewhere"));
+  fs::create_symlink(linked.dir.file("elsewhere"), linked.key);
+  CHECK(refusal(linked) == linked.key + " is a link to a file, which would stay");
+  fs::remove(linked.dir.file("elsewhere"));
+  CHECK(refusal(linked) == linked.key + " is a link to a file, which would stay");
+  const VectorStore copied;
+  fs::create_hard_link(copied.key, copied.dir.file("copy"));
+  CHECK(refusal(copied) == copied.key + " has another name, under which it would stay");
+  const VectorStore blocked;
+  fs::create_directory(blocked.folder + ".removed");
+  write_file(blocked.folder + ".removed/letter", "to Jo");
+  CHECK(refusal(blocked) ==
+        blocked.folder + ".removed holds 'letter', which is not of the key store: move it away first");
+  const VectorStore odd;
+  fs::create_directory(odd.folder + "/room");
+  CHECK(refusal(odd) == odd.folder + " holds 'room', which is not of the key store: move it away first");
+  REQUIRE(fs::remove(odd.folder + "/room"));
+  CHECK(export_now(odd, place.file));
 }
 
-TEST_CASE("remove_store: whoever waits for the lock of a store that goes does not get that of the next one") {
+TEST_CASE("export: one that is asked to stop leaves the store alone, and no file") {
   const VectorStore store;
-  const std::string lock_file = store.folder + "/lock";
-  const auto opened = [&] {
-    std::size_t count = 0;
-    std::error_code gone;
-    for (const auto& entry : fs::directory_iterator("/proc/self/fd"))
-      if (fs::read_symlink(entry, gone) == lock_file) ++count;
-    return count;
-  };
-  auto lock = std::make_unique<sealed::FolderLock>(sealed::FolderLock::acquire(lock_file).value());
-  std::string outcome;
-  {
-    const std::jthread waiting([&] {
-      const auto got = sealed::FolderLock::acquire(lock_file, std::chrono::minutes(5));
-      outcome = got ? "locked" : got.error().detail;
-    });
-    while (opened() < 2) std::this_thread::yield();
-    fs::remove_all(store.folder);
-    lock.reset();
+  const std::string content = content_of(store.folder);
+  std::size_t stops = 0;
+  for (;; ++stops) {
+    CAPTURE(stops);
+    const Place place;
+    FixedSecrets secrets(kPassphrase, kPassphrase);
+    std::size_t asked = 0;
+    const auto exported = sealed::export_store(
+        {store.folder, "work", place.file, {}, kLowCosts, [&] { return asked++ == stops; }}, no_secrets(), secrets);
+    if (exported) break;
+    CHECK(exported.error().status == Status::user_abort);
+    CHECK(exported.error().detail == "interrupted: nothing was moved");
+    CHECK(fs::is_empty(place.dir.path()));
+    CHECK(content_of(store.folder) == content);
   }
-  CHECK(outcome == "there is no " + lock_file + ": the store is gone");
+  CHECK(stops > 3);
 }
 
-TEST_CASE("look_at_store: tells protection and use without a secret, and what is left of a removal") {
+TEST_CASE("export: the store stays when its file may not survive a power cut") {
   const VectorStore store;
-  auto state = sealed::look_at_store(store.folder);
-  REQUIRE(state);
-  CHECK(state->store_id.has_value());
-  CHECK(state->protection == "file");
-  CHECK_FALSE(state->holder);
-  CHECK_FALSE(state->destroyed);
-  CHECK(state->problem.empty());
+  const Place place;
   {
-    const auto held = SqliteStore::open(store.folder);
-    REQUIRE(held);
-    const auto used = sealed::look_at_store(store.folder);
-    CHECK(used->holder == "process " + std::to_string(::getpid()));
-    CHECK(used->store_id == state->store_id);
+    const FailingSync failing(place.dir.path());
+    const Result<void> exported = export_now(store, place.file);
+    REQUIRE_FALSE(exported);
+    CHECK(exported.error().status == Status::storage);
+    CHECK(exported.error().detail == place.file + " is in its place, but may not survive a power cut: cannot sync " +
+                                         place.dir.path() + ": Input/output error; the key store was not removed");
   }
-  const std::string before = entries(store.folder);
-  CHECK(sealed::look_at_store(store.folder)->problem.empty());
-  CHECK(entries(store.folder) == before);
-  write_file(store.key, std::string(46, '\0'));
-  CHECK(sealed::look_at_store(store.folder)->destroyed);
-  write_file(store.key, "x");
-  state = sealed::look_at_store(store.folder);
-  CHECK_FALSE(state->destroyed);
-  CHECK(state->problem == store.key + " is not a master key file");
-  CHECK_FALSE(sealed::look_at_store(store.dir.file("absent")));
+  CHECK(entries(place.dir.path()) == "file");
+  CHECK(content_of(store.folder) == content_of(VectorStore().folder));
+  fs::remove(place.file);
+  CHECK(export_now(store, place.file));
 }
 
 }  // namespace sks::test

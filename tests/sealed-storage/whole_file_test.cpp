@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sealed-storage/files.h"
+#include "tests/sealed-storage/failing_sync.h"
 #include "tests/sealed-storage/killed_process.h"
 #include "tests/support/temp_dir.h"
 
@@ -57,6 +58,18 @@ TEST_CASE("write_whole_file: leaves what is there, also a link to nowhere") {
   fs::remove(place.path);
   fs::create_symlink(place.dir.file("nowhere"), place.path);
   CHECK_FALSE(place.write());
+  CHECK(place.count_files() == 1);
+}
+
+TEST_CASE("write_whole_file: a name that may not last is told, and the file is there") {
+  const Place place;
+  const FailingSync failing(place.dir.path());
+  const auto written = place.write();
+  REQUIRE_FALSE(written);
+  CHECK(written.error().status == Status::storage);
+  CHECK(written.error().detail == place.path + " is in its place, but may not survive a power cut: cannot sync " +
+                                      place.dir.path() + ": Input/output error");
+  CHECK(read_file(place.path) == kContent);
   CHECK(place.count_files() == 1);
 }
 

@@ -1,0 +1,135 @@
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "sealed-storage/folder_lock.h"
+#include "sealed-storage/persona.h"
+#include "sealed-storage/store_state.h"
+#include "tests/sealed-storage/store_fixture.h"
+#include "tests/sealed-storage/unprivileged.h"
+#include "tests/sealed-storage/vector_store.h"
+
+/// Stores that are removed, and what is left of them.
+namespace sks::test {
+
+namespace fs = std::filesystem;
+
+TEST_CASE("remove_store: destroys the store, also one that does not open, and nothing else") {
+  const VectorStore store;
+  const auto refusal = [&] {
+    const Result<void> refused = sealed::remove_store(store.folder);
+    REQUIRE_FALSE(refused);
+    return refused.error().detail;
+  };
+  {
+    const auto held = SqliteStore::open(store.folder);
+    REQUIRE(held);
+    CHECK(refusal() == "store in use by process " + std::to_string(::getpid()));
+  }
+  write_file(store.folder + "/letter", "to Jo");
+  CHECK(refusal() == store.folder + " holds 'letter', which is not of the key store: move it away first");
+  CHECK_FALSE(content_of(store.folder).empty());
+  fs::remove(store.folder + "/letter");
+  fs::rename(store.key, store.dir.file("elsewhere"));
+  fs::create_symlink(store.dir.file("elsewhere"), store.key);
+  CHECK(refusal() == store.key + " is a link to a file, which would stay");
+  CHECK(sealed::check_removable(store.folder).error().detail == store.key + " is a link to a file, which would stay");
+  fs::remove(store.key);
+  fs::create_symlink(store.dir.file("nowhere"), store.key);
+  CHECK(refusal() == store.key + " is a link to a file, which would stay");
+  fs::remove(store.key);
+  REQUIRE(sealed::check_removable(store.folder));
+  write_file(store.folder + "/store.db", "damaged");
+  REQUIRE(sealed::remove_store(store.folder));
+  CHECK(entries(store.dir.path()) == "elsewhere");
+  CHECK(refusal() == "there is no key store in " + store.folder);
+}
+
+TEST_CASE(
+    "remove_store: a folder that may not be changed keeps its store, and one that may not be renamed stays empty") {
+  const VectorStore store;
+  for (const auto& entry : fs::directory_iterator(store.folder))
+    if (::geteuid() == 0) REQUIRE(::chown(entry.path().c_str(), kNobody, kNobody) == 0);
+  if (::geteuid() == 0) REQUIRE(::chown(store.folder.c_str(), kNobody, kNobody) == 0);
+  const auto remove_with = [&](unsigned folder_mode) {
+    fs::permissions(store.dir.path(), fs::perms(0555));
+    fs::permissions(store.folder, fs::perms(folder_mode));
+    const Unprivileged user;
+    return sealed::remove_store(store.folder);
+  };
+  const std::string key = read_file(store.key);
+  write_file(store.folder + "/lock", "");
+  fs::permissions(store.folder + "/lock", fs::perms(0666));
+  const Result<void> refused = remove_with(0500);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail == "cannot remove what is in " + store.folder + ": Permission denied");
+  CHECK(read_file(store.key) == key);
+  CHECK(remove_with(0700));
+  fs::permissions(store.dir.path(), fs::perms(0755));
+  CHECK(fs::is_empty(store.folder));
+  CHECK(entries(store.dir.path()) == "store");
+}
+
+TEST_CASE("remove_store: whoever waits for the lock of a store that goes does not get that of the next one") {
+  const VectorStore store;
+  const std::string lock_file = store.folder + "/lock";
+  const auto opened = [&] {
+    std::size_t count = 0;
+    std::error_code gone;
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd"))
+      if (fs::read_symlink(entry, gone) == lock_file) ++count;
+    return count;
+  };
+  auto lock = std::make_unique<sealed::FolderLock>(sealed::FolderLock::acquire(lock_file).value());
+  std::string outcome;
+  {
+    const std::jthread waiting([&] {
+      const auto got = sealed::FolderLock::acquire(lock_file, std::chrono::minutes(5));
+      outcome = got ? "locked" : got.error().detail;
+    });
+    while (opened() < 2) std::this_thread::yield();
+    fs::remove_all(store.folder);
+    lock.reset();
+  }
+  CHECK(outcome == "there is no " + lock_file + ": the store is gone");
+}
+
+TEST_CASE("look_at_store: tells protection and use without a secret, and what is left of a removal") {
+  const VectorStore store;
+  auto state = sealed::look_at_store(store.folder);
+  REQUIRE(state);
+  CHECK(state->store_id.has_value());
+  CHECK(state->protection == "file");
+  CHECK_FALSE(state->holder);
+  CHECK_FALSE(state->destroyed);
+  CHECK(state->problem.empty());
+  {
+    const auto held = SqliteStore::open(store.folder);
+    REQUIRE(held);
+    const auto used = sealed::look_at_store(store.folder);
+    CHECK(used->holder == "process " + std::to_string(::getpid()));
+    CHECK(used->store_id == state->store_id);
+  }
+  const std::string before = entries(store.folder);
+  CHECK(sealed::look_at_store(store.folder)->problem.empty());
+  CHECK(entries(store.folder) == before);
+  write_file(store.key, std::string(46, '\0'));
+  CHECK(sealed::look_at_store(store.folder)->destroyed);
+  fs::rename(store.key, store.dir.file("zeros"));
+  for (const std::string& target : {store.dir.file("nowhere"), store.dir.file("zeros")}) {
+    fs::create_symlink(target, store.key);
+    CHECK_FALSE(sealed::look_at_store(store.folder)->destroyed);
+    fs::remove(store.key);
+  }
+  fs::rename(store.dir.file("zeros"), store.key);
+  write_file(store.key, "x");
+  state = sealed::look_at_store(store.folder);
+  CHECK_FALSE(state->destroyed);
+  CHECK(state->problem == store.key + " is not a master key file");
+  CHECK_FALSE(sealed::look_at_store(store.dir.file("absent")));
+}
+
+}  // namespace sks::test
