@@ -11,13 +11,6 @@
 namespace sks::cli {
 namespace {
 
-/// Before anybody types a passphrase, and before a key leaves.
-Result<void> check_new(const std::string& path) {
-  struct stat info {};
-  if (::lstat(path.c_str(), &info) != 0) return {};
-  return Error{Status::option, path + " is there already, and is not overwritten"};
-}
-
 /// Whether a file of this size can be made there. It is made, since free space, quotas and rights can only be guessed
 /// at otherwise; of random bytes, since zeros may take no room.
 Result<void> check_room(const std::string& path, std::size_t size) {
@@ -73,7 +66,7 @@ Result<sealed::Backup> read_backup(const std::string& path, SecretSource& secret
 
 Result<void> run_backup(BackupOptions options, SecureKeyStore& store, const UserApi::PinGroupOf& pin_group_of,
                         SecretSource& secrets, dialog::Terminal* terminal, const Clock& clock, std::ostream& out) {
-  SKS_TRY(check_new(options.file));
+  SKS_TRY(sealed::check_absent(options.file));  // before anybody types a passphrase
   SKS_LET(const std::vector<BackupCandidate> candidates, find_candidates(store, pin_group_of, options.protected_keys));
   if (candidates.empty()) return Error{Status::no_key, "there is no key in this key store"};
   SKS_LET(BackupPlan plan, plan_backup(candidates, store, clock.now()));

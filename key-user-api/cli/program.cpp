@@ -13,6 +13,7 @@
 #include "key-user-api/cli/file_secrets.h"
 #include "key-user-api/cli/https_client.h"
 #include "key-user-api/cli/interrupt.h"
+#include "key-user-api/cli/options.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/local_store.h"
 #include "key-user-api/passphrase_source.h"
@@ -38,41 +39,6 @@ Outcome to_outcome(const Result<void>& result) {
 
 constexpr std::string_view kPassphraseProtection = "passphrase";
 constexpr std::string_view kTpmProtection = "tpm2";
-
-/// Values that the options of all commands are read into.
-struct Arguments {
-  std::optional<std::string> chosen_store;
-  std::optional<std::string> chosen_persona;
-  std::string store;    ///< the folder that comes of both
-  std::string persona;  ///< empty when the store was chosen by its folder
-  std::string passphrase_file;
-  std::string new_passphrase_file;
-  std::string export_passphrase_file;
-  std::string protection = std::string(sealed::key_file_provider().name);
-  std::optional<std::string> pcrs;
-  std::string anchor;
-  bool anchor_lost = false;
-  InitOptions init;
-  std::string new_persona;
-  DeviceOptions device;
-  DeleteOptions deletion;
-  PinCheckOptions pin_check;
-  PersonaDeleteOptions persona_deletion;
-  PersonaExportOptions persona_export;
-  PersonaImportOptions persona_import;
-  std::string backup_file;
-  std::string backup_passphrase_file;
-  bool skip_protected = false;
-  bool list_only = false;
-  std::string url;
-  std::string ca_file;
-  std::string pin_file;
-  bool accept_clock = false;
-  bool yes = false;
-  bool json = false;
-  std::vector<std::string> hidden;  ///< what stands in the place of secrets
-  SecretArguments secrets;
-};
 
 Result<void> find_store(const Arguments& arguments) {
   struct stat info {};
@@ -352,190 +318,70 @@ Outcome persona_import(Arguments& arguments, std::ostream& out) {
 
 using Run = Outcome (*)(Arguments&, std::ostream&);
 
-/// For options whose empty value would otherwise stand for their default.
-std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+/// Whether a command works in the key store that the options and the environment choose.
+enum class Store : std::uint8_t { chosen, none };
 
-/// --pin and --pin-file; the secrets themselves have been taken out before, CLI11 sees only that they are there.
-CLI::Option* add_pin_options(CLI::App& command, Arguments& arguments) {
-  CLI::Option* const pin = command.add_option("--pin", arguments.hidden, "the PIN; again for each further PIN");
-  pin->type_name("PIN")->allow_extra_args(false);
-  CLI::Option* const file = command.add_option("--pin-file", arguments.pin_file, "a file with one PIN per line");
-  file->type_name("FILE")->check(check_not_empty)->excludes(pin);
-  return pin;
-}
+struct Command {
+  std::string_view group;  ///< empty: none
+  const char* name;
+  const char* description;
+  Store store;
+  Run run;
+  void (*add_options)(CLI::App& command, Arguments& arguments);
+};
 
-CLI::Option* add_file_option(CLI::App& command, const char* name, std::string& value, const char* description) {
-  return command.add_option(name, value, description)->type_name("FILE")->check(check_not_empty);
-}
+struct Group {
+  std::string_view name;
+  const char* description;
+};
+constexpr auto kGroups = std::to_array<Group>({
+    {"pin", "work with PINs"},
+    {"persona", "work with the key stores of one's personas"},
+});
 
-void add_clock_option(CLI::App& command, Arguments& arguments) {
-  command.add_flag("--accept-clock", arguments.accept_clock,
-                   "go on though the key store was in use at a time that the clock has not reached");
-}
-
-/// --protect and --tpm2-pcrs; the first is given back.
-CLI::Option* add_protect_options(CLI::App& command, Arguments& arguments) {
-  std::vector<std::string> names;
-  for (const sealed::MasterKeyProvider& provider : sealed::master_key_providers()) names.emplace_back(provider.name);
-  command
-      .add_option("--tpm2-pcrs", arguments.pcrs,
-                  "with tpm2: open only while these registers of the TPM hold what they hold now, such as 0,2,7")
-      ->type_name("LIST")
-      ->check(check_not_empty);
-  return command.add_option("--protect", arguments.protection, "what guards the key that the key store is sealed with")
-      ->type_name("HOW")
-      ->check(CLI::IsMember(names));
-}
-
-void declare_store_options(CLI::App& app, Arguments& arguments) {
-  CLI::Option* const store = app.add_option("--store", arguments.chosen_store, "folder of the key store");
-  store->type_name("DIR")->check(check_not_empty);
-  app.add_option("--persona", arguments.chosen_persona, "the persona whose key store it is (default: default)")
-      ->type_name("NAME")
-      ->check(check_not_empty)
-      ->excludes(store);
-}
-
-constexpr const char* kAnchorValues = "file:PATH for a file on another medium, tpm2 for a counter in the TPM, or none";
-
-/// Declares a command; when it is given, it stores itself in `chosen`.
-CLI::App& add_command(CLI::App& parent, Run& chosen, const char* name, const char* description, Run run) {
-  CLI::App* const command = parent.add_subcommand(name, description);
-  command->callback([&chosen, run] { chosen = run; });
-  return *command;
-}
-
-void add_init_options(CLI::App& command, Arguments& arguments) {
-  command.add_option("--name", arguments.init.name, "name of the device (default: the name of this host)")
-      ->type_name("DEVICE")
-      ->check(check_not_empty);
-  command.add_option("--certificate-file", arguments.init.certificate_file, "write the device certificate there")
-      ->type_name("PEM")
-      ->check(check_not_empty);
-  add_protect_options(command, arguments)->capture_default_str();
-  command.add_option("--anchor", arguments.anchor, kAnchorValues)->type_name("ANCHOR")->check(check_not_empty);
-}
-
-void declare_persona_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
-  CLI::App& group = *app.add_subcommand("persona", "work with the key stores of one's personas");
-  group.require_subcommand(1);
-  const auto add_name = [](CLI::App& command, std::string& value) {
-    command.add_option("NAME", value, "the persona")->required()->check(check_not_empty);
-  };
-  const auto add_export_passphrase = [&arguments](CLI::App& command) {
-    add_file_option(command, "--export-passphrase-file", arguments.export_passphrase_file,
-                    "a file with the passphrase of the exported persona");
-  };
-
-  CLI::App& list_command = add_command(group, chosen, "list", "list the personas", persona_list);
-  list_command.add_flag("--json", arguments.json, "print JSON");
-
-  CLI::App& create = add_command(group, chosen, "create", "make the key store of a new persona", persona_create);
-  add_name(create, arguments.new_persona);
-  add_init_options(create, arguments);
-
-  CLI::App& deletion = add_command(group, chosen, "delete",
-                                   "destroy the whole key store of a persona, with all its keys", persona_delete);
-  add_name(deletion, arguments.persona_deletion.name);
-  deletion.add_flag("--yes", arguments.yes, "do not ask for confirmation");
-
-  CLI::App& exporting = add_command(group, chosen, "export", "move a persona into a file", persona_export);
-  add_name(exporting, arguments.persona_export.name);
-  exporting.add_option("FILE", arguments.persona_export.file, "to be made")->required()->check(check_not_empty);
-  add_export_passphrase(exporting);
-
-  CLI::App& importing = add_command(group, chosen, "import", "move a persona out of a file", persona_import);
-  importing.add_option("FILE", arguments.persona_import.file, "to be destroyed afterwards")
-      ->required()
-      ->check(check_not_empty);
-  importing.add_option("--name", arguments.persona_import.name, "its name here (default: the one that it had)")
-      ->type_name("NAME")
-      ->check(check_not_empty);
-  add_protect_options(importing, arguments)->capture_default_str();
-  add_export_passphrase(importing);
-}
-
-/// Also --pin and --pin-file. --list is given back.
-CLI::Option* add_backup_options(CLI::App& command, Arguments& arguments) {
-  command.add_option("FILE", arguments.backup_file, "the backup")->required()->check(check_not_empty);
-  add_file_option(command, "--backup-passphrase-file", arguments.backup_passphrase_file,
-                  "a file with the passphrase of the backup, for nobody else to read");
-  CLI::Option* const list =
-      command.add_flag("--list", arguments.list_only, "only show what the file holds, without secrets");
-  return list->excludes(add_pin_options(command, arguments))->excludes(command.get_option("--pin-file"));
-}
+constexpr auto kCommands = std::to_array<Command>({
+    {"", "init", "make a key store with a device identity of its own", Store::chosen, init, add_init_options},
+    {"", "reprotect", "change how the key store is protected, or its passphrase", Store::chosen, reprotect,
+     add_reprotect_options},
+    {"", "anchor", "let something outside of the key store notice when it is put back to an earlier state",
+     Store::chosen, anchor, add_anchor_options},
+    {"", "doctor", "tell what state the key store is in and what can be done; change nothing", Store::chosen, doctor,
+     add_json_option},
+    {"", "device", "show the fingerprint of the device certificate", Store::chosen, with_store<device>,
+     add_device_options},
+    {"", "enroll", "get keys and certificates from an issuer", Store::chosen, enroll, add_enroll_options},
+    {"", "list", "list the keys", Store::chosen, with_store<list>, add_json_option},
+    {"", "sessions", "list the provisioning sessions", Store::chosen, with_store<sessions>, add_json_option},
+    {"", "delete", "delete a key", Store::chosen, remove, add_delete_options},
+    {"", "backup", "write the keys that may leave into an encrypted file", Store::chosen, backup, add_backup_options},
+    {"", "restore", "bring the keys of a backup into this key store", Store::chosen, restore, add_restore_options},
+    {"pin", "check", "check the PIN of a key; a wrong one costs a try", Store::chosen, check_pin,
+     add_pin_check_options},
+    {"persona", "list", "list the personas", Store::none, persona_list, add_json_option},
+    {"persona", "create", "make the key store of a new persona", Store::none, persona_create,
+     add_persona_create_options},
+    {"persona", "delete", "destroy the whole key store of a persona, with all its keys", Store::none, persona_delete,
+     add_persona_delete_options},
+    {"persona", "export", "move a persona into a file", Store::none, persona_export, add_persona_export_options},
+    {"persona", "import", "move a persona out of a file", Store::none, persona_import, add_persona_import_options},
+});
 
 /// Declares every command; the one that is given stores itself in `chosen`.
-void declare_commands(CLI::App& app, Arguments& arguments, Run& chosen) {
-  const auto add = [&](CLI::App& parent, const char* name, const char* description, Run run) -> CLI::App& {
-    return add_command(parent, chosen, name, description, run);
+void declare_commands(CLI::App& app, Arguments& arguments, const Command*& chosen) {
+  const auto add_all = [&](CLI::App& parent, std::string_view group) {
+    for (const Command& row : kCommands) {
+      if (row.group != group) continue;
+      CLI::App* const command = parent.add_subcommand(row.name, row.description);
+      command->callback([&chosen, &row] { chosen = &row; });
+      row.add_options(*command, arguments);
+    }
   };
-
-  add_init_options(add(app, "init", "make a key store with a device identity of its own", init), arguments);
-
-  CLI::App& reprotect_command =
-      add(app, "reprotect", "change how the key store is protected, or its passphrase", reprotect);
-  add_protect_options(reprotect_command, arguments)->required();
-  add_file_option(reprotect_command, "--new-passphrase-file", arguments.new_passphrase_file,
-                  "a file with the new passphrase");
-
-  CLI::App& anchor_command = add(
-      app, "anchor", "let something outside of the key store notice when it is put back to an earlier state", anchor);
-  anchor_command.add_option("ANCHOR", arguments.anchor, kAnchorValues)->required()->check(check_not_empty);
-  anchor_command.add_flag("--lost", arguments.anchor_lost,
-                          "the anchor so far is lost or contradicts the key store: give up what it protected");
-
-  CLI::App& doctor_command =
-      add(app, "doctor", "tell what state the key store is in and what can be done; change nothing", doctor);
-  doctor_command.add_flag("--json", arguments.json, "print JSON");
-
-  CLI::App& device_command = add(app, "device", "show the fingerprint of the device certificate", with_store<device>);
-  device_command.add_flag("--pem", arguments.device.pem, "print the certificate itself");
-
-  CLI::App& enroll_command = add(app, "enroll", "get keys and certificates from an issuer", enroll);
-  enroll_command.add_flag("--yes", arguments.yes, "consent without being asked");
-  add_clock_option(enroll_command, arguments);
-  enroll_command.add_option("--ca-file", arguments.ca_file, "trust these CA certificates instead of the system's")
-      ->type_name("PEM")
-      ->check(check_not_empty);
-  enroll_command.add_option("URL", arguments.url, "an invocation (keygen2://?init=...&url=...) or an https init URL")
-      ->required();
-  add_pin_options(enroll_command, arguments);
-
-  CLI::App& list_command = add(app, "list", "list the keys", with_store<list>);
-  list_command.add_flag("--json", arguments.json, "print JSON");
-
-  CLI::App& sessions_command = add(app, "sessions", "list the provisioning sessions", with_store<sessions>);
-  sessions_command.add_flag("--json", arguments.json, "print JSON");
-
-  CLI::App& delete_command = add(app, "delete", "delete a key", remove);
-  delete_command.add_option("KEY", arguments.deletion.key, "handle or certificate fingerprint")->required();
-  delete_command.add_flag("--yes", arguments.yes, "do not ask for confirmation");
-  delete_command.add_option("--puk", arguments.hidden, "the PUK, for a key that demands it")
-      ->type_name("PUK")
-      ->allow_extra_args(false)
-      ->excludes(add_pin_options(delete_command, arguments));
-
-  CLI::App& backup_command = add(app, "backup", "write the keys that may leave into an encrypted file", backup);
-  CLI::Option* const list_backup_option = add_backup_options(backup_command, arguments);
-  backup_command.add_option("--puk", arguments.hidden, "the PUK, for keys that demand it; again for each further PUK")
-      ->type_name("PUK")
-      ->allow_extra_args(false)
-      ->excludes(list_backup_option);
-  backup_command
-      .add_flag("--skip-protected", arguments.skip_protected, "leave the keys behind whose export takes a PIN or PUK")
-      ->excludes(list_backup_option);
-
-  CLI::App& restore_command = add(app, "restore", "bring the keys of a backup into this key store", restore);
-  add_backup_options(restore_command, arguments);
-  add_clock_option(restore_command, arguments);
-
-  CLI::App* const pin_command = app.add_subcommand("pin", "work with PINs");
-  pin_command->require_subcommand(1);
-  CLI::App& check_command = add(*pin_command, "check", "check the PIN of a key; a wrong one costs a try", check_pin);
-  check_command.add_option("KEY", arguments.pin_check.key, "handle or certificate fingerprint")->required();
-  add_pin_options(check_command, arguments);
-  declare_persona_commands(app, arguments, chosen);
+  add_all(app, "");
+  for (const Group& row : kGroups) {
+    CLI::App* const group = app.add_subcommand(std::string(row.name), row.description);
+    group->require_subcommand(1);
+    add_all(*group, row.name);
+  }
 }
 
 std::string one_line(std::string text) {
@@ -550,27 +396,19 @@ std::string describe(const CLI::ParseError& error, const CLI::App& app) {
   return "unknown command or option '" + unknown.front() + "'";
 }
 
-/// Those that work with no store, or with one that they name themselves.
-constexpr auto kWithoutStore =
-    std::to_array<Run>({persona_list, persona_create, persona_delete, persona_export, persona_import});
-
-bool needs_store(const Arguments& arguments, Run run) {
-  return !arguments.list_only && std::ranges::find(kWithoutStore, run) == kWithoutStore.end();
-}
-
-Outcome run_chosen(Arguments& arguments, Run run, std::ostream& out) {
+Outcome run_chosen(Arguments& arguments, const Command& command, std::ostream& out) {
   auto chosen = choose_store(arguments.chosen_store, arguments.chosen_persona);
   if (chosen) {
     arguments.store = std::move(chosen->folder);
     arguments.persona = std::move(chosen->persona);
-  } else if (arguments.chosen_persona || needs_store(arguments, run)) {
+  } else if (arguments.chosen_persona || (command.store == Store::chosen && !arguments.list_only)) {
     return wrong_usage(chosen.error());
   }
-  return run(arguments, out);
+  return command.run(arguments, out);
 }
 
-int run_parsed(Arguments& arguments, Run run, std::ostream& out, std::ostream& err) {
-  const Outcome outcome = run_chosen(arguments, run, out);
+int run_parsed(Arguments& arguments, const Command& command, std::ostream& out, std::ostream& err) {
+  const Outcome outcome = run_chosen(arguments, command, out);
   out.flush();
   if (!outcome) {
     err << "sks: " << one_line(outcome.error().detail) << std::endl;
@@ -587,11 +425,9 @@ int run_program(SecretArguments secrets, std::ostream& out, std::ostream& err) {
   try {
     CLI::App app("Key store of this device: get keys from issuers, look at them, delete them.", "sks");
     Arguments arguments;
-    Run chosen = nullptr;
+    const Command* chosen = nullptr;
     app.set_version_flag("--version", "sks " SKS_VERSION);
-    declare_store_options(app, arguments);
-    add_file_option(app, "--passphrase-file", arguments.passphrase_file,
-                    "a file with the passphrase of the key store, for nobody else to read");
+    add_common_options(app, arguments);
     app.require_subcommand(1);
     app.fallthrough();  // --store may also stand behind the command
     declare_commands(app, arguments, chosen);
@@ -605,7 +441,7 @@ int run_program(SecretArguments secrets, std::ostream& out, std::ostream& err) {
       err << "sks: " << one_line(describe(error, app)) << " (see 'sks --help')" << std::endl;
       return kExitUsage;
     }
-    return run_parsed(arguments, chosen, out, err);
+    return run_parsed(arguments, *chosen, out, err);
   } catch (const std::exception& error) {
     err << "sks: " << one_line(error.what()) << std::endl;
     return kExitRefused;

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "key-user-api/cli/commands.h"
+#include "key-user-api/cli/secret_arguments.h"
+#include "sealed-storage/master_key.h"
+
+namespace sks::cli {
+
+/// Values that the options of all commands are read into.
+struct Arguments {
+  std::optional<std::string> chosen_store;
+  std::optional<std::string> chosen_persona;
+  std::string store;    ///< the folder that comes of both
+  std::string persona;  ///< empty when the store was chosen by its folder
+  std::string passphrase_file;
+  std::string new_passphrase_file;
+  std::string export_passphrase_file;
+  std::string protection = std::string(sealed::key_file_provider().name);
+  std::optional<std::string> pcrs;
+  std::string anchor;
+  bool anchor_lost = false;
+  InitOptions init;
+  std::string new_persona;
+  DeviceOptions device;
+  DeleteOptions deletion;
+  PinCheckOptions pin_check;
+  PersonaDeleteOptions persona_deletion;
+  PersonaExportOptions persona_export;
+  PersonaImportOptions persona_import;
+  std::string backup_file;
+  std::string backup_passphrase_file;
+  bool skip_protected = false;
+  bool list_only = false;
+  std::string url;
+  std::string ca_file;
+  std::string pin_file;
+  bool accept_clock = false;
+  bool yes = false;
+  bool json = false;
+  std::vector<std::string> hidden;  ///< what stands in the place of secrets
+  SecretArguments secrets;
+};
+
+}  // namespace sks::cli

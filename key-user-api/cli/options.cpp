@@ -1,0 +1,176 @@
+#include "key-user-api/cli/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace sks::cli {
+namespace {
+
+constexpr const char* kAnchorValues = "file:PATH for a file on another medium, tpm2 for a counter in the TPM, or none";
+
+/// For options whose empty value would otherwise stand for their default.
+std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+
+CLI::Option* add_value(CLI::App& command, const char* name, const char* type, std::string& value,
+                       const char* description) {
+  return command.add_option(name, value, description)->type_name(type)->check(check_not_empty);
+}
+
+CLI::Option* add_file(CLI::App& command, const char* name, std::string& value, const char* description) {
+  return add_value(command, name, "FILE", value, description);
+}
+
+/// What stands behind the command without a name.
+void add_operand(CLI::App& command, const char* name, std::string& value, const char* description) {
+  command.add_option(name, value, description)->required()->check(check_not_empty);
+}
+
+CLI::Option* add_secret(CLI::App& command, const char* name, const char* type, Arguments& arguments,
+                        const char* description) {
+  return command.add_option(name, arguments.hidden, description)->type_name(type)->allow_extra_args(false);
+}
+
+/// --pin and --pin-file; the first is given back.
+CLI::Option* add_pins(CLI::App& command, Arguments& arguments) {
+  CLI::Option* const pin = add_secret(command, "--pin", "PIN", arguments, "the PIN; again for each further PIN");
+  add_file(command, "--pin-file", arguments.pin_file, "a file with one PIN per line")->excludes(pin);
+  return pin;
+}
+
+void add_yes(CLI::App& command, Arguments& arguments, const char* description) {
+  command.add_flag("--yes", arguments.yes, description);
+}
+
+void add_accept_clock(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--accept-clock", arguments.accept_clock,
+                   "go on though the key store was in use at a time that the clock has not reached");
+}
+
+/// --protect and --tpm2-pcrs; the first is given back.
+CLI::Option* add_protection(CLI::App& command, Arguments& arguments) {
+  std::vector<std::string> names;
+  for (const sealed::MasterKeyProvider& provider : sealed::master_key_providers()) names.emplace_back(provider.name);
+  command
+      .add_option("--tpm2-pcrs", arguments.pcrs,
+                  "with tpm2: open only while these registers of the TPM hold what they hold now, such as 0,2,7")
+      ->type_name("LIST")
+      ->check(check_not_empty);
+  return command.add_option("--protect", arguments.protection, "what guards the key that the key store is sealed with")
+      ->type_name("HOW")
+      ->check(CLI::IsMember(names));
+}
+
+/// The file, its passphrase, --list, and the PINs, which --list has no use for. --list is given back.
+CLI::Option* add_backup(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "FILE", arguments.backup_file, "the backup");
+  add_file(command, "--backup-passphrase-file", arguments.backup_passphrase_file,
+           "a file with the passphrase of the backup, for nobody else to read");
+  CLI::Option* const list =
+      command.add_flag("--list", arguments.list_only, "only show what the file holds, without secrets");
+  return list->excludes(add_pins(command, arguments))->excludes(command.get_option("--pin-file"));
+}
+
+void add_export_passphrase(CLI::App& command, Arguments& arguments) {
+  add_file(command, "--export-passphrase-file", arguments.export_passphrase_file,
+           "a file with the passphrase of the exported persona");
+}
+
+}  // namespace
+
+void add_common_options(CLI::App& app, Arguments& arguments) {
+  CLI::Option* const store = app.add_option("--store", arguments.chosen_store, "folder of the key store");
+  store->type_name("DIR")->check(check_not_empty);
+  app.add_option("--persona", arguments.chosen_persona, "the persona whose key store it is (default: default)")
+      ->type_name("NAME")
+      ->check(check_not_empty)
+      ->excludes(store);
+  add_file(app, "--passphrase-file", arguments.passphrase_file,
+           "a file with the passphrase of the key store, for nobody else to read");
+}
+
+void add_init_options(CLI::App& command, Arguments& arguments) {
+  add_value(command, "--name", "DEVICE", arguments.init.name, "name of the device (default: the name of this host)");
+  add_value(command, "--certificate-file", "PEM", arguments.init.certificate_file,
+            "write the device certificate there");
+  add_protection(command, arguments)->capture_default_str();
+  add_value(command, "--anchor", "ANCHOR", arguments.anchor, kAnchorValues);
+}
+
+void add_reprotect_options(CLI::App& command, Arguments& arguments) {
+  add_protection(command, arguments)->required();
+  add_file(command, "--new-passphrase-file", arguments.new_passphrase_file, "a file with the new passphrase");
+}
+
+void add_anchor_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "ANCHOR", arguments.anchor, kAnchorValues);
+  command.add_flag("--lost", arguments.anchor_lost,
+                   "the anchor so far is lost or contradicts the key store: give up what it protected");
+}
+
+void add_device_options(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--pem", arguments.device.pem, "print the certificate itself");
+}
+
+void add_enroll_options(CLI::App& command, Arguments& arguments) {
+  add_yes(command, arguments, "consent without being asked");
+  add_accept_clock(command, arguments);
+  add_value(command, "--ca-file", "PEM", arguments.ca_file, "trust these CA certificates instead of the system's");
+  command.add_option("URL", arguments.url, "an invocation (keygen2://?init=...&url=...) or an https init URL")
+      ->required();
+  add_pins(command, arguments);
+}
+
+void add_delete_options(CLI::App& command, Arguments& arguments) {
+  command.add_option("KEY", arguments.deletion.key, "handle or certificate fingerprint")->required();
+  add_yes(command, arguments, "do not ask for confirmation");
+  add_secret(command, "--puk", "PUK", arguments, "the PUK, for a key that demands it")
+      ->excludes(add_pins(command, arguments))
+      ->excludes(command.get_option("--pin-file"));
+}
+
+void add_backup_options(CLI::App& command, Arguments& arguments) {
+  CLI::Option* const list = add_backup(command, arguments);
+  add_secret(command, "--puk", "PUK", arguments, "the PUK, for keys that demand it; again for each further PUK")
+      ->excludes(list);
+  command
+      .add_flag("--skip-protected", arguments.skip_protected, "leave the keys behind whose export takes a PIN or PUK")
+      ->excludes(list);
+}
+
+void add_restore_options(CLI::App& command, Arguments& arguments) {
+  add_backup(command, arguments);
+  add_accept_clock(command, arguments);
+}
+
+void add_pin_check_options(CLI::App& command, Arguments& arguments) {
+  command.add_option("KEY", arguments.pin_check.key, "handle or certificate fingerprint")->required();
+  add_pins(command, arguments);
+}
+
+void add_persona_create_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "NAME", arguments.new_persona, "the persona");
+  add_init_options(command, arguments);
+}
+
+void add_persona_delete_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "NAME", arguments.persona_deletion.name, "the persona");
+  add_yes(command, arguments, "do not ask for confirmation");
+}
+
+void add_persona_export_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "NAME", arguments.persona_export.name, "the persona");
+  add_operand(command, "FILE", arguments.persona_export.file, "to be made");
+  add_export_passphrase(command, arguments);
+}
+
+void add_persona_import_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "FILE", arguments.persona_import.file, "to be destroyed afterwards");
+  add_value(command, "--name", "NAME", arguments.persona_import.name, "its name here (default: the one that it had)");
+  add_protection(command, arguments)->capture_default_str();
+  add_export_passphrase(command, arguments);
+}
+
+void add_json_option(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--json", arguments.json, "print JSON");
+}
+
+}  // namespace sks::cli

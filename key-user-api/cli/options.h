@@ -1,0 +1,32 @@
+#pragma once
+
+#include "key-user-api/cli/arguments.h"
+
+namespace CLI {
+class App;
+}
+
+/// The options of the commands of sks: one function for each command that has any, which declares them so that their
+/// values go into Arguments. Secrets have been taken out of the command line before (secret_arguments.h).
+namespace sks::cli {
+
+/// Those of every command: --store, --persona and --passphrase-file.
+void add_common_options(CLI::App& app, Arguments& arguments);
+
+void add_init_options(CLI::App& command, Arguments& arguments);
+void add_reprotect_options(CLI::App& command, Arguments& arguments);
+void add_anchor_options(CLI::App& command, Arguments& arguments);
+void add_device_options(CLI::App& command, Arguments& arguments);
+void add_enroll_options(CLI::App& command, Arguments& arguments);
+void add_delete_options(CLI::App& command, Arguments& arguments);
+void add_backup_options(CLI::App& command, Arguments& arguments);
+void add_restore_options(CLI::App& command, Arguments& arguments);
+void add_pin_check_options(CLI::App& command, Arguments& arguments);
+void add_persona_create_options(CLI::App& command, Arguments& arguments);
+void add_persona_delete_options(CLI::App& command, Arguments& arguments);
+void add_persona_export_options(CLI::App& command, Arguments& arguments);
+void add_persona_import_options(CLI::App& command, Arguments& arguments);
+/// --json, of commands that have nothing else.
+void add_json_option(CLI::App& command, Arguments& arguments);
+
+}  // namespace sks::cli
