@@ -1,9 +1,12 @@
 #include "sealed-storage/examination.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
 
 #include "sealed-storage/master_key.h"
@@ -21,9 +24,34 @@ using sealed::Files;
 constexpr std::size_t kNamed = 5;
 
 constexpr const char* kBring =
-    "nobody can mend it: bring back store.db and master.key together from a copy, or make a new key store with 'sks "
-    "init', "
-    "restore what a backup file has with 'sks restore', and enrol anew for the rest";
+    "nobody can mend it: bring back store.db and master.key together from a copy; without one, move the folder away, "
+    "make a new key store with 'sks init', restore what a backup file has with 'sks restore', and enrol anew for the "
+    "rest";
+constexpr const char* kBeOwner = "run this as the user whom the key store belongs to, or give it back to this user";
+constexpr const char* kGiveKeyPassphrase =
+    "give the passphrase: --passphrase-file with a file of one line for nobody else to read, the systemd credential "
+    "sks-passphrase, the key sks:passphrase in the kernel's keyring, or a terminal to ask at";
+
+/// Remembers whether a secret could be had: where not, nothing is known of the key that it opens.
+class WatchedSecrets final : public SecretSource {
+ public:
+  explicit WatchedSecrets(SecretSource& source) : source_(source) {}
+  Result<SecureBytes> get(Secret secret, const std::string& store) override {
+    auto given = source_.get(secret, store);
+    missing_ = !given;
+    return given;
+  }
+  bool missing() const { return missing_; }
+
+ private:
+  SecretSource& source_;
+  bool missing_ = false;
+};
+
+/// Those that hold what a store is.
+std::array<std::string, 3> kept_files(const Files& files) {
+  return {files.database, files.database + "-wal", files.master_key};
+}
 
 /// A copy of the files of a store that goes with the object.
 class Copy {
@@ -44,7 +72,7 @@ class Copy {
     if (failure || ::mkdtemp(pattern.data()) == nullptr)
       return sealed::system_error("cannot make a temporary folder " + pattern);
     path_ = pattern;
-    for (const std::string& file : {files.database, files.database + "-wal", files.master_key}) {
+    for (const std::string& file : kept_files(files)) {
       if (!sealed::exists(file)) continue;
       const fs::path copy = fs::path(path_) / fs::path(file).filename();
       fs::copy_file(file, copy, failure);
@@ -63,7 +91,7 @@ class Copy {
 /// What the checks share.
 struct Patient {
   Files files;
-  SecretSource& secrets;
+  WatchedSecrets& secrets;
   Copy& copy;
   Examination& examination;
 
@@ -79,16 +107,53 @@ struct Patient {
 enum class Next : std::uint8_t { go_on, stop };
 
 Next check_folder(Patient& patient) {
-  const Result<void> place = sealed::check_place(patient.files);
+  const Files& files = patient.files;
+  const Result<void> place = sealed::check_place(files);
   if (!place && place.error().status == Status::not_available) {
-    patient.add(Level::problem, place.error().detail, "'sks init' makes one; --store and --persona choose another");
+    const bool has_key = sealed::exists(files.master_key);
+    patient.add(Level::problem, has_key ? files.database + " is missing" : place.error().detail,
+                has_key ? kBring : "'sks init' makes one; --store and --persona choose another");
     return Next::stop;
   }
   // Permissions are no reason not to look further.
   if (!place)
     patient.add(Level::problem, place.error().detail, "do so, unless others may have copied the keys: then enrol anew");
-  if (place) patient.add(Level::good, "the folder " + patient.files.folder + " is closed to others");
+  if (place) patient.add(Level::good, "the folder " + files.folder + " is closed to others");
   return Next::go_on;
+}
+
+bool leads_somewhere(const std::string& link) {
+  struct stat info {};
+  return ::stat(link.c_str(), &info) == 0;
+}
+
+/// What a file of a key store cannot be.
+struct Unusable {
+  bool (*holds)(const struct stat& info, const std::string& path);
+  const char* what;
+  const char* advice;
+};
+constexpr auto kUnusable = std::to_array<Unusable>({
+    {[](const struct stat& info, const std::string& path) { return S_ISLNK(info.st_mode) && !leads_somewhere(path); },
+     " is a link to a file that is not there",
+     "make that file available, on a medium that is not mounted perhaps, or bring the file itself to this place"},
+    {[](const struct stat& info, const std::string&) { return !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode); },
+     " is not a file", "bring the file back to this place from a copy of the key store"},
+    {[](const struct stat&, const std::string& path) { return ::access(path.c_str(), R_OK | W_OK) != 0; },
+     " may not be read and written by this user", kBeOwner},
+});
+
+Next check_files(Patient& patient) {
+  Next next = Next::go_on;
+  for (const std::string& path : kept_files(patient.files)) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) continue;  // what is missing, others tell
+    const auto found = std::ranges::find_if(kUnusable, [&](const Unusable& row) { return row.holds(info, path); });
+    if (found == kUnusable.end()) continue;
+    patient.add(Level::problem, path + found->what, found->advice);
+    next = Next::stop;
+  }
+  return next;
 }
 
 Next check_use(Patient& patient) {
@@ -154,15 +219,15 @@ std::string key_advice(Status status, std::string_view provider) {
   };
   constexpr auto kRows = std::to_array<Row>({
       {"passphrase", Status::authorization, "give the right passphrase; nobody can bring back a forgotten one"},
-      {"passphrase", Status::not_available,
-       "give the passphrase: --passphrase-file, the systemd credential sks-passphrase, "
-       "the key sks:passphrase in the kernel's keyring, or a terminal to ask at"},
       {"tpm2", Status::authorization,
        "boot the machine as it was when the key was sealed; after an update that changed it for "
        "good, only a backup and new enrolments help"},
-      {"tpm2", Status::not_available,
-       "make the TPM available to this user, or set SKS_TPM2_TCTI when it is elsewhere; the "
-       "keys of a TPM that was cleared or left behind in another machine are lost"},
+      {"tpm2", Status::not_available, "make the TPM available to this user, or set SKS_TPM2_TCTI when it is elsewhere"},
+      {"tpm2", Status::no_key,
+       "bring the folder back to the machine with that TPM; if it was cleared, nobody can open this key store: move "
+       "the "
+       "folder away, make a new one with 'sks init', restore what a backup file has with 'sks restore', and enrol anew "
+       "for the rest"},
   });
   for (const Row& row : kRows)
     if (row.provider == provider && row.status == status) return row.advice;
@@ -173,7 +238,9 @@ Next check_master_key(Patient& patient) {
   const sealed::MasterKeyFile file(patient.files.master_key, patient.files.folder);
   const auto provider = file.provider();
   if (!provider) {
-    const bool open_to_others = provider.error().status == Status::storage;
+    // Permissions are no reason not to look further here either.
+    struct stat info {};
+    const bool open_to_others = ::stat(patient.files.master_key.c_str(), &info) == 0 && (info.st_mode & 077) != 0;
     patient.add(Level::problem, provider.error().detail,
                 open_to_others ? "do so, unless others may have copied it" : kBring);
     if (!open_to_others) return Next::stop;
@@ -181,7 +248,8 @@ Next check_master_key(Patient& patient) {
   auto store = SqliteStore::open_without_anchor(patient.copy.path(), patient.secrets);
   if (!store) {
     const std::string_view name = provider ? (*provider)->name : std::string_view();
-    patient.add(Level::problem, store.error().detail, key_advice(store.error().status, name));
+    patient.add(Level::problem, store.error().detail,
+                patient.secrets.missing() ? kGiveKeyPassphrase : key_advice(store.error().status, name));
     return Next::stop;
   }
   patient.examination.store = std::move(*store);
@@ -236,7 +304,8 @@ Next check_anchor(Patient& patient) {
 }
 
 using Check = Next (*)(Patient&);
-constexpr auto kBeforeCopying = std::to_array<Check>({check_imports, check_folder, check_use, check_leftovers});
+constexpr auto kBeforeCopying =
+    std::to_array<Check>({check_imports, check_folder, check_files, check_use, check_leftovers});
 constexpr auto kOnTheCopy = std::to_array<Check>({check_database, check_master_key, check_records, check_anchor});
 
 bool run_all(std::span<const Check> checks, Patient& patient) {
@@ -246,11 +315,16 @@ bool run_all(std::span<const Check> checks, Patient& patient) {
 }  // namespace
 
 Result<Examination> examine_store(const std::string& folder, SecretSource& secrets) {
-  SKS_LET(const fs::path place, sealed::absolute_path(folder));
   Examination examination;
+  if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0 && errno == EACCES) {
+    examination.findings.push_back({Level::problem, "this user may not work in " + folder, kBeOwner});
+    return examination;
+  }
+  SKS_LET(const fs::path place, sealed::absolute_path(folder));
   const auto copy = std::make_shared<Copy>();
   examination.folder = copy;
-  Patient patient{Files(place.string()), secrets, *copy, examination};
+  WatchedSecrets watched(secrets);
+  Patient patient{Files(place.string()), watched, *copy, examination};
   if (!run_all(kBeforeCopying, patient)) return examination;
   SKS_TRY(copy->make(patient.files));
   if (check_use(patient) == Next::stop) return examination;  // whoever came meanwhile may have written to it

@@ -28,7 +28,8 @@ struct MasterKeyProvider {
   /// The provider's own bytes of a new file, at most kMaxProviderPart. Fails as the source of secrets.
   Result<SecureBytes> (*wrap)(ByteView master_key, const ProviderContext& context);
   /// The master key, kMasterKeySize bytes, out of the provider's own bytes: of a file without accidental damage, but
-  /// maybe made to harm. Fails with crypto (altered), authorization (a wrong secret) or as the source of secrets.
+  /// maybe made to harm. Fails with crypto (altered), authorization (a wrong secret), no_key (what it is sealed to is
+  /// another one) or as the source of secrets.
   Result<SecureBytes> (*unwrap)(ByteView part, const ProviderContext& context);
 };
 

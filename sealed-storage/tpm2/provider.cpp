@@ -191,7 +191,7 @@ Result<SecureBytes> unwrap_with_tpm(ByteView bytes, const ProviderContext& conte
   SKS_LET(const Device device, Device::open());
   SKS_LET(const StorageKey parent, StorageKey::create(device));
   if (parent.name() != part->storage_key) {
-    return Error{Status::not_available,
+    return Error{Status::no_key,
                  "the TPM is not the one that the key store in " + context.store + " is sealed to, or was cleared"};
   }
   return open_part(device, parent, *part, context);

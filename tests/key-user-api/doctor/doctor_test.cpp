@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "tests/key-user-api/protection/program_run.h"
@@ -180,6 +183,86 @@ TEST_CASE("sks doctor: damage of every kind is named, and nothing is touched") {
     CHECK(
         says(answer, "PROBLEM: " + patient.file("master.key") + " is open to other users (mode 0644): run chmod 600 "));
     CHECK(says(answer, kWhole));
+  }
+}
+
+TEST_CASE("sks doctor: files that are not what they should be, with what can be done") {
+  const Patient patient;
+  const std::string key = patient.file("master.key");
+  const std::string database = patient.file("store.db");
+  SUBCASE("the master key is a link to nothing") {
+    fs::remove(key);
+    fs::create_symlink("/nowhere/master.key", key);
+    CHECK(says(patient.problems(1), "PROBLEM: " + key +
+                                        " is a link to a file that is not there\n  What to do: make that file "
+                                        "available, on a medium that is not mounted perhaps, or bring "));
+  }
+  SUBCASE("the master key is a link to a file") {
+    fs::rename(key, patient.dir.file("elsewhere"));
+    fs::create_symlink(patient.dir.file("elsewhere"), key);
+    CHECK(says(patient.healthy(), kWhole));
+  }
+  SUBCASE("the database is a pipe") {
+    fs::remove(database);
+    REQUIRE(::mkfifo(database.c_str(), 0600) == 0);
+    const ProgramRun run = patient.sks({"doctor"});
+    CHECK(run.exit_code == 1);
+    CHECK(says(run.out, "PROBLEM: " + database + " is not a file\n  What to do: bring the file back to this place "));
+    CHECK(patient.sks({"list"}).exit_code == 1);
+  }
+  SUBCASE("the database is missing, and the master key is there") {
+    fs::remove(database);
+    CHECK(says(patient.problems(1), "PROBLEM: " + database + " is missing\n  What to do: nobody can mend it: "));
+  }
+  SUBCASE("the master key is much too long") {
+    write_file(key, std::string(1000000, 'x'));
+    CHECK(says(patient.problems(1), "PROBLEM: " + key + " is too long\n  What to do: nobody can mend it: "));
+  }
+}
+
+TEST_CASE("sks: without a standard output nothing that is meant for it gets into the files of the key store") {
+  const Patient patient;
+  const std::string database = read_file(patient.file("store.db"));
+  const ProgramRun run = run_program_process(SKS_PROGRAM, {"--store", patient.store, "list"}, [] {
+    ::close(STDIN_FILENO);
+    ::close(STDOUT_FILENO);
+  });
+  CHECK(run.exit_code == 1);
+  CHECK(run.err == "sks: all was done, but what there is to tell cannot be written\n");
+  CHECK(read_file(patient.file("lock")).find_first_not_of("0123456789\n") == std::string::npos);
+  CHECK(read_file(patient.file("store.db")) == database);
+}
+
+TEST_CASE("sks doctor: a key store of another user") {
+  const Patient patient;
+  const ProgramRun run = run_program_process(SKS_PROGRAM, {"--store", patient.store, "doctor"}, [] {
+    if (::setgid(65534) != 0 || ::setuid(65534) != 0) std::abort();
+  });
+  CHECK(run.exit_code == 1);
+  CHECK(says(run.out, "PROBLEM: this user may not work in " + patient.store +
+                          "\n  What to do: run this as the user whom the key store belongs to, "));
+}
+
+TEST_CASE("sks doctor: a file with the passphrase that cannot be used says nothing of the key store") {
+  const Patient patient;
+  const std::string file = patient.dir.file("passphrase");
+  write_file(file, "right");
+  fs::permissions(file, fs::perms(0600));
+  CHECK(patient.sks({"reprotect", "--protect", "passphrase", "--new-passphrase-file", file}).exit_code == 0);
+  const auto check = [&](const std::string& sentence) {
+    CHECK(says(patient.problems(1, file), "PROBLEM: " + sentence + "\n  What to do: give the passphrase: "));
+  };
+  SUBCASE("missing") {
+    fs::remove(file);
+    check(file + " is missing");
+  }
+  SUBCASE("empty") {
+    write_file(file, "");
+    check(file + " holds no passphrase");
+  }
+  SUBCASE("open to others") {
+    fs::permissions(file, fs::perms(0644));
+    check(file + " is open to other users (mode 0644): run chmod 600 " + file);
   }
 }
 
