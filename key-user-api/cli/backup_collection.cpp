@@ -194,7 +194,7 @@ Result<BackupPlan> plan_backup(const std::vector<BackupCandidate>& candidates, S
   SKS_LET(const DeviceInfo device, store.get_device_info());
   SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(device.certificate_path.front()));
   backup.label = certificate.subject();
-  backup.time = static_cast<std::uint64_t>(now);
+  backup.time = static_cast<std::uint64_t>(std::max<std::int64_t>(now, 0));
 
   std::vector<const BackupCandidate*> order;
   for (const BackupCandidate& candidate : candidates) order.push_back(&candidate);

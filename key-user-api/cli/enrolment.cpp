@@ -8,6 +8,7 @@
 #include "key-user-api/cli/listed_key.h"
 #include "key-user-api/cli/reply.h"
 #include "key-user-api/dialog/pin_text.h"
+#include "key-user-api/local_issuer/local_issuer.h"
 #include "keygen2/client_session.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
@@ -176,7 +177,7 @@ Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& s
 Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now) {
   SKS_LET(const std::vector<SessionInfo> open, list_sessions(store, SessionState::open));
   for (const SessionInfo& session : open)
-    if (now > std::int64_t{session.client_time} + session.session_life_time)
+    if (now > std::int64_t{session.client_time} + session.session_life_time || session.issuer_uri == kLocalIssuerUri)
       SKS_TRY(store.abort_provisioning_session(session.handle));
   return {};
 }

@@ -238,6 +238,16 @@ TEST_CASE("sks device: prints the certificate that the key store attests with") 
   CHECK((*blocks)[0] == certificate);
 }
 
+TEST_CASE("abort_stale_sessions: open sessions of the local issuer go, whatever their age") {
+  Store store;
+  const test::Provisioner local(*store.engine, {"urn:sks:local-issuer", "s1", 1000, 500});
+  const test::Provisioner remote(*store.engine, {"https://a.example/", "s2", 1000, 500});
+  REQUIRE(abort_stale_sessions(*store.engine, 1000));
+  const auto left = list_sessions(*store.engine, SessionState::open);
+  REQUIRE(left->size() == 1);
+  CHECK((*left)[0].handle == remote.handle());
+}
+
 TEST_CASE("abort_stale_sessions: only open sessions beyond their life time go") {
   Store store;
   test::Provisioner closed(*store.engine, {"https://a.example/", "s1", 1, 1});
