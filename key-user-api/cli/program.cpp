@@ -415,7 +415,7 @@ int run_parsed(Arguments& arguments, const Command& command, std::ostream& out, 
     return outcome.error().exit_code;
   }
   if (out) return kExitOk;
-  err << "sks: cannot write the result" << std::endl;
+  err << "sks: all was done, but what there is to tell cannot be written" << std::endl;
   return kExitRefused;
 }
 
