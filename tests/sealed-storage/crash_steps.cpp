@@ -294,6 +294,8 @@ Step at_once(const std::string& session, const Step& step, const std::string& ot
             if (outcome && pending != nullptr) outcome = pending->finish();
             if (other_outcome && other_pending != nullptr) other_outcome = other_pending->finish();
             if (outcome && other_outcome) return {};
+            // Of two calls the one that was answered well holds, whatever becomes of the other.
+            if (outcome) world.model = step.states(world.model).back();
             for (const ProvisioningHandle left : all_sessions(store, SessionState::open))
               SKS_TRY(store.abort_provisioning_session(left));
             return outcome ? other_outcome : outcome;

@@ -22,6 +22,13 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+/// A disk that never takes anything again leaves nothing to tell of sessions: what is told of them is durable.
+bool tells_sessions(SecureKeyStore& store) {
+  const auto told = store.enumerate_provisioning_sessions({}, SessionState::open);
+  if (!told) CHECK_MESSAGE(told.error().status == Status::storage, told.error().detail);
+  return static_cast<bool>(told);
+}
+
 std::string joined(const std::set<std::string>& texts) {
   std::string all;
   for (const std::string& text : texts) all += text + "--\n";
@@ -218,10 +225,11 @@ void Sweep::fail_at(std::size_t n, FaultDisk::Fault fault, FaultDisk::Duration d
   reached = false;
   for (const Step& step : script_.steps) {
     CAPTURE(step.name);
+    const Model before = world.model;
     Result<void> answer = step.run(world);
     reached = disk.has_failed();
     if (reached) {
-      judge_failure({world, step, std::move(answer), all_states(step, world.model)}, duration);
+      judge_failure({world, step, std::move(answer), all_states(step, before)}, duration);
       break;
     }
     REQUIRE_MESSAGE(static_cast<bool>(answer), (answer ? std::string() : answer.error().detail));
@@ -244,7 +252,7 @@ void Sweep::judge_failure(Meeting meeting, FaultDisk::Duration duration) {
   if (aborts) meeting.states.push_back(aborted(world.model));
   judge_death(world, meeting.states);
 
-  if (world.is_open()) take_live_state(meeting);
+  if (world.is_open() && (once || tells_sessions(world.engine()))) take_live_state(meeting);
   if (once && step.kind == Step::Kind::whole && !meeting.answer) {
     const Result<void> again = step.run(world);
     CHECK_MESSAGE(static_cast<bool>(again), (again ? std::string() : again.error().detail));
