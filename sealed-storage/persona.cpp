@@ -26,31 +26,57 @@ constexpr auto kStoreFiles = std::to_array<std::string_view>(
 /// What was destroyed and is being removed, and what is being made, lies beside the store under these names.
 constexpr const char* kRemoved = ".removed";
 constexpr const char* kImporting = ".importing";
+/// Where an import makes the store in its folder: no store that somebody has moved to the name of that folder has it.
+constexpr const char* kStaging = "/.store";
 constexpr const char* kUnfinished = ".unfinished-";
 
 constexpr std::size_t kCopyBlock = std::size_t{1} << 20;
 
-/// Fails when there is something in the folder that is not of a store: it would be lost with it, or be in the way.
-Result<void> check_entries(const std::string& folder) {
+bool is_real_folder(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/// Fails when there is something in the folder that does not belong there: it would be lost with it, or be in the way.
+template <typename Belongs>
+Result<void> check_each_entry(const std::string& folder, const Belongs& belongs, const std::string& reason) {
   std::error_code failure;
   for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
        entry.increment(failure)) {
     const std::string name = entry->path().filename().string();
-    std::error_code unknown;
-    const bool is_folder = entry->symlink_status(unknown).type() == fs::file_type::directory;
-    if (is_folder || std::ranges::find(kStoreFiles, name) == kStoreFiles.end())
-      return Error{Status::option, folder + " holds '" + name + "', which is not of the key store: move it away first"};
+    if (!belongs(name, is_real_folder(entry->path().string())))
+      return Error{Status::option, folder + " holds '" + name + "', " + reason + ": move it away first"};
   }
   if (failure) return Error{Status::storage, "cannot read " + folder + ": " + failure.message()};
   return {};
 }
 
-/// Removes a folder with the files of a store, if there is one.
+/// Whether a folder holds nothing but files of a store.
+Result<void> check_entries(const std::string& folder) {
+  const auto belongs = [](const std::string& name, bool is_folder) {
+    return !is_folder && std::ranges::find(kStoreFiles, name) != kStoreFiles.end();
+  };
+  return check_each_entry(folder, belongs, "which is not of the key store");
+}
+
+/// Whether a folder is of an import, and of nothing else: what is in it may be destroyed.
+Result<void> check_importing(const std::string& folder) {
+  if (!is_real_folder(folder))
+    return Error{Status::option, folder + " is not a folder, and in the way of an import: move it away first"};
+  const auto belongs = [](const std::string& name, bool is_folder) { return is_folder && "/" + name == kStaging; };
+  SKS_TRY(check_each_entry(folder, belongs, "which no import has left"));
+  const std::string staging = folder + kStaging;
+  return exists(staging) ? check_entries(staging) : Result<void>();
+}
+
+/// Removes a folder with the files of a store, if there is one, and not what a link of its name leads to.
 Result<void> remove_folder(const std::string& folder) {
-  for (const std::string_view name : kStoreFiles) {
-    const std::string path = folder + "/" + std::string(name);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error("cannot remove " + path);
-  }
+  const FileDescriptor opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!opened && errno == ENOENT) return {};
+  if (!opened) return system_error("cannot remove " + folder);
+  for (const std::string_view name : kStoreFiles)
+    if (::unlinkat(opened.get(), std::string(name).c_str(), 0) != 0 && errno != ENOENT)
+      return system_error("cannot remove " + folder + "/" + std::string(name));
   if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) return system_error("cannot remove " + folder);
   return {};
 }
@@ -214,22 +240,32 @@ Result<ExportedPersona> make_file(const ExportRequest& request, const Files& fil
   return exported;
 }
 
-/// A folder in which a store is being made, beside its place. It is removed unless it was moved there.
+/// The folder of an import, and the store that is being made in it. Both are removed unless the store was moved to its
+/// place.
 class Staging {
  public:
-  explicit Staging(std::string path) : path_(std::move(path)) {}
+  explicit Staging(std::string folder) : folder_(std::move(folder)) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
   ~Staging() {
-    if (path_.empty()) return;
-    wipe_file(path_ + "/master.key");
-    static_cast<void>(remove_folder(path_));
+    if (folder_.empty()) return;
+    wipe_file(store() + "/master.key");
+    static_cast<void>(remove_folder(store()));
+    ::rmdir(folder_.c_str());
   }
 
-  void release() { path_.clear(); }
+  /// After the store was moved: what comes to this name from now on is of another import.
+  Result<void> release() {
+    const std::string folder = std::exchange(folder_, {});
+    SKS_TRY(sync_folder(folder));
+    ::rmdir(folder.c_str());
+    return {};
+  }
+
+  std::string store() const { return folder_ + kStaging; }
 
  private:
-  std::string path_;
+  std::string folder_;
 };
 
 /// Nothing at all when the store can be there.
@@ -240,21 +276,33 @@ Result<void> check_free(const Files& target) {
 }
 
 /// Removes what an import has left, unless it runs yet: then it holds the lock.
-Result<void> remove_interrupted_import(const std::string& path) {
-  SKS_LET(const FolderLock lock, FolderLock::acquire(Files(path).lock));
-  SKS_TRY(destroy_file(Files(path).master_key));
-  return remove_folder(path);
+Result<void> remove_interrupted_import(const std::string& folder) {
+  SKS_TRY(check_importing(folder));
+  const Files files(folder + kStaging);
+  SKS_LET(const FolderLock lock, FolderLock::acquire(files.lock));
+  SKS_TRY(destroy_file(files.master_key));
+  SKS_TRY(remove_folder(files.folder));
+  if (::rmdir(folder.c_str()) != 0) return system_error("cannot remove " + folder);
+  return {};
+}
+
+Result<void> make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + path);
+  return {};
 }
 
 /// The folder that a store is made in, empty but for its lock. One import at a time uses it: what it finds there was
 /// left by one that was interrupted. The lock becomes that of the store, and keeps others from using it as long as the
 /// file is there.
-Result<FolderLock> begin_import(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + path);
-  SKS_LET(FolderLock lock, FolderLock::acquire(Files(path).lock));
-  SKS_TRY(check_entries(path));
+Result<FolderLock> begin_import(const std::string& folder) {
+  const Files files(folder + kStaging);
+  SKS_TRY(make_folder(folder));
+  SKS_TRY(check_importing(folder));
+  SKS_TRY(make_folder(files.folder));
+  SKS_LET(FolderLock lock, FolderLock::acquire(files.lock));
+  SKS_TRY(check_importing(folder));
   for (const std::string_view name : kStoreFiles)
-    if (name != "lock") SKS_TRY(destroy_file(path + "/" + std::string(name)));
+    if (name != "lock") SKS_TRY(destroy_file(files.folder + "/" + std::string(name)));
   return lock;
 }
 
@@ -366,21 +414,21 @@ Result<void> ExportedPersona::import_to(const std::string& folder, const Protect
   const Files target(place.string());
   SKS_TRY(check_free(target));
   SKS_TRY(check_destroyable(file_, path_));
+  // Before the image is read, which may be long.
+  SKS_LET(const SecureBytes master_key, open_persona_head(head_bytes_, path_, file_secrets));
   // None of them keeps this one from going on, but its own, which is looked at below.
   for (const std::string& left : interrupted_imports(folder_of(target.folder)))
     static_cast<void>(remove_interrupted_import(left));
-  // Before the image is read, which may be long.
-  SKS_LET(const SecureBytes master_key, open_persona_head(head_bytes_, path_, file_secrets));
   SKS_TRY(make_parents(place));
 
-  const std::string path = target.folder + kImporting;
-  SKS_LET(const FolderLock lock, begin_import(path));
-  Staging staging(path);
-  SKS_TRY(make_store(path, target.folder, master_key.view(), protection, store_secrets, stop));
-  SKS_TRY(move_into_place(path, target));
-  staging.release();
-  if (const auto durable = sync_name(target.folder); !durable)
-    return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
+  const std::string importing = target.folder + kImporting;
+  SKS_LET(const FolderLock lock, begin_import(importing));
+  Staging staging(importing);
+  SKS_TRY(make_store(staging.store(), target.folder, master_key.view(), protection, store_secrets, stop));
+  SKS_TRY(move_into_place(staging.store(), target));
+  Result<void> durable = staging.release();
+  if (durable) durable = sync_name(target.folder);
+  if (!durable) return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
 
   Result<void> gone = destroy_file(file_, path_);
   if (gone) gone = sync_folder(folder_of(path_));
@@ -395,9 +443,8 @@ std::vector<std::string> interrupted_imports(const std::string& folder) {
   for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
        entry.increment(failure)) {
     const std::string path = entry->path().string();
-    std::error_code unknown;
-    if (path.ends_with(kImporting) && entry->symlink_status(unknown).type() == fs::file_type::directory &&
-        !FolderLock::holder(Files(path).lock) && check_entries(path))
+    if (path.ends_with(kImporting) && check_importing(path) && exists(path + kStaging) &&
+        !FolderLock::holder(Files(path + kStaging).lock))
       found.push_back(path);
   }
   std::ranges::sort(found);

@@ -59,11 +59,11 @@ class ExportedPersona {
   /// Puts the store into `folder`, with its master key under `protection`, and destroys the file. At every instant
   /// there is the store or the file, whole.
   ///
-  /// Fails with option (there is a store already), storage (also when the file could not be destroyed afterwards),
-  /// authorization (wrong passphrase), crypto (damaged), user_abort, or as the sources of secrets; nothing is changed
-  /// then, but for what interrupted imports have left beside the folder, which is removed. Fails with external when the
-  /// store is in its place and the file is there too: the one may not survive a power cut, or the other could not be
-  /// destroyed.
+  /// Fails with option (there is a store already, or something in the way), storage (also when the file could not be
+  /// destroyed afterwards), authorization (wrong passphrase), crypto (damaged), user_abort, or as the sources of
+  /// secrets; nothing is changed then, but for what interrupted imports have left beside the folder, which is removed
+  /// once the passphrase is right. Fails with external when the store is in its place and the file is there too: the
+  /// one may not survive a power cut, or the other could not be destroyed.
   Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
                          SecretSource& file_secrets, const Stop& stop = never);
 
@@ -88,7 +88,8 @@ class ExportedPersona {
 };
 
 /// The folders in `folder`, by name, that imports have left which did not come to their end, and hold a store that was
-/// not finished, maybe with its master key. The next import into `folder` removes them.
+/// not finished, maybe with its master key. The next import into `folder` removes them. A store that somebody has moved
+/// to such a name is none of them.
 std::vector<std::string> interrupted_imports(const std::string& folder);
 
 }  // namespace sks::sealed

@@ -333,7 +333,7 @@ TEST_CASE("ExportedPersona: an import that is asked to stop leaves the file alon
     FixedSecrets secrets(kPassphrase);
     std::size_t asked = 0;
     const Result<void> imported = place.import_with(secrets, [&] {
-      const std::string staging = place.folder + ".importing";
+      const std::string staging = place.folder + ".importing/.store";
       if (fs::exists(staging + "/master.key")) {
         ++keys_seen;
         CHECK(read_file(staging + "/store.db") == image);
@@ -353,40 +353,83 @@ TEST_CASE("ExportedPersona: an import that is asked to stop leaves the file alon
 TEST_CASE("ExportedPersona: an import removes what interrupted ones have left, and nothing else") {
   const Place place;
   const auto leave = [&](const std::string& name) {
-    fs::create_directory(place.dir.file(name));
+    fs::create_directories(place.dir.file(name));
     for (const char* const file : {"store.db", "master.key", "lock"})
       write_file(place.dir.file(name) + "/" + file, "left");
     return place.dir.file(name);
   };
-  const std::vector<std::string> left{leave("another.importing"), leave("store.importing")};
-  const auto running = sealed::FolderLock::acquire(leave("running.importing") + "/lock");
+  leave("another.importing/.store");
+  leave("store.importing/.store");
+  const std::vector<std::string> left{place.dir.file("another.importing"), place.dir.file("store.importing")};
+  const auto running = sealed::FolderLock::acquire(leave("running.importing/.store") + "/lock");
   REQUIRE(running);
-  write_file(leave("letters.importing") + "/letter", "to Jo");
+  write_file(leave("letters.importing/.store") + "/letter", "to Jo");
+  leave("mixed.importing/.store");
+  leave("mixed.importing");
   leave("default");
+  leave("living.importing");
   write_file(place.dir.file("file.importing"), "a letter");
-  fs::create_directory_symlink("default", place.dir.file("link.importing"));
+  fs::create_directory(place.dir.file("inner.importing"));
+  fs::create_directory_symlink("../default", place.dir.file("inner.importing/.store"));
+  leave("elsewhere/.store");
+  fs::create_directory_symlink("elsewhere", place.dir.file("link.importing"));
   CHECK(sealed::interrupted_imports(place.dir.path()) == left);
   write_file(place.file, vector_file());
   CHECK_FALSE(place.import_now("wrong"));
-  CHECK(sealed::interrupted_imports(place.dir.path()).empty());
-  const char* const kept = "default file.importing letters.importing link.importing running.importing";
-  CHECK(entries(place.dir.path()) == "default file file.importing letters.importing link.importing running.importing");
+  CHECK(sealed::interrupted_imports(place.dir.path()) == left);
   REQUIRE(place.import_now());
-  CHECK(entries(place.dir.path()) == std::string(kept) + " store");
-  CHECK(entries(place.dir.file("default")) == "lock master.key store.db");
-  CHECK(entries(place.dir.file("letters.importing")) == "letter lock master.key store.db");
+  CHECK(sealed::interrupted_imports(place.dir.path()).empty());
+  CHECK(entries(place.dir.path()) ==
+        "default elsewhere file.importing inner.importing letters.importing link.importing living.importing "
+        "mixed.importing running.importing store");
+  for (const char* const kept : {"default", "elsewhere/.store", "living.importing"}) {
+    CAPTURE(kept);
+    CHECK(entries(place.dir.file(kept)) == "lock master.key store.db");
+    CHECK(read_file(place.dir.file(kept) + "/master.key") == "left");
+  }
+  CHECK(entries(place.dir.file("letters.importing/.store")) == "letter lock master.key store.db");
+  CHECK(entries(place.dir.file("mixed.importing")) == ".store lock master.key store.db");
   CHECK(sealed::interrupted_imports(place.dir.file("absent")).empty());
 }
 
-TEST_CASE("ExportedPersona: a folder with another file does not become a store") {
+TEST_CASE("ExportedPersona: what is at the name of an import, and was left by none, is in its way and stays") {
   const Place place;
-  const std::string staging = place.folder + ".importing";
-  fs::create_directory(staging);
-  write_file(staging + "/letter", "to Jo");
-  write_file(place.file, vector_file());
-  CHECK(place.import_now().error().detail ==
-        staging + " holds 'letter', which is not of the key store: move it away first");
-  CHECK(read_file(staging + "/letter") == "to Jo");
+  const VectorStore living;
+  const std::string content = content_of(living.folder);
+  const std::string importing = place.folder + ".importing";
+  const auto refusal = [&] {
+    write_file(place.file, vector_file());
+    const Result<void> refused = place.import_now();
+    REQUIRE_FALSE(refused);
+    CHECK(read_file(place.file) == vector_file());
+    CHECK_FALSE(fs::exists(place.folder));
+    return refused.error().detail;
+  };
+  const std::string no_folder = importing + " is not a folder, and in the way of an import: move it away first";
+  write_file(importing, "a letter");
+  CHECK(refusal() == no_folder);
+  CHECK(read_file(importing) == "a letter");
+  fs::remove(importing);
+  fs::create_directory_symlink(living.folder, importing);
+  CHECK(refusal() == no_folder);
+  fs::remove(importing);
+  fs::create_directory(importing);
+  fs::create_directory_symlink(living.folder, importing + "/.store");
+  CHECK(refusal() == importing + " holds '.store', which no import has left: move it away first");
+  fs::remove_all(importing);
+  CHECK(content_of(living.folder) == content);
+
+  fs::rename(living.folder, importing);
+  CHECK(refusal().find(", which no import has left: move it away first") != std::string::npos);
+  CHECK(content_of(importing) == content);
+  fs::rename(importing, living.folder);
+  fs::create_directories(importing + "/.store");
+  write_file(importing + "/.store/letter", "to Jo");
+  CHECK(refusal() == importing + "/.store holds 'letter', which is not of the key store: move it away first");
+  CHECK(read_file(importing + "/.store/letter") == "to Jo");
+  fs::remove(importing + "/.store/letter");
+  CHECK(place.import_now());
+  CHECK(entries(place.dir.path()) == "store");
 }
 
 TEST_CASE("ExportedPersona: the file stays when the store in its place may not survive a power cut") {

@@ -151,7 +151,8 @@ TEST_CASE("sks persona list: names what an interrupted import has left, and the 
   REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
   REQUIRE(home.sks({"persona", "create", "other"}).exit_code == 0);
   REQUIRE(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}).exit_code == 0);
-  fs::rename(home.store("other"), home.store("other.importing"));
+  fs::create_directory(home.store("other.importing"));
+  fs::rename(home.store("other"), home.store("other.importing/.store"));
   CHECK(home.sks({"persona", "list"}).out ==
         "CURRENT  NAME             PROTECTION  IN USE BY  PROBLEM\n"
         "-        other.importing  -           -          its import was interrupted; its file is whole, and the next "
@@ -176,18 +177,18 @@ TEST_CASE("sks persona import: a signal while the store is made leaves the file 
   for (const int signal : {SIGINT, SIGTERM}) {
     CAPTURE(signal);
     // The key of the new passphrase takes its time, in which the store is half made.
-    const ProgramRun run =
-        run_program_process(SKS_PROGRAM,
-                            {"persona", "import", file, "--export-passphrase-file", passphrase, "--protect",
-                             "passphrase", "--passphrase-file", passphrase},
-                            [&] {
-                              const pid_t program = ::getpid();
-                              if (::fork() != 0) return;
-                              while (!fs::exists(home.store("work.importing") + "/store.db") && ::getppid() == program)
-                                std::this_thread::sleep_for(std::chrono::milliseconds(1));
-                              if (::getppid() == program) ::kill(program, signal);
-                              ::_exit(0);
-                            });
+    const ProgramRun run = run_program_process(
+        SKS_PROGRAM,
+        {"persona", "import", file, "--export-passphrase-file", passphrase, "--protect", "passphrase",
+         "--passphrase-file", passphrase},
+        [&] {
+          const pid_t program = ::getpid();
+          if (::fork() != 0) return;
+          while (!fs::exists(home.store("work.importing/.store/store.db")) && ::getppid() == program)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          if (::getppid() == program) ::kill(program, signal);
+          ::_exit(0);
+        });
     check_refused(run, 1, "interrupted: nothing was moved");
     CHECK(fs::is_empty(home.personas()));
     CHECK(read_file(file) == exported);
