@@ -81,13 +81,33 @@ Result<void> remove_folder(const std::string& folder) {
   return {};
 }
 
+/// Whether what is at the name for the remains of a store, if anything, is such: nothing in it opens a store.
+Result<void> check_removed(const std::string& folder) {
+  if (!exists(folder)) return {};
+  if (!is_real_folder(folder))
+    return Error{Status::option, folder + " is not a folder, and in the way of what is removed: move it away first"};
+  SKS_TRY(check_entries(folder));
+  const std::string key = Files(folder).master_key;
+  for (const std::string& path : {key, key + ".new"})
+    if (exists(path) && !master_key_is_destroyed(path))
+      return Error{Status::option, folder + " holds a key store with its master key: move it away first"};
+  return {};
+}
+
+/// A link would be left, and lead to nowhere.
+Result<void> check_no_link(const std::string& folder) {
+  std::error_code unknown;
+  const fs::path path = fs::path(folder).has_filename() ? fs::path(folder) : fs::path(folder).parent_path();
+  if (fs::symlink_status(path, unknown).type() != fs::file_type::symlink) return {};
+  return Error{Status::option, path.string() + " is a link to a key store: remove or export that one in its own place"};
+}
+
 /// All that can keep a store from being destroyed, before anything is changed.
 Result<void> check_removable(const Files& files) {
   SKS_TRY(check_entries(files.folder));
   SKS_TRY(check_destroyable(files.master_key + ".new"));
   SKS_TRY(check_destroyable(files.master_key));
-  const std::string removed = files.folder + kRemoved;
-  if (exists(removed)) SKS_TRY(check_entries(removed));
+  SKS_TRY(check_removed(files.folder + kRemoved));
   if (::faccessat(AT_FDCWD, files.folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
   return system_error("cannot remove what is in " + files.folder);
 }
@@ -309,11 +329,13 @@ Result<FolderLock> begin_import(const std::string& folder) {
 }  // namespace
 
 Result<void> check_removable(const std::string& folder) {
+  SKS_TRY(check_no_link(folder));
   SKS_LET(const fs::path place, absolute_path(folder));
   return check_removable(Files(place.string()));
 }
 
 Result<void> remove_store(const std::string& folder, std::chrono::milliseconds patience) {
+  SKS_TRY(check_no_link(folder));
   SKS_LET(const fs::path place, absolute_path(folder));
   const Files files(place.string());
   if (!exists(files.database) && !exists(files.master_key))
@@ -323,6 +345,7 @@ Result<void> remove_store(const std::string& folder, std::chrono::milliseconds p
 }
 
 Result<void> export_store(const ExportRequest& request, SecretSource& store_secrets, SecretSource& file_secrets) {
+  SKS_TRY(check_no_link(request.folder));
   SKS_LET(const fs::path place, absolute_path(request.folder));
   const Files files(place.string());
   SKS_LET(HeldStore held, hold_store(files, request.patience));

@@ -48,6 +48,57 @@ TEST_CASE("remove_store: destroys the store, also one that does not open, and no
   CHECK(refusal() == "there is no key store in " + store.folder);
 }
 
+TEST_CASE("remove_store: a living store at the name for remains stays, and so does the one that was to go") {
+  const VectorStore store;
+  const VectorStore living;
+  const std::string content = content_of(living.folder);
+  const std::string removed = store.folder + ".removed";
+  const auto refusal = [&] {
+    const Result<void> checked = sealed::check_removable(store.folder);
+    const Result<void> refused = sealed::remove_store(store.folder);
+    REQUIRE_FALSE(checked);
+    REQUIRE_FALSE(refused);
+    CHECK(checked.error().detail == refused.error().detail);
+    CHECK(content_of(store.folder) == content);
+    return refused.error().detail;
+  };
+  const std::string no_folder = removed + " is not a folder, and in the way of what is removed: move it away first";
+  fs::create_directory_symlink(living.folder, removed);
+  CHECK(refusal() == no_folder);
+  fs::remove(removed);
+  write_file(removed, "a letter");
+  CHECK(refusal() == no_folder);
+  fs::remove(removed);
+  CHECK(content_of(living.folder) == content);
+  fs::rename(living.folder, removed);
+  const std::string lives = removed + " holds a key store with its master key: move it away first";
+  CHECK(refusal() == lives);
+  CHECK(content_of(removed) == content);
+  fs::rename(removed + "/master.key", removed + "/master.key.new");
+  CHECK(refusal() == lives);
+  // What removals leave is none: without a key, or with one of zeros.
+  write_file(removed + "/master.key.new", std::string(46, '\0'));
+  CHECK(sealed::check_removable(store.folder));
+  fs::remove(removed + "/master.key.new");
+  CHECK(sealed::remove_store(store.folder));
+  CHECK(fs::is_empty(store.dir.path()));
+}
+
+TEST_CASE("remove_store: a link to a store is refused, and leaves it") {
+  const VectorStore store;
+  const std::string link = store.dir.file("link");
+  fs::create_directory_symlink(store.folder, link);
+  for (const std::string& name : {link, link + "/"}) {
+    CAPTURE(name);
+    for (const Result<void>& refused : {sealed::check_removable(name), sealed::remove_store(name)}) {
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().detail == link + " is a link to a key store: remove or export that one in its own place");
+    }
+  }
+  CHECK_FALSE(content_of(store.folder).empty());
+  CHECK(entries(store.dir.path()) == "link store");
+}
+
 TEST_CASE(
     "remove_store: a folder that may not be changed keeps its store, and one that may not be renamed stays empty") {
   const VectorStore store;
