@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 
 #include "sealed-storage/store_folder.h"
@@ -29,6 +30,10 @@ constexpr const char* kImporting = ".importing";
 /// Where an import makes the store in its folder: no store that somebody has moved to the name of that folder has it.
 constexpr const char* kStaging = "/.store";
 constexpr const char* kUnfinished = ".unfinished-";
+
+/// Held while an import looks at the other stores a last time and makes its own one of them.
+constexpr const char* kImportLock = "/.import-lock";
+constexpr std::chrono::seconds kImportPatience{5};
 
 constexpr std::size_t kCopyBlock = std::size_t{1} << 20;
 
@@ -326,6 +331,20 @@ Result<FolderLock> begin_import(const std::string& folder) {
   return lock;
 }
 
+/// Gives a finished store its place, with nobody else doing so meanwhile.
+Result<void> come_to_life(const std::string& store, const Files& target, const LastCheck& last_check) {
+  const std::string folder = folder_of(target.folder);
+  const std::string path = folder + kImportLock;
+  const auto lock = FolderLock::acquire(path, kImportPatience);
+  if (!lock && lock.error().status == Status::not_available)
+    return Error{Status::not_available, "another import into " + folder + " does not come to its end"};
+  if (!lock) return lock.error();
+  Result<void> moved = last_check();
+  if (moved) moved = move_into_place(store, target);
+  ::unlink(path.c_str());  // whoever waits for it sees that, and makes another one
+  return moved;
+}
+
 }  // namespace
 
 Result<void> check_removable(const std::string& folder) {
@@ -432,7 +451,8 @@ Result<void> ExportedPersona::make_store(const std::string& staging, const std::
 }
 
 Result<void> ExportedPersona::import_to(const std::string& folder, const Protection& protection,
-                                        SecretSource& store_secrets, SecretSource& file_secrets, const Stop& stop) {
+                                        SecretSource& store_secrets, SecretSource& file_secrets, const Stop& stop,
+                                        const LastCheck& last_check) {
   SKS_LET(const fs::path place, absolute_path(folder));
   const Files target(place.string());
   SKS_TRY(check_free(target));
@@ -448,7 +468,7 @@ Result<void> ExportedPersona::import_to(const std::string& folder, const Protect
   SKS_LET(const FolderLock lock, begin_import(importing));
   Staging staging(importing);
   SKS_TRY(make_store(staging.store(), target.folder, master_key.view(), protection, store_secrets, stop));
-  SKS_TRY(move_into_place(staging.store(), target));
+  SKS_TRY(come_to_life(staging.store(), target, last_check));
   Result<void> durable = staging.release();
   if (durable) durable = sync_name(target.folder);
   if (!durable) return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};

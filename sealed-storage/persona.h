@@ -17,6 +17,11 @@ namespace sks::sealed {
 using Stop = std::function<bool()>;
 inline bool never() { return false; }
 
+/// Whether a store may come to life. It is asked when nothing else is to be done before, and while no other import into
+/// the same folder can make one come to life.
+using LastCheck = std::function<Result<void>()>;
+inline Result<void> no_check() { return {}; }
+
 /// What remove_store() would refuse before it changes anything, but for use by another process: for whoever has to do
 /// something else before.
 Result<void> check_removable(const std::string& folder);
@@ -63,9 +68,10 @@ class ExportedPersona {
   /// destroyed afterwards), authorization (wrong passphrase), crypto (damaged), user_abort, or as the sources of
   /// secrets; nothing is changed then, but for what interrupted imports have left beside the folder, which is removed
   /// once the passphrase is right. Fails with external when the store is in its place and the file is there too: the
-  /// one may not survive a power cut, or the other could not be destroyed.
+  /// one may not survive a power cut, or the other could not be destroyed. Fails as `last_check`, too, and nothing is
+  /// changed then.
   Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
-                         SecretSource& file_secrets, const Stop& stop = never);
+                         SecretSource& file_secrets, const Stop& stop = never, const LastCheck& last_check = no_check);
 
   /// Fails with storage unless the file, which is locked, still has this name.
   Result<void> check_name(const std::string& path) const;

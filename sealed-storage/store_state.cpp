@@ -22,6 +22,12 @@ Result<StoreId> read_store_id(const Files& files) {
   return header.store_id;
 }
 
+/// Also what cannot be looked at is there: whoever takes it for absent may make a second store of it.
+bool may_exist(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 }  // namespace
 
 bool master_key_is_destroyed(const std::string& master_key_path) {
@@ -36,7 +42,7 @@ bool master_key_is_destroyed(const std::string& master_key_path) {
 
 std::optional<StoreState> look_at_store(const std::string& folder) {
   const Files files(folder);
-  if (!exists(files.database) && !exists(files.master_key)) return std::nullopt;
+  if (!may_exist(files.database) && !may_exist(files.master_key)) return std::nullopt;
   StoreState state;
   state.holder = FolderLock::holder(files.lock);
   state.destroyed = master_key_is_destroyed(files.master_key);

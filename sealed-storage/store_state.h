@@ -16,7 +16,8 @@ struct StoreState {
   std::string problem;                ///< why something above is missing, one sentence; else empty
 };
 
-/// Looks at a store without changing anything. None when there is no store in `folder`, and no remains of one.
+/// Looks at a store without changing anything. None when there is no store in `folder`, and no remains of one; a folder
+/// that cannot be looked into is a store with a problem.
 std::optional<StoreState> look_at_store(const std::string& folder);
 
 /// Whether a removal has destroyed the master key of a store, and was interrupted behind that: there is no such name,

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <latch>
@@ -390,6 +391,43 @@ TEST_CASE("ExportedPersona: an import removes what interrupted ones have left, a
   CHECK(entries(place.dir.file("letters.importing/.store")) == "letter lock master.key store.db");
   CHECK(entries(place.dir.file("mixed.importing")) == ".store lock master.key store.db");
   CHECK(sealed::interrupted_imports(place.dir.file("absent")).empty());
+}
+
+TEST_CASE("ExportedPersona: of two imports at once, one looks at the other stores after the other has made its own") {
+  const Place place;
+  const std::string other_file = place.dir.file("other_file");
+  const std::string other_folder = place.dir.file("other");
+  write_file(place.file, vector_file());
+  write_file(other_file, vector_file());
+  std::atomic<bool> second_looks = false;
+  std::atomic<bool> second_saw_first = false;
+  std::jthread second;
+  FixedSecrets secrets(kPassphrase);
+  auto exported = sealed::ExportedPersona::open(place.file);
+  REQUIRE(exported);
+  const auto import_second = [&] {
+    FixedSecrets second_secrets(kPassphrase);
+    auto copy = sealed::ExportedPersona::open(other_file);
+    static_cast<void>(copy->import_to(other_folder, sealed::key_file_provider(), no_secrets(), second_secrets,
+                                      sealed::never, [&]() -> Result<void> {
+                                        second_looks = true;
+                                        second_saw_first = fs::exists(place.folder);
+                                        return Error{Status::option, "here already"};
+                                      }));
+  };
+  REQUIRE(exported->import_to(place.folder, sealed::key_file_provider(), no_secrets(), secrets, sealed::never,
+                              [&]() -> Result<void> {
+                                second = std::jthread(import_second);
+                                while (!fs::exists(other_folder + ".importing/.store/master.key"))
+                                  std::this_thread::yield();
+                                std::this_thread::sleep_for(std::chrono::milliseconds(200));
+                                CHECK_FALSE(second_looks);
+                                return {};
+                              }));
+  second.join();
+  CHECK(second_saw_first);
+  CHECK(entries(place.dir.path()) == "other_file store");
+  CHECK(read_file(other_file) == vector_file());
 }
 
 TEST_CASE("ExportedPersona: what is at the name of an import, and was left by none, is in its way and stays") {

@@ -183,4 +183,21 @@ TEST_CASE("look_at_store: tells protection and use without a secret, and what is
   CHECK_FALSE(sealed::look_at_store(store.dir.file("absent")));
 }
 
+TEST_CASE("look_at_store: a folder that may not be looked into is a store with a problem, not an absent one") {
+  const VectorStore store;
+  fs::permissions(store.dir.path(), fs::perms(0755));
+  if (::geteuid() == 0) REQUIRE(::chown(store.folder.c_str(), kNobody, kNobody) == 0);
+  fs::permissions(store.folder, fs::perms(0));
+  std::optional<sealed::StoreState> state;
+  {
+    const Unprivileged user;
+    state = sealed::look_at_store(store.folder);
+  }
+  fs::permissions(store.folder, fs::perms(0700));
+  REQUIRE(state);
+  CHECK_FALSE(state->store_id);
+  CHECK_FALSE(state->destroyed);
+  CHECK(state->problem == "cannot read " + store.key + ": Permission denied");
+}
+
 }  // namespace sks::test

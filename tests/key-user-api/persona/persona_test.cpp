@@ -195,6 +195,48 @@ TEST_CASE("sks persona import: a signal while the store is made leaves the file 
   }
 }
 
+TEST_CASE("sks persona import: a copy is refused while some persona cannot be read, or came to life meanwhile") {
+  const Home home;
+  const std::string passphrase = home.secret_file("passphrase", "Sesam");
+  const std::string file = home.file("stick");
+  const std::vector<std::string> import{
+      "persona", "import", file, "--protect", "passphrase", "--passphrase-file", passphrase, "--export-passphrase-file",
+      passphrase};
+  REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
+  REQUIRE(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}).exit_code == 0);
+  const std::string exported = read_file(file);
+  REQUIRE(home.sks({"persona", "import", file, "--name", "job", "--export-passphrase-file", passphrase}).exit_code ==
+          0);
+  const std::string database = read_file(home.store("job") + "/store.db");
+  write_file(file, exported);
+
+  write_file(home.store("job") + "/store.db", "damaged");
+  const ProgramRun unread = home.sks(import);
+  CHECK(unread.exit_code == 1);
+  CHECK(unread.err.starts_with("sks: the persona job cannot be read, so it cannot be compared with " + file + " ("));
+  CHECK_FALSE(fs::exists(home.store("work")));
+  CHECK(read_file(file) == exported);
+  write_file(home.store("job") + "/store.db", database);
+
+  // While the key of the new passphrase is made, another copy is where it was not before.
+  fs::rename(home.store("job"), home.file("aside"));
+  const ProgramRun late = run_program_process(SKS_PROGRAM, import, [&] {
+    const pid_t program = ::getpid();
+    if (::fork() != 0) return;
+    while (!fs::exists(home.store("work.importing/.store/store.db")) && ::getppid() == program)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    fs::rename(home.file("aside"), home.store("job"));
+    ::_exit(0);
+  });
+  check_refused(late, 1,
+                "the persona in " + file + " is here already, as job: destroy the file, or delete that persona first");
+  CHECK(read_file(file) == exported);
+  CHECK(home.sks({"--persona", "job", "list", "--json"}).out == "[]\n");
+  REQUIRE(home.sks({"persona", "delete", "job", "--yes"}).exit_code == 0);
+  CHECK(fs::is_empty(home.personas()));
+  CHECK(home.sks(import).exit_code == 0);
+}
+
 TEST_CASE("sks persona delete: asks, destroys the whole store, and nothing else") {
   const Home home;
   check_refused(home.sks({"persona", "delete", "work", "--yes"}), 1,
