@@ -473,11 +473,16 @@ Result<void> ExportedPersona::import_to(const std::string& folder, const Protect
   if (durable) durable = sync_name(target.folder);
   if (!durable) return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
 
-  Result<void> gone = destroy_file(file_, path_);
-  if (gone) gone = sync_folder(folder_of(path_));
-  if (gone) return {};
-  return Error{Status::external, "the persona is in " + target.folder + ", but its file may still open: destroy " +
-                                     path_ + " (" + gone.error().detail + ")"};
+  const std::string moved = "the persona is in " + target.folder;
+  if (const auto overwritten = overwrite_file(file_, path_); !overwritten)
+    return Error{Status::external, moved + ", but its file may still open: destroy " +
+                                       (is_still_at(file_, path_) ? path_ : "it where it is now") + " (" +
+                                       overwritten.error().detail + ")"};
+  Result<void> removed = remove_overwritten(file_, path_);
+  if (removed) removed = sync_folder(folder_of(path_));
+  if (removed) return {};
+  return Error{Status::external,
+               moved + ", and its file does not open any more, but is not removed: " + removed.error().detail};
 }
 
 std::vector<std::string> interrupted_imports(const std::string& folder) {

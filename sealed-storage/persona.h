@@ -68,8 +68,8 @@ class ExportedPersona {
   /// destroyed afterwards), authorization (wrong passphrase), crypto (damaged), user_abort, or as the sources of
   /// secrets; nothing is changed then, but for what interrupted imports have left beside the folder, which is removed
   /// once the passphrase is right. Fails with external when the store is in its place and the file is there too: the
-  /// one may not survive a power cut, or the other could not be destroyed. Fails as `last_check`, too, and nothing is
-  /// changed then.
+  /// one may not survive a power cut, or the other could not be destroyed or removed. Fails as `last_check`, too, and
+  /// nothing is changed then.
   Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
                          SecretSource& file_secrets, const Stop& stop = never, const LastCheck& last_check = no_check);
 

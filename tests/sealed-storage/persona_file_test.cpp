@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <latch>
+#include <optional>
 #include <thread>
 
 #include "sealed-storage/anchor.h"
@@ -307,20 +308,58 @@ TEST_CASE("ExportedPersona: of what happens to its file meanwhile is told, and n
     return imported.error().detail;
   };
   const auto sentence = [](const Place& place, const std::string& reason) {
-    return "the persona is in " + place.folder + ", but its file may still open: destroy " + place.file + " (" +
-           place.file + reason + ")";
+    return "the persona is in " + place.folder +
+           ", and its file does not open any more, but is not removed: " + place.file + reason;
   };
+  const std::string zeros(vector_file().size(), '\0');
   const Place linked;
   CHECK(failure(linked, [&] { fs::create_hard_link(linked.file, linked.dir.file("copy")); }) ==
-        sentence(linked, " has another name, under which it would stay"));
-  CHECK(read_file(linked.file) == vector_file());
+        sentence(linked, " was given another name meanwhile; it is destroyed, remove that name too"));
+  CHECK_FALSE(fs::exists(linked.file));
+  CHECK(read_file(linked.dir.file("copy")) == zeros);
+
+  const char* const moved = " was moved meanwhile; it is destroyed, remove it where it is now";
+  const auto replace = [](const Place& place) {
+    fs::rename(place.file, place.dir.file("moved"));
+    write_file(place.file, "a letter");
+  };
+  const auto check_replaced = [&](const Place& place) {
+    CHECK(read_file(place.file) == "a letter");
+    CHECK(read_file(place.dir.file("moved")) == zeros);
+  };
   const Place replaced;
-  CHECK(failure(replaced, [&] {
-          fs::rename(replaced.file, replaced.dir.file("moved"));
-          write_file(replaced.file, "a letter");
-        }) == sentence(replaced, " was replaced by another file meanwhile"));
-  CHECK(read_file(replaced.file) == "a letter");
-  CHECK(read_file(replaced.dir.file("moved")) == vector_file());
+  CHECK(failure(replaced, [&] { replace(replaced); }) == sentence(replaced, moved));
+  check_replaced(replaced);
+  // The latest moment at which it can still be noticed: when the file was overwritten.
+  const Place late;
+  std::optional<AfterSync> hook;
+  CHECK(failure(late, [&] { hook.emplace(late.file, [&] { replace(late); }); }) == sentence(late, moved));
+  hook.reset();
+  check_replaced(late);
+}
+
+TEST_CASE("ExportedPersona: a file in a folder that may not be changed is destroyed, and what is left of it is told") {
+  const Place place;
+  const TempDir stick;
+  const std::string file = stick.file("file");
+  write_file(file, vector_file());
+  for (const std::string& path : {file, place.dir.path()})
+    if (::geteuid() == 0) REQUIRE(::chown(path.c_str(), kNobody, kNobody) == 0);
+  fs::permissions(stick.path(), fs::perms(0555));
+  Result<void> imported;
+  {
+    const Unprivileged user;
+    FixedSecrets secrets(kPassphrase);
+    auto exported = sealed::ExportedPersona::open(file);
+    REQUIRE(exported);
+    imported = exported->import_to(place.folder, sealed::key_file_provider(), no_secrets(), secrets);
+  }
+  fs::permissions(stick.path(), fs::perms(0755));
+  REQUIRE_FALSE(imported);
+  CHECK(imported.error().detail == "the persona is in " + place.folder +
+                                       ", and its file does not open any more, but is not removed: cannot remove " +
+                                       file + ", which was overwritten: Permission denied");
+  CHECK(read_file(file) == std::string(vector_file().size(), '\0'));
 }
 
 TEST_CASE("ExportedPersona: an import that is asked to stop leaves the file alone, and makes the master key last") {
