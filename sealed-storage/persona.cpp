@@ -94,7 +94,7 @@ Result<void> check_removed(const std::string& folder) {
   SKS_TRY(check_entries(folder));
   const std::string key = Files(folder).master_key;
   for (const std::string& path : {key, key + ".new"})
-    if (exists(path) && !master_key_is_destroyed(path))
+    if (look_at_key(path) == KeyState::present)
       return Error{Status::option, folder + " holds a key store with its master key: move it away first"};
   return {};
 }
@@ -136,9 +136,19 @@ Result<void> destroy(const Files& files) {
   return emptied;
 }
 
-Error interrupted_removal(const std::string& folder) {
+/// Fails when the master key of a store was destroyed, or is not there.
+Result<void> check_has_key(const Files& files) {
+  switch (look_at_key(files.master_key)) {
+    case KeyState::present:
+      return {};
+    case KeyState::missing:
+      return Error{Status::crypto,
+                   "the master key of " + files.folder + " is missing: " + missing_key_advice(files.folder)};
+    case KeyState::destroyed:
+      break;
+  }
   return Error{Status::crypto,
-               "the master key of " + folder +
+               "the master key of " + files.folder +
                    " was destroyed by a removal or an export that was interrupted: delete what is left"};
 }
 
@@ -214,13 +224,30 @@ Result<void> check_unfinished(const std::string& file) {
   return {};  // a folder that cannot be read shows nothing that would be in the way
 }
 
+/// Whether two names lead to one folder, maybe by a link or a mount.
+bool is_same_folder(const std::string& one, const std::string& other) {
+  struct stat first {};
+  struct stat second {};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_ino == second.st_ino &&
+         first.st_dev == second.st_dev;
+}
+
+/// A file among what is removed with a store, or at a name that is needed for that, would keep the store from going.
+Result<void> check_beside(const std::string& file, const std::string& store) {
+  const std::string folder = folder_of(file);
+  for (const std::string& place : {store, store + kRemoved, store + kImporting, store + kImporting + kStaging}) {
+    if (is_same_folder(folder, place))
+      return Error{Status::option,
+                   file + " lies in " + place + ", where files of a key store are removed: choose " + "another place"};
+    if (is_same_folder(folder, folder_of(place)) && fs::path(file).filename() == fs::path(place).filename())
+      return Error{Status::option, file + " is a name that the key store needs: choose another one"};
+  }
+  return {};
+}
+
 /// What is in the way of a new file.
 Result<void> check_target(const std::string& file, const Files& files, const StoreId& store_id) {
-  std::error_code failure;
-  const fs::path folder = fs::weakly_canonical(fs::absolute(file, failure), failure).parent_path();
-  if (failure) return Error{Status::storage, "cannot use " + file + ": " + failure.message()};
-  if (folder == fs::path(files.folder))
-    return Error{Status::option, file + " lies in the folder of the key store, which is to be removed"};
+  SKS_TRY(check_beside(file, files.folder));
   SKS_TRY(check_unfinished(file));
   if (!exists(file)) return {};
   const auto exported = ExportedPersona::open(file);
@@ -296,7 +323,7 @@ class Staging {
 /// Nothing at all when the store can be there.
 Result<void> check_free(const Files& target) {
   if (!exists(target.database)) return {};
-  if (master_key_is_destroyed(target.master_key)) return interrupted_removal(target.folder);
+  SKS_TRY(check_has_key(target));
   return Error{Status::option, "there is a key store in " + target.folder + " already"};
 }
 
@@ -368,7 +395,7 @@ Result<void> export_store(const ExportRequest& request, SecretSource& store_secr
   SKS_LET(const fs::path place, absolute_path(request.folder));
   const Files files(place.string());
   SKS_LET(HeldStore held, hold_store(files, request.patience));
-  if (master_key_is_destroyed(files.master_key)) return interrupted_removal(files.folder);
+  SKS_TRY(check_has_key(files));
   SKS_TRY(check_removable(files));
   SKS_TRY(check_target(request.file, files, held.header.store_id));
   SKS_LET(const SecureBytes master_key, load_master_key(files, held.version, held.header, store_secrets));

@@ -95,6 +95,10 @@ void add_interrupted_imports(std::vector<Persona>& personas) {
 Result<void> check_not_here(const sealed::StoreId& store_id, const std::string& file) {
   SKS_LET(const std::vector<Persona> personas, list_personas());
   for (const Persona& persona : personas) {
+    // The file may be all that there is of it: never to be destroyed on this advice.
+    if (persona.state.store_id == store_id && persona.state.key_missing)
+      return Error{Status::option, "the persona in " + file + " is here already, as " + persona.name + ", but " +
+                                       persona.state.problem};
     if (persona.state.store_id == store_id)
       return Error{Status::option, "the persona in " + file + " is here already, as " + persona.name +
                                        ": destroy the file, or delete that persona first"};

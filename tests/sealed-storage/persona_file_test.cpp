@@ -88,6 +88,11 @@ class WatchedSecrets final : public SecretSource {
   std::function<void()> written_;
 };
 
+std::string missing_key(const std::string& folder) {
+  return "the master key of " + folder +
+         " is missing: bring it back; if the store was being removed, 'sks persona delete store' finishes that";
+}
+
 constexpr const char* kDamaged = "ERROR_CRYPTO FILE is damaged";
 constexpr const char* kForeign = "ERROR_OPTION FILE is not an exported persona";
 constexpr const char* kWrong = "ERROR_AUTHORIZATION the passphrase of the exported persona is wrong";
@@ -257,6 +262,9 @@ TEST_CASE("ExportedPersona: an import where a store is, or other files are, leav
   fs::copy(store.folder, place.folder);
   CHECK(place.import_now().error().detail == "there is a key store in " + place.folder + " already");
   fs::remove(place.folder + "/master.key");
+  CHECK(place.import_now().error().detail == missing_key(place.folder));
+  write_file(place.folder + "/master.key", std::string(46, '\0'));
+  fs::permissions(place.folder + "/master.key", fs::perms(0600));
   CHECK(place.import_now().error().detail == "the master key of " + place.folder +
                                                  " was destroyed by a removal or an export that was interrupted: "
                                                  "delete what is left");
@@ -589,8 +597,23 @@ TEST_CASE("export: refuses what is in its way, and the store stays") {
       place.file +
           " was left by an export of this key store that was interrupted: the key store is whole; remove that file and "
           "export again");
-  CHECK(refusal(store.folder + "/file") ==
-        store.folder + "/file lies in the folder of the key store, which is to be removed");
+  for (const char* const name : {"", ".removed", ".importing", ".importing/.store"}) {
+    const std::string folder = store.folder + name;
+    CAPTURE(folder);
+    fs::create_directories(folder);
+    fs::create_directory_symlink(folder, place.dir.file("link"));
+    for (const std::string& file : {folder + "/file", place.dir.file("link/file")})
+      CHECK(refusal(file) ==
+            file + " lies in " + folder + ", where files of a key store are removed: choose another place");
+    CHECK_FALSE(fs::exists(folder + "/file"));
+    fs::remove(place.dir.file("link"));
+  }
+  for (const char* const name : {".removed", ".importing"}) {
+    const std::string file = store.folder + name;
+    fs::remove_all(file);
+    CHECK(refusal(file) == file + " is a name that the key store needs: choose another one");
+    CHECK_FALSE(fs::exists(file));
+  }
   CHECK(refusal(place.dir.file("no/file")) ==
         "cannot create " + place.dir.file("no/file") + ": No such file or directory");
   write_file(store.folder + "/letter", "to Jo");
@@ -709,14 +732,19 @@ TEST_CASE("export: a store that would not open elsewhere is not moved") {
   CHECK(refusal(anchored).detail ==
         "the key store in " + anchored.folder +
             " has an anchor, which cannot go with it: take it off with 'sks anchor none' before");
-  for (const std::string& content : {std::string(46, '\0'), std::string()}) {
-    const VectorStore destroyed;
-    write_file(destroyed.key, content);
-    CHECK(refusal(destroyed).detail.find("was destroyed by a removal or an export") != std::string::npos);
-  }
+  const VectorStore destroyed;
+  write_file(destroyed.key, std::string(46, '\0'));
+  CHECK(refusal(destroyed).detail.find("was destroyed by a removal or an export") != std::string::npos);
+  // Nobody knows where it is: that is no removal.
   const VectorStore without;
+  const std::string key = read_file(without.key);
+  write_file(without.key, "");
+  CHECK(refusal(without).detail == missing_key(without.folder));
   fs::remove(without.key);
-  CHECK(refusal(without).detail.find("was destroyed by a removal or an export") != std::string::npos);
+  CHECK(refusal(without).detail == missing_key(without.folder));
+  write_file(without.key, key);
+  fs::permissions(without.key, fs::perms(0600));
+  CHECK(export_now(without, place.file));
 }
 
 TEST_CASE("export: a store that could not be destroyed afterwards makes no file") {

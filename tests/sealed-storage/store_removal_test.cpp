@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -175,12 +176,35 @@ TEST_CASE("look_at_store: tells protection and use without a secret, and what is
     CHECK_FALSE(sealed::look_at_store(store.folder)->destroyed);
     fs::remove(store.key);
   }
+  for (const bool empty : {false, true}) {
+    if (empty) write_file(store.key, "");
+    state = sealed::look_at_store(store.folder);
+    CHECK_FALSE(state->destroyed);
+    CHECK(state->key_missing);
+    CHECK(state->store_id.has_value());
+    CHECK(state->problem ==
+          "its master key is missing: bring it back; if the store was being removed, 'sks persona delete store' "
+          "finishes that");
+  }
   fs::rename(store.dir.file("zeros"), store.key);
   write_file(store.key, "x");
   state = sealed::look_at_store(store.folder);
   CHECK_FALSE(state->destroyed);
   CHECK(state->problem == store.key + " is not a master key file");
   CHECK_FALSE(sealed::look_at_store(store.dir.file("absent")));
+}
+
+TEST_CASE("look_at_store: does not wait at a pipe") {
+  const VectorStore store;
+  for (const char* const name : {"/lock", "/store.db"}) {
+    fs::remove(store.folder + name);
+    REQUIRE(::mkfifo((store.folder + name).c_str(), 0600) == 0);
+  }
+  const auto state = sealed::look_at_store(store.folder);
+  REQUIRE(state);
+  CHECK_FALSE(state->holder);
+  CHECK_FALSE(state->store_id);
+  CHECK(state->problem == store.folder + "/store.db is not a file");
 }
 
 TEST_CASE("look_at_store: a folder that may not be looked into is a store with a problem, not an absent one") {

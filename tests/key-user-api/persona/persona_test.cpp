@@ -299,7 +299,7 @@ TEST_CASE("sks persona delete: says how many keys are lost, and that none is spa
 TEST_CASE("sks persona list: names what an interrupted removal has left, and delete ends it") {
   const Home home;
   REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
-  fs::remove(home.store("work") + "/master.key");
+  write_file(home.store("work") + "/master.key", std::string(46, '\0'));
   CHECK(
       home.sks({"persona", "list"}).out.find("its removal was interrupted, and nothing in it can be opened any more") !=
       std::string::npos);
@@ -308,6 +308,27 @@ TEST_CASE("sks persona list: names what an interrupted removal has left, and del
                     " was destroyed by a removal or an export that was interrupted: delete what is left");
   check_done(home.sks({"persona", "delete", "work", "--yes"}), "Deleted");
   CHECK(fs::is_empty(home.personas()));
+}
+
+TEST_CASE("sks persona: a master key that is missing is asked back, and only the wish to delete ends the store") {
+  const Home home;
+  const std::string passphrase = home.secret_file("passphrase", "Sesam");
+  const std::string file = home.file("stick");
+  const std::string advice = "bring it back; if the store was being removed, 'sks persona delete work' finishes that";
+  REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
+  REQUIRE(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}).exit_code == 0);
+  const std::string exported = read_file(file);
+  REQUIRE(home.sks({"persona", "import", file, "--export-passphrase-file", passphrase}).exit_code == 0);
+  write_file(file, exported);
+  fs::remove(home.store("work") + "/master.key");
+  CHECK(home.sks({"persona", "list"}).out.find("its master key is missing: " + advice) != std::string::npos);
+  check_refused(home.sks({"persona", "export", "work", home.file("other")}), 1,
+                "the master key of " + home.store("work") + " is missing: " + advice);
+  check_refused(home.sks({"persona", "import", file, "--name", "job", "--export-passphrase-file", passphrase}), 1,
+                "the persona in " + file + " is here already, as work, but its master key is missing: " + advice);
+  CHECK(read_file(file) == exported);
+  check_done(home.sks({"persona", "delete", "work", "--yes"}), "Deleted");
+  check_done(home.sks({"persona", "import", file, "--export-passphrase-file", passphrase}), "Moved");
 }
 
 TEST_CASE("sks persona export and import: a persona goes into one file, leaves nothing behind, and comes back") {
