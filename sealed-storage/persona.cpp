@@ -496,8 +496,10 @@ Result<void> ExportedPersona::import_to(const std::string& folder, const Protect
   Staging staging(importing);
   SKS_TRY(make_store(staging.store(), target.folder, master_key.view(), protection, store_secrets, stop));
   SKS_TRY(come_to_life(staging.store(), target, last_check));
-  Result<void> durable = staging.release();
-  if (durable) durable = sync_name(target.folder);
+  Result<void> durable = sync_name(target.folder);
+  if (const auto left = staging.release(); durable && !left)
+    durable = Error{Status::storage,
+                    target.folder + " is in its place, but may not survive a power cut: " + left.error().detail};
   if (!durable) return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
 
   const std::string moved = "the persona is in " + target.folder;

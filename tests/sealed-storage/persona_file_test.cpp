@@ -280,6 +280,26 @@ TEST_CASE("ExportedPersona: of what happens to its file meanwhile is told, and n
   check_replaced(late);
 }
 
+TEST_CASE("ExportedPersona: a file that cannot be overwritten is told by its name, or to have moved from it") {
+  for (const bool moves : {false, true}) {
+    CAPTURE(moves);
+    const Place place;
+    write_file(place.file, vector_file());
+    const FailingSync failing(place.file);
+    WatchedSecrets secrets([] {},
+                           [&] {
+                             if (moves) fs::rename(place.file, place.dir.file("moved"));
+                             if (moves) write_file(place.file, "a letter");
+                           });
+    const Result<void> imported = place.import_with(secrets);
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().detail == "the persona is in " + place.folder + ", but its file may still open: destroy " +
+                                         (moves ? "it where it is now" : place.file) + " (cannot overwrite " +
+                                         place.file + ": Input/output error)");
+    if (moves) CHECK(read_file(place.file) == "a letter");
+  }
+}
+
 TEST_CASE("ExportedPersona: a file in a folder that may not be changed is destroyed, and what is left of it is told") {
   const Place place;
   const TempDir stick;
