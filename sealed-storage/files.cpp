@@ -214,16 +214,26 @@ Result<void> check_destroyable(const std::string& path) {
 Result<void> destroy_file(const std::string& path) {
   SKS_LET(const FileDescriptor file, open_to_destroy(path));
   if (!file) return {};
-  return destroy_file(file, path);
+  SKS_TRY(check_destroyable(file, path));
+  SKS_TRY(overwrite_file(file, path));
+  return remove_overwritten(file, path);
 }
 
-Result<void> destroy_file(const FileDescriptor& file, const std::string& path) {
-  SKS_TRY(check_destroyable(file, path));
+Result<void> overwrite_file(const FileDescriptor& file, const std::string& path) {
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return system_error("cannot read " + path);
   if (!write_zeros(file.get(), info.st_size)) return system_error("cannot overwrite " + path);
-  if (::unlink(path.c_str()) != 0) return system_error("cannot remove " + path + ", which was overwritten");
   return {};
+}
+
+Result<void> remove_overwritten(const FileDescriptor& file, const std::string& path) {
+  // Looked at right before: to overwrite takes its time.
+  if (!is_still_at(file, path))
+    return Error{Status::storage, path + " was moved meanwhile; it is destroyed, remove it where it is now"};
+  if (::unlink(path.c_str()) != 0) return system_error("cannot remove " + path + ", which was overwritten");
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0 || info.st_nlink == 0) return {};
+  return Error{Status::storage, path + " was given another name meanwhile; it is destroyed, remove that name too"};
 }
 
 bool is_still_at(const FileDescriptor& file, const std::string& path) {

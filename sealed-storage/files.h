@@ -84,8 +84,11 @@ void wipe_file(const std::string& path);
 /// with storage when the file is a link or has another name, under which its content would stay, or when it cannot be
 /// overwritten; it is then as it was.
 Result<void> destroy_file(const std::string& path);
-/// The same for a file that is open, and for no other that has come to its name.
-Result<void> destroy_file(const FileDescriptor& file, const std::string& path);
+
+/// The two steps of that for a file that is open. The first is done whatever name the file has meanwhile, the second
+/// fails with storage when `path` is not its name any more, and touches no other file that has come to it.
+Result<void> overwrite_file(const FileDescriptor& file, const std::string& path);
+Result<void> remove_overwritten(const FileDescriptor& file, const std::string& path);
 
 /// What destroy_file() would fail with before it changes anything.
 Result<void> check_destroyable(const std::string& path);

@@ -112,7 +112,8 @@ Result<FolderLock> FolderLock::acquire(const std::string& path, std::chrono::mil
 }
 
 std::optional<std::string> FolderLock::holder(const std::string& path) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  // A pipe must not make us wait.
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!file || ::flock(file.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return std::nullopt;
   return holder_of(file);
 }

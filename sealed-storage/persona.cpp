@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 
 #include "sealed-storage/store_folder.h"
@@ -26,33 +27,84 @@ constexpr auto kStoreFiles = std::to_array<std::string_view>(
 /// What was destroyed and is being removed, and what is being made, lies beside the store under these names.
 constexpr const char* kRemoved = ".removed";
 constexpr const char* kImporting = ".importing";
+/// Where an import makes the store in its folder: no store that somebody has moved to the name of that folder has it.
+constexpr const char* kStaging = "/.store";
 constexpr const char* kUnfinished = ".unfinished-";
+
+/// Held while an import looks at the other stores a last time and makes its own one of them.
+constexpr const char* kImportLock = "/.import-lock";
+constexpr std::chrono::seconds kImportPatience{5};
 
 constexpr std::size_t kCopyBlock = std::size_t{1} << 20;
 
-/// Fails when there is something in the folder that is not of a store: it would be lost with it, or be in the way.
-Result<void> check_entries(const std::string& folder) {
+bool is_real_folder(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/// Fails when there is something in the folder that does not belong there: it would be lost with it, or be in the way.
+template <typename Belongs>
+Result<void> check_each_entry(const std::string& folder, const Belongs& belongs, const std::string& reason) {
   std::error_code failure;
   for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
        entry.increment(failure)) {
     const std::string name = entry->path().filename().string();
-    std::error_code unknown;
-    const bool is_folder = entry->symlink_status(unknown).type() == fs::file_type::directory;
-    if (is_folder || std::ranges::find(kStoreFiles, name) == kStoreFiles.end())
-      return Error{Status::option, folder + " holds '" + name + "', which is not of the key store: move it away first"};
+    if (!belongs(name, is_real_folder(entry->path().string())))
+      return Error{Status::option, folder + " holds '" + name + "', " + reason + ": move it away first"};
   }
   if (failure) return Error{Status::storage, "cannot read " + folder + ": " + failure.message()};
   return {};
 }
 
-/// Removes a folder with the files of a store, if there is one.
+/// Whether a folder holds nothing but files of a store.
+Result<void> check_entries(const std::string& folder) {
+  const auto belongs = [](const std::string& name, bool is_folder) {
+    return !is_folder && std::ranges::find(kStoreFiles, name) != kStoreFiles.end();
+  };
+  return check_each_entry(folder, belongs, "which is not of the key store");
+}
+
+/// Whether a folder is of an import, and of nothing else: what is in it may be destroyed.
+Result<void> check_importing(const std::string& folder) {
+  if (!is_real_folder(folder))
+    return Error{Status::option, folder + " is not a folder, and in the way of an import: move it away first"};
+  const auto belongs = [](const std::string& name, bool is_folder) { return is_folder && "/" + name == kStaging; };
+  SKS_TRY(check_each_entry(folder, belongs, "which no import has left"));
+  const std::string staging = folder + kStaging;
+  return exists(staging) ? check_entries(staging) : Result<void>();
+}
+
+/// Removes a folder with the files of a store, if there is one, and not what a link of its name leads to.
 Result<void> remove_folder(const std::string& folder) {
-  for (const std::string_view name : kStoreFiles) {
-    const std::string path = folder + "/" + std::string(name);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_error("cannot remove " + path);
-  }
+  const FileDescriptor opened(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!opened && errno == ENOENT) return {};
+  if (!opened) return system_error("cannot remove " + folder);
+  for (const std::string_view name : kStoreFiles)
+    if (::unlinkat(opened.get(), std::string(name).c_str(), 0) != 0 && errno != ENOENT)
+      return system_error("cannot remove " + folder + "/" + std::string(name));
   if (::rmdir(folder.c_str()) != 0 && errno != ENOENT) return system_error("cannot remove " + folder);
   return {};
+}
+
+/// Whether what is at the name for the remains of a store, if anything, is such: nothing in it opens a store.
+Result<void> check_removed(const std::string& folder) {
+  if (!exists(folder)) return {};
+  if (!is_real_folder(folder))
+    return Error{Status::option, folder + " is not a folder, and in the way of what is removed: move it away first"};
+  SKS_TRY(check_entries(folder));
+  const std::string key = Files(folder).master_key;
+  for (const std::string& path : {key, key + ".new"})
+    if (look_at_key(path) == KeyState::present)
+      return Error{Status::option, folder + " holds a key store with its master key: move it away first"};
+  return {};
+}
+
+/// A link would be left, and lead to nowhere.
+Result<void> check_no_link(const std::string& folder) {
+  std::error_code unknown;
+  const fs::path path = fs::path(folder).has_filename() ? fs::path(folder) : fs::path(folder).parent_path();
+  if (fs::symlink_status(path, unknown).type() != fs::file_type::symlink) return {};
+  return Error{Status::option, path.string() + " is a link to a key store: remove or export that one in its own place"};
 }
 
 /// All that can keep a store from being destroyed, before anything is changed.
@@ -60,8 +112,7 @@ Result<void> check_removable(const Files& files) {
   SKS_TRY(check_entries(files.folder));
   SKS_TRY(check_destroyable(files.master_key + ".new"));
   SKS_TRY(check_destroyable(files.master_key));
-  const std::string removed = files.folder + kRemoved;
-  if (exists(removed)) SKS_TRY(check_entries(removed));
+  SKS_TRY(check_removed(files.folder + kRemoved));
   if (::faccessat(AT_FDCWD, files.folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
   return system_error("cannot remove what is in " + files.folder);
 }
@@ -85,9 +136,19 @@ Result<void> destroy(const Files& files) {
   return emptied;
 }
 
-Error interrupted_removal(const std::string& folder) {
+/// Fails when the master key of a store was destroyed, or is not there.
+Result<void> check_has_key(const Files& files) {
+  switch (look_at_key(files.master_key)) {
+    case KeyState::present:
+      return {};
+    case KeyState::missing:
+      return Error{Status::crypto,
+                   "the master key of " + files.folder + " is missing: " + missing_key_advice(files.folder)};
+    case KeyState::destroyed:
+      break;
+  }
   return Error{Status::crypto,
-               "the master key of " + folder +
+               "the master key of " + files.folder +
                    " was destroyed by a removal or an export that was interrupted: delete what is left"};
 }
 
@@ -163,13 +224,30 @@ Result<void> check_unfinished(const std::string& file) {
   return {};  // a folder that cannot be read shows nothing that would be in the way
 }
 
+/// Whether two names lead to one folder, maybe by a link or a mount.
+bool is_same_folder(const std::string& one, const std::string& other) {
+  struct stat first {};
+  struct stat second {};
+  return ::stat(one.c_str(), &first) == 0 && ::stat(other.c_str(), &second) == 0 && first.st_ino == second.st_ino &&
+         first.st_dev == second.st_dev;
+}
+
+/// A file among what is removed with a store, or at a name that is needed for that, would keep the store from going.
+Result<void> check_beside(const std::string& file, const std::string& store) {
+  const std::string folder = folder_of(file);
+  for (const std::string& place : {store, store + kRemoved, store + kImporting, store + kImporting + kStaging}) {
+    if (is_same_folder(folder, place))
+      return Error{Status::option,
+                   file + " lies in " + place + ", where files of a key store are removed: choose " + "another place"};
+    if (is_same_folder(folder, folder_of(place)) && fs::path(file).filename() == fs::path(place).filename())
+      return Error{Status::option, file + " is a name that the key store needs: choose another one"};
+  }
+  return {};
+}
+
 /// What is in the way of a new file.
 Result<void> check_target(const std::string& file, const Files& files, const StoreId& store_id) {
-  std::error_code failure;
-  const fs::path folder = fs::weakly_canonical(fs::absolute(file, failure), failure).parent_path();
-  if (failure) return Error{Status::storage, "cannot use " + file + ": " + failure.message()};
-  if (folder == fs::path(files.folder))
-    return Error{Status::option, file + " lies in the folder of the key store, which is to be removed"};
+  SKS_TRY(check_beside(file, files.folder));
   SKS_TRY(check_unfinished(file));
   if (!exists(file)) return {};
   const auto exported = ExportedPersona::open(file);
@@ -214,58 +292,96 @@ Result<ExportedPersona> make_file(const ExportRequest& request, const Files& fil
   return exported;
 }
 
-/// A folder in which a store is being made, beside its place. It is removed unless it was moved there.
+/// The folder of an import, and the store that is being made in it. Both are removed unless the store was moved to its
+/// place.
 class Staging {
  public:
-  explicit Staging(std::string path) : path_(std::move(path)) {}
+  explicit Staging(std::string folder) : folder_(std::move(folder)) {}
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
   ~Staging() {
-    if (path_.empty()) return;
-    wipe_file(path_ + "/master.key");
-    static_cast<void>(remove_folder(path_));
+    if (folder_.empty()) return;
+    wipe_file(store() + "/master.key");
+    static_cast<void>(remove_folder(store()));
+    ::rmdir(folder_.c_str());
   }
 
-  void release() { path_.clear(); }
+  /// After the store was moved: what comes to this name from now on is of another import.
+  Result<void> release() {
+    const std::string folder = std::exchange(folder_, {});
+    SKS_TRY(sync_folder(folder));
+    ::rmdir(folder.c_str());
+    return {};
+  }
+
+  std::string store() const { return folder_ + kStaging; }
 
  private:
-  std::string path_;
+  std::string folder_;
 };
 
 /// Nothing at all when the store can be there.
 Result<void> check_free(const Files& target) {
   if (!exists(target.database)) return {};
-  if (master_key_is_destroyed(target.master_key)) return interrupted_removal(target.folder);
+  SKS_TRY(check_has_key(target));
   return Error{Status::option, "there is a key store in " + target.folder + " already"};
 }
 
 /// Removes what an import has left, unless it runs yet: then it holds the lock.
-Result<void> remove_interrupted_import(const std::string& path) {
-  SKS_LET(const FolderLock lock, FolderLock::acquire(Files(path).lock));
-  SKS_TRY(destroy_file(Files(path).master_key));
-  return remove_folder(path);
+Result<void> remove_interrupted_import(const std::string& folder) {
+  SKS_TRY(check_importing(folder));
+  const Files files(folder + kStaging);
+  SKS_LET(const FolderLock lock, FolderLock::acquire(files.lock));
+  SKS_TRY(destroy_file(files.master_key));
+  SKS_TRY(remove_folder(files.folder));
+  if (::rmdir(folder.c_str()) != 0) return system_error("cannot remove " + folder);
+  return {};
+}
+
+Result<void> make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + path);
+  return {};
 }
 
 /// The folder that a store is made in, empty but for its lock. One import at a time uses it: what it finds there was
 /// left by one that was interrupted. The lock becomes that of the store, and keeps others from using it as long as the
 /// file is there.
-Result<FolderLock> begin_import(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error("cannot create " + path);
-  SKS_LET(FolderLock lock, FolderLock::acquire(Files(path).lock));
-  SKS_TRY(check_entries(path));
+Result<FolderLock> begin_import(const std::string& folder) {
+  const Files files(folder + kStaging);
+  SKS_TRY(make_folder(folder));
+  SKS_TRY(check_importing(folder));
+  SKS_TRY(make_folder(files.folder));
+  SKS_LET(FolderLock lock, FolderLock::acquire(files.lock));
+  SKS_TRY(check_importing(folder));
   for (const std::string_view name : kStoreFiles)
-    if (name != "lock") SKS_TRY(destroy_file(path + "/" + std::string(name)));
+    if (name != "lock") SKS_TRY(destroy_file(files.folder + "/" + std::string(name)));
   return lock;
+}
+
+/// Gives a finished store its place, with nobody else doing so meanwhile.
+Result<void> come_to_life(const std::string& store, const Files& target, const LastCheck& last_check) {
+  const std::string folder = folder_of(target.folder);
+  const std::string path = folder + kImportLock;
+  const auto lock = FolderLock::acquire(path, kImportPatience);
+  if (!lock && lock.error().status == Status::not_available)
+    return Error{Status::not_available, "another import into " + folder + " does not come to its end"};
+  if (!lock) return lock.error();
+  Result<void> moved = last_check();
+  if (moved) moved = move_into_place(store, target);
+  ::unlink(path.c_str());  // whoever waits for it sees that, and makes another one
+  return moved;
 }
 
 }  // namespace
 
 Result<void> check_removable(const std::string& folder) {
+  SKS_TRY(check_no_link(folder));
   SKS_LET(const fs::path place, absolute_path(folder));
   return check_removable(Files(place.string()));
 }
 
 Result<void> remove_store(const std::string& folder, std::chrono::milliseconds patience) {
+  SKS_TRY(check_no_link(folder));
   SKS_LET(const fs::path place, absolute_path(folder));
   const Files files(place.string());
   if (!exists(files.database) && !exists(files.master_key))
@@ -275,10 +391,11 @@ Result<void> remove_store(const std::string& folder, std::chrono::milliseconds p
 }
 
 Result<void> export_store(const ExportRequest& request, SecretSource& store_secrets, SecretSource& file_secrets) {
+  SKS_TRY(check_no_link(request.folder));
   SKS_LET(const fs::path place, absolute_path(request.folder));
   const Files files(place.string());
   SKS_LET(HeldStore held, hold_store(files, request.patience));
-  if (master_key_is_destroyed(files.master_key)) return interrupted_removal(files.folder);
+  SKS_TRY(check_has_key(files));
   SKS_TRY(check_removable(files));
   SKS_TRY(check_target(request.file, files, held.header.store_id));
   SKS_LET(const SecureBytes master_key, load_master_key(files, held.version, held.header, store_secrets));
@@ -361,32 +478,40 @@ Result<void> ExportedPersona::make_store(const std::string& staging, const std::
 }
 
 Result<void> ExportedPersona::import_to(const std::string& folder, const Protection& protection,
-                                        SecretSource& store_secrets, SecretSource& file_secrets, const Stop& stop) {
+                                        SecretSource& store_secrets, SecretSource& file_secrets, const Stop& stop,
+                                        const LastCheck& last_check) {
   SKS_LET(const fs::path place, absolute_path(folder));
   const Files target(place.string());
   SKS_TRY(check_free(target));
   SKS_TRY(check_destroyable(file_, path_));
+  // Before the image is read, which may be long.
+  SKS_LET(const SecureBytes master_key, open_persona_head(head_bytes_, path_, file_secrets));
   // None of them keeps this one from going on, but its own, which is looked at below.
   for (const std::string& left : interrupted_imports(folder_of(target.folder)))
     static_cast<void>(remove_interrupted_import(left));
-  // Before the image is read, which may be long.
-  SKS_LET(const SecureBytes master_key, open_persona_head(head_bytes_, path_, file_secrets));
   SKS_TRY(make_parents(place));
 
-  const std::string path = target.folder + kImporting;
-  SKS_LET(const FolderLock lock, begin_import(path));
-  Staging staging(path);
-  SKS_TRY(make_store(path, target.folder, master_key.view(), protection, store_secrets, stop));
-  SKS_TRY(move_into_place(path, target));
-  staging.release();
-  if (const auto durable = sync_name(target.folder); !durable)
-    return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
+  const std::string importing = target.folder + kImporting;
+  SKS_LET(const FolderLock lock, begin_import(importing));
+  Staging staging(importing);
+  SKS_TRY(make_store(staging.store(), target.folder, master_key.view(), protection, store_secrets, stop));
+  SKS_TRY(come_to_life(staging.store(), target, last_check));
+  Result<void> durable = sync_name(target.folder);
+  if (const auto left = staging.release(); durable && !left)
+    durable = Error{Status::storage,
+                    target.folder + " is in its place, but may not survive a power cut: " + left.error().detail};
+  if (!durable) return Error{Status::external, durable.error().detail + "; " + path_ + " was not destroyed"};
 
-  Result<void> gone = destroy_file(file_, path_);
-  if (gone) gone = sync_folder(folder_of(path_));
-  if (gone) return {};
-  return Error{Status::external, "the persona is in " + target.folder + ", but its file may still open: destroy " +
-                                     path_ + " (" + gone.error().detail + ")"};
+  const std::string moved = "the persona is in " + target.folder;
+  if (const auto overwritten = overwrite_file(file_, path_); !overwritten)
+    return Error{Status::external, moved + ", but its file may still open: destroy " +
+                                       (is_still_at(file_, path_) ? path_ : "it where it is now") + " (" +
+                                       overwritten.error().detail + ")"};
+  Result<void> removed = remove_overwritten(file_, path_);
+  if (removed) removed = sync_folder(folder_of(path_));
+  if (removed) return {};
+  return Error{Status::external,
+               moved + ", and its file does not open any more, but is not removed: " + removed.error().detail};
 }
 
 std::vector<std::string> interrupted_imports(const std::string& folder) {
@@ -395,9 +520,8 @@ std::vector<std::string> interrupted_imports(const std::string& folder) {
   for (auto entry = fs::directory_iterator(folder, failure); !failure && entry != fs::directory_iterator();
        entry.increment(failure)) {
     const std::string path = entry->path().string();
-    std::error_code unknown;
-    if (path.ends_with(kImporting) && entry->symlink_status(unknown).type() == fs::file_type::directory &&
-        !FolderLock::holder(Files(path).lock) && check_entries(path))
+    if (path.ends_with(kImporting) && check_importing(path) && exists(path + kStaging) &&
+        !FolderLock::holder(Files(path + kStaging).lock))
       found.push_back(path);
   }
   std::ranges::sort(found);

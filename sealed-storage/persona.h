@@ -17,6 +17,11 @@ namespace sks::sealed {
 using Stop = std::function<bool()>;
 inline bool never() { return false; }
 
+/// Whether a store may come to life. It is asked when nothing else is to be done before, and while no other import into
+/// the same folder can make one come to life.
+using LastCheck = std::function<Result<void>()>;
+inline Result<void> no_check() { return {}; }
+
 /// What remove_store() would refuse before it changes anything, but for use by another process: for whoever has to do
 /// something else before.
 Result<void> check_removable(const std::string& folder);
@@ -59,13 +64,14 @@ class ExportedPersona {
   /// Puts the store into `folder`, with its master key under `protection`, and destroys the file. At every instant
   /// there is the store or the file, whole.
   ///
-  /// Fails with option (there is a store already), storage (also when the file could not be destroyed afterwards),
-  /// authorization (wrong passphrase), crypto (damaged), user_abort, or as the sources of secrets; nothing is changed
-  /// then, but for what interrupted imports have left beside the folder, which is removed. Fails with external when the
-  /// store is in its place and the file is there too: the one may not survive a power cut, or the other could not be
-  /// destroyed.
+  /// Fails with option (there is a store already, or something in the way), storage (also when the file could not be
+  /// destroyed afterwards), authorization (wrong passphrase), crypto (damaged), user_abort, or as the sources of
+  /// secrets; nothing is changed then, but for what interrupted imports have left beside the folder, which is removed
+  /// once the passphrase is right. Fails with external when the store is in its place and the file is there too: the
+  /// one may not survive a power cut, or the other could not be destroyed or removed. Fails as `last_check`, too, and
+  /// nothing is changed then.
   Result<void> import_to(const std::string& folder, const Protection& protection, SecretSource& store_secrets,
-                         SecretSource& file_secrets, const Stop& stop = never);
+                         SecretSource& file_secrets, const Stop& stop = never, const LastCheck& last_check = no_check);
 
   /// Fails with storage unless the file, which is locked, still has this name.
   Result<void> check_name(const std::string& path) const;
@@ -88,7 +94,8 @@ class ExportedPersona {
 };
 
 /// The folders in `folder`, by name, that imports have left which did not come to their end, and hold a store that was
-/// not finished, maybe with its master key. The next import into `folder` removes them.
+/// not finished, maybe with its master key. The next import into `folder` removes them. A store that somebody has moved
+/// to such a name is none of them.
 std::vector<std::string> interrupted_imports(const std::string& folder);
 
 }  // namespace sks::sealed

@@ -91,16 +91,23 @@ void add_interrupted_imports(std::vector<Persona>& personas) {
   }
 }
 
-/// Two living copies of a store would double the tries for its PINs.
+/// Two living copies of a store would double the tries for its PINs. A store that cannot be read may be one.
 Result<void> check_not_here(const sealed::StoreId& store_id, const std::string& file) {
   SKS_LET(const std::vector<Persona> personas, list_personas());
   for (const Persona& persona : personas) {
+    // The file may be all that there is of it: never to be destroyed on this advice.
+    if (persona.state.store_id == store_id && persona.state.key_missing)
+      return Error{Status::option, "the persona in " + file + " is here already, as " + persona.name + ", but " +
+                                       persona.state.problem};
     if (persona.state.store_id == store_id)
       return Error{Status::option, "the persona in " + file + " is here already, as " + persona.name +
                                        ": destroy the file, or delete that persona first"};
     if (!persona.state.store_id && persona.state.holder)
       return Error{Status::not_available, persona.folder + ": store in use by " + *persona.state.holder +
                                               ", so it cannot be compared with " + file};
+    if (!persona.state.store_id && !persona.state.destroyed)
+      return Error{Status::storage, "the persona " + persona.name + " cannot be read, so it cannot be compared with " +
+                                        file + " (" + persona.state.problem + ")"};
   }
   return {};
 }
@@ -147,9 +154,10 @@ Result<void> run_persona_import(const PersonaImportOptions& options, SecretSourc
   SKS_LET(sealed::ExportedPersona exported, sealed::ExportedPersona::open(options.file));
   const std::string name = options.name.empty() ? exported.head().name : options.name;
   SKS_LET(const std::string folder, persona_folder(name));
-  SKS_TRY(check_not_here(exported.head().store_id, options.file));
+  const auto not_here = [&] { return check_not_here(exported.head().store_id, options.file); };
+  SKS_TRY(not_here());
   const InterruptGuard guard;  // a store that is half made must not stay behind, and its master key least of all
-  SKS_TRY(exported.import_to(folder, options.protection, secrets, file_secrets, interrupted));
+  SKS_TRY(exported.import_to(folder, options.protection, secrets, file_secrets, interrupted, not_here));
   out << "Moved " << options.file << " to the persona " << name << ", and destroyed the file.\n";
   return {};
 }

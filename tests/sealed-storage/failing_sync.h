@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 
 namespace sks::test {
@@ -14,6 +15,15 @@ class FailingSync {
   FailingSync(const FailingSync&) = delete;
   FailingSync& operator=(const FailingSync&) = delete;
   ~FailingSync();
+};
+
+/// While one lives, something happens after each sync of one file, and before the program goes on. One at a time.
+class AfterSync {
+ public:
+  AfterSync(const std::string& path, std::function<void()> then);
+  AfterSync(const AfterSync&) = delete;
+  AfterSync& operator=(const AfterSync&) = delete;
+  ~AfterSync();
 };
 
 }  // namespace sks::test

@@ -41,7 +41,7 @@ struct Places {
 /// Whether a store has its master key. One without is no store any more.
 bool alive(const std::string& folder) {
   const auto state = sealed::look_at_store(folder);
-  return state && !state->destroyed;
+  return state && !state->destroyed && !state->key_missing;
 }
 
 /// No folder with a master key but those that are known.

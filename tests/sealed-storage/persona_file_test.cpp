@@ -2,22 +2,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
-#include <latch>
+#include <optional>
 #include <thread>
 
-#include "sealed-storage/anchor.h"
 #include "sealed-storage/folder_lock.h"
-#include "sealed-storage/persona.h"
-#include "sealed-storage/store_state.h"
 #include "tests/sealed-storage/failing_sync.h"
-#include "tests/sealed-storage/secrets.h"
-#include "tests/sealed-storage/store_fixture.h"
+#include "tests/sealed-storage/persona_place.h"
 #include "tests/sealed-storage/unprivileged.h"
-#include "tests/sealed-storage/vector_store.h"
 
 /// Files of exported personas, honest ones and others.
 namespace sks::test {
@@ -25,66 +20,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr crypto::ScryptCosts kLowCosts{10, 8, 1};
-constexpr const char* kPassphrase = "Sesam";
-
-std::string vector_file() { return read_file(source_file("tests/vectors/sealed-storage/persona-v1.sks")); }
-
 /// The head with its checksum mended, as somebody would who wants a change to pass for honest.
 std::string mend(std::string file) {
   const auto sum = sealed::checksum(as_bytes(file).first(209));
   file.replace(209, sum.size(), to_string(ByteView(sum)));
   return file;
 }
-
-struct Place {
-  TempDir dir;
-  std::string file = dir.file("file");
-  std::string folder = dir.file("store");
-
-  Result<void> import_now(const std::string& passphrase = kPassphrase) const {
-    FixedSecrets secrets(passphrase);
-    return import_with(secrets);
-  }
-  Result<void> import_with(SecretSource& secrets, const sealed::Stop& stop = sealed::never) const {
-    SKS_LET(sealed::ExportedPersona exported, sealed::ExportedPersona::open(file));
-    return exported.import_to(folder, sealed::key_file_provider(), no_secrets(), secrets, stop);
-  }
-
-  /// What the import of this content is refused with; nothing may have changed.
-  std::string refusal(const std::string& content, const std::string& passphrase = kPassphrase) const {
-    write_file(file, content);
-    const Result<void> refused = import_now(passphrase);
-    REQUIRE_FALSE(refused);
-    CHECK(read_file(file) == content);
-    CHECK(entries(dir.path()) == "file");
-    std::string sentence = refused.error().detail;
-    if (sentence.starts_with(file)) sentence.replace(0, file.size(), "FILE");
-    return std::string(to_string(refused.error().status)) + " " + sentence;
-  }
-};
-
-Result<void> export_now(const VectorStore& store, const std::string& file) {
-  FixedSecrets secrets(kPassphrase, kPassphrase);
-  return sealed::export_store({store.folder, "work", file, {}, kLowCosts}, no_secrets(), secrets);
-}
-
-/// Gives the passphrase, after something else has happened.
-class WatchedSecrets final : public SecretSource {
- public:
-  /// `before` a passphrase is chosen, and when it is asked for to open what was `written`.
-  WatchedSecrets(std::function<void()> before, std::function<void()> written)
-      : before_(std::move(before)), written_(std::move(written)) {}
-
-  Result<SecureBytes> get(Secret secret, const std::string& /*store*/) override {
-    secret == Secret::passphrase ? written_() : before_();
-    return SecureBytes::copy_of(as_bytes(kPassphrase));
-  }
-
- private:
-  std::function<void()> before_;
-  std::function<void()> written_;
-};
 
 constexpr const char* kDamaged = "ERROR_CRYPTO FILE is damaged";
 constexpr const char* kForeign = "ERROR_OPTION FILE is not an exported persona";
@@ -255,6 +196,9 @@ TEST_CASE("ExportedPersona: an import where a store is, or other files are, leav
   fs::copy(store.folder, place.folder);
   CHECK(place.import_now().error().detail == "there is a key store in " + place.folder + " already");
   fs::remove(place.folder + "/master.key");
+  CHECK(place.import_now().error().detail == missing_key(place.folder));
+  write_file(place.folder + "/master.key", std::string(46, '\0'));
+  fs::permissions(place.folder + "/master.key", fs::perms(0600));
   CHECK(place.import_now().error().detail == "the master key of " + place.folder +
                                                  " was destroyed by a removal or an export that was interrupted: "
                                                  "delete what is left");
@@ -306,20 +250,78 @@ TEST_CASE("ExportedPersona: of what happens to its file meanwhile is told, and n
     return imported.error().detail;
   };
   const auto sentence = [](const Place& place, const std::string& reason) {
-    return "the persona is in " + place.folder + ", but its file may still open: destroy " + place.file + " (" +
-           place.file + reason + ")";
+    return "the persona is in " + place.folder +
+           ", and its file does not open any more, but is not removed: " + place.file + reason;
   };
+  const std::string zeros(vector_file().size(), '\0');
   const Place linked;
   CHECK(failure(linked, [&] { fs::create_hard_link(linked.file, linked.dir.file("copy")); }) ==
-        sentence(linked, " has another name, under which it would stay"));
-  CHECK(read_file(linked.file) == vector_file());
+        sentence(linked, " was given another name meanwhile; it is destroyed, remove that name too"));
+  CHECK_FALSE(fs::exists(linked.file));
+  CHECK(read_file(linked.dir.file("copy")) == zeros);
+
+  const char* const moved = " was moved meanwhile; it is destroyed, remove it where it is now";
+  const auto replace = [](const Place& place) {
+    fs::rename(place.file, place.dir.file("moved"));
+    write_file(place.file, "a letter");
+  };
+  const auto check_replaced = [&](const Place& place) {
+    CHECK(read_file(place.file) == "a letter");
+    CHECK(read_file(place.dir.file("moved")) == zeros);
+  };
   const Place replaced;
-  CHECK(failure(replaced, [&] {
-          fs::rename(replaced.file, replaced.dir.file("moved"));
-          write_file(replaced.file, "a letter");
-        }) == sentence(replaced, " was replaced by another file meanwhile"));
-  CHECK(read_file(replaced.file) == "a letter");
-  CHECK(read_file(replaced.dir.file("moved")) == vector_file());
+  CHECK(failure(replaced, [&] { replace(replaced); }) == sentence(replaced, moved));
+  check_replaced(replaced);
+  // The latest moment at which it can still be noticed: when the file was overwritten.
+  const Place late;
+  std::optional<AfterSync> hook;
+  CHECK(failure(late, [&] { hook.emplace(late.file, [&] { replace(late); }); }) == sentence(late, moved));
+  hook.reset();
+  check_replaced(late);
+}
+
+TEST_CASE("ExportedPersona: a file that cannot be overwritten is told by its name, or to have moved from it") {
+  for (const bool moves : {false, true}) {
+    CAPTURE(moves);
+    const Place place;
+    write_file(place.file, vector_file());
+    const FailingSync failing(place.file);
+    WatchedSecrets secrets([] {},
+                           [&] {
+                             if (moves) fs::rename(place.file, place.dir.file("moved"));
+                             if (moves) write_file(place.file, "a letter");
+                           });
+    const Result<void> imported = place.import_with(secrets);
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().detail == "the persona is in " + place.folder + ", but its file may still open: destroy " +
+                                         (moves ? "it where it is now" : place.file) + " (cannot overwrite " +
+                                         place.file + ": Input/output error)");
+    if (moves) CHECK(read_file(place.file) == "a letter");
+  }
+}
+
+TEST_CASE("ExportedPersona: a file in a folder that may not be changed is destroyed, and what is left of it is told") {
+  const Place place;
+  const TempDir stick;
+  const std::string file = stick.file("file");
+  write_file(file, vector_file());
+  for (const std::string& path : {file, place.dir.path()})
+    if (::geteuid() == 0) REQUIRE(::chown(path.c_str(), kNobody, kNobody) == 0);
+  fs::permissions(stick.path(), fs::perms(0555));
+  Result<void> imported;
+  {
+    const Unprivileged user;
+    FixedSecrets secrets(kPassphrase);
+    auto exported = sealed::ExportedPersona::open(file);
+    REQUIRE(exported);
+    imported = exported->import_to(place.folder, sealed::key_file_provider(), no_secrets(), secrets);
+  }
+  fs::permissions(stick.path(), fs::perms(0755));
+  REQUIRE_FALSE(imported);
+  CHECK(imported.error().detail == "the persona is in " + place.folder +
+                                       ", and its file does not open any more, but is not removed: cannot remove " +
+                                       file + ", which was overwritten: Permission denied");
+  CHECK(read_file(file) == std::string(vector_file().size(), '\0'));
 }
 
 TEST_CASE("ExportedPersona: an import that is asked to stop leaves the file alone, and makes the master key last") {
@@ -333,7 +335,7 @@ TEST_CASE("ExportedPersona: an import that is asked to stop leaves the file alon
     FixedSecrets secrets(kPassphrase);
     std::size_t asked = 0;
     const Result<void> imported = place.import_with(secrets, [&] {
-      const std::string staging = place.folder + ".importing";
+      const std::string staging = place.folder + ".importing/.store";
       if (fs::exists(staging + "/master.key")) {
         ++keys_seen;
         CHECK(read_file(staging + "/store.db") == image);
@@ -353,40 +355,120 @@ TEST_CASE("ExportedPersona: an import that is asked to stop leaves the file alon
 TEST_CASE("ExportedPersona: an import removes what interrupted ones have left, and nothing else") {
   const Place place;
   const auto leave = [&](const std::string& name) {
-    fs::create_directory(place.dir.file(name));
+    fs::create_directories(place.dir.file(name));
     for (const char* const file : {"store.db", "master.key", "lock"})
       write_file(place.dir.file(name) + "/" + file, "left");
     return place.dir.file(name);
   };
-  const std::vector<std::string> left{leave("another.importing"), leave("store.importing")};
-  const auto running = sealed::FolderLock::acquire(leave("running.importing") + "/lock");
+  leave("another.importing/.store");
+  leave("store.importing/.store");
+  const std::vector<std::string> left{place.dir.file("another.importing"), place.dir.file("store.importing")};
+  const auto running = sealed::FolderLock::acquire(leave("running.importing/.store") + "/lock");
   REQUIRE(running);
-  write_file(leave("letters.importing") + "/letter", "to Jo");
+  write_file(leave("letters.importing/.store") + "/letter", "to Jo");
+  leave("mixed.importing/.store");
+  leave("mixed.importing");
   leave("default");
+  leave("living.importing");
   write_file(place.dir.file("file.importing"), "a letter");
-  fs::create_directory_symlink("default", place.dir.file("link.importing"));
+  fs::create_directory(place.dir.file("inner.importing"));
+  fs::create_directory_symlink("../default", place.dir.file("inner.importing/.store"));
+  leave("elsewhere/.store");
+  fs::create_directory_symlink("elsewhere", place.dir.file("link.importing"));
   CHECK(sealed::interrupted_imports(place.dir.path()) == left);
   write_file(place.file, vector_file());
   CHECK_FALSE(place.import_now("wrong"));
-  CHECK(sealed::interrupted_imports(place.dir.path()).empty());
-  const char* const kept = "default file.importing letters.importing link.importing running.importing";
-  CHECK(entries(place.dir.path()) == "default file file.importing letters.importing link.importing running.importing");
+  CHECK(sealed::interrupted_imports(place.dir.path()) == left);
   REQUIRE(place.import_now());
-  CHECK(entries(place.dir.path()) == std::string(kept) + " store");
-  CHECK(entries(place.dir.file("default")) == "lock master.key store.db");
-  CHECK(entries(place.dir.file("letters.importing")) == "letter lock master.key store.db");
+  CHECK(sealed::interrupted_imports(place.dir.path()).empty());
+  CHECK(entries(place.dir.path()) ==
+        "default elsewhere file.importing inner.importing letters.importing link.importing living.importing "
+        "mixed.importing running.importing store");
+  for (const char* const kept : {"default", "elsewhere/.store", "living.importing"}) {
+    CAPTURE(kept);
+    CHECK(entries(place.dir.file(kept)) == "lock master.key store.db");
+    CHECK(read_file(place.dir.file(kept) + "/master.key") == "left");
+  }
+  CHECK(entries(place.dir.file("letters.importing/.store")) == "letter lock master.key store.db");
+  CHECK(entries(place.dir.file("mixed.importing")) == ".store lock master.key store.db");
   CHECK(sealed::interrupted_imports(place.dir.file("absent")).empty());
 }
 
-TEST_CASE("ExportedPersona: a folder with another file does not become a store") {
+TEST_CASE("ExportedPersona: of two imports at once, one looks at the other stores after the other has made its own") {
   const Place place;
-  const std::string staging = place.folder + ".importing";
-  fs::create_directory(staging);
-  write_file(staging + "/letter", "to Jo");
+  const std::string other_file = place.dir.file("other_file");
+  const std::string other_folder = place.dir.file("other");
   write_file(place.file, vector_file());
-  CHECK(place.import_now().error().detail ==
-        staging + " holds 'letter', which is not of the key store: move it away first");
-  CHECK(read_file(staging + "/letter") == "to Jo");
+  write_file(other_file, vector_file());
+  std::atomic<bool> second_looks = false;
+  std::atomic<bool> second_saw_first = false;
+  std::jthread second;
+  FixedSecrets secrets(kPassphrase);
+  auto exported = sealed::ExportedPersona::open(place.file);
+  REQUIRE(exported);
+  const auto import_second = [&] {
+    FixedSecrets second_secrets(kPassphrase);
+    auto copy = sealed::ExportedPersona::open(other_file);
+    static_cast<void>(copy->import_to(other_folder, sealed::key_file_provider(), no_secrets(), second_secrets,
+                                      sealed::never, [&]() -> Result<void> {
+                                        second_looks = true;
+                                        second_saw_first = fs::exists(place.folder);
+                                        return Error{Status::option, "here already"};
+                                      }));
+  };
+  REQUIRE(exported->import_to(place.folder, sealed::key_file_provider(), no_secrets(), secrets, sealed::never,
+                              [&]() -> Result<void> {
+                                second = std::jthread(import_second);
+                                while (!fs::exists(other_folder + ".importing/.store/master.key"))
+                                  std::this_thread::yield();
+                                std::this_thread::sleep_for(std::chrono::milliseconds(200));
+                                CHECK_FALSE(second_looks);
+                                return {};
+                              }));
+  second.join();
+  CHECK(second_saw_first);
+  CHECK(entries(place.dir.path()) == "other_file store");
+  CHECK(read_file(other_file) == vector_file());
+}
+
+TEST_CASE("ExportedPersona: what is at the name of an import, and was left by none, is in its way and stays") {
+  const Place place;
+  const VectorStore living;
+  const std::string content = content_of(living.folder);
+  const std::string importing = place.folder + ".importing";
+  const auto refusal = [&] {
+    write_file(place.file, vector_file());
+    const Result<void> refused = place.import_now();
+    REQUIRE_FALSE(refused);
+    CHECK(read_file(place.file) == vector_file());
+    CHECK_FALSE(fs::exists(place.folder));
+    return refused.error().detail;
+  };
+  const std::string no_folder = importing + " is not a folder, and in the way of an import: move it away first";
+  write_file(importing, "a letter");
+  CHECK(refusal() == no_folder);
+  CHECK(read_file(importing) == "a letter");
+  fs::remove(importing);
+  fs::create_directory_symlink(living.folder, importing);
+  CHECK(refusal() == no_folder);
+  fs::remove(importing);
+  fs::create_directory(importing);
+  fs::create_directory_symlink(living.folder, importing + "/.store");
+  CHECK(refusal() == importing + " holds '.store', which no import has left: move it away first");
+  fs::remove_all(importing);
+  CHECK(content_of(living.folder) == content);
+
+  fs::rename(living.folder, importing);
+  CHECK(refusal().find(", which no import has left: move it away first") != std::string::npos);
+  CHECK(content_of(importing) == content);
+  fs::rename(importing, living.folder);
+  fs::create_directories(importing + "/.store");
+  write_file(importing + "/.store/letter", "to Jo");
+  CHECK(refusal() == importing + "/.store holds 'letter', which is not of the key store: move it away first");
+  CHECK(read_file(importing + "/.store/letter") == "to Jo");
+  fs::remove(importing + "/.store/letter");
+  CHECK(place.import_now());
+  CHECK(entries(place.dir.path()) == "store");
 }
 
 TEST_CASE("ExportedPersona: the file stays when the store in its place may not survive a power cut") {
@@ -403,267 +485,6 @@ TEST_CASE("ExportedPersona: the file stays when the store in its place may not s
   }
   CHECK(content_of(place.folder) == content_of(VectorStore().folder));
   CHECK(read_file(place.file) == vector_file());
-}
-
-TEST_CASE("export: the store becomes a file that only the passphrase opens, and leaves nothing in its place") {
-  const VectorStore store;
-  const std::string content = content_of(store.folder);
-  const std::string master_key = read_file(store.key).substr(10, 32);
-  const Place place;
-  REQUIRE(export_now(store, place.file));
-  CHECK(fs::is_empty(store.dir.path()));
-  CHECK(mode_of(place.file) == 0600);
-  CHECK(entries(place.dir.path()) == "file");
-  const std::string file = read_file(place.file);
-  CHECK(file.find(master_key) == std::string::npos);
-  CHECK(file.find(kPassphrase) == std::string::npos);
-  CHECK_FALSE(place.import_now("another"));
-  REQUIRE(place.import_now());
-  CHECK(content_of(place.folder) == content);
-}
-
-TEST_CASE("export: carries what is only in the log yet") {
-  const VectorStore store;
-  const Place place;
-  {
-    const auto open = SqliteStore::open(store.folder);
-    REQUIRE(open);
-    auto transaction = (*open)->begin();
-    REQUIRE(transaction);
-    REQUIRE((*transaction)->put({RecordKind{3}, 77}, as_bytes("late")));
-    REQUIRE((*transaction)->commit());
-    *transaction = nullptr;
-    fs::copy(store.folder, place.dir.file("crashed"));
-  }
-  REQUIRE(fs::file_size(place.dir.file("crashed/store.db-wal")) > 0);
-  fs::remove_all(store.folder);
-  fs::copy(place.dir.file("crashed"), store.folder);
-  fs::permissions(store.folder, fs::perms(0700));
-  REQUIRE(export_now(store, place.file));
-  REQUIRE(place.import_now());
-  CHECK(content_of(place.folder).find("77=late") != std::string::npos);
-}
-
-TEST_CASE("export: refuses what is in its way, and the store stays") {
-  const VectorStore store;
-  const Place place;
-  const std::string content = content_of(store.folder);
-  const auto refusal = [&](const std::string& file) {
-    const Result<void> refused = export_now(store, file);
-    REQUIRE_FALSE(refused);
-    CHECK(content_of(store.folder) == content);
-    return refused.error().detail;
-  };
-  write_file(place.file, "a letter");
-  CHECK(refusal(place.file) == place.file + " is there already, and is not overwritten");
-  CHECK(read_file(place.file) == "a letter");
-  fs::remove(place.file);
-  const std::string unfinished = place.file + ".unfinished-00";
-  write_file(unfinished, "half of one");
-  CHECK(refusal(place.file).starts_with(unfinished + " is of an export that runs, or was interrupted"));
-  CHECK(read_file(unfinished) == "half of one");
-  fs::remove(unfinished);
-  write_file(place.file, vector_file());
-  CHECK(
-      refusal(place.file) ==
-      place.file +
-          " was left by an export of this key store that was interrupted: the key store is whole; remove that file and "
-          "export again");
-  CHECK(refusal(store.folder + "/file") ==
-        store.folder + "/file lies in the folder of the key store, which is to be removed");
-  CHECK(refusal(place.dir.file("no/file")) ==
-        "cannot create " + place.dir.file("no/file") + ": No such file or directory");
-  write_file(store.folder + "/letter", "to Jo");
-  CHECK(refusal(place.dir.file("other")) ==
-        store.folder + " holds 'letter', which is not of the key store: move it away first");
-  fs::remove(store.folder + "/letter");
-  const auto held = SqliteStore::open(store.folder);
-  REQUIRE(held);
-  CHECK(export_now(store, place.dir.file("other")).error().detail ==
-        "store in use by process " + std::to_string(::getpid()));
-  CHECK(entries(place.dir.path()) == "file");
-}
-
-TEST_CASE("export: of several to one file at once, none destroys a store that is not in it") {
-  // The second and the third are past all checks when the first has written its file; then they go on, one after the
-  // other, and the third has written its file too before the first gives its own its name.
-  const Place place;
-  const std::array<StoreFixture, 3> stores;
-  std::array<sealed::StoreId, 3> ids{};
-  for (std::size_t i = 0; i < stores.size(); ++i)
-    ids[i] = sealed::look_at_store(stores[i].folder()).value().store_id.value();
-  std::latch all_checked(3);
-  std::atomic<bool> first_written = false;
-  std::atomic<bool> second_done = false;
-  std::atomic<bool> third_written = false;
-  std::atomic<bool> first_done = false;
-  const auto tell = [](std::atomic<bool>& event) {
-    event = true;
-    event.notify_all();
-  };
-  const auto run = [&](std::size_t number, const std::function<void()>& before, const std::function<void()>& written) {
-    WatchedSecrets secrets(before, written);
-    static_cast<void>(
-        sealed::export_store({stores[number].folder(), "work", place.file, {}, kLowCosts}, no_secrets(), secrets));
-  };
-  {
-    const std::jthread first([&] {
-      run(
-          0, [&] { all_checked.arrive_and_wait(); },
-          [&] {
-            tell(first_written);
-            second_done.wait(false);
-            third_written.wait(false);
-          });
-      tell(first_done);
-    });
-    const std::jthread second([&] {
-      run(
-          1,
-          [&] {
-            all_checked.arrive_and_wait();
-            first_written.wait(false);
-          },
-          [] {});
-      tell(second_done);
-    });
-    const std::jthread third([&] {
-      run(
-          2,
-          [&] {
-            all_checked.arrive_and_wait();
-            second_done.wait(false);
-          },
-          [&] {
-            tell(third_written);
-            first_done.wait(false);
-          });
-      tell(third_written);
-    });
-  }
-  CHECK(entries(place.dir.path()) == "file");
-  const auto exported = sealed::ExportedPersona::open(place.file);
-  REQUIRE(exported);
-  std::size_t gone = 0;
-  for (std::size_t i = 0; i < stores.size(); ++i) {
-    CAPTURE(i);
-    const auto state = sealed::look_at_store(stores[i].folder());
-    if (!state) ++gone;
-    CHECK((state || ids[i] == exported->head().store_id));
-  }
-  CHECK(gone == 1);
-}
-
-TEST_CASE("export: a store whose file was replaced before it had its name stays") {
-  const VectorStore store;
-  const Place place;
-  WatchedSecrets secrets([] {},
-                         [&] {
-                           for (const auto& entry : fs::directory_iterator(place.dir.path())) {
-                             fs::remove(entry);
-                             write_file(entry.path(), "a letter");
-                           }
-                         });
-  const auto refused = sealed::export_store({store.folder, "work", place.file, {}, kLowCosts}, no_secrets(), secrets);
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().detail == place.file + " was replaced by another file meanwhile");
-  CHECK(content_of(store.folder) == content_of(VectorStore().folder));
-}
-
-TEST_CASE("export: a store that would not open elsewhere is not moved") {
-  const Place place;
-  const auto refusal = [&](const VectorStore& store) {
-    const Result<void> refused = export_now(store, place.file);
-    REQUIRE_FALSE(refused);
-    CHECK(fs::is_empty(place.dir.path()));
-    CHECK(fs::exists(store.folder + "/store.db"));
-    return refused.error();
-  };
-  const VectorStore altered;
-  run_sql(altered.folder + "/store.db", "UPDATE store SET root = randomblob(length(root))");
-  CHECK(refusal(altered).status == Status::crypto);
-  const VectorStore anchored;
-  const auto anchor = sealed::parse_anchor("file:" + anchored.dir.file("anchor"));
-  REQUIRE(anchor);
-  REQUIRE(SqliteStore::set_anchor(anchored.folder, *anchor, no_secrets()));
-  CHECK(refusal(anchored).detail ==
-        "the key store in " + anchored.folder +
-            " has an anchor, which cannot go with it: take it off with 'sks anchor none' before");
-  for (const std::string& content : {std::string(46, '\0'), std::string()}) {
-    const VectorStore destroyed;
-    write_file(destroyed.key, content);
-    CHECK(refusal(destroyed).detail.find("was destroyed by a removal or an export") != std::string::npos);
-  }
-  const VectorStore without;
-  fs::remove(without.key);
-  CHECK(refusal(without).detail.find("was destroyed by a removal or an export") != std::string::npos);
-}
-
-TEST_CASE("export: a store that could not be destroyed afterwards makes no file") {
-  const Place place;
-  const auto refusal = [&](const VectorStore& store) {
-    const Result<void> refused = export_now(store, place.file);
-    REQUIRE_FALSE(refused);
-    CHECK(fs::is_empty(place.dir.path()));
-    CHECK(fs::exists(store.folder + "/store.db"));
-    return refused.error().detail;
-  };
-  const VectorStore linked;
-  fs::rename(linked.key, linked.dir.file("elsewhere"));
-  fs::create_symlink(linked.dir.file("elsewhere"), linked.key);
-  CHECK(refusal(linked) == linked.key + " is a link to a file, which would stay");
-  fs::remove(linked.dir.file("elsewhere"));
-  CHECK(refusal(linked) == linked.key + " is a link to a file, which would stay");
-  const VectorStore copied;
-  fs::create_hard_link(copied.key, copied.dir.file("copy"));
-  CHECK(refusal(copied) == copied.key + " has another name, under which it would stay");
-  const VectorStore blocked;
-  fs::create_directory(blocked.folder + ".removed");
-  write_file(blocked.folder + ".removed/letter", "to Jo");
-  CHECK(refusal(blocked) ==
-        blocked.folder + ".removed holds 'letter', which is not of the key store: move it away first");
-  const VectorStore odd;
-  fs::create_directory(odd.folder + "/room");
-  CHECK(refusal(odd) == odd.folder + " holds 'room', which is not of the key store: move it away first");
-  REQUIRE(fs::remove(odd.folder + "/room"));
-  CHECK(export_now(odd, place.file));
-}
-
-TEST_CASE("export: one that is asked to stop leaves the store alone, and no file") {
-  const VectorStore store;
-  const std::string content = content_of(store.folder);
-  std::size_t stops = 0;
-  for (;; ++stops) {
-    CAPTURE(stops);
-    const Place place;
-    FixedSecrets secrets(kPassphrase, kPassphrase);
-    std::size_t asked = 0;
-    const auto exported = sealed::export_store(
-        {store.folder, "work", place.file, {}, kLowCosts, [&] { return asked++ == stops; }}, no_secrets(), secrets);
-    if (exported) break;
-    CHECK(exported.error().status == Status::user_abort);
-    CHECK(exported.error().detail == "interrupted: nothing was moved");
-    CHECK(fs::is_empty(place.dir.path()));
-    CHECK(content_of(store.folder) == content);
-  }
-  CHECK(stops > 3);
-}
-
-TEST_CASE("export: the store stays when its file may not survive a power cut") {
-  const VectorStore store;
-  const Place place;
-  {
-    const FailingSync failing(place.dir.path());
-    const Result<void> exported = export_now(store, place.file);
-    REQUIRE_FALSE(exported);
-    CHECK(exported.error().status == Status::storage);
-    CHECK(exported.error().detail == place.file + " is in its place, but may not survive a power cut: cannot sync " +
-                                         place.dir.path() + ": Input/output error; the key store was not removed");
-  }
-  CHECK(entries(place.dir.path()) == "file");
-  CHECK(content_of(store.folder) == content_of(VectorStore().folder));
-  fs::remove(place.file);
-  CHECK(export_now(store, place.file));
 }
 
 }  // namespace sks::test

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -46,6 +47,57 @@ TEST_CASE("remove_store: destroys the store, also one that does not open, and no
   REQUIRE(sealed::remove_store(store.folder));
   CHECK(entries(store.dir.path()) == "elsewhere");
   CHECK(refusal() == "there is no key store in " + store.folder);
+}
+
+TEST_CASE("remove_store: a living store at the name for remains stays, and so does the one that was to go") {
+  const VectorStore store;
+  const VectorStore living;
+  const std::string content = content_of(living.folder);
+  const std::string removed = store.folder + ".removed";
+  const auto refusal = [&] {
+    const Result<void> checked = sealed::check_removable(store.folder);
+    const Result<void> refused = sealed::remove_store(store.folder);
+    REQUIRE_FALSE(checked);
+    REQUIRE_FALSE(refused);
+    CHECK(checked.error().detail == refused.error().detail);
+    CHECK(content_of(store.folder) == content);
+    return refused.error().detail;
+  };
+  const std::string no_folder = removed + " is not a folder, and in the way of what is removed: move it away first";
+  fs::create_directory_symlink(living.folder, removed);
+  CHECK(refusal() == no_folder);
+  fs::remove(removed);
+  write_file(removed, "a letter");
+  CHECK(refusal() == no_folder);
+  fs::remove(removed);
+  CHECK(content_of(living.folder) == content);
+  fs::rename(living.folder, removed);
+  const std::string lives = removed + " holds a key store with its master key: move it away first";
+  CHECK(refusal() == lives);
+  CHECK(content_of(removed) == content);
+  fs::rename(removed + "/master.key", removed + "/master.key.new");
+  CHECK(refusal() == lives);
+  // What removals leave is none: without a key, or with one of zeros.
+  write_file(removed + "/master.key.new", std::string(46, '\0'));
+  CHECK(sealed::check_removable(store.folder));
+  fs::remove(removed + "/master.key.new");
+  CHECK(sealed::remove_store(store.folder));
+  CHECK(fs::is_empty(store.dir.path()));
+}
+
+TEST_CASE("remove_store: a link to a store is refused, and leaves it") {
+  const VectorStore store;
+  const std::string link = store.dir.file("link");
+  fs::create_directory_symlink(store.folder, link);
+  for (const std::string& name : {link, link + "/"}) {
+    CAPTURE(name);
+    for (const Result<void>& refused : {sealed::check_removable(name), sealed::remove_store(name)}) {
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().detail == link + " is a link to a key store: remove or export that one in its own place");
+    }
+  }
+  CHECK_FALSE(content_of(store.folder).empty());
+  CHECK(entries(store.dir.path()) == "link store");
 }
 
 TEST_CASE(
@@ -124,12 +176,52 @@ TEST_CASE("look_at_store: tells protection and use without a secret, and what is
     CHECK_FALSE(sealed::look_at_store(store.folder)->destroyed);
     fs::remove(store.key);
   }
+  for (const bool empty : {false, true}) {
+    if (empty) write_file(store.key, "");
+    state = sealed::look_at_store(store.folder);
+    CHECK_FALSE(state->destroyed);
+    CHECK(state->key_missing);
+    CHECK(state->store_id.has_value());
+    CHECK(state->problem ==
+          "its master key is missing: bring it back; if the store was being removed, 'sks persona delete store' "
+          "finishes that");
+  }
   fs::rename(store.dir.file("zeros"), store.key);
   write_file(store.key, "x");
   state = sealed::look_at_store(store.folder);
   CHECK_FALSE(state->destroyed);
   CHECK(state->problem == store.key + " is not a master key file");
   CHECK_FALSE(sealed::look_at_store(store.dir.file("absent")));
+}
+
+TEST_CASE("look_at_store: does not wait at a pipe") {
+  const VectorStore store;
+  for (const char* const name : {"/lock", "/store.db"}) {
+    fs::remove(store.folder + name);
+    REQUIRE(::mkfifo((store.folder + name).c_str(), 0600) == 0);
+  }
+  const auto state = sealed::look_at_store(store.folder);
+  REQUIRE(state);
+  CHECK_FALSE(state->holder);
+  CHECK_FALSE(state->store_id);
+  CHECK(state->problem == store.folder + "/store.db is not a file");
+}
+
+TEST_CASE("look_at_store: a folder that may not be looked into is a store with a problem, not an absent one") {
+  const VectorStore store;
+  fs::permissions(store.dir.path(), fs::perms(0755));
+  if (::geteuid() == 0) REQUIRE(::chown(store.folder.c_str(), kNobody, kNobody) == 0);
+  fs::permissions(store.folder, fs::perms(0));
+  std::optional<sealed::StoreState> state;
+  {
+    const Unprivileged user;
+    state = sealed::look_at_store(store.folder);
+  }
+  fs::permissions(store.folder, fs::perms(0700));
+  REQUIRE(state);
+  CHECK_FALSE(state->store_id);
+  CHECK_FALSE(state->destroyed);
+  CHECK(state->problem == "cannot read " + store.key + ": Permission denied");
 }
 
 }  // namespace sks::test

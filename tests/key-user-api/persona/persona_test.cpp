@@ -151,7 +151,8 @@ TEST_CASE("sks persona list: names what an interrupted import has left, and the 
   REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
   REQUIRE(home.sks({"persona", "create", "other"}).exit_code == 0);
   REQUIRE(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}).exit_code == 0);
-  fs::rename(home.store("other"), home.store("other.importing"));
+  fs::create_directory(home.store("other.importing"));
+  fs::rename(home.store("other"), home.store("other.importing/.store"));
   CHECK(home.sks({"persona", "list"}).out ==
         "CURRENT  NAME             PROTECTION  IN USE BY  PROBLEM\n"
         "-        other.importing  -           -          its import was interrupted; its file is whole, and the next "
@@ -176,22 +177,64 @@ TEST_CASE("sks persona import: a signal while the store is made leaves the file 
   for (const int signal : {SIGINT, SIGTERM}) {
     CAPTURE(signal);
     // The key of the new passphrase takes its time, in which the store is half made.
-    const ProgramRun run =
-        run_program_process(SKS_PROGRAM,
-                            {"persona", "import", file, "--export-passphrase-file", passphrase, "--protect",
-                             "passphrase", "--passphrase-file", passphrase},
-                            [&] {
-                              const pid_t program = ::getpid();
-                              if (::fork() != 0) return;
-                              while (!fs::exists(home.store("work.importing") + "/store.db") && ::getppid() == program)
-                                std::this_thread::sleep_for(std::chrono::milliseconds(1));
-                              if (::getppid() == program) ::kill(program, signal);
-                              ::_exit(0);
-                            });
+    const ProgramRun run = run_program_process(
+        SKS_PROGRAM,
+        {"persona", "import", file, "--export-passphrase-file", passphrase, "--protect", "passphrase",
+         "--passphrase-file", passphrase},
+        [&] {
+          const pid_t program = ::getpid();
+          if (::fork() != 0) return;
+          while (!fs::exists(home.store("work.importing/.store/store.db")) && ::getppid() == program)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          if (::getppid() == program) ::kill(program, signal);
+          ::_exit(0);
+        });
     check_refused(run, 1, "interrupted: nothing was moved");
     CHECK(fs::is_empty(home.personas()));
     CHECK(read_file(file) == exported);
   }
+}
+
+TEST_CASE("sks persona import: a copy is refused while some persona cannot be read, or came to life meanwhile") {
+  const Home home;
+  const std::string passphrase = home.secret_file("passphrase", "Sesam");
+  const std::string file = home.file("stick");
+  const std::vector<std::string> import{
+      "persona", "import", file, "--protect", "passphrase", "--passphrase-file", passphrase, "--export-passphrase-file",
+      passphrase};
+  REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
+  REQUIRE(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}).exit_code == 0);
+  const std::string exported = read_file(file);
+  REQUIRE(home.sks({"persona", "import", file, "--name", "job", "--export-passphrase-file", passphrase}).exit_code ==
+          0);
+  const std::string database = read_file(home.store("job") + "/store.db");
+  write_file(file, exported);
+
+  write_file(home.store("job") + "/store.db", "damaged");
+  const ProgramRun unread = home.sks(import);
+  CHECK(unread.exit_code == 1);
+  CHECK(unread.err.starts_with("sks: the persona job cannot be read, so it cannot be compared with " + file + " ("));
+  CHECK_FALSE(fs::exists(home.store("work")));
+  CHECK(read_file(file) == exported);
+  write_file(home.store("job") + "/store.db", database);
+
+  // While the key of the new passphrase is made, another copy is where it was not before.
+  fs::rename(home.store("job"), home.file("aside"));
+  const ProgramRun late = run_program_process(SKS_PROGRAM, import, [&] {
+    const pid_t program = ::getpid();
+    if (::fork() != 0) return;
+    while (!fs::exists(home.store("work.importing/.store/store.db")) && ::getppid() == program)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    fs::rename(home.file("aside"), home.store("job"));
+    ::_exit(0);
+  });
+  check_refused(late, 1,
+                "the persona in " + file + " is here already, as job: destroy the file, or delete that persona first");
+  CHECK(read_file(file) == exported);
+  CHECK(home.sks({"--persona", "job", "list", "--json"}).out == "[]\n");
+  REQUIRE(home.sks({"persona", "delete", "job", "--yes"}).exit_code == 0);
+  CHECK(fs::is_empty(home.personas()));
+  CHECK(home.sks(import).exit_code == 0);
 }
 
 TEST_CASE("sks persona delete: asks, destroys the whole store, and nothing else") {
@@ -256,7 +299,7 @@ TEST_CASE("sks persona delete: says how many keys are lost, and that none is spa
 TEST_CASE("sks persona list: names what an interrupted removal has left, and delete ends it") {
   const Home home;
   REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
-  fs::remove(home.store("work") + "/master.key");
+  write_file(home.store("work") + "/master.key", std::string(46, '\0'));
   CHECK(
       home.sks({"persona", "list"}).out.find("its removal was interrupted, and nothing in it can be opened any more") !=
       std::string::npos);
@@ -265,6 +308,27 @@ TEST_CASE("sks persona list: names what an interrupted removal has left, and del
                     " was destroyed by a removal or an export that was interrupted: delete what is left");
   check_done(home.sks({"persona", "delete", "work", "--yes"}), "Deleted");
   CHECK(fs::is_empty(home.personas()));
+}
+
+TEST_CASE("sks persona: a master key that is missing is asked back, and only the wish to delete ends the store") {
+  const Home home;
+  const std::string passphrase = home.secret_file("passphrase", "Sesam");
+  const std::string file = home.file("stick");
+  const std::string advice = "bring it back; if the store was being removed, 'sks persona delete work' finishes that";
+  REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
+  REQUIRE(home.sks({"persona", "export", "work", file, "--export-passphrase-file", passphrase}).exit_code == 0);
+  const std::string exported = read_file(file);
+  REQUIRE(home.sks({"persona", "import", file, "--export-passphrase-file", passphrase}).exit_code == 0);
+  write_file(file, exported);
+  fs::remove(home.store("work") + "/master.key");
+  CHECK(home.sks({"persona", "list"}).out.find("its master key is missing: " + advice) != std::string::npos);
+  check_refused(home.sks({"persona", "export", "work", home.file("other")}), 1,
+                "the master key of " + home.store("work") + " is missing: " + advice);
+  check_refused(home.sks({"persona", "import", file, "--name", "job", "--export-passphrase-file", passphrase}), 1,
+                "the persona in " + file + " is here already, as work, but its master key is missing: " + advice);
+  CHECK(read_file(file) == exported);
+  check_done(home.sks({"persona", "delete", "work", "--yes"}), "Deleted");
+  check_done(home.sks({"persona", "import", file, "--export-passphrase-file", passphrase}), "Moved");
 }
 
 TEST_CASE("sks persona export and import: a persona goes into one file, leaves nothing behind, and comes back") {
