@@ -10,8 +10,8 @@
 
 namespace sks::cli {
 
-/// Aborts the open sessions that a run which was cut off has left behind: those that are older than their life time, and
-/// those of the local issuer, whose end of them was in that process. Spec: keygen2.md 8.8, backup.md 5.
+/// Aborts the open sessions that a run which was cut off has left behind: those that are older than their life time,
+/// and those of the local issuer, whose end of them was in that process. Spec: keygen2.md 8.8, backup.md 5.
 ///
 /// For a store that no other process uses.
 Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now);
