@@ -6,6 +6,7 @@
 #include <set>
 
 #include "attestation/verifier.h"
+#include "conformance/recording.h"
 #include "keygen2/mac_data.h"
 #include "keygen2/messages.h"
 #include "sks-core/base/encoding.h"
@@ -62,13 +63,11 @@ std::vector<Bytes> path_of(const json& values) {
   return path;
 }
 
-json read_json(const std::filesystem::path& path) { return json::parse(test::read_file(path.string())); }
-
 /// Repeats the computations of one session.
 class Replay {
  public:
-  Replay(const std::filesystem::path& folder, Totals& totals)
-      : folder_(folder), totals_(totals), secrets_(read_json(folder / "secrets.json")) {}
+  Replay(const conformance::Recording& recording, Totals& totals)
+      : recording_(recording), totals_(totals), secrets_(recording.secrets) {}
 
   void run() {
     check_session_key();
@@ -176,11 +175,11 @@ class Replay {
         {"postUnlockKey", &Replay::on_post_unlock_key},
         {"closeProvisioningSession", &Replay::on_close},
     };
-    for (const json& call : read_json(folder_ / "sks-calls.json")) {
-      const auto check = checks.find(call["method"].get<std::string>());
+    for (const conformance::RecordedCall& call : recording_.calls) {
+      const auto check = checks.find(call.method);
       if (check == checks.end()) continue;
-      REQUIRE_FALSE(call.contains("error"));
-      (this->*check->second)(call["in"], call["out"]);
+      REQUIRE_FALSE(call.failed());
+      (this->*check->second)(call.in, call.out);
     }
   }
 
@@ -302,9 +301,9 @@ class Replay {
     }
   }
 
-  std::filesystem::path folder_;
+  const conformance::Recording& recording_;
   Totals& totals_;
-  json secrets_;
+  const json& secrets_;
   SecureBytes session_key_;
   std::uint16_t counter_ = 0;
   std::size_t next_mac_ = 0;
@@ -422,16 +421,15 @@ TEST_CASE("Recorded sessions: the issuer's computations give what the reference 
   for (const std::filesystem::path& folder : folders) {
     CAPTURE(folder.filename().string());
     const int before = totals.macs + totals.attestations;
-    Replay replay(folder, totals);
+    const auto recording = conformance::read_recording(folder);
+    if (!recording) FAIL(recording.error().detail);
+    Replay replay(*recording, totals);
     replay.run();
     CHECK(totals.macs + totals.attestations > before);
-    std::set<std::filesystem::path> messages;
-    for (const auto& entry : std::filesystem::directory_iterator(folder))
-      if (std::isdigit(static_cast<unsigned char>(entry.path().filename().string().front())) != 0)
-        messages.insert(entry.path());
-    CHECK(messages.size() >= 8);
+    CHECK(recording->messages.size() >= 8);
     MessageCheck check{replay.session_key(), totals, 0, {}, {}, {}};
-    for (const std::filesystem::path& message : messages) decode_message(message, check);
+    for (const conformance::RecordedMessage& message : recording->messages)
+      decode_message(folder / message.file, check);
     ++totals.sessions;
   }
   MESSAGE("sessions " << totals.sessions << ", session keys " << totals.session_keys << ", encryption keys "

@@ -11,12 +11,10 @@
 namespace sks::test {
 namespace {
 
-Json read_json(const std::filesystem::path& path) { return Json::parse(read_file(path.string())); }
-
 Recording read_recording(const std::filesystem::path& folder) {
-  Recording recording{folder.filename().string(), read_json(folder / "secrets.json"), {}, {}};
-  for (Json& call : read_json(folder / "sks-calls.json"))
-    recording.calls.push_back({call["method"], std::move(call["in"]), std::move(call["out"])});
+  auto read = conformance::read_recording(folder);
+  if (!read) FAIL(read.error().detail);
+  Recording recording{std::move(read).value(), {}};
   const auto created = std::ranges::find(recording.calls, "createProvisioningSession", &RecordedCall::method);
   REQUIRE(created != recording.calls.end());
   recording.session = handle<ProvisioningHandle>(created->out["provisioningHandle"]);

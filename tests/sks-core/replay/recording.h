@@ -1,26 +1,18 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "conformance/recording.h"
 #include "sks-core/engine/secure_key_store.h"
 
 /// The recorded sessions of tests/vectors/transcripts, as their key store saw them.
 namespace sks::test {
 
-using Json = nlohmann::json;
+using conformance::Json;
+using conformance::RecordedCall;
 
-struct RecordedCall {
-  std::string method;
-  Json in;
-  Json out;
-};
-
-struct Recording {
-  std::string name;
-  Json secrets;
-  std::vector<RecordedCall> calls;
+struct Recording : conformance::Recording {
   ProvisioningHandle session;
 };
 

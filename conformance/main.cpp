@@ -1,0 +1,87 @@
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+
+#include "conformance/report.h"
+
+namespace sks::conformance {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+struct Arguments {
+  std::vector<std::string> folders;
+  std::string json;
+  std::string junit;
+};
+
+int fail(const std::string& sentence) {
+  std::cerr << "sks-conformance: " << printable(sentence) << '\n';
+  return kUsage;
+}
+
+bool write_file(const std::string& file, const std::string& content) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << content;
+  return static_cast<bool>(out.flush());
+}
+
+int run_verify(const Arguments& arguments) {
+  struct Output {
+    const std::string& file;
+    std::string (*format)(const std::vector<SessionResult>&);
+  };
+  const std::vector<SessionResult> results = verify(arguments.folders);
+  std::cout << to_table(results);
+  if (!std::cout.flush()) return fail("cannot write the result");
+  for (const Output& output : {Output{arguments.json, to_json}, Output{arguments.junit, to_junit}})
+    if (!output.file.empty() && !write_file(output.file, output.format(results)))
+      return fail("cannot write " + output.file);
+  const Outcome outcome = outcome_of(results);
+  return outcome == Outcome::passed ? 0 : outcome == Outcome::failed ? kFailed : kUsage;
+}
+
+struct Command {
+  const char* name;
+  const char* help;
+  int (*run)(const Arguments& arguments);
+};
+constexpr auto kCommands = std::to_array<Command>({
+    {"verify", "Check recorded sessions against their secrets", run_verify},
+});
+
+int run(int argc, char** argv) {
+  CLI::App app("Conformance kit for KeyGen2 and SKS", "sks-conformance");
+  app.set_version_flag("--version", "sks-conformance " SKS_VERSION);
+  app.require_subcommand(1);
+  app.footer("Exit code: 0 everything passed, 1 a check failed, 2 wrong usage or an unreadable recording");
+  Arguments arguments;
+  for (const Command& command : kCommands) {
+    CLI::App* const sub = app.add_subcommand(command.name, command.help);
+    sub->add_option("DIR", arguments.folders, "Folders of recorded sessions")->required();
+    sub->add_option("--json", arguments.json, "Write the results into this file, as JSON");
+    sub->add_option("--junit", arguments.junit, "Write the results into this file, as JUnit's XML");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return fail(std::string(error.what()) + " (--help shows the usage)");
+  }
+  for (const Command& command : kCommands)
+    if (app.got_subcommand(command.name)) return command.run(arguments);
+  return kUsage;
+}
+
+}  // namespace
+}  // namespace sks::conformance
+
+int main(int argc, char** argv) {
+  try {
+    return sks::conformance::run(argc, argv);
+  } catch (const std::exception& exception) {
+    return sks::conformance::fail(exception.what());
+  }
+}
