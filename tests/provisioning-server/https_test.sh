@@ -287,5 +287,5 @@ check "listens elsewhere when asked" "$(status --connect-to "localhost:$PORT:127
 stop
 
 SECRET=$(printf %s "$INIT" | sed 's/.*ticket=//')
-check "no ticket in the log" "$(grep -c "$SECRET" "$W/serve.err")" 0
+check "no ticket in the log" "$(grep -c -- "$SECRET" "$W/serve.err")" 0
 exit $FAILED
