@@ -69,16 +69,14 @@ Written what_commits_write() {
   Written written;
   GrowingStore store;
   for (std::size_t i = 0; i < kCommits; ++i) {
+    if (i > 0) store.open();
     store.add_key();
     store.close();
     Database database = std::move(Database::open(store.folder() + "/store.db").value());
     Statement root = std::move(database.prepare("SELECT root FROM store").value());
     SKS_CHECK(root.step().value());
     written.roots.push_back(to_bytes(root.blob(0)));
-    if (i + 1 < kCommits) {
-      store.open();
-      continue;
-    }
+    if (i + 1 < kCommits) continue;
     Statement newest =
         std::move(database.prepare("SELECT kind, handle, sealed FROM record ORDER BY generation DESC").value());
     while (written.records.size() < kRecordsOfKey && newest.step().value())
