@@ -18,6 +18,19 @@ namespace sks::test {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// Why the export is refused; it has made no file, and the store is where it was.
+Error refusal(const Place& place, const VectorStore& store) {
+  const Result<void> refused = export_now(store, place.file);
+  REQUIRE_FALSE(refused);
+  CHECK(fs::is_empty(place.dir.path()));
+  CHECK(fs::exists(store.folder + "/store.db"));
+  return refused.error();
+}
+
+}  // namespace
+
 TEST_CASE("export: the store becomes a file that only the passphrase opens, and leaves nothing in its place") {
   const VectorStore store;
   const std::string content = content_of(store.folder);
@@ -200,33 +213,26 @@ TEST_CASE("export: a store whose file was replaced before it had its name stays"
 
 TEST_CASE("export: a store that would not open elsewhere is not moved") {
   const Place place;
-  const auto refusal = [&](const VectorStore& store) {
-    const Result<void> refused = export_now(store, place.file);
-    REQUIRE_FALSE(refused);
-    CHECK(fs::is_empty(place.dir.path()));
-    CHECK(fs::exists(store.folder + "/store.db"));
-    return refused.error();
-  };
   const VectorStore altered;
   run_sql(altered.folder + "/store.db", "UPDATE store SET root = randomblob(length(root))");
-  CHECK(refusal(altered).status == Status::crypto);
+  CHECK(refusal(place, altered).status == Status::crypto);
   const VectorStore anchored;
   const auto anchor = sealed::parse_anchor("file:" + anchored.dir.file("anchor"));
   REQUIRE(anchor);
   REQUIRE(SqliteStore::set_anchor(anchored.folder, *anchor, no_secrets()));
-  CHECK(refusal(anchored).detail ==
+  CHECK(refusal(place, anchored).detail ==
         "the key store in " + anchored.folder +
             " has an anchor, which cannot go with it: take it off with 'sks anchor none' before");
   const VectorStore destroyed;
   write_file(destroyed.key, std::string(46, '\0'));
-  CHECK(refusal(destroyed).detail.find("was destroyed by a removal or an export") != std::string::npos);
+  CHECK(refusal(place, destroyed).detail.find("was destroyed by a removal or an export") != std::string::npos);
   // Nobody knows where it is: that is no removal.
   const VectorStore without;
   const std::string key = read_file(without.key);
   write_file(without.key, "");
-  CHECK(refusal(without).detail == missing_key(without.folder));
+  CHECK(refusal(place, without).detail == missing_key(without.folder));
   fs::remove(without.key);
-  CHECK(refusal(without).detail == missing_key(without.folder));
+  CHECK(refusal(place, without).detail == missing_key(without.folder));
   write_file(without.key, key);
   fs::permissions(without.key, fs::perms(0600));
   CHECK(export_now(without, place.file));
@@ -234,30 +240,23 @@ TEST_CASE("export: a store that would not open elsewhere is not moved") {
 
 TEST_CASE("export: a store that could not be destroyed afterwards makes no file") {
   const Place place;
-  const auto refusal = [&](const VectorStore& store) {
-    const Result<void> refused = export_now(store, place.file);
-    REQUIRE_FALSE(refused);
-    CHECK(fs::is_empty(place.dir.path()));
-    CHECK(fs::exists(store.folder + "/store.db"));
-    return refused.error().detail;
-  };
   const VectorStore linked;
   fs::rename(linked.key, linked.dir.file("elsewhere"));
   fs::create_symlink(linked.dir.file("elsewhere"), linked.key);
-  CHECK(refusal(linked) == linked.key + " is a link to a file, which would stay");
+  CHECK(refusal(place, linked).detail == linked.key + " is a link to a file, which would stay");
   fs::remove(linked.dir.file("elsewhere"));
-  CHECK(refusal(linked) == linked.key + " is a link to a file, which would stay");
+  CHECK(refusal(place, linked).detail == linked.key + " is a link to a file, which would stay");
   const VectorStore copied;
   fs::create_hard_link(copied.key, copied.dir.file("copy"));
-  CHECK(refusal(copied) == copied.key + " has another name, under which it would stay");
+  CHECK(refusal(place, copied).detail == copied.key + " has another name, under which it would stay");
   const VectorStore blocked;
   fs::create_directory(blocked.folder + ".removed");
   write_file(blocked.folder + ".removed/letter", "to Jo");
-  CHECK(refusal(blocked) ==
+  CHECK(refusal(place, blocked).detail ==
         blocked.folder + ".removed holds 'letter', which is not of the key store: move it away first");
   const VectorStore odd;
   fs::create_directory(odd.folder + "/room");
-  CHECK(refusal(odd) == odd.folder + " holds 'room', which is not of the key store: move it away first");
+  CHECK(refusal(place, odd).detail == odd.folder + " holds 'room', which is not of the key store: move it away first");
   REQUIRE(fs::remove(odd.folder + "/room"));
   CHECK(export_now(odd, place.file));
 }
