@@ -12,6 +12,16 @@ struct ConsentRequest {
   std::string host;        ///< TLS-verified name of the issuer
   std::string action;      ///< "manage" or "unlock"
   bool device_identified;  ///< privacyEnabled is false
+  /// What the issuer will do, one sentence each, where its first message tells: when a deferred run is resumed.
+  std::vector<std::string> consequences = {};
+};
+
+/// A key that is about to be created, told before because some kinds take a while.
+struct KeyCreationProgress {
+  std::size_t number;     ///< counts from 1
+  std::size_t total;      ///< keys of this run
+  std::string key_name;   ///< friendly name, or id
+  std::string algorithm;  ///< URI
 };
 
 /// One PIN to be chosen. Spec: keygen2.md 8.4.
@@ -26,7 +36,7 @@ struct PinRequest {
   std::uint8_t grouping;
 };
 
-/// What the client asks its user. Implementations: terminal, script.
+/// What the client asks its user. Implementations: terminal, pinentry, script.
 class UserDialog {
  public:
   virtual ~UserDialog() = default;
@@ -36,6 +46,10 @@ class UserDialog {
   virtual std::optional<SecureBytes> choose_pin(const PinRequest& request, const std::string& problem) = 0;
   /// Whether to go on with more keys than the sanity limit (keygen2.md Appendix B and E.5).
   virtual bool accept_many_keys(std::size_t count) = 0;
+  /// Whether the issuer may learn these attributes of the device, URIs of keygen2.md 4.2.
+  virtual bool disclose(const std::vector<std::string>& /*attributes*/) { return false; }
+  /// Asks nothing: a dialog may show it.
+  virtual void creating_key(const KeyCreationProgress& /*progress*/) {}
 };
 
 }  // namespace sks::keygen2
