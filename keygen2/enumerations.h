@@ -29,6 +29,46 @@ inline constexpr Names5 kKeyContainers{"software", "embedded", "uicc", "sdcard",
 inline constexpr std::string_view kDevicePinFeature = "https://webpki.github.io/keygen2/feature#device-pin-support";
 inline constexpr std::string_view kBiometricFeature = "https://webpki.github.io/keygen2/feature#biometric-support";
 
+/// The client can suspend keys. Spec: sks-extensions.md.
+inline constexpr std::string_view kKeySuspension = "urn:sks:ext:key-suspension";
+
+/// What the answer to a capability query looks like follows from its URI. Spec: 4.2.
+enum class QueryKind : std::uint8_t { feature, values, image };
+
+struct QueryRow {
+  std::string_view uri;
+  QueryKind kind;
+};
+
+inline constexpr std::string_view kImeiNumber = "https://webpki.github.io/keygen2/clientattr#imei-number";
+
+/// All others are algorithms or unknown, and asked for as features.
+inline constexpr auto kQueries = std::to_array<QueryRow>({
+    {kDevicePinFeature, QueryKind::feature},
+    {kBiometricFeature, QueryKind::feature},
+    {kImeiNumber, QueryKind::values},
+    {"https://webpki.github.io/keygen2/clientattr#ip-address", QueryKind::values},
+    {"https://webpki.github.io/keygen2/clientattr#mac-address", QueryKind::values},
+    {"https://webpki.github.io/keygen2/clientattr#os-vendor", QueryKind::values},
+    {"https://webpki.github.io/keygen2/clientattr#os-version", QueryKind::values},
+    {"https://webpki.github.io/keygen2/logotype#list", QueryKind::image},
+    {"https://webpki.github.io/keygen2/logotype#card", QueryKind::image},
+    {"https://webpki.github.io/keygen2/logotype#icon", QueryKind::image},
+    {"https://webpki.github.io/keygen2/logotype#application", QueryKind::image},
+});
+
+constexpr QueryKind query_kind(std::string_view uri) {
+  for (const QueryRow& row : kQueries)
+    if (row.uri == uri) return row.kind;
+  return QueryKind::feature;
+}
+
+/// The kinds of objects that a credential carries; the position is the subType of addExtension.
+inline constexpr Names4 kExtensionKinds{"extensions", "encryptedExtensions", "propertyBags", "logotypes"};
+inline constexpr std::uint8_t kEncryptedExtension = 1;
+inline constexpr std::uint8_t kPropertyBag = 2;
+inline constexpr std::uint8_t kLogotype = 3;
+
 inline constexpr std::uint8_t kActionManage = 0;
 inline constexpr std::uint8_t kActionUnlock = 1;
 

@@ -35,13 +35,33 @@ ClientCapability read_capability(JsonReader& in) {
   } else if (in.has("imageAttributes")) {
     capability.form = CapabilityForm::image_attributes;
     JsonReader image = in.object("imageAttributes");
-    if (image.text("mimeType").empty()) in.fail(ErrorClass::value, "mimeType is empty");
-    image.number("width", kPixels);
-    image.number("height", kPixels);
+    capability.image.mime_type = image.text("mimeType");
+    if (capability.image.mime_type.empty()) in.fail(ErrorClass::value, "mimeType is empty");
+    capability.image.width = image.number("width", kPixels);
+    capability.image.height = image.number("height", kPixels);
   } else {
     capability.supported = in.boolean("supported");
   }
   return capability;
+}
+
+void write_capability(JsonWriter& out, const ClientCapability& capability) {
+  out.text("type", capability.type);
+  switch (capability.form) {
+    case CapabilityForm::supported:
+      out.boolean("supported", capability.supported);
+      return;
+    case CapabilityForm::values:
+      out.texts("values", capability.values);
+      return;
+    case CapabilityForm::image_attributes:
+      out.object("imageAttributes", [&](JsonWriter& image) {
+        image.text("mimeType", capability.image.mime_type)
+            .number("width", capability.image.width)
+            .number("height", capability.image.height);
+      });
+      return;
+  }
 }
 
 }  // namespace
@@ -69,17 +89,12 @@ void InvocationRequest::read(JsonReader& in) {
   capability_queries = in.optional_uris("clientCapabilityQuery");
   if (capability_queries.size() > kMaxCapabilityQueries) in.fail(ErrorClass::policy, "too many capability queries");
   if (has_duplicates(capability_queries)) in.fail(ErrorClass::value, "a capability is queried twice");
-  in.refuse_unsupported(kUnsupportedInRequests);
+  check_message_signature(in);
 }
 
 std::string InvocationResponse::encode() const {
   JsonWriter out = begin_message(kType, server_session_id);
-  if (!capabilities.empty()) {
-    out.objects("clientCapabilities", capabilities, [](JsonWriter& answer, const ClientCapability& capability) {
-      SKS_CHECK(capability.form == CapabilityForm::supported);
-      answer.text("type", capability.type).boolean("supported", capability.supported);
-    });
-  }
+  if (!capabilities.empty()) out.objects("clientCapabilities", capabilities, write_capability);
   return out.finish();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "keygen2/json_canonical.h"
 #include "keygen2/json_parser.h"
 #include "sks-core/base/encoding.h"
 
@@ -245,16 +246,14 @@ std::vector<JsonReader> JsonReader::optional_objects(std::string_view name) {
   return elements_as_objects(find(name), name);
 }
 
-void JsonReader::refuse_unsupported(std::span<const std::string_view> names) {
-  for (const std::string_view name : names) {
-    Value* const value = find(name);
-    if (value == nullptr) continue;
-    fail(ErrorClass::policy, shown(name) + " is not supported by this client");
-    if (value->type == Type::array) elements_of(value, Type::object, name, *findings_);
-    // Nobody looks inside, so nothing inside counts as unread.
-    value->members.clear();
-    value->elements.clear();
-  }
+std::vector<JsonReader> JsonReader::objects_or_none(std::string_view name) {
+  Value* const array = typed(require(name), Type::array, name, *findings_);
+  if (array == nullptr || array->elements.empty()) return {};
+  return elements_as_objects(array, name);
+}
+
+std::string JsonReader::canonical_without(std::string_view object, std::string_view member) const {
+  return object_ == nullptr ? std::string() : json::canonical(*object_, {object, member});
 }
 
 void JsonReader::skip_members() {

@@ -69,9 +69,11 @@ class JsonReader {
   JsonReader object(std::string_view name);
   std::vector<JsonReader> objects(std::string_view name);
   std::vector<JsonReader> optional_objects(std::string_view name);
+  /// The array must be there, and may be empty.
+  std::vector<JsonReader> objects_or_none(std::string_view name);
 
-  /// Refuses a property that a receiver with more features would accept.
-  void refuse_unsupported(std::span<const std::string_view> names);
+  /// This object in the canonical form of keygen2.md 3.7, without `member` of the member object `object`.
+  std::string canonical_without(std::string_view object, std::string_view member) const;
 
   /// Nobody can tell what the members of this object mean: none of them counts as unread.
   void skip_members();

@@ -1,5 +1,6 @@
 #include "keygen2/json_writer.h"
 
+#include "keygen2/json_canonical.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::keygen2 {
@@ -7,21 +8,7 @@ namespace {
 
 std::string indent(std::size_t level) { return std::string(2 * level, ' '); }
 
-std::string quoted(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      const auto byte = static_cast<std::uint8_t>(c);
-      result += "\\u00" + to_hex({&byte, 1});
-    } else {
-      result += c;
-    }
-  }
-  return result + '"';
-}
+using json::quoted;
 
 }  // namespace
 

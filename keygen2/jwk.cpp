@@ -38,23 +38,26 @@ constexpr std::array<std::string_view, 3> kKeyTypes{"RSA", "EC", "OKP"};
 struct PlaceRule {
   bool rsa;
   bool okp;
+  bool uri_names;  ///< curves may be named by SKS URIs as well
   ErrorClass otherwise;
 };
 /// In the order of KeyPlace; EC is allowed everywhere.
-constexpr std::array<PlaceRule, 3> kPlaceRules{{
-    {false, false, ErrorClass::crypto},
-    {true, false, ErrorClass::value},
-    {true, true, ErrorClass::value},
+constexpr std::array<PlaceRule, 4> kPlaceRules{{
+    {false, false, true, ErrorClass::crypto},
+    {true, false, true, ErrorClass::value},
+    {true, true, true, ErrorClass::value},
+    {true, false, false, ErrorClass::crypto},
 }};
 
 /// Larger than any key worth having: an RSA modulus of 16384 bits.
 constexpr Range kComponentSize{1, 2048};
 constexpr Range kAnySize{0, std::numeric_limits<std::int32_t>::max()};
 
-const CurveName* read_curve(JsonReader& in, KeyType type) {
+const CurveName* read_curve(JsonReader& in, KeyType type, const PlaceRule& rule) {
   const std::string name = in.text("crv");
-  const auto* const found = std::ranges::find_if(
-      kCurveNames, [&](const CurveName& row) { return name == row.uri || (!row.jose.empty() && name == row.jose); });
+  const auto* const found = std::ranges::find_if(kCurveNames, [&](const CurveName& row) {
+    return (rule.uri_names && name == row.uri) || (!row.jose.empty() && name == row.jose);
+  });
   if (found == kCurveNames.end() || (found->kind == KeyKind::ec) != (type == KeyType::ec)) {
     in.fail(ErrorClass::value, "unknown curve of a public key");
     return nullptr;
@@ -75,8 +78,8 @@ std::optional<crypto::PublicKey> read_rsa(JsonReader& in) {
   return checked(in, crypto::PublicKey::from_rsa(modulus, exponent));
 }
 
-std::optional<crypto::PublicKey> read_ec(JsonReader& in) {
-  const CurveName* const name = read_curve(in, KeyType::ec);
+std::optional<crypto::PublicKey> read_ec(JsonReader& in, const PlaceRule& rule) {
+  const CurveName* const name = read_curve(in, KeyType::ec, rule);
   const Bytes x = in.bytes("x", kAnySize);
   const Bytes y = in.bytes("y", kAnySize);
   if (name == nullptr) return std::nullopt;
@@ -88,8 +91,8 @@ std::optional<crypto::PublicKey> read_ec(JsonReader& in) {
   return checked(in, crypto::PublicKey::from_ec_point(*name->curve, x, y));
 }
 
-std::optional<crypto::PublicKey> read_okp(JsonReader& in) {
-  const CurveName* const name = read_curve(in, KeyType::okp);
+std::optional<crypto::PublicKey> read_okp(JsonReader& in, const PlaceRule& rule) {
+  const CurveName* const name = read_curve(in, KeyType::okp, rule);
   const Bytes x = in.bytes("x", kAnySize);
   if (name == nullptr) return std::nullopt;
   return checked(in, crypto::PublicKey::from_raw(name->kind, x));
@@ -114,9 +117,9 @@ std::optional<crypto::PublicKey> read_public_key(JsonReader& in, std::string_vie
     case KeyType::rsa:
       return read_rsa(key);
     case KeyType::ec:
-      return read_ec(key);
+      return read_ec(key, rule);
     case KeyType::okp:
-      return read_okp(key);
+      return read_okp(key, rule);
   }
   return std::nullopt;
 }

@@ -14,6 +14,7 @@ enum class KeyPlace : std::uint8_t {
   ephemeral,   ///< EC; another type fails with crypto
   management,  ///< RSA or EC; another type fails with value
   generated,   ///< any
+  signature,   ///< RSA or EC with a JOSE curve name; another type fails with crypto, another name with value
 };
 
 /// Reads the mandatory key object `name`. Empty after a failure: value (unknown type or curve), crypto (malformed key,

@@ -208,8 +208,7 @@ void KeyCreationRequest::read(JsonReader& in) {
   for (JsonReader& pin : in.optional_objects("pinPolicySpecifiers")) pin_policies.push_back(read_pin_policy(pin));
   for (JsonReader& key : in.optional_objects("keyEntrySpecifiers")) keys.push_back(read_key(key, Place::top_level));
   check_request(in, *this);
-  if (deferred_issuance) in.fail(ErrorClass::policy, "deferredIssuance is not supported by this client");
-  in.refuse_unsupported(kUnsupportedInRequests);
+  check_message_signature(in);
 }
 
 std::string KeyCreationResponse::encode() const {

@@ -1,5 +1,6 @@
 #include "keygen2/mac_data.h"
 
+#include "keygen2/enumerations.h"
 #include "sks-core/base/byte_writer.h"
 #include "sks-core/crypto/cipher.h"
 #include "sks-core/crypto/mac.h"
@@ -65,9 +66,14 @@ Bytes imported_key_data(ByteView end_entity, ByteView encrypted_key) {
   return ByteWriter().array(end_entity).array(encrypted_key).take();
 }
 
-Bytes extension_data(ByteView end_entity, std::string_view type, std::uint8_t sub_type, std::string_view qualifier,
-                     ByteView data) {
-  return ByteWriter().array(end_entity).text(type).u8(sub_type).text(qualifier).blob(data).take();
+Bytes extension_data(ByteView end_entity, const Extension& extension) {
+  return ByteWriter()
+      .array(end_entity)
+      .text(extension.type)
+      .u8(extension.sub_type)
+      .text(extension.mime_type)
+      .blob(extension_content(extension))
+      .take();
 }
 
 Bytes replacing_operation_data(ByteView end_entity, ByteView authorization) {
@@ -80,9 +86,11 @@ Bytes close_data(const SessionIds& ids, std::string_view issuer_uri, ByteView no
   return ByteWriter().text(ids.client).text(ids.server).text(issuer_uri).array(nonce).take();
 }
 
-Bytes property_bag_data(const std::vector<Property>& properties) {
+Bytes extension_content(const Extension& extension) {
+  if (extension.sub_type != kPropertyBag) return extension.data;
   ByteWriter out;
-  for (const Property& property : properties) out.text(property.name).boolean(property.writable).text(property.value);
+  for (const Property& property : extension.properties)
+    out.text(property.name).boolean(property.writable).text(property.value);
   return out.take();
 }
 

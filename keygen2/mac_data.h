@@ -27,6 +27,8 @@ inline constexpr std::string_view kPostCloneKeyProtection = "postCloneKeyProtect
 inline constexpr std::string_view kPostUpdateKey = "postUpdateKey";
 inline constexpr std::string_view kPostUnlockKey = "postUnlockKey";
 inline constexpr std::string_view kPostDeleteKey = "postDeleteKey";
+inline constexpr std::string_view kActivate = "activate";
+inline constexpr std::string_view kDeactivate = "deactivate";
 inline constexpr std::string_view kCloseProvisioningSession = "closeProvisioningSession";
 }  // namespace method
 
@@ -35,21 +37,15 @@ Bytes pin_policy_data(const PinPolicySpecifier& pin, const PukPolicySpecifier* p
 Bytes key_entry_data(const KeyEntrySpecifier& key, const PinPolicySpecifier* pin, std::string_view key_entry_algorithm);
 Bytes certificate_path_data(ByteView public_key_spki, std::string_view id, const std::vector<Bytes>& path);
 Bytes imported_key_data(ByteView end_entity, ByteView encrypted_key);
-Bytes extension_data(ByteView end_entity, std::string_view type, std::uint8_t sub_type, std::string_view qualifier,
-                     ByteView data);
-/// postUpdateKey and postCloneKeyProtection.
+Bytes extension_data(ByteView end_entity, const Extension& extension);
+/// postUpdateKey, postCloneKeyProtection, and with an empty authorization deactivate of a key of the same session.
 Bytes replacing_operation_data(ByteView end_entity, ByteView authorization);
-/// postUnlockKey and postDeleteKey.
+/// postUnlockKey, postDeleteKey, activate and deactivate.
 Bytes plain_operation_data(ByteView authorization);
 Bytes close_data(const SessionIds& ids, std::string_view issuer_uri, ByteView nonce);
 
-struct Property {
-  std::string name;
-  std::string value;
-  bool writable = false;
-};
-/// extensionData of a property bag. Spec: 8.7.
-Bytes property_bag_data(const std::vector<Property>& properties);
+/// extensionData as the key store gets it. Spec: 8.7.
+Bytes extension_content(const Extension& extension);
 
 /// What a key management key signs to authorize an operation on a target key. Spec: 7.7.
 Bytes target_key_data(const SecureBytes& session_key, ByteView device_id, ByteView target_certificate);

@@ -56,6 +56,13 @@ SessionIds read_ids(JsonReader& in) {
   return ids;
 }
 
+void check_message_signature(JsonReader& in) {
+  if (!in.has("signature")) return;
+  const JsfSignature signature = read_jsf_signature(in);
+  if (signature.public_key && !verify_jsf(signature))
+    in.fail(ErrorClass::crypto, "the signature of the message does not verify");
+}
+
 std::vector<Bytes> read_certificate_path(JsonReader& in) {
   std::vector<Bytes> path = in.byte_arrays("certificatePath", kCertificateSize);
   if (path.size() > kMaxCertificatesPerPath) in.fail(ErrorClass::policy, "a certificate path is too long");

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <array>
-
 #include "keygen2/json_writer.h"
 #include "keygen2/messages.h"
 
@@ -9,6 +7,9 @@
 namespace sks::keygen2 {
 
 inline constexpr Range kMacSize{32, 32};
+inline constexpr Range kFingerPrintSize{32, 32};
+/// A signature of an RSA key of up to 16384 bits.
+inline constexpr Range kSignatureSize{1, 2048};
 inline constexpr std::uint16_t kMaxCertificate = 16384;
 inline constexpr Range kCertificateSize{1, kMaxCertificate};
 inline constexpr Range kAttestationSize{1, 2048};
@@ -20,8 +21,8 @@ inline constexpr std::size_t kMaxFriendlyName = 100;  ///< characters
 inline constexpr std::size_t kMaxEndorsedAlgorithms = 255;
 inline constexpr std::size_t kMaxPolicies = 20;  ///< PIN and PUK policies together
 
-/// A request may carry a legacy message signature; this client does not verify them.
-inline constexpr std::array<std::string_view, 1> kUnsupportedInRequests{"signature"};
+/// The legacy message signature that a request may carry: it must verify, and conveys no trust. Spec: 4.1.
+void check_message_signature(JsonReader& in);
 
 JsonWriter begin_message(MessageType type, std::string_view server_session_id);
 JsonWriter begin_message(MessageType type, const SessionIds& ids);

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "keygen2/jsf_signature.h"
 #include "keygen2/json_reader.h"
+#include "keygen2/search_filter.h"
 #include "sks-core/crypto/public_key.h"
 
 /// The messages of KeyGen2. A decoded message obeys every property rule of its table in keygen2.md chapter 4; what
@@ -83,11 +85,18 @@ struct InvocationRequest {
 
 enum class CapabilityForm : std::uint8_t { supported, values, image_attributes };
 
+struct ImageAttributes {
+  std::string mime_type;
+  std::int32_t width = 0;  ///< pixels
+  std::int32_t height = 0;
+};
+
 struct ClientCapability {
   std::string type;
   CapabilityForm form = CapabilityForm::supported;
-  bool supported = false;           ///< only for CapabilityForm::supported
-  std::vector<std::string> values;  ///< only for CapabilityForm::values
+  bool supported = false;                ///< only for CapabilityForm::supported
+  std::vector<std::string> values = {};  ///< only for CapabilityForm::values
+  ImageAttributes image = {};            ///< only for CapabilityForm::image_attributes
 };
 
 struct InvocationResponse {
@@ -96,9 +105,15 @@ struct InvocationResponse {
   std::string server_session_id;
   std::vector<ClientCapability> capabilities;
 
-  /// Only capabilities of the form `supported` can be written.
   std::string encode() const;
   void read(JsonReader& in);
+};
+
+/// A key management key of an older generation, and what it rolls over to: the key one level up.
+struct UpdatableKeyManagementKey {
+  std::optional<crypto::PublicKey> public_key;  ///< always there
+  Bytes authorization;                          ///< by public_key over the key one level up
+  std::vector<UpdatableKeyManagementKey> older;
 };
 
 struct ProvisioningInitializationRequest {
@@ -111,6 +126,7 @@ struct ProvisioningInitializationRequest {
   std::uint16_t session_life_time = 0;
   std::optional<crypto::PublicKey> server_ephemeral_key;  ///< always there
   std::optional<crypto::PublicKey> key_management_key;
+  std::vector<UpdatableKeyManagementKey> updatable_keys;
 
   std::string encode() const;
   void read(JsonReader& in);
@@ -126,6 +142,47 @@ struct ProvisioningInitializationResponse {
   std::optional<crypto::PublicKey> client_ephemeral_key;  ///< always there
   std::optional<std::vector<Bytes>> device_path;          ///< DER, device certificate first
   Bytes attestation;
+
+  std::string encode() const;
+  void read(JsonReader& in);
+};
+
+struct LookupSpecifier {
+  std::string id;
+  Bytes nonce;
+  std::optional<SearchFilter> filter;  ///< absent: every key matches
+  JsfSignature signature;
+};
+
+struct CredentialDiscoveryRequest {
+  static constexpr MessageType kType = MessageType::credential_discovery_request;
+
+  SessionIds ids;
+  std::vector<LookupSpecifier> lookups;
+
+  std::string encode() const;
+  void read(JsonReader& in);
+};
+
+/// What is signed of a specifier: all of it but the signature's value, canonical. Spec: 5.5.
+std::string signed_text(const LookupSpecifier& lookup);
+
+struct MatchingCredential {
+  SessionIds owner;  ///< of the session that owns the key now
+  std::vector<Bytes> certificate_path;
+  bool locked = false;
+};
+
+struct LookupResult {
+  std::string id;
+  std::vector<MatchingCredential> matches;
+};
+
+struct CredentialDiscoveryResponse {
+  static constexpr MessageType kType = MessageType::credential_discovery_response;
+
+  SessionIds ids;
+  std::vector<LookupResult> results;
 
   std::string encode() const;
   void read(JsonReader& in);
@@ -227,11 +284,46 @@ struct KeyCreationResponse {
   void read(JsonReader& in);
 };
 
+struct ImportedKey {
+  Bytes encrypted_key;
+  Bytes mac;
+};
+
+struct Property {
+  std::string name;
+  std::string value;
+  bool writable = false;
+};
+
+/// An object of one of the four kinds of 4.12.
+struct Extension {
+  std::uint8_t sub_type = 0;  ///< position in kExtensionKinds
+  std::string type;           ///< URI
+  std::string mime_type;      ///< of a logotype; its qualifier in the key store, which is empty for the other kinds
+  Bytes data;                 ///< extensionData; of a property bag it follows from its properties (8.7)
+  std::vector<Property> properties;  ///< of a property bag
+  Bytes mac;
+};
+
+struct TargetKeyReference {
+  Bytes finger_print;
+  SessionIds owner;  ///< the session that owns the target now
+  Bytes authorization;
+  Bytes mac;
+};
+
+/// Members in the order of execution.
 struct IssuedCredential {
   std::string id;
   std::vector<Bytes> certificate_path;  ///< DER, end entity first
   Bytes mac;
   bool trust_anchor = false;
+  std::optional<ImportedKey> symmetric_key;  ///< excludes private_key
+  std::optional<ImportedKey> private_key;
+  std::vector<Extension> extensions;            ///< in the order of kExtensionKinds
+  std::optional<TargetKeyReference> clone_key;  ///< excludes update_key
+  std::optional<TargetKeyReference> update_key;
+  std::optional<Bytes> deactivated_mac;  ///< sks-extensions.md
 };
 
 struct ProvisioningFinalizationRequest {
@@ -239,8 +331,15 @@ struct ProvisioningFinalizationRequest {
 
   SessionIds ids;
   std::vector<IssuedCredential> credentials;
+  std::vector<TargetKeyReference> unlock_keys;
+  std::vector<TargetKeyReference> delete_keys;
+  std::vector<TargetKeyReference> activate_keys;    ///< sks-extensions.md
+  std::vector<TargetKeyReference> deactivate_keys;  ///< sks-extensions.md
   Bytes close_nonce;
   Bytes close_mac;
+
+  /// Whether it has members that only a client with kKeySuspension may get.
+  bool uses_key_suspension() const;
 
   std::string encode() const;
   void read(JsonReader& in);

@@ -1,44 +1,35 @@
+#include <algorithm>
+#include <array>
+
+#include "keygen2/issued_credential.h"
 #include "keygen2/message_common.h"
 
-/// ProvisioningFinalizationRequest and ProvisioningFinalizationResponse. Spec: keygen2.md 4.11 to 4.13.
+/// ProvisioningFinalizationRequest and ProvisioningFinalizationResponse. Spec: keygen2.md 4.11, 4.13.
 namespace sks::keygen2 {
 namespace {
 
 constexpr Range kCloseNonceSize{1, 32};
 
-constexpr std::array<std::string_view, 3> kUnsupported{"unlockKeys", "deleteKeys", "signature"};
-constexpr std::array<std::string_view, 8> kUnsupportedInCredential{
-    "importSymmetricKey", "importPrivateKey", "extensions",         "encryptedExtensions",
-    "propertyBags",       "logotypes",        "cloneKeyProtection", "updateKey"};
+struct TargetList {
+  std::string_view name;
+  std::vector<TargetKeyReference> ProvisioningFinalizationRequest::*targets;
+};
 
-void check_choice(JsonReader& in, std::string_view one, std::string_view other) {
-  if (in.has(one) && in.has(other)) in.fail(ErrorClass::json, std::string(one) + " excludes " + std::string(other));
-}
-
-IssuedCredential read_credential(JsonReader& in) {
-  IssuedCredential credential;
-  credential.id = in.id("id");
-  credential.certificate_path = read_certificate_path(in);
-  credential.mac = in.bytes("mac", kMacSize);
-  credential.trust_anchor = in.optional_boolean("trustAnchor", false);
-  check_choice(in, "importSymmetricKey", "importPrivateKey");
-  check_choice(in, "cloneKeyProtection", "updateKey");
-  in.refuse_unsupported(kUnsupportedInCredential);
-  return credential;
-}
+/// In the order of execution. The last two are those of sks-extensions.md.
+constexpr auto kTargetLists = std::to_array<TargetList>({
+    {"unlockKeys", &ProvisioningFinalizationRequest::unlock_keys},
+    {"deleteKeys", &ProvisioningFinalizationRequest::delete_keys},
+    {"activateKeys", &ProvisioningFinalizationRequest::activate_keys},
+    {"deactivateKeys", &ProvisioningFinalizationRequest::deactivate_keys},
+});
 
 }  // namespace
 
 std::string ProvisioningFinalizationRequest::encode() const {
   JsonWriter out = begin_message(kType, ids);
-  if (!credentials.empty()) {
-    out.objects("issuedCredentials", credentials, [](JsonWriter& members, const IssuedCredential& credential) {
-      members.text("id", credential.id);
-      write_certificate_path(members, credential.certificate_path);
-      members.bytes("mac", credential.mac);
-      if (credential.trust_anchor) members.boolean("trustAnchor", true);
-    });
-  }
+  if (!credentials.empty()) out.objects("issuedCredentials", credentials, write_credential);
+  for (const TargetList& list : kTargetLists)
+    if (!(this->*list.targets).empty()) out.objects(list.name, this->*list.targets, write_target);
   out.object("sessionCloseData",
              [&](JsonWriter& members) { members.bytes("nonce", close_nonce).bytes("mac", close_mac); });
   return out.finish();
@@ -52,10 +43,17 @@ void ProvisioningFinalizationRequest::read(JsonReader& in) {
     names.push_back(credentials.back().id);
   }
   if (has_duplicates(names)) in.fail(ErrorClass::value, "a key gets two credentials");
+  for (const TargetList& list : kTargetLists)
+    for (JsonReader& target : in.optional_objects(list.name)) (this->*list.targets).push_back(read_target(target));
   JsonReader close = in.object("sessionCloseData");
   close_nonce = close.bytes("nonce", kCloseNonceSize);
   close_mac = close.bytes("mac", kMacSize);
-  in.refuse_unsupported(kUnsupported);
+  check_message_signature(in);
+}
+
+bool ProvisioningFinalizationRequest::uses_key_suspension() const {
+  const auto deactivated = [](const IssuedCredential& credential) { return credential.deactivated_mac.has_value(); };
+  return !activate_keys.empty() || !deactivate_keys.empty() || std::ranges::any_of(credentials, deactivated);
 }
 
 std::string ProvisioningFinalizationResponse::encode() const {

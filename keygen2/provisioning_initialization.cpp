@@ -11,7 +11,8 @@ namespace {
 
 constexpr Range kSessionKeyLimit{1, 32767};
 constexpr Range kSessionLifeTime{1, 65535};
-constexpr std::array<std::string_view, 2> kUnsupported{"updatableKeyManagementKeys", "signature"};
+constexpr std::size_t kMaxUpdatableKeyDepth = 8;
+constexpr std::size_t kMaxUpdatableKeys = 16;
 
 std::uint32_t read_client_time(JsonReader& in) {
   const std::string text = in.text("clientTime");
@@ -20,6 +21,30 @@ std::uint32_t read_client_time(JsonReader& in) {
     return static_cast<std::uint32_t>(*time);
   in.fail(ErrorClass::value, "clientTime is not a time with offset");
   return 0;
+}
+
+void write_updatable_key(JsonWriter& out, const UpdatableKeyManagementKey& key) {
+  write_public_key(out, "publicKey", *key.public_key);
+  out.bytes("authorization", key.authorization);
+  if (!key.older.empty()) out.objects("updatableKeyManagementKeys", key.older, write_updatable_key);
+}
+
+/// `count` is of all nodes of the tree.
+std::vector<UpdatableKeyManagementKey> read_updatable_keys(JsonReader& in, std::size_t depth, std::size_t& count) {
+  std::vector<UpdatableKeyManagementKey> keys;
+  for (JsonReader& element : in.optional_objects("updatableKeyManagementKeys")) {
+    UpdatableKeyManagementKey key;
+    if (++count > kMaxUpdatableKeys || depth > kMaxUpdatableKeyDepth) {
+      in.fail(ErrorClass::policy, "too many key management keys to be updated");
+      element.skip_members();
+      continue;
+    }
+    key.public_key = read_public_key(element, "publicKey", KeyPlace::management);
+    key.authorization = element.bytes("authorization", kSignatureSize);
+    key.older = read_updatable_keys(element, depth + 1, count);
+    keys.push_back(std::move(key));
+  }
+  return keys;
 }
 
 }  // namespace
@@ -32,6 +57,7 @@ std::string ProvisioningInitializationRequest::encode() const {
       .number("sessionLifeTime", session_life_time);
   write_public_key(out, "serverEphemeralKey", *server_ephemeral_key);
   if (key_management_key) write_public_key(out, "keyManagementKey", *key_management_key);
+  if (!updatable_keys.empty()) out.objects("updatableKeyManagementKeys", updatable_keys, write_updatable_key);
   return out.finish();
 }
 
@@ -47,7 +73,9 @@ void ProvisioningInitializationRequest::read(JsonReader& in) {
   if (in.has("updatableKeyManagementKeys") && !in.has("keyManagementKey"))
     in.fail(ErrorClass::json, "updatableKeyManagementKeys without keyManagementKey");
   if (in.has("keyManagementKey")) key_management_key = read_public_key(in, "keyManagementKey", KeyPlace::management);
-  in.refuse_unsupported(kUnsupported);
+  std::size_t count = 0;
+  updatable_keys = read_updatable_keys(in, 1, count);
+  check_message_signature(in);
 }
 
 std::string ProvisioningInitializationResponse::encode() const {
