@@ -5,7 +5,6 @@ namespace sks::keygen2 {
 namespace {
 
 constexpr Range kNonceSize{32, 32};
-constexpr std::size_t kMaxLookups = 20;
 
 void write_lookup(JsonWriter& out, const LookupSpecifier& lookup) {
   out.text("id", lookup.id).bytes("nonce", lookup.nonce);

@@ -7,7 +7,6 @@
 namespace sks::keygen2 {
 namespace {
 
-constexpr std::size_t kMaxCapabilityQueries = 50;
 constexpr Range kPixels{0, 0x7FFFFFFF};
 
 std::vector<std::uint8_t> read_containers(JsonReader& in) {

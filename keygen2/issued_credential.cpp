@@ -47,28 +47,42 @@ void write_extension(JsonWriter& out, const Extension& extension) {
 
 std::vector<Property> read_properties(JsonReader& in) {
   std::vector<Property> properties;
-  std::vector<std::string> names;
-  for (JsonReader& element : in.objects("properties")) {
-    Property property{element.text("name"), element.text("value"), element.optional_boolean("writable", false)};
-    if (property.name.empty() || property.name.size() > kMaxPropertyName)
-      in.fail(ErrorClass::value, "the name of a property is not 1 to 255 bytes");
-    if (property.value.size() > kMaxPropertyValue) in.fail(ErrorClass::value, "the value of a property is too long");
-    names.push_back(property.name);
-    properties.push_back(std::move(property));
-  }
-  if (has_duplicates(std::move(names))) in.fail(ErrorClass::value, "a property bag has two properties of one name");
+  for (JsonReader& element : in.objects("properties"))
+    properties.push_back({element.text("name"), element.text("value"), element.optional_boolean("writable", false)});
   return properties;
+}
+
+Outcome<void> check_properties(const std::vector<Property>& properties) {
+  std::vector<std::string> names;
+  for (const Property& property : properties) {
+    if (property.name.empty() || property.name.size() > kMaxPropertyName)
+      return Failure{ErrorClass::value, "the name of a property is not 1 to 255 bytes"};
+    if (property.value.size() > kMaxPropertyValue)
+      return Failure{ErrorClass::value, "the value of a property is longer than 65535 bytes"};
+    names.push_back(property.name);
+  }
+  if (names.empty()) return Failure{ErrorClass::value, "a property bag is empty"};
+  if (has_duplicates(std::move(names)))
+    return Failure{ErrorClass::value, "a property bag has two properties of one name"};
+  return {};
+}
+
+Outcome<void> check_extension(const Extension& extension) {
+  if (extension.sub_type >= kExtensionKinds.size()) return Failure{ErrorClass::value, "an extension of no known kind"};
+  if (!is_uri(extension.type)) return Failure{ErrorClass::value, "the type of an extension is no URI"};
+  const std::size_t mime_type = extension.mime_type.size();
+  const bool is_logotype = extension.sub_type == kLogotype;
+  if (is_logotype ? mime_type == 0 || mime_type > kMaxMimeType : mime_type != 0)
+    return Failure{ErrorClass::value, "the mimeType of a logotype, and of nothing else, is 1 to 128 bytes"};
+  if (extension.sub_type == kPropertyBag) return check_properties(extension.properties);
+  return {};
 }
 
 Extension read_extension(JsonReader& in, std::uint8_t sub_type) {
   Extension extension;
   extension.sub_type = sub_type;
   extension.type = in.uri("type");
-  if (sub_type == kLogotype) {
-    extension.mime_type = in.text("mimeType");
-    if (extension.mime_type.empty() || extension.mime_type.size() > kMaxMimeType)
-      in.fail(ErrorClass::value, "mimeType is not 1 to 128 bytes");
-  }
+  if (sub_type == kLogotype) extension.mime_type = in.text("mimeType");
   if (sub_type == kPropertyBag)
     extension.properties = read_properties(in);
   else
@@ -89,14 +103,11 @@ void write_extensions(JsonWriter& out, const std::vector<Extension>& extensions)
 
 std::vector<Extension> read_extensions(JsonReader& in) {
   std::vector<Extension> extensions;
-  std::vector<std::string> types;
-  for (std::size_t kind = 0; kind < kExtensionKinds.size(); ++kind) {
-    for (JsonReader& element : in.optional_objects(kExtensionKinds.at(kind))) {
+  for (std::size_t kind = 0; kind < kExtensionKinds.size(); ++kind)
+    for (JsonReader& element : in.optional_objects(kExtensionKinds.at(kind)))
       extensions.push_back(read_extension(element, static_cast<std::uint8_t>(kind)));
-      types.push_back(extensions.back().type);
-    }
-  }
-  if (has_duplicates(std::move(types))) in.fail(ErrorClass::value, "a credential has two extensions of one type");
+  if (auto checked = check_extensions(extensions); !checked)
+    in.fail(checked.error().error_class, std::move(checked.error().detail));
   return extensions;
 }
 
@@ -115,6 +126,17 @@ void check_choice(JsonReader& in, std::string_view one, std::string_view other) 
 }
 
 }  // namespace
+
+Outcome<void> check_extensions(const std::vector<Extension>& extensions) {
+  std::vector<std::string> types;
+  for (const Extension& extension : extensions) {
+    SKS_TRY(check_extension(extension));
+    types.push_back(extension.type);
+  }
+  if (has_duplicates(std::move(types)))
+    return Failure{ErrorClass::value, "a credential has two extensions of one type"};
+  return {};
+}
 
 void write_target(JsonWriter& out, const TargetKeyReference& target) {
   out.bytes("fingerPrint", target.finger_print)

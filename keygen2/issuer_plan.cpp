@@ -4,6 +4,7 @@
 
 #include "keygen2/enumerations.h"
 #include "keygen2/key_algorithm.h"
+#include "keygen2/mac_data.h"
 #include "keygen2/message_common.h"
 #include "keygen2/pin_grouping.h"
 #include "sks-core/base/byte_reader.h"
@@ -14,7 +15,8 @@ namespace sks::keygen2 {
 namespace {
 
 constexpr std::uint16_t kMaxSessionLifeTime = 32767;
-constexpr std::size_t kMaxSessionKeyOperations = 32000;
+constexpr std::size_t kMaxSessionKeyUses = 32000;
+constexpr std::size_t kMaxServerSeed = 64;  // bytes
 constexpr std::uint8_t kLastOfFour = 3;
 
 /// A rule and the sentence that says which one it is. Rows are checked in order.
@@ -69,6 +71,7 @@ Outcome<void> check_key(const KeySpec& key, Surroundings around) {
       {is_utf8(key.friendly_name) && count_code_points(key.friendly_name) <= kMaxFriendlyName,
        "a friendly name is no text of at most 100 characters"},
       {endorsed_algorithms_ok(key.endorsed_algorithms), "the endorsed algorithms are no set of algorithm URIs"},
+      {key.server_seed.size() <= kMaxServerSeed, "a server seed is longer than 64 bytes"},
       {around.pin == nullptr || !key.device_pin_protection, "a device PIN is for keys without PIN policy"},
       {around.pin != nullptr || !key.preset_pin, "a preset PIN is for keys under a PIN policy"},
       {!key.enable_pin_caching || (around.pin != nullptr && around.pin->input_method == kInputMethodTrustedGui),
@@ -136,15 +139,20 @@ Outcome<void> check_puk_policy(const PukPolicySpec& puk) {
   return {};
 }
 
+Outcome<crypto::PublicKey> decoded(ByteView spki) {
+  Result<crypto::PublicKey> key = crypto::PublicKey::from_spki(spki);
+  if (!key) return failure(ErrorClass::value, key.error());
+  return std::move(key).value();
+}
+
 bool key_management_key_ok(const Bytes& spki) {
-  if (spki.empty()) return true;
   const Result<crypto::PublicKey> key = crypto::PublicKey::from_spki(spki);
   return key && (key->kind() == KeyKind::rsa || key->kind() == KeyKind::ec);
 }
 
 /// Calls `visit(const PinPolicySpec&)` and `visit(const KeySpec&)` for all of a plan.
 template <class VisitPolicy, class VisitKey>
-void for_each(const IssuancePlan& plan, const VisitPolicy& visit_policy, const VisitKey& visit_key) {
+void for_each(const KeyPlan& plan, const VisitPolicy& visit_policy, const VisitKey& visit_key) {
   const auto visit = [&](const std::vector<PinPolicySpec>& policies) {
     for (const PinPolicySpec& policy : policies) {
       visit_policy(policy);
@@ -157,6 +165,74 @@ void for_each(const IssuancePlan& plan, const VisitPolicy& visit_policy, const V
 }
 
 constexpr auto kIgnorePolicy = [](const PinPolicySpec&) {};
+
+/// The roll-overs below one key. `count` is of the whole tree.
+Outcome<void> check_roll_overs(const std::vector<RollOver>& keys, ByteView newer, std::size_t depth,
+                               std::size_t& count) {
+  for (const RollOver& key : keys) {
+    if (++count > kMaxUpdatableKeys || depth > kMaxUpdatableKeyDepth)
+      return Failure{ErrorClass::value, "too many key management keys to be replaced"};
+    if (!key_management_key_ok(key.key_management_key))
+      return Failure{ErrorClass::value, "a key management key to be replaced is no RSA or EC key"};
+    SKS_LET(const crypto::PublicKey older, decoded(key.key_management_key));
+    const auto authorized = crypto::verify_signature(older, roll_over_data(newer), key.authorization);
+    if (!authorized) return Failure{ErrorClass::crypto, "a key management key does not authorize its replacement"};
+    SKS_TRY(check_roll_overs(key.older, key.key_management_key, depth + 1, count));
+  }
+  return {};
+}
+
+Outcome<void> check_lookup(const LookupSpec& lookup) {
+  const Result<crypto::PublicKey> key = crypto::PublicKey::from_spki(lookup.key_management_key);
+  if (!key || !jsf_algorithm(*key))
+    return Failure{ErrorClass::value, "the key management key of a lookup is no RSA or P-256 key"};
+  if (!lookup.filter) return {};
+  const auto filter = parse_filter(filter_text(*lookup.filter));
+  if (!filter) return Failure{ErrorClass::value, "a search filter: " + filter.error().detail};
+  return {};
+}
+
+bool languages_ok(const std::vector<std::string>& languages) {
+  return std::ranges::all_of(languages, [](const std::string& language) {
+    return language.size() == 2 && std::ranges::all_of(language, [](char c) { return c >= 'a' && c <= 'z'; });
+  });
+}
+
+bool containers_ok(std::vector<std::uint8_t> containers) {
+  std::ranges::sort(containers);
+  return std::ranges::adjacent_find(containers) == containers.end() &&
+         (containers.empty() || containers.back() < kKeyContainers.size());
+}
+
+/// The first message. Spec: 4.2.
+Outcome<void> check_invocation(const IssuancePlan& plan) {
+  const std::vector<std::string>& queries = plan.capability_queries;
+  const bool asks_imei = std::ranges::find(queries, kImeiNumber) != queries.end();
+  return check_rules({
+      {plan.action <= kActionUnlock, "unknown action"},
+      {plan.action != kActionUnlock || key_count(plan) == 0, "a session for unlocking creates no keys"},
+      {languages_ok(plan.preferred_languages), "a preferred language is no ISO 639-1 code"},
+      {containers_ok(plan.target_key_containers), "the key containers are no set of known ones"},
+      {std::ranges::all_of(queries, is_uri) && !has_duplicates(queries), "the capability queries are no set of URIs"},
+      {queries.size() + required_capabilities(plan).size() <= kMaxCapabilityQueries, "more than 50 capability queries"},
+      {!asks_imei || !plan.privacy_enabled, "an anonymous session does not ask for the identity of the device"},
+  });
+}
+
+/// Management of keys of earlier sessions. Spec: 4.4, 4.6, 7.10, 7.11.
+Outcome<void> check_management(const IssuancePlan& plan) {
+  const bool has_key = !plan.key_management_key.empty();
+  SKS_TRY(check_rules({
+      {!has_key || key_management_key_ok(plan.key_management_key), "the key management key is no RSA or EC key"},
+      {plan.roll_overs.empty() || has_key, "a roll-over asks for the key management key that is rolled over to"},
+      {plan.lookups.empty() || has_key,
+       "a session that manages keys asks for a key management key: the keys could not be managed any more"},
+      {plan.lookups.size() <= kMaxLookups, "more than 20 lookups"},
+  }));
+  for (const LookupSpec& lookup : plan.lookups) SKS_TRY(check_lookup(lookup));
+  std::size_t count = 0;
+  return check_roll_overs(plan.roll_overs, plan.key_management_key, 1, count);
+}
 
 /// Builds the specifiers, counting their ids.
 class RequestBuilder {
@@ -203,6 +279,7 @@ class RequestBuilder {
     result.delete_protection = spec.delete_protection;
     result.export_protection = spec.export_protection;
     result.friendly_name = spec.friendly_name;
+    result.server_seed = spec.server_seed;
     return result;
   }
 
@@ -215,27 +292,39 @@ class RequestBuilder {
 
 }  // namespace
 
-Outcome<void> check_plan(const IssuancePlan& plan) {
+std::size_t key_count(const KeyPlan& plan) {
+  std::size_t count = 0;
+  for_each(plan, kIgnorePolicy, [&](const KeySpec&) { ++count; });
+  return count;
+}
+
+Outcome<void> check_key_plan(const KeyPlan& plan) {
   std::size_t policies = plan.puk_policies.size();
-  std::size_t keys = 0;
   for_each(
-      plan, [&](const PinPolicySpec&) { ++policies; }, [&](const KeySpec&) { ++keys; });
-  SKS_TRY(check_rules({
-      {is_uri(plan.issuer_uri), "the issuer URI is not a URI of at most 1000 bytes"},
-      {plan.session_life_time >= 1 && plan.session_life_time <= kMaxSessionLifeTime,
-       "the session life time is not 1 to 32767 seconds"},
-      {key_management_key_ok(plan.key_management_key), "the key management key is no RSA or EC key"},
-      {keys > 0, "no key is planned"},
-      {policies <= kMaxPolicies, "more than 20 PIN and PUK policies"},
-      {session_key_operations(plan) <= kMaxSessionKeyOperations, "too many keys for one session"},
-  }));
+      plan, [&](const PinPolicySpec&) { ++policies; }, [](const KeySpec&) {});
+  SKS_TRY(check_rules({{policies <= kMaxPolicies, "more than 20 PIN and PUK policies"}}));
   for (const PukPolicySpec& puk : plan.puk_policies) SKS_TRY(check_puk_policy(puk));
   for (const PinPolicySpec& policy : plan.pin_policies) SKS_TRY(check_pin_policy(policy, nullptr));
   for (const KeySpec& key : plan.keys) SKS_TRY(check_key(key, {}));
   return {};
 }
 
-std::vector<std::string> required_capabilities(const IssuancePlan& plan) {
+Outcome<void> check_plan(const IssuancePlan& plan) {
+  const std::size_t keys = key_count(plan);
+  SKS_TRY(check_rules({
+      {is_uri(plan.issuer_uri), "the issuer URI is not a URI of at most 1000 bytes"},
+      {plan.session_life_time >= 1 && plan.session_life_time <= kMaxSessionLifeTime,
+       "the session life time is not 1 to 32767 seconds"},
+      {keys > 0 || !plan.lookups.empty(), "no key is planned, and none is looked for"},
+      {keys > 0 || !plan.deferred_issuance, "issuance is deferred without a key"},
+      {session_key_uses(plan) <= kMaxSessionKeyUses, "too much for one session"},
+  }));
+  SKS_TRY(check_key_plan(plan));
+  SKS_TRY(check_invocation(plan));
+  return check_management(plan);
+}
+
+std::vector<std::string> required_capabilities(const KeyPlan& plan) {
   std::vector<std::string> result;
   const auto require = [&](std::string_view capability) {
     if (std::ranges::find(result, capability) == result.end()) result.emplace_back(capability);
@@ -248,19 +337,24 @@ std::vector<std::string> required_capabilities(const IssuancePlan& plan) {
   return result;
 }
 
-std::size_t session_key_operations(const IssuancePlan& plan) {
-  constexpr std::size_t close = 2;
-  constexpr std::size_t puk_policy = 2;
-  constexpr std::size_t pin_policy = 1;
-  constexpr std::size_t key_and_certificate = 3;
-  std::size_t count = close + puk_policy * plan.puk_policies.size();
+std::size_t session_key_uses(const KeyPlan& plan) {
+  std::size_t count = cost::kPukPolicy * plan.puk_policies.size();
   for_each(
-      plan, [&](const PinPolicySpec&) { count += pin_policy; },
-      [&](const KeySpec& key) { count += key_and_certificate + (key.preset_pin ? 1 : 0); });
+      plan, [&](const PinPolicySpec&) { count += cost::kPinPolicy; },
+      [&](const KeySpec& key) {
+        count += cost::kKey + cost::kCertificatePath + (key.preset_pin ? cost::kPresetPin : 0);
+      });
   return count;
 }
 
-KeyCreationRequest key_creation_request(const IssuancePlan& plan, const std::function<Bytes(ByteView)>& encrypt) {
+std::size_t session_key_uses(const IssuancePlan& plan) {
+  const SessionReserve& reserve = plan.reserve;
+  return session_key_uses(static_cast<const KeyPlan&>(plan)) + cost::kImport * reserve.imported_keys +
+         cost::kExtension * reserve.extensions + cost::kEncryptedExtension * reserve.encrypted_extensions +
+         cost::kTargetOperation * reserve.target_operations + cost::kClose;
+}
+
+KeyCreationRequest key_creation_request(const KeyPlan& plan, const std::function<Bytes(ByteView)>& encrypt) {
   RequestBuilder builder(encrypt);
   KeyCreationRequest request;
   request.key_entry_algorithm = kKeyEntryAlgorithm;
@@ -268,6 +362,20 @@ KeyCreationRequest key_creation_request(const IssuancePlan& plan, const std::fun
   for (const PinPolicySpec& pin : plan.pin_policies) request.pin_policies.push_back(builder.pin(pin));
   for (const KeySpec& key : plan.keys) request.keys.push_back(builder.key(key));
   return request;
+}
+
+std::string filter_text(const SearchFilter& filter) {
+  JsonWriter out;
+  write_search_filter(out, filter);
+  return out.finish();
+}
+
+Outcome<SearchFilter> parse_filter(std::string_view text) {
+  SKS_LET(JsonDocument document, JsonDocument::parse(text, kMaxMessageToClient));
+  JsonReader in = document.root();
+  SearchFilter filter = read_search_filter(in);
+  SKS_TRY(document.finish());
+  return filter;
 }
 
 }  // namespace sks::keygen2

@@ -3,7 +3,6 @@
 #include <variant>
 
 #include "keygen2/issuer_session.h"
-#include "keygen2/messages.h"
 
 /// What an issuer session remembers between two messages, and how it becomes bytes. Private to the issuer session.
 /// Spec: keygen2.md 7.1.
@@ -22,6 +21,19 @@ struct Initializing {
   SecureBytes ephemeral_key;  ///< PKCS#8
 };
 
+/// The session key and what counts its uses.
+struct SessionKey {
+  SecureBytes value;
+  std::uint16_t mac_counter = 0;
+  std::uint16_t remaining = 0;  ///< uses that sessionKeyLimit leaves
+};
+
+/// S3: waits for CredentialDiscoveryResponse.
+struct Discovering {
+  SessionKey session_key;
+  IssuancePlan plan;
+};
+
 /// A key that the client was asked to create.
 struct PendingKey {
   std::string id;
@@ -29,13 +41,24 @@ struct PendingKey {
   Bytes parameters;
   Bytes mac;
   std::uint16_t attestation_counter = 0;
+  std::uint8_t app_usage = 0;
+  bool has_pin = false;  ///< a PIN policy or the device PIN
 };
 
 /// S4: waits for KeyCreationResponse.
 struct CreatingKeys {
-  SecureBytes session_key;
-  std::uint16_t mac_counter = 0;
+  SessionKey session_key;
   std::vector<PendingKey> keys;  ///< in message order
+  TargetOperations operations;
+  bool deferred = false;
+};
+
+/// S5: waits for the issuer.
+struct Suspended {
+  SessionKey session_key;
+  std::vector<PendingKey> keys;
+  std::vector<Bytes> public_keys;  ///< SPKI, of `keys`
+  TargetOperations operations;
 };
 
 /// S6: waits for ProvisioningFinalizationResponse.
@@ -53,9 +76,14 @@ struct IssuerState {
   SessionIds ids;
   std::string issuer_uri;
   bool privacy_enabled = false;
-  std::vector<std::string> capability_queries;
+  bool manageable = false;  ///< there is a key management key
+  std::int64_t expires = 0;
+  std::vector<std::string> required_capabilities;
+  std::vector<std::string> capability_queries;  ///< the required ones first
+  std::vector<ClientCapability> capabilities;
   std::vector<Bytes> device_path;
-  std::variant<Invoking, Initializing, CreatingKeys, Finalizing, Over> data;
+  /// In the order of IssuerPhase; Over may stand for any phase.
+  std::variant<Invoking, Initializing, Discovering, CreatingKeys, Suspended, Finalizing, Over> data;
 };
 
 SecureBytes encode(const IssuerState& state);

@@ -66,14 +66,9 @@ Bytes imported_key_data(ByteView end_entity, ByteView encrypted_key) {
   return ByteWriter().array(end_entity).array(encrypted_key).take();
 }
 
-Bytes extension_data(ByteView end_entity, const Extension& extension) {
-  return ByteWriter()
-      .array(end_entity)
-      .text(extension.type)
-      .u8(extension.sub_type)
-      .text(extension.mime_type)
-      .blob(extension_content(extension))
-      .take();
+Bytes extension_data(ByteView end_entity, std::string_view type, std::uint8_t sub_type, std::string_view qualifier,
+                     ByteView data) {
+  return ByteWriter().array(end_entity).text(type).u8(sub_type).text(qualifier).blob(data).take();
 }
 
 Bytes replacing_operation_data(ByteView end_entity, ByteView authorization) {

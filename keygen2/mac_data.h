@@ -37,7 +37,8 @@ Bytes pin_policy_data(const PinPolicySpecifier& pin, const PukPolicySpecifier* p
 Bytes key_entry_data(const KeyEntrySpecifier& key, const PinPolicySpecifier* pin, std::string_view key_entry_algorithm);
 Bytes certificate_path_data(ByteView public_key_spki, std::string_view id, const std::vector<Bytes>& path);
 Bytes imported_key_data(ByteView end_entity, ByteView encrypted_key);
-Bytes extension_data(ByteView end_entity, const Extension& extension);
+Bytes extension_data(ByteView end_entity, std::string_view type, std::uint8_t sub_type, std::string_view qualifier,
+                     ByteView data);
 /// postUpdateKey, postCloneKeyProtection, and with an empty authorization deactivate of a key of the same session.
 Bytes replacing_operation_data(ByteView end_entity, ByteView authorization);
 /// postUnlockKey, postDeleteKey, activate and deactivate.

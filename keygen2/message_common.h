@@ -20,6 +20,10 @@ inline constexpr Range kKeyParametersSize{1, 8};
 inline constexpr std::size_t kMaxFriendlyName = 100;  ///< characters
 inline constexpr std::size_t kMaxEndorsedAlgorithms = 255;
 inline constexpr std::size_t kMaxPolicies = 20;  ///< PIN and PUK policies together
+inline constexpr std::size_t kMaxLookups = 20;
+inline constexpr std::size_t kMaxCapabilityQueries = 50;
+inline constexpr std::size_t kMaxUpdatableKeyDepth = 8;
+inline constexpr std::size_t kMaxUpdatableKeys = 16;  ///< of a whole tree
 
 /// The legacy message signature that a request may carry: it must verify, and conveys no trust. Spec: 4.1.
 void check_message_signature(JsonReader& in);

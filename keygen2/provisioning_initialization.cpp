@@ -11,8 +11,6 @@ namespace {
 
 constexpr Range kSessionKeyLimit{1, 32767};
 constexpr Range kSessionLifeTime{1, 65535};
-constexpr std::size_t kMaxUpdatableKeyDepth = 8;
-constexpr std::size_t kMaxUpdatableKeys = 16;
 
 std::uint32_t read_client_time(JsonReader& in) {
   const std::string text = in.text("clientTime");

@@ -1,6 +1,7 @@
 #include "provisioning-server/enrolment.h"
 
 #include <algorithm>
+#include <array>
 
 #include "provisioning-server/log.h"
 #include "sks-core/base/encoding.h"
@@ -18,38 +19,26 @@ constexpr const char* kStatePurpose = "state";
 constexpr const char* kPukPurpose = "puk";
 constexpr std::uint64_t kPukVersion = 0;  // it belongs to the session as a whole, not to one version of its row
 
-SessionPhase phase_of(IssuerPhase phase) {
-  switch (phase) {
-    case IssuerPhase::invocation:
-      return SessionPhase::invocation;
-    case IssuerPhase::initialization:
-      return SessionPhase::initialization;
-    case IssuerPhase::key_creation:
-      return SessionPhase::key_creation;
-    case IssuerPhase::finalization:
-      return SessionPhase::finalization;
-    case IssuerPhase::done:
-      return SessionPhase::done;
-  }
-  return SessionPhase::aborted;
-}
+/// In the order of IssuerPhase, and the response that each waits for.
+struct PhaseRow {
+  SessionPhase phase;
+  std::string_view awaited;
+};
+constexpr auto kPhaseRows = std::to_array<PhaseRow>({
+    {SessionPhase::invocation, "InvocationResponse"},
+    {SessionPhase::initialization, "ProvisioningInitializationResponse"},
+    {SessionPhase::discovery, "CredentialDiscoveryResponse"},
+    {SessionPhase::key_creation, "KeyCreationResponse"},
+    {SessionPhase::suspended, "message while suspended"},
+    {SessionPhase::finalization, "ProvisioningFinalizationResponse"},
+    {SessionPhase::done, "message after the end"},
+});
 
-/// The response that a phase waits for.
+SessionPhase phase_of(IssuerPhase phase) { return kPhaseRows.at(static_cast<std::size_t>(phase)).phase; }
+
 std::string awaited_message(SessionPhase phase) {
-  switch (phase) {
-    case SessionPhase::invocation:
-      return "InvocationResponse";
-    case SessionPhase::initialization:
-      return "ProvisioningInitializationResponse";
-    case SessionPhase::key_creation:
-      return "KeyCreationResponse";
-    case SessionPhase::finalization:
-      return "ProvisioningFinalizationResponse";
-    case SessionPhase::done:
-    case SessionPhase::aborted:
-      return "message after the end";
-  }
-  return {};
+  const auto* const row = std::ranges::find(kPhaseRows, phase, &PhaseRow::phase);
+  return std::string(row == kPhaseRows.end() ? "message after the end" : row->awaited);
 }
 
 std::string policy_of(const Session& session) { return session.profile + ' ' + session.profile_digest; }
@@ -68,7 +57,7 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     return accepted;
   }
 
-  Result<std::vector<Bytes>> certify(const AttestedKey& key) override {
+  Result<keygen2::CredentialSpec> certify(const AttestedKey& key) override {
     if (key.index >= keys_.size()) return Error{Status::internal, "a key that the profile does not ask for"};
     CertificateRequest request;
     SKS_LET(request.subject, crypto::parse_dn(session_.subject));
@@ -88,7 +77,9 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     credential.key_management_key = ports_.key_management_key;
     credential.privacy_enabled = profile_.privacy_enabled;
     credentials_.push_back(std::move(credential));
-    return path;
+    keygen2::CredentialSpec spec;
+    spec.certificate_path = std::move(path);
+    return spec;
   }
 
   bool device_refused() const { return device_refused_; }

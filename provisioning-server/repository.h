@@ -35,7 +35,16 @@ struct Ticket {
 };
 
 /// Life of a session: the phases of keygen2.md 1.3, then exactly one of the two ends.
-enum class SessionPhase : std::uint8_t { invocation, initialization, key_creation, finalization, done, aborted };
+enum class SessionPhase : std::uint8_t {
+  invocation,
+  initialization,
+  discovery,
+  key_creation,
+  suspended,
+  finalization,
+  done,
+  aborted,
+};
 std::string_view to_string(SessionPhase phase);
 inline bool is_over(SessionPhase phase) { return phase == SessionPhase::done || phase == SessionPhase::aborted; }
 

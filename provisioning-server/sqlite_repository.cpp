@@ -80,7 +80,7 @@ CREATE INDEX audit_session ON audit (session);
 )sql";
 
 constexpr auto kPhases = std::to_array<std::string_view>(
-    {"invocation", "initialization", "key_creation", "finalization", "done", "aborted"});
+    {"invocation", "initialization", "discovery", "key_creation", "suspended", "finalization", "done", "aborted"});
 constexpr auto kStatuses = std::to_array<std::string_view>({"pending", "issued", "revoked", "abandoned"});
 
 template <class Enum, std::size_t N>

@@ -59,7 +59,7 @@ Result<void> TestAuthority::accept_device(const std::vector<Bytes>& path) {
   return Error{Status::not_allowed, "unknown device"};
 }
 
-Result<std::vector<Bytes>> TestAuthority::certify(const keygen2::AttestedKey& key) {
+Result<keygen2::CredentialSpec> TestAuthority::certify(const keygen2::AttestedKey& key) {
   if (runs_out_of_memory) throw std::bad_alloc();
   if (!certifies) return Error{Status::not_allowed, "no more certificates"};
   certified.push_back(key.id);
@@ -67,9 +67,10 @@ Result<std::vector<Bytes>> TestAuthority::certify(const keygen2::AttestedKey& ke
       crypto::CertificateKind::tls_client, {{"CN", key.id}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
   SKS_LET(crypto::Certificate certificate,
           crypto::issue_certificate(what, mistakes_key ? key_.public_key() : key.public_key, &certificate_, key_));
-  std::vector<Bytes> path{certificate.der(), certificate_.der()};
-  path.insert(path.end(), more_certificates, certificate_.der());
-  return path;
+  keygen2::CredentialSpec spec;
+  spec.certificate_path = {certificate.der(), certificate_.der()};
+  spec.certificate_path.insert(spec.certificate_path.end(), more_certificates, certificate_.der());
+  return spec;
 }
 
 keygen2::KeySpec key_spec(const char* algorithm, std::uint8_t app_usage) {

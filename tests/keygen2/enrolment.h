@@ -47,7 +47,7 @@ class TestAuthority final : public keygen2::IssuerDecisions {
  public:
   TestAuthority();
   Result<void> accept_device(const std::vector<Bytes>& path) override;
-  Result<std::vector<Bytes>> certify(const keygen2::AttestedKey& key) override;
+  Result<keygen2::CredentialSpec> certify(const keygen2::AttestedKey& key) override;
 
   bool accepts = true;
   bool certifies = true;

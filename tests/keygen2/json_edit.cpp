@@ -46,6 +46,8 @@ std::string dump_twice(const json& value, const Pointer& at, const Pointer& twic
 
 }  // namespace
 
+bool same(const std::string& one, const std::string& other) { return parse(one) == parse(other); }
+
 std::string get(const std::string& message, const std::string& pointer) {
   const json root = parse(message);
   REQUIRE_MESSAGE(root.contains(Pointer(pointer)), pointer);

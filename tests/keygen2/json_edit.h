@@ -6,6 +6,8 @@
 /// Changes single places of JSON messages, named by JSON pointers. A wrong pointer ends the test.
 namespace sks::test::json_edit {
 
+/// Whether two messages say the same, whatever their white space and the order of their properties.
+bool same(const std::string& one, const std::string& other);
 /// The string at a place.
 std::string get(const std::string& message, const std::string& pointer);
 /// The message with `value` (JSON) put at a place, where something stood or not.

@@ -78,8 +78,9 @@ Outcome<std::string> decode(const std::string& text) {
     case MessageType::provisioning_initialization_response:
       return decode_as<ProvisioningInitializationResponse>(message);
     case MessageType::credential_discovery_request:
+      return decode_as<CredentialDiscoveryRequest>(message);
     case MessageType::credential_discovery_response:
-      return Failure{ErrorClass::policy, "not of the enrolment path"};
+      return decode_as<CredentialDiscoveryResponse>(message);
     case MessageType::key_creation_request:
       return decode_as<KeyCreationRequest>(message);
     case MessageType::key_creation_response:

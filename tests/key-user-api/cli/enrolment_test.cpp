@@ -49,7 +49,7 @@ class GenerousDecisions final : public keygen2::IssuerDecisions {
  public:
   GenerousDecisions() : authority_(std::move(crypto::PrivateKey::generate(*find_algorithm(kEcAlgorithm)).value())) {}
   Result<void> accept_device(const std::vector<Bytes>& /*path*/) override { return {}; }
-  Result<std::vector<Bytes>> certify(const keygen2::AttestedKey& key) override {
+  Result<keygen2::CredentialSpec> certify(const keygen2::AttestedKey& key) override {
     const auto root = crypto::issue_certificate(
         {crypto::CertificateKind::ca, {{"CN", "Authority"}}, kNow - 10, kNow + 1000, {}, {}, {}},
         authority_.public_key(), nullptr, authority_);
@@ -58,7 +58,9 @@ class GenerousDecisions final : public keygen2::IssuerDecisions {
         {crypto::CertificateKind::tls_client, {{"CN", "Jo " + key.id}}, kNow - 10, kNow + 1000, {}, {}, {}},
         key.public_key, &*root, authority_);
     if (!leaf) return leaf.error();
-    return std::vector<Bytes>{leaf->der()};
+    keygen2::CredentialSpec spec;
+    spec.certificate_path = {leaf->der()};
+    return spec;
   }
 
  private:
