@@ -1,14 +1,28 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/secret_arguments.h"
+#include "key-user-api/dialog/attendant.h"
 #include "sealed-storage/master_key.h"
 
 namespace sks::cli {
+
+/// The values of --dialog.
+struct DialogName {
+  std::string_view name;
+  dialog::DialogKind kind;
+};
+inline constexpr auto kDialogNames = std::to_array<DialogName>({
+    {"auto", dialog::DialogKind::automatic},
+    {"terminal", dialog::DialogKind::terminal},
+    {"pinentry", dialog::DialogKind::pinentry},
+});
 
 /// Values that the options of all commands are read into.
 struct Arguments {
@@ -41,6 +55,8 @@ struct Arguments {
   bool accept_clock = false;
   bool yes = false;
   bool json = false;
+  bool disclose = false;
+  std::string dialog = std::string(kDialogNames.front().name);
   std::vector<std::string> hidden;  ///< what stands in the place of secrets
   SecretArguments secrets;
 };

@@ -57,9 +57,11 @@ struct EnrollOptions {
   Invocation invocation;
   dialog::ScriptDialog::Consent consent = dialog::ScriptDialog::Consent::ask;
   std::vector<SecureBytes> pins;
+  dialog::ScriptDialog::Disclosure disclosure = dialog::ScriptDialog::Disclosure::open;
 };
+/// `attended` null: nobody is there to ask.
 Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
-                        dialog::Terminal* terminal, const Clock& clock, std::ostream& out);
+                        dialog::AttendedDialog* attended, const Clock& clock, std::ostream& out);
 
 Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out);
 Result<void> run_sessions(Format format, SecureKeyStore& store, std::ostream& out);

@@ -98,6 +98,14 @@ dialog::Terminal* pointer_to(std::optional<dialog::Terminal>& terminal) { return
 
 /// A file that would not be read is a mistake that its user should know of.
 Outcome check_protection(const Arguments& arguments, const std::string& file, std::string_view option) {
+/// Who answers an issuer's questions. With --yes there is none unless a dialog was asked for.
+Result<dialog::Attendant> find_attendant(const Arguments& arguments) {
+  const auto row = std::ranges::find(kDialogNames, arguments.dialog, &DialogName::name);
+  SKS_CHECK(row != kDialogNames.end());  // the option takes no other name
+  if (arguments.yes && row->kind == dialog::DialogKind::automatic) return dialog::Attendant::none();
+  return dialog::Attendant::find(row->kind, interrupted);
+}
+
   if (file.empty() || arguments.protection == kPassphraseProtection) return {};
   return Refusal{kExitUsage, std::string(option) + " needs --protect passphrase"};
 }
@@ -163,11 +171,13 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   auto store = open_store_for_session(arguments);
   if (!store) return refused(store.error());
   using Consent = dialog::ScriptDialog::Consent;
-  std::optional<dialog::Terminal> terminal = arguments.yes ? std::nullopt : find_terminal();
+  using Disclosure = dialog::ScriptDialog::Disclosure;
+  auto attendant = find_attendant(arguments);
+  if (!attendant) return refused(attendant.error());
   const InterruptGuard guard;
-  return to_outcome(
-      run_enroll({std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins)}, **client,
-                 store->engine(), pointer_to(terminal), system_clock(), out));
+  return to_outcome(run_enroll({std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins),
+                                arguments.disclose ? Disclosure::agreed : Disclosure::open},
+                               **client, store->engine(), attendant->dialog(), system_clock(), out));
 }
 
 Outcome remove(Arguments& arguments, std::ostream& out) {
