@@ -40,6 +40,7 @@ struct Arguments {
   InitOptions init;
   std::string new_persona;
   DeviceOptions device;
+  ShowOptions show;
   DeleteOptions deletion;
   PinCheckOptions pin_check;
   PersonaDeleteOptions persona_deletion;
@@ -54,9 +55,9 @@ struct Arguments {
   std::string pin_file;
   bool accept_clock = false;
   bool yes = false;
-  bool json = false;
   bool disclose = false;
   std::string dialog = std::string(kDialogNames.front().name);
+  bool json = false;
   std::vector<std::string> hidden;  ///< what stands in the place of secrets
   SecretArguments secrets;
 };

@@ -66,6 +66,19 @@ Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureK
 Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out);
 Result<void> run_sessions(Format format, SecureKeyStore& store, std::ostream& out);
 
+/// Who reads what a command writes.
+enum class Reader : std::uint8_t { program, person };
+
+struct ShowOptions {
+  std::string key;        ///< handle or certificate fingerprint
+  std::string extension;  ///< type URI of the one whose content is wanted; empty: everything about the key
+  std::string file;       ///< where that content goes; empty: to `out`
+  Reader reader = Reader::program;
+};
+/// The content of an extension is written as it is, to a person at a terminal only if it is text, and readable. Fails
+/// with no_key, option (no such key or extension, not text, there is a file already), storage, or as getExtension.
+Result<void> run_show(const ShowOptions& options, Format format, SecureKeyStore& store, std::ostream& out);
+
 struct DeleteOptions {
   std::string key;                     ///< handle or certificate fingerprint
   std::vector<SecureBytes> passwords;  ///< the PIN or PUK as typed, or nothing

@@ -134,6 +134,14 @@ void add_enroll_options(CLI::App& command, Arguments& arguments) {
   add_pins(command, arguments);
 }
 
+void add_show_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "KEY", arguments.show.key, "handle or certificate fingerprint");
+  CLI::Option* const extension =
+      add_value(command, "--extension", "TYPE", arguments.show.extension, "only what the extension of this type holds");
+  CLI::Option* const json = command.add_flag("--json", arguments.json, "print JSON");
+  add_file(command, "--out", arguments.show.file, "write it there, as it is")->needs(extension)->excludes(json);
+}
+
 void add_delete_options(CLI::App& command, Arguments& arguments) {
   command.add_option("KEY", arguments.deletion.key, "handle or certificate fingerprint")->required();
   add_yes(command, arguments, "do not ask for confirmation");
