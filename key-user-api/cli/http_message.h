@@ -33,6 +33,7 @@ struct HttpFailure {
   enum class Kind : std::uint8_t {
     network,      ///< refused, reset, timed out, cut off: the request may be repeated
     tls,          ///< no trust in the server, or no common TLS version: never repeated
+    proxy,        ///< the proxy refuses to connect: never repeated
     response,     ///< the server does not speak HTTP as it should, or says too much
     interrupted,  ///< the user wants to stop
   };

@@ -109,13 +109,13 @@ std::string remove_dot_segments(std::string_view path) {
   return out;
 }
 
+std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? host : "[" + host + "]"; }
+
 }  // namespace
 
-std::string Url::authority() const {
-  std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  if (port != default_port(scheme)) text += ":" + std::to_string(port);
-  return text;
-}
+std::string Url::authority() const { return port == default_port(scheme) ? bracketed(host) : host_and_port(); }
+
+std::string Url::host_and_port() const { return bracketed(host) + ":" + std::to_string(port); }
 
 Result<Url> parse_url(std::string_view text) {
   Url url;
@@ -136,6 +136,12 @@ Result<Url> parse_url(std::string_view text) {
 }
 
 bool same_origin(const Url& a, const Url& b) { return a.scheme == b.scheme && a.host == b.host && a.port == b.port; }
+
+bool is_localhost(const Url& url) {
+  std::string_view host = url.host;
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host == "localhost" || host.ends_with(".localhost");
+}
 
 Result<std::string> resolve_reference(const Url& base, std::string_view reference) {
   if (reference.empty() || !has_only_uri_characters(reference, ":@/?#[]"))

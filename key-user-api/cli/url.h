@@ -18,6 +18,8 @@ struct Url {
 
   /// Host, bracketed where needed, and the port unless it is the scheme's own: the value of the Host header.
   std::string authority() const;
+  /// The same with the port in any case: the target of CONNECT.
+  std::string host_and_port() const;
 };
 
 /// Strict RFC 3986: no user name, no fragment, no character that a URL cannot hold. Fails with option.
@@ -25,6 +27,9 @@ Result<Url> parse_url(std::string_view text);
 
 /// Same scheme, host and port. Spec: keygen2.md 9.1.
 bool same_origin(const Url& a, const Url& b);
+
+/// Whether the host is "localhost" or ends in ".localhost", which is always this machine. Spec: RFC 6761 chapter 6.3.
+bool is_localhost(const Url& url);
 
 /// A Location header as an absolute URI. Fails with option on an empty reference or one that no URI can be.
 /// Spec: keygen2.md 2.4, RFC 3986 chapter 5.2.

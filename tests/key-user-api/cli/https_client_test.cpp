@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 #include <openssl/ssl.h>
+#include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <future>
 
 #include "key-user-api/cli/interrupt.h"
 #include "sks-core/base/encoding.h"
@@ -113,6 +115,32 @@ TEST_CASE("HttpsClient: another leaf on a later connection is refused, although 
   CHECK(second.error().kind == Kind::tls);
   CHECK(contains(second.error().detail, "another certificate"));
   CHECK(server.requests().size() == 1);
+}
+
+TEST_CASE(
+    "HttpsClient: for a server farm later leaves may differ, but must be trusted, and the first stays on record") {
+  const TlsServer server(
+      {{good(), {kLast}}, {fixture().credential("second"), {kLast}}, {fixture().credential("expired"), {kOk}}});
+  const auto client =
+      HttpsClient::create({.ca_file = fixture().ca_file(), .leaf_binding = LeafBinding::first_connection});
+  REQUIRE(client);
+  REQUIRE((*client)->exchange(get(server.url("/"))));
+  const Bytes first = (*client)->server_certificate();
+  CHECK((*client)->exchange(get(server.url("/"))));
+  CHECK((*client)->server_certificate() == first);
+  const auto expired = (*client)->exchange(get(server.url("/")));
+  REQUIRE_FALSE(expired);
+  CHECK(expired.error().kind == Kind::tls);
+}
+
+TEST_CASE("HttpsClient: localhost and the names under it are this machine, without being looked up") {
+  const TlsServer server(
+      {{fixture().credential("localhost-names"), {kLast}}, {fixture().credential("localhost-names"), {kLast}}});
+  for (const char* const host : {"localhost", "issuer.localhost"}) {
+    const auto response = new_client()->exchange(get(server.url("/", host)));
+    if (!response) FAIL(response.error().detail);
+    CHECK(response->status == 200);
+  }
 }
 
 TEST_CASE("HttpsClient: a certificate that does not hold is refused before anything is sent") {
@@ -233,6 +261,71 @@ TEST_CASE("HttpsClient: what is not HTTP is refused") {
   }
 }
 
+TEST_CASE("HttpsClient: informational responses come before the answer, and leave nothing in it") {
+  const auto response =
+      answer_to({good(), {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nSet-Cookie: a=1\r\n\r\n" + kOk}});
+  REQUIRE(response);
+  CHECK(response->status == 200);
+  CHECK(response->body == "{}");
+  CHECK(response->all("Set-Cookie").empty());
+}
+
+TEST_CASE("HttpsClient: informational responses without an end, or into another protocol, are refused") {
+  const std::string processing = "HTTP/1.1 102 Processing\r\n\r\n";
+  CHECK(failure_of({.credential = good(), .responses = {processing}, .repeated = processing}).kind == Kind::response);
+  CHECK(failure_of({good(), {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + kOk}}).kind == Kind::response);
+}
+
+TEST_CASE("HttpsClient: the fields of a trailer are not those of the answer") {
+  const auto response = answer_to({good(),
+                                   {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Type\r\n\r\n"
+                                    "2;name=value\r\n{}\r\n0\r\nContent-Type: application/json\r\nSet-Cookie: a=1\r\n"
+                                    "Location: /x\r\n\r\n"}});
+  REQUIRE(response);
+  CHECK(response->body == "{}");
+  for (const char* const name : {"Content-Type", "Set-Cookie", "Location"}) CHECK(response->all(name).empty());
+}
+
+TEST_CASE(
+    "HttpsClient: an answer without an end is refused when the limit is reached, whatever part of it is endless") {
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string filler(4096, 'x');
+  struct Case {
+    const char* name;
+    std::string begin;
+    std::string repeated;
+  };
+  for (const Case& c :
+       std::vector<Case>{{"status line", "HTTP/1.1 200 ", filler},
+                         {"header", "HTTP/1.1 200 OK\r\nX: ", filler},
+                         {"headers", "HTTP/1.1 200 OK\r\n", "X: y\r\n"},
+                         {"body until the end", "HTTP/1.0 200 OK\r\n\r\n", filler},
+                         {"body of a length", "HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", filler},
+                         {"chunks", chunked, "1\r\nx\r\n"},
+                         {"chunk", chunked + "7fffffff\r\n", filler},
+                         {"chunk extension", chunked + "1;x=", filler},
+                         {"trailer", chunked + "0\r\nX: ", filler},
+                         {"trailers", chunked + "0\r\n", "X: y\r\n"}}) {
+    CAPTURE(c.name);
+    const TlsServer server({{.credential = good(), .responses = {c.begin}, .repeated = c.repeated}});
+    const auto response = new_client()->exchange(get(server.url("/")));
+    REQUIRE_FALSE(response);
+    CAPTURE(response.error().detail);
+    CHECK(response.error().kind == Kind::response);
+  }
+}
+
+TEST_CASE("HttpsClient: an answer whose length can be read in two ways is refused") {
+  for (const std::string header :
+       {"Content-Length: 2\r\nContent-Length: 3", "Content-Length: 2, 3", "Content-Length: -2",
+        "Content-Length: 2\r\nTransfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: gzip", "Transfer-Encoding: chunked, chunked"}) {
+    CAPTURE(header);
+    CHECK(failure_of({good(), {"HTTP/1.1 200 OK\r\n" + header + "\r\n\r\n0\r\n\r\n"}}).kind == Kind::response);
+  }
+}
+
+// keygen2.md 2.2: "Never follow redirects automatically".
 TEST_CASE("HttpsClient: follows no redirect") {
   const TlsServer server({{good(), {"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", kOk}}});
   const auto response = new_client()->exchange(get(server.url("/")));
@@ -252,6 +345,9 @@ TEST_CASE(
     CHECK(contains(response.error().detail, "no answer in time"));
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
   }
+  // Each byte comes in time, but not the last one.
+  const TlsServer dripping({{good(), {"HTTP/1.0 200 OK\r\n\r\n"}, End::dripping}});
+  CHECK(new_client(kShort)->exchange(get(dripping.url("/"))).error().kind == Kind::network);
   const TlsServer mute(std::deque<TlsServer::Connection>{{"", {}}});
   auto client = HttpsClient::create({fixture().ca_file(), kShort, std::chrono::seconds(20), kBodyLimit});
   REQUIRE(client);
@@ -285,6 +381,49 @@ TEST_CASE("HttpsClient: a connection that the server closed while idle fails onc
   REQUIRE_FALSE(lost);
   CHECK(lost.error().kind == Kind::network);
   CHECK(client->exchange(get(server.url("/"))));
+}
+
+TEST_CASE("HttpsClient: at a terminal a long wait is told in one line, which disappears") {
+  int screen = -1;
+  int terminal = -1;
+  REQUIRE(::openpty(&screen, &terminal, nullptr, nullptr, nullptr) == 0);
+  std::promise<void> seen;
+  // The answer comes when the line has been read, so that nothing here depends on the time.
+  const TlsServer server(
+      {{.credential = good(), .responses = {kOk}, .before_response = [&] { seen.get_future().wait(); }}});
+  WaitLine wait_line(terminal);
+  const auto client = HttpsClient::create({.ca_file = fixture().ca_file(), .wait_line = &wait_line});
+  REQUIRE(client);
+  const std::string line = "Waiting for 127.0.0.1:" + std::to_string(server.port()) + " ...";
+  std::string shown;
+  std::thread reader([&] {
+    for (char c = 0; !shown.ends_with("...") && ::read(screen, &c, 1) == 1;) shown += c;
+    seen.set_value();
+  });
+  const auto response = (*client)->exchange(get(server.url("/")));
+  reader.join();
+  REQUIRE(response);
+  CHECK(shown == "\r" + line);
+  const std::string cleared = "\r" + std::string(line.size(), ' ') + "\r";
+  std::string rest(cleared.size(), 0);
+  CHECK(::read(screen, rest.data(), rest.size()) == static_cast<ssize_t>(rest.size()));
+  CHECK(rest == cleared);
+  ::close(screen);
+  ::close(terminal);
+}
+
+TEST_CASE("WaitLine: writes nothing when the output is no terminal") {
+  int output[2];
+  REQUIRE(::pipe(output) == 0);
+  WaitLine line(output[1]);
+  line.begin("issuer.example");
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  line.poll();
+  line.end();
+  ::close(output[1]);
+  char c = 0;
+  CHECK(::read(output[0], &c, 1) == 0);
+  ::close(output[0]);
 }
 
 TEST_CASE("HttpsClient: a signal ends the wait for an answer") {

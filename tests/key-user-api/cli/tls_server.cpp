@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -70,6 +71,9 @@ TlsFixture::TlsFixture() {
   make_leaf("other-name", "subjectAltName=DNS:other.example,IP:127.0.0.2", "2");
   make_leaf("client-only", kNames + "\nextendedKeyUsage=clientAuth", "2");
   make_leaf("name-only", "subjectAltName=DNS:localhost", "2");
+  make_leaf("localhost-names", "subjectAltName=DNS:localhost,DNS:issuer.localhost", "2");
+  make_leaf("proxy", "subjectAltName=DNS:proxy.localhost", "2");
+  make_leaf("issuer", "subjectAltName=DNS:issuer.example", "2");
   run_command(new_key + "-x509 -days 2 -subj /CN=127.0.0.1 -addext " + kNames + " -keyout " + file("s.key") + " -out " +
               file("s.crt") + " && cat " + file("s.key") + " " + file("s.crt") + " > " + credential("self-signed"));
 }
@@ -147,9 +151,15 @@ void TlsServer::serve_one(int fd, const Connection& connection) {
       const std::lock_guard lock(mutex_);
       requests_.push_back(request);
     }
+    if (connection.before_response) connection.before_response();
     write_all(response, [&](const char* p, int n) { return SSL_write(ssl.get(), p, n); });
   }
   if (connection.end == End::silent) return wait_until_client_goes(fd);
+  const std::string& repeated = connection.repeated;
+  while (!repeated.empty() && SSL_write(ssl.get(), repeated.data(), static_cast<int>(repeated.size())) > 0) {
+  }
+  while (connection.end == End::dripping && SSL_write(ssl.get(), "x", 1) > 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   if (connection.end == End::orderly) SSL_shutdown(ssl.get());
 }
 

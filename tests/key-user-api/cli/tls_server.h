@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -18,7 +19,8 @@ class TlsFixture {
   /// PEM of the only authority that issues the certificates, unless their name says otherwise.
   std::string ca_file() const { return dir_.file("ca.pem"); }
   /// PEM with certificate and key: "good", "second" (another key, as good), "expired", "other-name", "client-only" (not
-  /// for servers), "self-signed", "name-only" (localhost, no address).
+  /// for servers), "self-signed", "name-only" (localhost, no address), "localhost-names" (localhost and
+  /// issuer.localhost, no address), "proxy" (proxy.localhost), "issuer" (issuer.example).
   std::string credential(const std::string& name) const { return dir_.file(name + ".pem"); }
   std::string file(const std::string& name) const { return dir_.file(name); }
 
@@ -31,14 +33,17 @@ class TlsFixture {
 /// A TLS server on loopback in a thread of its own that answers by a script, well or badly.
 class TlsServer {
  public:
-  enum class End { orderly, abrupt, silent };
+  /// close_notify, bare TCP close, wait until the client goes, or until then send one more byte now and then.
+  enum class End { orderly, abrupt, silent, dripping };
 
   struct Connection {
     std::string credential;              ///< PEM file; empty: accepts TCP and stays silent
     std::vector<std::string> responses;  ///< one to each request, verbatim
-    End end = End::orderly;              ///< close_notify, bare TCP close, or wait until the client goes
-    int max_version = 0;                 ///< of TLS; 0: newest
-    bool plain = false;                  ///< no TLS at all
+    End end = End::orderly;
+    int max_version = 0;  ///< of TLS; 0: newest
+    bool plain = false;   ///< no TLS at all
+    std::function<void()> before_response = nullptr;
+    std::string repeated = {};  ///< sent again and again behind the last response, until the client goes
   };
 
   explicit TlsServer(std::deque<Connection> script);
