@@ -52,6 +52,8 @@ struct Arguments {
   bool list_only = false;
   std::string url;
   std::string ca_file;
+  bool server_farm = false;
+  bool open_pages = false;
   std::string pin_file;
   bool accept_clock = false;
   bool yes = false;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "key-user-api/cli/backup_collection.h"
+#include "key-user-api/cli/browser.h"
 #include "key-user-api/cli/http_message.h"
 #include "key-user-api/cli/invocation.h"
 #include "key-user-api/dialog/script_dialog.h"
@@ -58,6 +59,7 @@ struct EnrollOptions {
   dialog::ScriptDialog::Consent consent = dialog::ScriptDialog::Consent::ask;
   std::vector<SecureBytes> pins;
   dialog::ScriptDialog::Disclosure disclosure = dialog::ScriptDialog::Disclosure::open;
+  Browser* browser = nullptr;  ///< null: the issuer's pages are only named
 };
 /// `attended` null: nobody is there to ask.
 Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,

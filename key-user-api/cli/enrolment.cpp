@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "key-user-api/cli/cookie_jar.h"
+#include "key-user-api/cli/html_text.h"
 #include "key-user-api/cli/interrupt.h"
 #include "key-user-api/cli/listed_key.h"
 #include "key-user-api/cli/reply.h"
@@ -24,14 +25,14 @@ constexpr std::int64_t kMaxPause = 60;     ///< an issuer that wants more is not
 /// An answer that is a message or a termination; anything else has become an error.
 struct Answer {
   std::optional<std::string> message;
-  std::string location;  ///< of a termination
+  Termination termination;
 };
 
 /// One session's HTTP: cookies, classification, and the repetition of a POST.
 class IssuerChannel {
  public:
-  IssuerChannel(const Invocation& invocation, HttpTransport& transport, const Clock& clock)
-      : invocation_(invocation), transport_(transport), clock_(clock) {}
+  IssuerChannel(const Invocation& invocation, const EnrolmentPorts& ports)
+      : invocation_(invocation), transport_(ports.transport), clock_(ports.clock), progress_(ports.progress) {}
 
   Result<Answer> get_first();
   Result<Answer> post(const std::string& message);
@@ -51,6 +52,7 @@ class IssuerChannel {
   const Invocation& invocation_;
   HttpTransport& transport_;
   const Clock& clock_;
+  std::ostream& progress_;
   CookieJar jar_;
 };
 
@@ -63,6 +65,7 @@ std::string IssuerChannel::cookie_header(const Url& url) const {
 }
 
 bool IssuerChannel::pause(std::int64_t seconds) const {
+  if (seconds > 0) progress_ << "The issuer is busy; asking again in " << seconds << " s.\n";
   for (; seconds > 0 && !interrupted(); --seconds) clock_.sleep_seconds(1);
   return !interrupted();
 }
@@ -78,9 +81,13 @@ IssuerChannel::Attempt IssuerChannel::attempt(HttpRequest request) {
   }
   for (const std::string_view cookie : response->all("Set-Cookie")) jar_.set(request.url, cookie, clock_.now());
   Reply reply = classify(*response, request.url, clock_.now());
-  if (std::holds_alternative<MessageReply>(reply)) return {Answer{std::move(response->body), ""}, {}, "", false};
+  if (std::holds_alternative<MessageReply>(reply)) return {Answer{std::move(response->body), {}}, {}, "", false};
   if (auto* const termination = std::get_if<TerminationReply>(&reply))
-    return {Answer{std::nullopt, std::move(termination->location)}, {}, "", false};
+    return {
+        Answer{std::nullopt, {std::move(termination->location), page_text(termination->content_type, response->body)}},
+        {},
+        "",
+        false};
   if (auto* const busy = std::get_if<BusyReply>(&reply)) {
     const std::int64_t wait = std::max<std::int64_t>(busy->retry_after.value_or(kBusyPause), 0);
     return {std::nullopt, wait <= kMaxPause ? std::optional(wait) : std::nullopt, busy->detail, false};
@@ -113,8 +120,13 @@ Error to_error(const keygen2::Failure& failure) {
   return {status, failure.detail + " (" + std::string(keygen2::to_string(failure.error_class)) + ")"};
 }
 
-std::string quoted_location(const std::string& location) {
-  return location.empty() ? std::string() : "; its page about this: " + location;
+/// Shows the issuer's page, and makes its end of the run an error.
+Error unexpected_termination(std::string what, const Termination& termination, const EnrolmentPorts& ports) {
+  // The error names the page; it is opened here, where one can be.
+  if (ports.browser != nullptr || !termination.page.empty())
+    show_termination(termination, "about this", ports.browser, ports.progress);
+  if (!termination.location.empty()) what += "; its page about this: " + termination.location;
+  return {Status::external, std::move(what)};
 }
 
 std::string count_keys(std::size_t count) { return count == 1 ? "1 key" : std::to_string(count) + " keys"; }
@@ -146,7 +158,7 @@ Error after_commit(const Error& error) {
 
 /// From the first message to the termination. Errors leave the abort to the session's own destructor.
 Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& session, std::string message,
-                               std::ostream& progress) {
+                               const EnrolmentPorts& ports) {
   std::size_t keys_told = 0;
   while (true) {
     if (interrupted() && !session.committed()) return interruption();
@@ -155,7 +167,7 @@ Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& s
     if (interrupted() && !session.committed()) return interruption();
     if (session.key_count() > keys_told) {
       keys_told = session.key_count();
-      progress << "Created " << count_keys(keys_told) << " in the key store.\n";
+      ports.progress << "Created " << count_keys(keys_told) << " in the key store.\n";
     }
     auto answer = channel.post(*response);
     if (!answer) return session.committed() ? after_commit(answer.error()) : answer.error();
@@ -166,8 +178,8 @@ Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& s
     const bool committed = session.committed();
     const auto ended = session.terminated();
     if (!ended && committed) return after_commit(to_error(ended.error()));
-    if (!ended) return Error{Status::external, "the issuer ended the session" + quoted_location(answer->location)};
-    if (!answer->location.empty()) progress << "The issuer's page about the result: " << answer->location << "\n";
+    if (!ended) return unexpected_termination("the issuer ended the session", answer->termination, ports);
+    show_termination(answer->termination, "about the result", ports.browser, ports.progress);
     return {};
   }
 }
@@ -182,22 +194,21 @@ Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now) {
   return {};
 }
 
-Result<void> enrol(const Invocation& invocation, HttpTransport& transport, SecureKeyStore& store,
-                   keygen2::UserDialog& dialog, const Clock& clock, std::ostream& progress) {
-  SKS_TRY(abort_stale_sessions(store, clock.now()));
-  SKS_LET(const KeyHandle last_before, last_key(store));
-  IssuerChannel channel(invocation, transport, clock);
+Result<void> enrol(const Invocation& invocation, const EnrolmentPorts& ports) {
+  SKS_TRY(abort_stale_sessions(ports.store, ports.clock.now()));
+  SKS_LET(const KeyHandle last_before, last_key(ports.store));
+  IssuerChannel channel(invocation, ports);
   SKS_LET(Answer first, channel.get_first());
-  progress << "Connected to " << invocation.init.authority() << ", whose TLS certificate has the SHA-256 "
-           << to_hex(crypto::sha256(transport.server_certificate())) << ".\n";
-  if (!first.message)
-    return Error{Status::external, "the issuer does not start a session" + quoted_location(first.location)};
+  const Bytes& certificate = ports.transport.server_certificate();
+  ports.progress << "Connected to " << invocation.init.authority() << ", whose TLS certificate has the SHA-256 "
+                 << to_hex(crypto::sha256(certificate)) << ".\n";
+  if (!first.message) return unexpected_termination("the issuer does not start a session", first.termination, ports);
 
-  keygen2::ClientSession session(store, dialog, clock,
-                                 {invocation.issuer_uri, invocation.init.host, transport.server_certificate()});
-  SKS_TRY(exchange_messages(channel, session, std::move(*first.message), progress));
-  SKS_TRY(tell_new_keys(store, last_before, progress));
-  progress << "Done: the issuer has finished the session.\n";
+  keygen2::ClientSession session(ports.store, ports.dialog, ports.clock,
+                                 {invocation.issuer_uri, invocation.init.host, certificate});
+  SKS_TRY(exchange_messages(channel, session, std::move(*first.message), ports));
+  SKS_TRY(tell_new_keys(ports.store, last_before, ports.progress));
+  ports.progress << "Done: the issuer has finished the session.\n";
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <ostream>
 
+#include "key-user-api/cli/browser.h"
 #include "key-user-api/cli/http_message.h"
 #include "key-user-api/cli/invocation.h"
 #include "keygen2/user_dialog.h"
@@ -16,10 +17,19 @@ namespace sks::cli {
 /// For a store that no other process uses.
 Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now);
 
+/// What a run works with.
+struct EnrolmentPorts {
+  HttpTransport& transport;
+  SecureKeyStore& store;
+  keygen2::UserDialog& dialog;
+  const Clock& clock;
+  std::ostream& progress;
+  Browser* browser;  ///< for the issuer's pages; null: they are only named
+};
+
 /// Runs KeyGen2 from the first GET to the termination, telling each step in one line. Fails with user_abort when the
 /// user cancels, else with the status of the key store or external; unless the detail says that the keys are in the key
 /// store, nothing of the run remains in it.
-Result<void> enrol(const Invocation& invocation, HttpTransport& transport, SecureKeyStore& store,
-                   keygen2::UserDialog& dialog, const Clock& clock, std::ostream& progress);
+Result<void> enrol(const Invocation& invocation, const EnrolmentPorts& ports);
 
 }  // namespace sks::cli

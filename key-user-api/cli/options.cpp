@@ -129,6 +129,10 @@ void add_enroll_options(CLI::App& command, Arguments& arguments) {
   add_dialog(command, arguments);
   add_accept_clock(command, arguments);
   add_value(command, "--ca-file", "PEM", arguments.ca_file, "trust these CA certificates instead of the system's");
+  command.add_flag(
+      "--server-farm", arguments.server_farm,
+      "let later connections present another certificate of the issuer than the first one, if it is trusted");
+  command.add_flag("--open", arguments.open_pages, "open the issuer's pages in the browser");
   command.add_option("URL", arguments.url, "an invocation (keygen2://?init=...&url=...) or an https init URL")
       ->required();
   add_pins(command, arguments);

@@ -166,9 +166,15 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   if (!invocation) return wrong_usage(invocation.error());
   auto pins = take_pins(arguments);
   if (!pins) return wrong_usage(pins.error());
+  WaitLine wait_line(STDOUT_FILENO);
   HttpsOptions https;
   https.ca_file = arguments.ca_file;
-  auto client = HttpsClient::create(https);
+  if (arguments.server_farm) https.leaf_binding = LeafBinding::first_connection;
+  https.wait_line = &wait_line;
+  auto proxy = find_proxy(invocation->init, process_environment());
+  if (!proxy) return wrong_usage(proxy.error());
+  https.proxy = std::move(*proxy);
+  auto client = HttpsClient::create(std::move(https));
   if (!client) return wrong_usage(client.error());
   auto store = open_store_for_session(arguments);
   if (!store) return refused(store.error());
@@ -176,9 +182,11 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   if (!attendant) return refused(attendant.error());
   using Consent = dialog::ScriptDialog::Consent;
   using Disclosure = dialog::ScriptDialog::Disclosure;
+  DesktopBrowser browser;
   const InterruptGuard guard;
   return to_outcome(run_enroll({std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins),
-                                arguments.disclose ? Disclosure::agreed : Disclosure::open},
+                                arguments.disclose ? Disclosure::agreed : Disclosure::open,
+                                arguments.open_pages ? &browser : nullptr},
                                **client, store->engine(), attendant->dialog(), system_clock(), out));
 }
 

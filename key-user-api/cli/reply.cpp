@@ -40,7 +40,8 @@ Reply classify_ok(const HttpResponse& response) {
   if (types.size() > 1) return BadReply{"the issuer's answer has two content types"};
   if (types.empty()) return TerminationReply{};
   const std::size_t semicolon = std::min(types[0].find(';'), types[0].size());
-  if (!equal_ignoring_case(trim(types[0].substr(0, semicolon)), "application/json")) return TerminationReply{};
+  if (!equal_ignoring_case(trim(types[0].substr(0, semicolon)), "application/json"))
+    return TerminationReply{"", std::string(types[0])};
   if (!charset_is_utf8(types[0].substr(semicolon))) return BadReply{"the issuer's message is not in UTF-8"};
   for (const std::string_view encoding : response.all("Content-Encoding"))
     if (!equal_ignoring_case(trim(encoding), "identity")) return BadReply{"the issuer's message is compressed"};
@@ -52,7 +53,7 @@ Reply classify_redirect(const HttpResponse& response, const Url& request_url) {
   if (locations.size() != 1) return BadReply{"the issuer redirects without saying where to"};
   const auto target = resolve_reference(request_url, trim(locations[0]));
   if (!target) return BadReply{"the issuer redirects to something that is not a URI"};
-  return TerminationReply{is_web_uri(*target) ? *target : std::string()};
+  return TerminationReply{is_web_uri(*target) ? *target : std::string(), ""};
 }
 
 Reply classify_busy(const HttpResponse& response, std::int64_t now) {

@@ -14,8 +14,8 @@ struct MessageReply {};
 
 /// The issuer ended the exchange. Spec: keygen2.md 2.4.
 struct TerminationReply {
-  std::string
-      location;  ///< absolute http(s) URI; empty when the issuer sent a page, or a URI that no browser should open
+  std::string location;      ///< absolute http(s) URI; empty for a page, or for a URI that no browser should open
+  std::string content_type;  ///< of the page in the body; empty when there is none, or the issuer does not say
 };
 
 /// 429 or 503: the same request may be repeated. Spec: keygen2.md Appendix E.4.

@@ -144,7 +144,7 @@ struct Run {
   }
 
   Result<void> enroll(std::vector<std::string_view> pins = {"2468"}, Consent consent = Consent::given) {
-    EnrollOptions options{invocation(), consent, {}};
+    EnrollOptions options{.invocation = invocation(), .consent = consent, .browser = browser};
     for (const std::string_view pin : pins) options.pins.push_back(SecureBytes::copy_of(as_bytes(pin)));
     return run_enroll(std::move(options), *issuer, *engine, attended, clock, out);
   }
@@ -170,7 +170,17 @@ struct Run {
   std::unique_ptr<Engine> engine =
       std::move(Engine::open({storage, identity, system_key_source(), system_random(), clock}).value());
   std::optional<InProcessIssuer> issuer;
+  Browser* browser = nullptr;
   std::ostringstream out;
+};
+
+class RecordingBrowser final : public Browser {
+ public:
+  Result<void> open(const std::string& uri) override {
+    opened.push_back(uri);
+    return {};
+  }
+  std::vector<std::string> opened;
 };
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -284,6 +294,7 @@ TEST_CASE("enrol: the first request goes to init, the others to the main URL, an
   }
 }
 
+// The rows of the tables of keygen2.md 2.3 and 2.4, and 8.9 for what becomes of the key store.
 TEST_CASE("enrol: a failure at any step before the commit leaves no key and no open session") {
   struct Case {
     const char* name;
@@ -324,6 +335,105 @@ TEST_CASE("enrol: a failure at any step before the commit leaves no key and no o
   }
 }
 
+// keygen2.md 2.4: both forms of a termination, after each message that it can answer.
+TEST_CASE("enrol: a page that ends the run early is shown as text, and a redirect is opened if wanted") {
+  const HttpResponse page{
+      200,
+      {{"Content-Type", "text/html; charset=utf-8"}},
+      "<html><head><script>evil()</script></head><body><p>Sorry,<br>no key\x1b[2J</p></body></html>"};
+  for (int step = 0; step < kLastStep; ++step) {
+    CAPTURE(step);
+    RecordingBrowser browser;
+    Run shown;
+    shown.browser = &browser;
+    shown.issuer->fail(step, page);
+    CHECK(contains(shown.refusal(), step == 0 ? "does not start a session" : "ended the session"));
+    CHECK(contains(shown.out.str(), "The issuer's page about this:\n\nSorry,\nno key[2J\n\n"));
+    CHECK_FALSE(contains(shown.out.str(), "evil"));
+    CHECK(browser.opened.empty());
+    for (const unsigned status : {301U, 302U, 303U, 307U, 308U}) {
+      Run opened;
+      opened.browser = &browser;
+      opened.issuer->fail(step, HttpResponse{status, {{"Location", "failed?err=x"}}, ""});
+      opened.refusal();
+      REQUIRE(browser.opened == std::vector<std::string>{"https://issuer.example/failed?err=x"});
+      browser.opened.clear();
+    }
+  }
+}
+
+TEST_CASE("enrol: the page about the result is opened, shown or named") {
+  RecordingBrowser browser;
+  Run opened;
+  opened.browser = &browser;
+  REQUIRE(opened.enroll());
+  CHECK(browser.opened == std::vector<std::string>{"https://issuer.example/done"});
+  CHECK(contains(opened.out.str(), "Opened the issuer's page about the result: https://issuer.example/done\n"));
+
+  Run shown;
+  shown.issuer->fail(kLastStep, HttpResponse{200, {{"Content-Type", "text/html"}}, "<h1>Welcome</h1>"});
+  REQUIRE(shown.enroll());
+  CHECK(contains(shown.out.str(), "The issuer's page about the result:\n\nWelcome\n\n"));
+}
+
+// keygen2.md 9.6: "open Location only if http(s)".
+TEST_CASE("enrol: a Location that is no web page is neither opened nor named") {
+  for (const char* const location : {"file:///etc/passwd", "javascript:alert(1)", "keygen2://?init=x"}) {
+    RecordingBrowser browser;
+    Run run;
+    run.browser = &browser;
+    run.issuer->fail(kLastStep, HttpResponse{302, {{"Location", location}}, ""});
+    REQUIRE(run.enroll());
+    CHECK(browser.opened.empty());
+    CHECK_FALSE(contains(run.out.str(), location));
+  }
+}
+
+// keygen2.md 8.9, rule 3.
+TEST_CASE("enrol: on cancel the issuer's page for that is opened, and nothing is sent") {
+  RecordingBrowser browser;
+  Run run;
+  run.browser = &browser;
+  run.refusal({}, Consent::ask);
+  CHECK(browser.opened == std::vector<std::string>{"https://issuer.example/cancelled"});
+  CHECK(run.issuer->requests.size() == 1);
+}
+
+// keygen2.md Appendix E.4: "at most twice, after a network failure, a 429 or a 503 [...], never after anything else".
+TEST_CASE("enrol: a POST is sent three times and not a fourth time, and the first GET only once") {
+  for (const auto& answer : {InProcessIssuer::Answer(HttpFailure{Kind::network, "no route"}),
+                             InProcessIssuer::Answer(HttpResponse{429, {{"Retry-After", "2"}}, ""}),
+                             InProcessIssuer::Answer(HttpResponse{503, {}, ""})}) {
+    for (int step = 0; step < kLastStep; ++step) {
+      CAPTURE(step);
+      Run twice;
+      for (int i = 0; i < 2; ++i) twice.issuer->fail(step, answer);
+      if (step > 0) {
+        const auto result = twice.enroll();
+        if (!result) FAIL(result.error().detail);
+        const auto& requests = twice.issuer->requests;
+        const auto at = static_cast<std::size_t>(step);
+        CHECK(requests[at].body == requests[at + 1].body);
+        CHECK(requests[at].body == requests[at + 2].body);
+      }
+      Run thrice;
+      for (int i = 0; i < 3; ++i) thrice.issuer->fail(step, answer);
+      thrice.refusal();
+      CHECK(thrice.issuer->requests.size() == static_cast<std::size_t>(step == 0 ? 1 : step + 3));
+    }
+  }
+  for (const auto& answer :
+       {InProcessIssuer::Answer(HttpFailure{Kind::tls, "x"}), InProcessIssuer::Answer(HttpFailure{Kind::proxy, "x"}),
+        InProcessIssuer::Answer(HttpFailure{Kind::response, "x"}), InProcessIssuer::Answer(HttpResponse{500, {}, ""}),
+        InProcessIssuer::Answer(HttpResponse{502, {}, ""}), InProcessIssuer::Answer(HttpResponse{504, {}, ""}),
+        InProcessIssuer::Answer(HttpResponse{408, {}, ""})}) {
+    Run once;
+    once.issuer->fail(2, answer);
+    once.refusal();
+    CHECK(once.issuer->requests.size() == 3);
+  }
+}
+
 TEST_CASE("enrol: a POST is repeated byte for byte after a lost answer, and the run goes on") {
   for (int step = 1; step <= kLastStep; ++step) {
     CAPTURE(step);
@@ -346,6 +456,7 @@ TEST_CASE("enrol: a busy issuer is asked again after the time it names") {
   const auto result = run.enroll();
   if (!result) FAIL(result.error().detail);
   CHECK(run.clock.slept() == 8);
+  CHECK(contains(run.out.str(), "The issuer is busy; asking again in 7 s.\n"));
 }
 
 TEST_CASE("enrol: what fails after the commit leaves the keys, and says so") {

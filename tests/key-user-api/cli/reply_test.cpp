@@ -18,6 +18,7 @@ Reply classified(unsigned status, Headers headers) {
 
 }  // namespace
 
+// keygen2.md 2.3, table of message responses.
 TEST_CASE("classify: 200 with application/json in UTF-8 is a message") {
   for (const std::string type :
        {"application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=\"UTF-8\"",
@@ -42,15 +43,18 @@ TEST_CASE("classify: 200 with JSON in another charset or coding is an error") {
       classified(200, {{"Content-Type", "application/json"}, {"Content-Type", "text/html"}})));
 }
 
+// keygen2.md 2.4: "200 with another content type".
 TEST_CASE("classify: 200 with anything else is a termination without a place to go") {
   for (const Headers& headers : {Headers{{"Content-Type", "text/html"}}, Headers{{"Content-Type", "application/json5"}},
                                  Headers{{"Content-Type", ""}}, Headers{}}) {
     const Reply reply = classified(200, headers);
     REQUIRE(std::holds_alternative<TerminationReply>(reply));
     CHECK(std::get<TerminationReply>(reply).location.empty());
+    CHECK(std::get<TerminationReply>(reply).content_type == (headers.empty() ? "" : headers[0].second));
   }
 }
 
+// keygen2.md 2.4: "treat 301/303/307/308 + Location like 302, resolve a relative Location against the request URL".
 TEST_CASE("classify: a redirect with Location is a termination, relative ones resolved") {
   for (const unsigned status : {301U, 302U, 303U, 307U, 308U}) {
     CAPTURE(status);
@@ -62,6 +66,7 @@ TEST_CASE("classify: a redirect with Location is a termination, relative ones re
         "http://b.example/x");
 }
 
+// keygen2.md 9.6: "open Location only if http(s)".
 TEST_CASE("classify: a Location that is no web page is a termination that shows nothing") {
   for (const std::string location : {"javascript:alert(1)", "file:///etc/passwd", "intent:x"}) {
     CAPTURE(location);
@@ -71,6 +76,7 @@ TEST_CASE("classify: a Location that is no web page is a termination that shows 
   }
 }
 
+// keygen2.md 2.4: "redirect without Location".
 TEST_CASE("classify: a redirect without a usable Location is an error") {
   CHECK(std::holds_alternative<BadReply>(classified(302, {})));
   CHECK(std::holds_alternative<BadReply>(classified(302, {{"Location", ""}})));
@@ -103,6 +109,7 @@ TEST_CASE("classify: 429 and 503 may be repeated after what Retry-After says") {
   }
 }
 
+// keygen2.md 2.4: "any other status".
 TEST_CASE("classify: every other status is an error that names it") {
   for (const unsigned status :
        {201U, 204U, 206U, 300U, 304U, 305U, 400U, 401U, 404U, 405U, 413U, 415U, 500U, 502U, 504U}) {
