@@ -38,6 +38,7 @@ struct Arguments {
   std::string anchor;
   bool anchor_lost = false;
   InitOptions init;
+  IntegrateDesktopOptions integrate_desktop;
   std::string new_persona;
   DeviceOptions device;
   ShowOptions show;

@@ -65,6 +65,12 @@ struct EnrollOptions {
 Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
                         dialog::AttendedDialog* attended, const Clock& clock, std::ostream& out);
 
+struct IntegrateDesktopOptions {
+  bool remove = false;
+  std::vector<std::string> start_options;  ///< that choose the key store, in front of the command
+};
+Result<void> run_integrate_desktop(const IntegrateDesktopOptions& options, std::ostream& out);
+
 Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out);
 Result<void> run_sessions(Format format, SecureKeyStore& store, std::ostream& out);
 

@@ -146,6 +146,10 @@ void add_show_options(CLI::App& command, Arguments& arguments) {
   add_file(command, "--out", arguments.show.file, "write it there, as it is")->needs(extension)->excludes(json);
 }
 
+void add_integrate_desktop_options(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--remove", arguments.integrate_desktop.remove, "undo it");
+}
+
 void add_delete_options(CLI::App& command, Arguments& arguments) {
   command.add_option("KEY", arguments.deletion.key, "handle or certificate fingerprint")->required();
   add_yes(command, arguments, "do not ask for confirmation");

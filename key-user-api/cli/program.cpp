@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include "key-user-api/cli/backup_view.h"
@@ -184,10 +185,32 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   using Disclosure = dialog::ScriptDialog::Disclosure;
   DesktopBrowser browser;
   const InterruptGuard guard;
-  return to_outcome(run_enroll({std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins),
-                                arguments.disclose ? Disclosure::agreed : Disclosure::open,
-                                arguments.open_pages ? &browser : nullptr},
-                               **client, store->engine(), attendant->dialog(), system_clock(), out));
+  return to_outcome(run_enroll(
+      {std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins),
+       arguments.disclose ? Disclosure::agreed : Disclosure::open, arguments.open_pages ? &browser : nullptr},
+      **client, store->engine(), attendant->dialog(), system_clock(), out));
+}
+
+/// What a program that the desktop starts in another folder needs to find the key store that was chosen here.
+Result<std::vector<std::string>> options_of_choice(const Arguments& arguments) {
+  std::vector<std::string> options;
+  const auto add_path = [&options](const char* option, const std::string& path) -> Result<void> {
+    std::error_code failure;
+    options.insert(options.end(), {option, std::filesystem::absolute(path, failure).string()});
+    if (failure) return Error{Status::option, std::string(option) + ": " + failure.message()};
+    return {};
+  };
+  if (arguments.chosen_store) SKS_TRY(add_path("--store", *arguments.chosen_store));
+  if (arguments.chosen_persona) options.insert(options.end(), {"--persona", *arguments.chosen_persona});
+  if (!arguments.passphrase_file.empty()) SKS_TRY(add_path("--passphrase-file", arguments.passphrase_file));
+  return options;
+}
+
+Outcome integrate_desktop(Arguments& arguments, std::ostream& out) {
+  auto options = options_of_choice(arguments);
+  if (!options) return wrong_usage(options.error());
+  arguments.integrate_desktop.start_options = std::move(*options);
+  return to_outcome(run_integrate_desktop(arguments.integrate_desktop, out));
 }
 
 Outcome remove(Arguments& arguments, std::ostream& out) {
@@ -362,6 +385,7 @@ struct Group {
 constexpr auto kGroups = std::to_array<Group>({
     {"pin", "work with PINs"},
     {"persona", "work with the key stores of one's personas"},
+    {"integrate", "make other programs of this user know sks"},
 });
 
 constexpr auto kCommands = std::to_array<Command>({
@@ -382,6 +406,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"", "delete", "delete a key", Store::chosen, remove, add_delete_options},
     {"", "backup", "write the keys that may leave into an encrypted file", Store::chosen, backup, add_backup_options},
     {"", "restore", "bring the keys of a backup into this key store", Store::chosen, restore, add_restore_options},
+    {"integrate", "desktop", "open the links of invitations (keygen2://) with sks", Store::none, integrate_desktop,
+     add_integrate_desktop_options},
     {"pin", "check", "check the PIN of a key; a wrong one costs a try", Store::chosen, check_pin,
      add_pin_check_options},
     {"persona", "list", "list the personas", Store::none, persona_list, add_json_option},

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -192,6 +193,56 @@ TEST_CASE("sks: every command first aborts the open sessions that have outlived 
   REQUIRE(sessions.size() == 1);
   CHECK(sessions[0]["serverSessionId"] == "fresh");
   CHECK(sessions[0]["state"] == "open");
+}
+
+TEST_CASE("sks: integrate desktop makes this program the handler of links, with the key store that was chosen") {
+  const test::TempDir dir;
+  ::setenv("XDG_DATA_HOME", dir.file("data").c_str(), 1);
+  ::setenv("XDG_CONFIG_HOME", dir.file("config").c_str(), 1);
+  const std::string entry = dir.file("data") + "/applications/sks-enroll.desktop";
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const std::string here = std::filesystem::current_path().string();
+  struct Case {
+    std::vector<std::string> options;
+    std::string command;
+  };
+  for (const Case& c :
+       std::vector<Case>{{{}, "\"enroll\""},
+                         {{"--persona", "work"}, "\"--persona\" \"work\" \"enroll\""},
+                         {{"--store", "mine", "--passphrase-file", "/a/b"},
+                          "\"--store\" \"" + here + "/mine\" \"--passphrase-file\" \"/a/b\" \"enroll\""}}) {
+    std::vector<std::string> arguments = c.options;
+    arguments.insert(arguments.end(), {"integrate", "desktop"});
+    const Outcome added = run(arguments);
+    CAPTURE(added.err);
+    CHECK(added.exit_code == 0);
+    CHECK(test::read_file(entry).find("\nExec=\"" + program + "\" " + c.command) != std::string::npos);
+    CHECK(test::read_file(entry).find("\"--\" %u\n") != std::string::npos);
+  }
+  // Windows ask where pinentry opens them; a pinentry for terminals is of no use to a desktop.
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", dir.path().c_str(), 1);
+  for (const char* const kind : {"pinentry-gnome3", "pinentry-curses", "pinentry-tty"}) {
+    CAPTURE(kind);
+    test::write_file(dir.file(kind), "");
+    std::filesystem::permissions(dir.file(kind), std::filesystem::perms::owner_all);
+    std::filesystem::remove(dir.file("pinentry"));
+    std::filesystem::create_symlink(dir.file(kind), dir.file("pinentry"));
+    CHECK(run({"integrate", "desktop"}).exit_code == 0);
+    const bool windows = std::string_view(kind) == "pinentry-gnome3";
+    const std::string asks = windows ? "\"--dialog\" \"pinentry\"" : "\"--dialog\" \"terminal\"";
+    CHECK(test::read_file(entry).find(asks) != std::string::npos);
+    CHECK(test::read_file(entry).find(windows ? "\nTerminal=false\n" : "\nTerminal=true\n") != std::string::npos);
+  }
+  ::setenv("PATH", path.c_str(), 1);
+  const Outcome removed = run({"integrate", "desktop", "--remove"});
+  CHECK(removed.exit_code == 0);
+  CHECK_FALSE(std::filesystem::exists(entry));
+  ::setenv("XDG_DATA_HOME", "relative", 1);
+  check_refused(run({"integrate", "desktop"}), kExitRefused, "XDG_DATA_HOME is no absolute path");
+  check_refused(run({"integrate"}), kExitUsage, "subcommand is required");
+  ::unsetenv("XDG_DATA_HOME");
+  ::unsetenv("XDG_CONFIG_HOME");
 }
 
 TEST_CASE("sks: without a key store every command says how to make one") {
