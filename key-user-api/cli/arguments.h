@@ -52,6 +52,7 @@ struct Arguments {
   bool skip_protected = false;
   bool list_only = false;
   std::string url;
+  std::vector<std::string> resume;  ///< [SESSION] URL, or nothing
   std::string ca_file;
   bool server_farm = false;
   bool open_pages = false;

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <ostream>
 #include <string>
 #include <vector>
 
 #include "key-user-api/cli/backup_collection.h"
 #include "key-user-api/cli/browser.h"
+#include "key-user-api/cli/enrolment.h"
 #include "key-user-api/cli/http_message.h"
 #include "key-user-api/cli/invocation.h"
 #include "key-user-api/dialog/script_dialog.h"
@@ -60,10 +62,17 @@ struct EnrollOptions {
   std::vector<SecureBytes> pins;
   dialog::ScriptDialog::Disclosure disclosure = dialog::ScriptDialog::Disclosure::open;
   Browser* browser = nullptr;  ///< null: the issuer's pages are only named
+  std::optional<Resumption> resumption = {};
 };
 /// `attended` null: nobody is there to ask.
 Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
                         dialog::AttendedDialog* attended, const Clock& clock, std::ostream& out);
+
+/// How many keys a session has.
+using KeyCountOf = std::function<std::size_t(ProvisioningHandle)>;
+/// Lists the sessions that an issuer may still resume.
+Result<void> run_resume_list(Format format, SecureKeyStore& store, const KeyCountOf& key_count_of, const Clock& clock,
+                             std::ostream& out);
 
 struct IntegrateDesktopOptions {
   bool remove = false;

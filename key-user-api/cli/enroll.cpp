@@ -7,7 +7,8 @@ Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureK
                         dialog::AttendedDialog* attended, const Clock& clock, std::ostream& out) {
   out << std::unitbuf;  // the user sees whom we are connected to before being asked
   dialog::ScriptDialog script(options.consent, std::move(options.pins), attended, out, options.disclosure);
-  const auto enrolled = enrol(options.invocation, {transport, store, script, clock, out, options.browser});
+  const auto enrolled =
+      enrol(options.invocation, {transport, store, script, clock, out, options.browser}, options.resumption);
   if (enrolled) {
     if (const std::size_t unused = script.unused_pins(); unused != 0)
       out << "Not needed: " << unused << " of the PINs that were given.\n";

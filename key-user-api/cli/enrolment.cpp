@@ -1,16 +1,21 @@
 #include "key-user-api/cli/enrolment.h"
 
 #include <algorithm>
-#include <optional>
+#include <array>
+#include <set>
 
 #include "key-user-api/cli/cookie_jar.h"
+#include "key-user-api/cli/device_attributes.h"
 #include "key-user-api/cli/html_text.h"
 #include "key-user-api/cli/interrupt.h"
 #include "key-user-api/cli/listed_key.h"
+#include "key-user-api/cli/output.h"
 #include "key-user-api/cli/reply.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/local_issuer/local_issuer.h"
 #include "keygen2/client_session.h"
+#include "keygen2/origin.h"
+#include "keygen2/store_contents.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
 
@@ -131,23 +136,65 @@ Error unexpected_termination(std::string what, const Termination& termination, c
 
 std::string count_keys(std::size_t count) { return count == 1 ? "1 key" : std::to_string(count) + " keys"; }
 
-Result<void> tell_new_keys(SecureKeyStore& store, KeyHandle last_before, std::ostream& progress) {
+/// What is in the key store before a run. Handles say nothing about the order: the keys of a session that is resumed
+/// are older than those of sessions in between.
+struct Contents {
+  std::set<KeyHandle> keys;
+  std::set<ProvisioningHandle> open_sessions;
+};
+
+Result<Contents> look_at(SecureKeyStore& store) {
+  Contents contents;
+  KeyHandle last;
+  while (true) {
+    SKS_LET(const std::optional<EnumeratedKey> next, store.enumerate_keys(last));
+    if (!next) break;
+    last = next->handle;
+    contents.keys.insert(last);
+  }
+  SKS_LET(const std::vector<SessionInfo> open, list_sessions(store, SessionState::open));
+  for (const SessionInfo& session : open) contents.open_sessions.insert(session.handle);
+  return contents;
+}
+
+Result<void> tell_new_keys(SecureKeyStore& store, const Contents& before, std::ostream& progress) {
   SKS_LET(const std::vector<ListedKey> keys, list_keys(store));
   for (const ListedKey& key : keys)
-    if (key.handle > last_before)
+    if (!before.keys.contains(key.handle))
       progress << "Certificate installed for key " << key.handle.value << " (" << key.algorithm
                << "): " << dialog::printable(key.subject) << "\n";
   return {};
 }
 
-/// Handles ascend, so that this one divides old from new keys.
-Result<KeyHandle> last_key(SecureKeyStore& store) {
-  KeyHandle last;
-  while (true) {
-    SKS_LET(const std::optional<EnumeratedKey> next, store.enumerate_keys(last));
-    if (!next) return last;
-    last = next->handle;
-  }
+/// What else a run did, to keys that were there before it.
+void tell_changes(const keygen2::RunSummary& summary, std::ostream& progress) {
+  using keygen2::RunSummary;
+  struct Change {
+    std::size_t RunSummary::*count;
+    const char* name;
+  };
+  constexpr auto kChanges = std::to_array<Change>({{&RunSummary::updated, "replaced"},
+                                                   {&RunSummary::cloned, "joined in its PIN"},
+                                                   {&RunSummary::unlocked, "unlocked"},
+                                                   {&RunSummary::deleted, "deleted"},
+                                                   {&RunSummary::activated, "activated"},
+                                                   {&RunSummary::deactivated, "deactivated"}});
+  std::string text;
+  for (const Change& change : kChanges)
+    if (const std::size_t count = summary.*change.count; count != 0)
+      text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + change.name;
+  if (!text.empty()) progress << "Keys changed: " << text << ".\n";
+}
+
+Result<void> tell_suspension(const Invocation& invocation, SecureKeyStore& store, const Contents& before,
+                             std::ostream& progress) {
+  SKS_LET(const std::vector<SessionInfo> open, list_sessions(store, SessionState::open));
+  for (const SessionInfo& session : open)
+    if (!before.open_sessions.contains(session.handle))
+      progress << "The issuer will go on later. Until " << end_of_session(session) << " session "
+               << session.handle.value << " waits for the link with which " << invocation.init.authority()
+               << " resumes it: sks resume LINK ('sks resume' lists what waits).\n";
+  return {};
 }
 
 /// What went wrong after the key store had committed can no longer take the keys away.
@@ -157,15 +204,15 @@ Error after_commit(const Error& error) {
 }
 
 /// From the first message to the termination. Errors leave the abort to the session's own destructor.
-Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& session, std::string message,
-                               const EnrolmentPorts& ports) {
+Result<keygen2::Ending> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& session, std::string message,
+                                          const EnrolmentPorts& ports) {
   std::size_t keys_told = 0;
   while (true) {
     if (interrupted() && !session.committed()) return interruption();
     auto response = session.receive(message);
     if (!response) return session.committed() ? after_commit(to_error(response.error())) : to_error(response.error());
     if (interrupted() && !session.committed()) return interruption();
-    if (session.key_count() > keys_told) {
+    if (session.key_count() > keys_told && !session.committed()) {
       keys_told = session.key_count();
       ports.progress << "Created " << count_keys(keys_told) << " in the key store.\n";
     }
@@ -180,11 +227,48 @@ Result<void> exchange_messages(IssuerChannel& channel, keygen2::ClientSession& s
     if (!ended && committed) return after_commit(to_error(ended.error()));
     if (!ended) return unexpected_termination("the issuer ended the session", answer->termination, ports);
     show_termination(answer->termination, "about the result", ports.browser, ports.progress);
-    return {};
+    return *ended;
   }
 }
 
+bool may_resume(const SessionInfo& session, const Invocation& invocation, const Resumption& resumption) {
+  return (!resumption.session || session.handle == *resumption.session) &&
+         keygen2::is_same_origin(session.issuer_uri, invocation.issuer_uri);
+}
+
+Result<void> check_waiting(SecureKeyStore& store, const Invocation& invocation, const Resumption& resumption) {
+  SKS_LET(const std::vector<SessionInfo> open, list_sessions(store, SessionState::open));
+  const auto fits = [&](const SessionInfo& session) { return may_resume(session, invocation, resumption); };
+  if (std::ranges::any_of(open, fits)) return {};
+  const std::string which = resumption.session
+                                ? "session " + std::to_string(resumption.session->value) + " does not wait"
+                                : "no session waits";
+  return Error{Status::no_session, which + " for " + invocation.init.authority() + " ('sks resume' lists what waits)"};
+}
+
+/// The first message of a run that must resume: whether it does, and the session that was meant.
+Result<void> check_resumes(SecureKeyStore& store, const Resumption& resumption, std::string_view first) {
+  auto message = keygen2::IncomingMessage::parse(first, keygen2::kMaxMessageToClient);
+  if (!message) return to_error(message.error());
+  if (message->type() != keygen2::MessageType::provisioning_finalization_request)
+    return Error{Status::external,
+                 "the issuer resumes nothing with this link; if it is an invitation to get new keys, "
+                 "'sks enroll' takes it"};
+  if (!resumption.session) return {};
+  const auto request = message->decode<keygen2::ProvisioningFinalizationRequest>();
+  if (!request) return to_error(request.error());
+  SKS_LET(const std::vector<SessionInfo> open, list_sessions(store, SessionState::open));
+  const auto* const named = keygen2::find_session(open, request->ids);
+  if (named != nullptr && named->handle == *resumption.session) return {};
+  return Error{Status::external,
+               "the issuer resumes another session than " + std::to_string(resumption.session->value)};
+}
+
 }  // namespace
+
+std::string end_of_session(const SessionInfo& session) {
+  return format_time(std::int64_t{session.client_time} + session.session_life_time);
+}
 
 Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now) {
   SKS_LET(const std::vector<SessionInfo> open, list_sessions(store, SessionState::open));
@@ -194,20 +278,28 @@ Result<void> abort_stale_sessions(SecureKeyStore& store, std::int64_t now) {
   return {};
 }
 
-Result<void> enrol(const Invocation& invocation, const EnrolmentPorts& ports) {
+Result<void> enrol(const Invocation& invocation, const EnrolmentPorts& ports,
+                   const std::optional<Resumption>& resumption) {
   SKS_TRY(abort_stale_sessions(ports.store, ports.clock.now()));
-  SKS_LET(const KeyHandle last_before, last_key(ports.store));
+  if (resumption) SKS_TRY(check_waiting(ports.store, invocation, *resumption));
+  SKS_LET(const Contents before, look_at(ports.store));
   IssuerChannel channel(invocation, ports);
   SKS_LET(Answer first, channel.get_first());
   const Bytes& certificate = ports.transport.server_certificate();
   ports.progress << "Connected to " << invocation.init.authority() << ", whose TLS certificate has the SHA-256 "
                  << to_hex(crypto::sha256(certificate)) << ".\n";
   if (!first.message) return unexpected_termination("the issuer does not start a session", first.termination, ports);
+  if (resumption) SKS_TRY(check_resumes(ports.store, *resumption, *first.message));
 
   keygen2::ClientSession session(ports.store, ports.dialog, ports.clock,
-                                 {invocation.issuer_uri, invocation.init.host, certificate});
-  SKS_TRY(exchange_messages(channel, session, std::move(*first.message), ports));
-  SKS_TRY(tell_new_keys(ports.store, last_before, ports.progress));
+                                 {.issuer_uri = invocation.issuer_uri,
+                                  .issuer_host = invocation.init.host,
+                                  .server_certificate = certificate,
+                                  .attributes = device_attributes(ports.transport.local_address())});
+  SKS_LET(const keygen2::Ending ending, exchange_messages(channel, session, std::move(*first.message), ports));
+  if (ending == keygen2::Ending::suspended) return tell_suspension(invocation, ports.store, before, ports.progress);
+  SKS_TRY(tell_new_keys(ports.store, before, ports.progress));
+  tell_changes(session.summary(), ports.progress);
   ports.progress << "Done: the issuer has finished the session.\n";
   return {};
 }

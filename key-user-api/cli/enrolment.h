@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <ostream>
 
 #include "key-user-api/cli/browser.h"
@@ -27,9 +28,23 @@ struct EnrolmentPorts {
   Browser* browser;  ///< for the issuer's pages; null: they are only named
 };
 
+/// That a run may only go on with what is waiting, and with what.
+struct Resumption {
+  std::optional<ProvisioningHandle> session;  ///< none: the one that the issuer names
+};
+
 /// Runs KeyGen2 from the first GET to the termination, telling each step in one line. Fails with user_abort when the
 /// user cancels, else with the status of the key store or external; unless the detail says that the keys are in the key
 /// store, nothing of the run remains in it.
-Result<void> enrol(const Invocation& invocation, const EnrolmentPorts& ports);
+///
+/// Succeeds as well when the issuer takes its time: then the session stays open, and the last line says until when it
+/// can be resumed. An issuer that goes on with such a session may do so in any run. Under a `resumption` it must: fails
+/// with no_session when none of its sessions waits (before it is asked), and with external when it begins another.
+/// Spec: keygen2.md 8.8.
+Result<void> enrol(const Invocation& invocation, const EnrolmentPorts& ports,
+                   const std::optional<Resumption>& resumption = std::nullopt);
+
+/// "2026-01-31 12:00:00Z": until when an open session can be resumed.
+std::string end_of_session(const SessionInfo& session);
 
 }  // namespace sks::cli

@@ -49,6 +49,8 @@ class HttpTransport {
   virtual Result<HttpResponse, HttpFailure> exchange(const HttpRequest& request) = 0;
   /// DER of the TLS leaf of the first connection; empty before it.
   virtual const Bytes& server_certificate() const = 0;
+  /// The address that this machine had on the first connection; empty before it, or when there is none.
+  virtual std::string local_address() const { return {}; }
 };
 
 }  // namespace sks::cli

@@ -174,6 +174,7 @@ struct HttpsClient::Impl {
   asio::ssl::context tls;
   std::optional<Connection> connection;
   Bytes leaf;
+  std::string local_address;
 };
 
 template <class Start>
@@ -324,6 +325,8 @@ Result<void, HttpFailure> HttpsClient::Impl::connect(const Url& url) {
   error_code error = complete([&](auto handler) { tcp.async_connect(addresses, std::move(handler)); });
   if (error) return failure(error, name, "cannot connect to");
   tcp.socket().set_option(asio::ip::tcp::no_delay(true), error);
+  if (const auto local = tcp.socket().local_endpoint(error); !error && local_address.empty())
+    local_address = local.address().to_string();
   if (options.proxy) SKS_TRY(open_tunnel(url));
   SKS_TRY(handshake(connection->stream, url, url.authority()));
   return check_leaf(url.authority());
@@ -416,5 +419,6 @@ Result<HttpResponse, HttpFailure> HttpsClient::exchange(const HttpRequest& reque
 }
 
 const Bytes& HttpsClient::server_certificate() const { return impl_->leaf; }
+std::string HttpsClient::local_address() const { return impl_->local_address; }
 
 }  // namespace sks::cli

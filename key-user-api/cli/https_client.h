@@ -40,6 +40,7 @@ class HttpsClient final : public HttpTransport {
   /// `request.url` must be https.
   Result<HttpResponse, HttpFailure> exchange(const HttpRequest& request) override;
   const Bytes& server_certificate() const override;
+  std::string local_address() const override;
 
  private:
   struct Impl;

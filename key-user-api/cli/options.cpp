@@ -7,6 +7,8 @@ namespace {
 
 constexpr const char* kAnchorValues = "file:PATH for a file on another medium, tpm2 for a counter in the TPM, or none";
 
+constexpr const char* kLinkDescription = "an invocation (keygen2://?init=...&url=...) or an https init URL";
+
 /// For options whose empty value would otherwise stand for their default.
 std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
 
@@ -84,6 +86,17 @@ CLI::Option* add_backup(CLI::App& command, Arguments& arguments) {
   return list->excludes(add_pins(command, arguments))->excludes(command.get_option("--pin-file"));
 }
 
+/// What an exchange with an issuer takes.
+void add_connection(CLI::App& command, Arguments& arguments) {
+  add_dialog(command, arguments);
+  add_accept_clock(command, arguments);
+  add_value(command, "--ca-file", "PEM", arguments.ca_file, "trust these CA certificates instead of the system's");
+  command.add_flag(
+      "--server-farm", arguments.server_farm,
+      "let later connections present another certificate of the issuer than the first one, if it is trusted");
+  command.add_flag("--open", arguments.open_pages, "open the issuer's pages in the browser");
+}
+
 void add_export_passphrase(CLI::App& command, Arguments& arguments) {
   add_file(command, "--export-passphrase-file", arguments.export_passphrase_file,
            "a file with the passphrase of the exported persona");
@@ -126,16 +139,22 @@ void add_device_options(CLI::App& command, Arguments& arguments) {
 }
 
 void add_enroll_options(CLI::App& command, Arguments& arguments) {
-  add_dialog(command, arguments);
-  add_accept_clock(command, arguments);
-  add_value(command, "--ca-file", "PEM", arguments.ca_file, "trust these CA certificates instead of the system's");
-  command.add_flag(
-      "--server-farm", arguments.server_farm,
-      "let later connections present another certificate of the issuer than the first one, if it is trusted");
-  command.add_flag("--open", arguments.open_pages, "open the issuer's pages in the browser");
-  command.add_option("URL", arguments.url, "an invocation (keygen2://?init=...&url=...) or an https init URL")
-      ->required();
+  add_connection(command, arguments);
+  command.add_option("URL", arguments.url, kLinkDescription)->required();
   add_pins(command, arguments);
+}
+
+void add_resume_options(CLI::App& command, Arguments& arguments) {
+  add_connection(command, arguments);
+  add_json_option(command, arguments);
+  command
+      .add_option(
+          "LINK", arguments.resume,
+          "the link that the issuer has given for that; in front of it may stand the number of the session that "
+          "is meant. Without any, the sessions that wait are listed")
+      ->expected(0, 2)
+      ->type_name("[SESSION] URL")
+      ->check(check_not_empty);
 }
 
 void add_show_options(CLI::App& command, Arguments& arguments) {

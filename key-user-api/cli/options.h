@@ -18,6 +18,7 @@ void add_reprotect_options(CLI::App& command, Arguments& arguments);
 void add_anchor_options(CLI::App& command, Arguments& arguments);
 void add_device_options(CLI::App& command, Arguments& arguments);
 void add_enroll_options(CLI::App& command, Arguments& arguments);
+void add_resume_options(CLI::App& command, Arguments& arguments);
 void add_show_options(CLI::App& command, Arguments& arguments);
 void add_integrate_desktop_options(CLI::App& command, Arguments& arguments);
 void add_delete_options(CLI::App& command, Arguments& arguments);

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 
@@ -162,7 +163,8 @@ Outcome anchor(Arguments& arguments, std::ostream& out) {
   return {};
 }
 
-Outcome enroll(Arguments& arguments, std::ostream& out) {
+/// A session with the issuer that arguments.url leads to; it may have to resume one.
+Outcome run_session(Arguments& arguments, const std::optional<Resumption>& resumption, std::ostream& out) {
   auto invocation = parse_invocation(arguments.url);
   if (!invocation) return wrong_usage(invocation.error());
   auto pins = take_pins(arguments);
@@ -185,10 +187,35 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   using Disclosure = dialog::ScriptDialog::Disclosure;
   DesktopBrowser browser;
   const InterruptGuard guard;
-  return to_outcome(run_enroll(
-      {std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins),
-       arguments.disclose ? Disclosure::agreed : Disclosure::open, arguments.open_pages ? &browser : nullptr},
-      **client, store->engine(), attendant->dialog(), system_clock(), out));
+  return to_outcome(run_enroll({std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins),
+                                arguments.disclose ? Disclosure::agreed : Disclosure::open,
+                                arguments.open_pages ? &browser : nullptr, resumption},
+                               **client, store->engine(), attendant->dialog(), system_clock(), out));
+}
+
+Outcome enroll(Arguments& arguments, std::ostream& out) { return run_session(arguments, std::nullopt, out); }
+
+Outcome list_waiting(const Arguments& arguments, std::ostream& out) {
+  auto store = open_store(arguments);
+  if (!store) return refused(store.error());
+  const auto key_count_of = [&](ProvisioningHandle session) { return store->engine().key_count(session); };
+  return to_outcome(run_resume_list(arguments.json ? Format::json : Format::text, store->engine(), key_count_of,
+                                    system_clock(), out));
+}
+
+Outcome resume(Arguments& arguments, std::ostream& out) {
+  if (arguments.resume.empty()) return list_waiting(arguments, out);
+  Resumption resumption;
+  if (arguments.resume.size() == 2) {
+    const std::string& number = arguments.resume.front();
+    ProvisioningHandle session;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), session.value);
+    if (error != std::errc() || end != number.data() + number.size())
+      return Refusal{kExitUsage, "'" + number + "' is not the number of a session; 'sks resume' lists what waits"};
+    resumption.session = session;
+  }
+  arguments.url = arguments.resume.back();
+  return run_session(arguments, resumption, out);
 }
 
 /// What a program that the desktop starts in another folder needs to find the key store that was chosen here.
@@ -399,6 +426,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"", "device", "show the fingerprint of the device certificate", Store::chosen, with_store<device>,
      add_device_options},
     {"", "enroll", "get keys and certificates from an issuer", Store::chosen, enroll, add_enroll_options},
+    {"", "resume", "list what waits for an issuer, or go on with it", Store::chosen, resume, add_resume_options},
     {"", "list", "list the keys", Store::chosen, with_store<list>, add_json_option},
     {"", "show", "show everything about a key, or what one of its extensions holds", Store::chosen, with_store<show>,
      add_show_options},

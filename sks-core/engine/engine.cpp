@@ -167,4 +167,10 @@ Result<std::optional<PinGroupHandle>> Engine::pin_group(KeyHandle handle) {
   return std::optional(key->pin_group);
 }
 
+std::size_t Engine::key_count(ProvisioningHandle session) {
+  engine::Core& core = impl_->core;
+  const std::lock_guard lock(core.locks.store);
+  return core.state->linked<engine::KeysOfSession>(session).size();
+}
+
 }  // namespace sks

@@ -106,6 +106,10 @@ class Engine final : public SecureKeyStore {
   /// tokens follow PIN groups. Fails with no_key.
   Result<std::optional<PinGroupHandle>> pin_group(KeyHandle key);
 
+  /// How many keys a session has created, be it open or closed; 0 for one that does not exist. Not part of the SKS API,
+  /// which does not show the keys of open sessions: for the person who decides on a session that waits.
+  std::size_t key_count(ProvisioningHandle session);
+
  private:
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);

@@ -101,12 +101,18 @@ class InProcessIssuer final : public HttpTransport {
     return last_answer_;
   }
   const Bytes& server_certificate() const override { return certificate_; }
+  std::string local_address() const override { return "127.0.0.1"; }
 
   std::vector<HttpRequest> requests;
   bool done() const { return session_.phase() == keygen2::IssuerPhase::done; }
+  const std::vector<keygen2::ClientCapability>& capabilities() const { return session_.capabilities(); }
 
  private:
   HttpResponse work(const HttpRequest& request) {
+    if (session_.phase() == keygen2::IssuerPhase::suspended) {
+      auto next = session_.resume(decisions_, context_);
+      return next ? json_response(std::move(*next)) : redirect("/failed");
+    }
     if (request.method == HttpRequest::Method::get) return json_response(session_.invocation_request());
     auto next = session_.receive(request.body, decisions_, context_);
     if (!next) return redirect("/failed");
@@ -127,7 +133,9 @@ class InProcessIssuer final : public HttpTransport {
 
 /// An issuer with a plan, an empty key store, and what a run made of them.
 struct Run {
-  explicit Run(std::size_t key_count = 2) {
+  explicit Run(std::size_t key_count = 2) { issuer.emplace(plan(key_count), clock); }
+
+  static keygen2::IssuancePlan plan(std::size_t key_count = 2) {
     keygen2::PinPolicySpec policy;
     policy.grouping = 1;
     policy.pattern_restrictions = 0x01;
@@ -140,11 +148,11 @@ struct Run {
     keygen2::IssuancePlan plan;
     plan.issuer_uri = "https://issuer.example/kg";
     plan.pin_policies.push_back(std::move(policy));
-    issuer.emplace(plan, clock);
+    return plan;
   }
 
   Result<void> enroll(std::vector<std::string_view> pins = {"2468"}, Consent consent = Consent::given) {
-    EnrollOptions options{.invocation = invocation(), .consent = consent, .browser = browser};
+    EnrollOptions options{.invocation = invocation(), .consent = consent, .browser = browser, .resumption = resumption};
     for (const std::string_view pin : pins) options.pins.push_back(SecureBytes::copy_of(as_bytes(pin)));
     return run_enroll(std::move(options), *issuer, *engine, attended, clock, out);
   }
@@ -171,6 +179,7 @@ struct Run {
       std::move(Engine::open({storage, identity, system_key_source(), system_random(), clock}).value());
   std::optional<InProcessIssuer> issuer;
   Browser* browser = nullptr;
+  std::optional<Resumption> resumption;
   std::ostringstream out;
 };
 
@@ -317,6 +326,7 @@ TEST_CASE("enrol: a failure at any step before the commit leaves no key and no o
       {"other charset", HttpResponse{200, {{"Content-Type", "application/json; charset=latin1"}}, "{}"}, 1, "UTF-8"},
       {"malformed JSON", json("{"), 1, "JSON"},
       {"no message", json("{}"), 1, "JSON"},
+      {"byte order mark", json("\xef\xbb\xbf{}"), 1, "JSON"},
       {"duplicate member", json("{\"@context\":1,\"@context\":2}"), 1, "JSON"},
   };
   for (const Case& c : cases) {
@@ -521,5 +531,239 @@ TEST_CASE("enrol: a key store that fails in the middle leaves nothing behind") {
     Run run;
     run.storage.fail_after(n);
     run.refusal();
+  }
+}
+
+namespace {
+
+/// A key store with a session that `run.issuer` has suspended. The next run is to resume one.
+struct Suspended {
+  Suspended() {
+    keygen2::IssuancePlan plan = Run::plan();
+    plan.deferred_issuance = true;
+    run.issuer.emplace(plan, run.clock);
+    const auto result = run.enroll();
+    if (!result) FAIL(result.error().detail);
+    told = run.out.str();
+    run.out.str("");
+    run.issuer->requests.clear();
+    run.resumption = Resumption{};
+  }
+
+  std::vector<ProvisioningHandle> waiting() {
+    std::vector<ProvisioningHandle> handles;
+    const auto open = list_sessions(*run.engine, SessionState::open);
+    REQUIRE(open);
+    for (const SessionInfo& session : *open) handles.push_back(session.handle);
+    return handles;
+  }
+
+  std::string listed(Format format) {
+    std::ostringstream out;
+    const auto key_count_of = [&](ProvisioningHandle session) { return run.engine->key_count(session); };
+    REQUIRE(run_resume_list(format, *run.engine, key_count_of, run.clock, out));
+    return out.str();
+  }
+
+  Run run;
+  std::string told;
+};
+
+}  // namespace
+
+// keygen2.md 8.8. The times are those of date -u -d @1790000000 and 10000 seconds later.
+TEST_CASE("enrol: a deferred session ends well, stays open, and says where and until when it can be resumed") {
+  Suspended suspended;
+  REQUIRE(suspended.waiting().size() == 1);
+  const std::string number = std::to_string(suspended.waiting()[0].value);
+  CHECK(contains(suspended.told, "Created 2 keys"));
+  CHECK(contains(suspended.told, "The issuer's page about the result: https://issuer.example/done\n"));
+  CHECK(contains(suspended.told, "Until 2026-09-21 17:00:00Z session " + number +
+                                     " waits for the link with which issuer.example resumes it"));
+  CHECK_FALSE(contains(suspended.told, "Done"));
+  CHECK_FALSE(contains(suspended.told, "Certificate installed"));
+  CHECK(list_keys(*suspended.run.engine)->empty());
+}
+
+TEST_CASE("run_resume_list: names issuer, times and keys of what waits, and forgets what has waited too long") {
+  Suspended suspended;
+  const std::string number = std::to_string(suspended.waiting()[0].value);
+  const std::string text = suspended.listed(Format::text);
+  CHECK(contains(text, "SESSION  ISSUER"));
+  CHECK(contains(text, number + "        issuer.example  2026-09-21 14:13:20Z  2026-09-21 17:00:00Z  2\n"));
+  CHECK(contains(suspended.listed(Format::json), "\"until\": 1790010000,\n    \"keys\": 2\n"));
+  suspended.run.clock.set(1790010000);
+  CHECK(contains(suspended.listed(Format::text), "issuer.example"));
+  suspended.run.clock.set(1790010001);
+  CHECK(suspended.listed(Format::text) == "No session waits to be resumed.\n");
+  CHECK(suspended.listed(Format::json) == "[]\n");
+  CHECK(suspended.waiting().empty());
+}
+
+TEST_CASE("enrol: a session that waits is resumed in two requests, and its keys are there") {
+  for (const bool asked_for : {true, false}) {
+    CAPTURE(asked_for);
+    Suspended suspended;
+    Run& run = suspended.run;
+    if (!asked_for) run.resumption.reset();
+    run.clock.set(kNow + 5000);
+    const auto result = run.enroll({});
+    if (!result) FAIL(result.error().detail);
+    CHECK(run.issuer->done());
+    CHECK(suspended.waiting().empty());
+    CHECK(list_keys(*run.engine)->size() == 2);
+    const auto& requests = run.issuer->requests;
+    REQUIRE(requests.size() == 2);
+    CHECK(requests[0].method == HttpRequest::Method::get);
+    CHECK(requests[0].url.target == "/kg?init=1");
+    CHECK(requests[1].url.target == "/kg");
+    CHECK(contains(run.out.str(), "CN=Jo Key.1"));
+    CHECK(contains(run.out.str(), "Done: the issuer has finished the session.\n"));
+    CHECK_FALSE(contains(run.out.str(), "Created"));
+  }
+}
+
+TEST_CASE("enrol: of several sessions that wait the one that is meant is resumed, also when younger keys are there") {
+  Suspended suspended;
+  Run& run = suspended.run;
+  const auto enroll_with = [&](InProcessIssuer& issuer, std::optional<Resumption> resumption) {
+    EnrollOptions options{.invocation = invocation(), .consent = Consent::given, .resumption = resumption};
+    options.pins.push_back(SecureBytes::copy_of(as_bytes("2468")));
+    run.out.str("");
+    return run_enroll(std::move(options), issuer, *run.engine, nullptr, run.clock, run.out);
+  };
+  keygen2::IssuancePlan plan = Run::plan();
+  plan.deferred_issuance = true;
+  InProcessIssuer second(plan, run.clock);
+  InProcessIssuer third(Run::plan(), run.clock);
+  REQUIRE(enroll_with(second, std::nullopt));
+  REQUIRE(enroll_with(third, std::nullopt));
+  const auto waiting = suspended.waiting();
+  REQUIRE(waiting.size() == 2);
+
+  const auto other = enroll_with(*run.issuer, Resumption{waiting[1]});
+  REQUIRE_FALSE(other);
+  CHECK(contains(other.error().detail, "the issuer resumes another session than " + std::to_string(waiting[1].value)));
+  CHECK(suspended.waiting() == waiting);
+
+  REQUIRE(enroll_with(second, Resumption{waiting[1]}));
+  CHECK(suspended.waiting() == std::vector{waiting[0]});
+  CHECK(list_keys(*run.engine)->size() == 4);
+  const std::string told = run.out.str();
+  CHECK(contains(told, "Certificate installed for key"));
+  CHECK(contains(told, "CN=Jo Key.1"));
+  CHECK(contains(told, "CN=Jo Key.2"));
+}
+
+TEST_CASE("enrol: what must be resumed and does not wait is refused before the issuer is asked") {
+  struct Case {
+    const char* name;
+    std::function<void(Suspended&)> change;
+  };
+  const std::vector<Case> cases{
+      {"another number", [](Suspended& s) { s.run.resumption->session = ProvisioningHandle{9999}; }},
+      {"too late", [](Suspended& s) { s.run.clock.set(1790010001); }},
+      {"nothing", [](Suspended& s) { REQUIRE(s.run.engine->abort_provisioning_session(s.waiting()[0])); }},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    Suspended suspended;
+    c.change(suspended);
+    const auto result = suspended.run.enroll({});
+    REQUIRE_FALSE(result);
+    CHECK(result.error().status == Status::no_session);
+    CHECK(contains(result.error().detail, "'sks resume' lists what waits"));
+    CHECK(suspended.run.issuer->requests.empty());
+  }
+}
+
+// keygen2.md 8.8: "an issuerUri with the same scheme, host and port as the new url".
+TEST_CASE("enrol: another issuer's link resumes nothing") {
+  for (const char* const url : {"https://other.example/kg", "https://issuer.example:8443/kg"}) {
+    Suspended suspended;
+    Run& run = suspended.run;
+    const auto link = parse_invocation(url);
+    REQUIRE(link);
+    EnrollOptions options{.invocation = *link, .consent = Consent::given, .resumption = Resumption{}};
+    const auto result = run_enroll(std::move(options), *run.issuer, *run.engine, nullptr, run.clock, run.out);
+    REQUIRE_FALSE(result);
+    CHECK(result.error().status == Status::no_session);
+    CHECK(run.issuer->requests.empty());
+    EnrollOptions plain{.invocation = *link, .consent = Consent::given};
+    const auto refused = run_enroll(std::move(plain), *run.issuer, *run.engine, nullptr, run.clock, run.out);
+    REQUIRE_FALSE(refused);
+    CHECK(contains(refused.error().detail, "another issuer"));
+    CHECK(suspended.waiting().size() == 1);
+  }
+}
+
+TEST_CASE("enrol: an issuer that begins anew where it should resume is refused, and the session goes on waiting") {
+  Suspended suspended;
+  suspended.run.issuer.emplace(Run::plan(), suspended.run.clock);
+  const auto result = suspended.run.enroll();
+  REQUIRE_FALSE(result);
+  CHECK(contains(result.error().detail, "'sks enroll' takes it"));
+  CHECK(suspended.run.issuer->requests.size() == 1);
+  CHECK(suspended.waiting().size() == 1);
+}
+
+TEST_CASE("enrol: what fails before the issuer has named the session leaves it waiting") {
+  for (const auto& answer :
+       {InProcessIssuer::Answer(HttpFailure{Kind::network, "no route"}), InProcessIssuer::Answer(redirect("/later")),
+        InProcessIssuer::Answer(HttpResponse{500, {}, ""}), InProcessIssuer::Answer(json_response("{}"))}) {
+    Suspended suspended;
+    suspended.run.issuer->fail(kLastStep, answer);
+    CHECK_FALSE(suspended.run.enroll({}));
+    CHECK(suspended.waiting().size() == 1);
+  }
+}
+
+TEST_CASE("enrol: who does not agree to resume loses the session and is led to the page for that") {
+  Suspended suspended;
+  const auto result = suspended.run.enroll({}, Consent::ask);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().status == Status::user_abort);
+  CHECK(suspended.waiting().empty());
+  CHECK(list_keys(*suspended.run.engine)->empty());
+  CHECK(contains(suspended.run.out.str(), "https://issuer.example/cancelled"));
+}
+
+TEST_CASE("enrol: a new run leaves alone what waits") {
+  Suspended suspended;
+  Run& run = suspended.run;
+  run.issuer.emplace(Run::plan(), run.clock);
+  run.resumption.reset();
+  REQUIRE(run.enroll());
+  CHECK(list_keys(*run.engine)->size() == 2);
+  CHECK(suspended.waiting().size() == 1);
+}
+
+TEST_CASE("enrol: an issuer learns of the machine what its user lets it") {
+  class Asked final : public keygen2::UserDialog {
+   public:
+    explicit Asked(bool answer) : answer_(answer) {}
+    bool consent(const keygen2::ConsentRequest& /*request*/) override { return true; }
+    std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& /*request*/, const std::string&) override {
+      return SecureBytes::copy_of(as_bytes("2468"));
+    }
+    bool accept_many_keys(std::size_t /*count*/) override { return false; }
+    bool disclose(const std::vector<std::string>& /*attributes*/) override { return answer_; }
+
+   private:
+    bool answer_;
+  };
+  const std::string attribute = "https://webpki.github.io/keygen2/clientattr#";
+  for (const bool answer : {true, false}) {
+    Run run;
+    keygen2::IssuancePlan plan = Run::plan();
+    plan.capability_queries = {attribute + "ip-address", attribute + "imei-number"};
+    run.issuer.emplace(plan, run.clock);
+    Asked dialog(answer);
+    REQUIRE(enrol(invocation(), {*run.issuer, *run.engine, dialog, run.clock, run.out, nullptr}));
+    std::map<std::string, std::vector<std::string>> answers;
+    for (const keygen2::ClientCapability& capability : run.issuer->capabilities())
+      if (!capability.values.empty()) answers[capability.type] = capability.values;
+    using Answers = std::map<std::string, std::vector<std::string>>;
+    CHECK(answers == (answer ? Answers{{attribute + "ip-address", {"127.0.0.1"}}} : Answers{}));
   }
 }

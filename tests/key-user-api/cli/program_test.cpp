@@ -122,7 +122,14 @@ TEST_CASE("sks: wrong usage is one line and exit code 2, and never repeats a PIN
                                              {"enroll", "--dialog", "", url},
                                              {"enroll", "http://127.0.0.1/kg"},
                                              {"enroll", "keygen2://?init=x"},
-                                             {"enroll", url, "surplus"}}) {
+                                             {"enroll", url, "surplus"},
+                                             {"resume", "http://127.0.0.1/kg"},
+                                             {"resume", "7"},
+                                             {"resume", "x", url},
+                                             {"resume", "-1", url},
+                                             {"resume", "99999999999", url},
+                                             {"resume", "", url},
+                                             {"resume", "1", url, "surplus"}}) {
     CAPTURE(arguments.size());
     std::vector<std::string> with_store{"--store", store};
     with_store.insert(with_store.end(), arguments.begin(), arguments.end());
@@ -176,6 +183,33 @@ TEST_CASE("sks: an empty PIN or PUK is refused before it costs a try or a connec
   check_refused(run({"--store", store, "enroll", "--yes", "--pin", "1234", "--pin", "", "https://127.0.0.1:1/kg"}),
                 kExitUsage, "--pin is empty");
   CHECK(run({"--store", store, "list"}).out.find("3 tries are left") != std::string::npos);
+}
+
+TEST_CASE("sks: resume lists what waits with its keys, and refuses what does not before it asks the issuer") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  CHECK(run({"--store", store, "resume"}).out == "No session waits to be resumed.\n");
+  {
+    auto opened = LocalStore::open(store);
+    REQUIRE(opened);
+    const auto now = static_cast<std::uint32_t>(system_clock().now());
+    const test::Provisioner waiting(opened->engine(), {"https://issuer.example:8443/kg", "waiting", now, 1000});
+  }
+  const auto listed = nlohmann::json::parse(run({"--store", store, "resume", "--json"}).out);
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0]["issuer"] == "issuer.example:8443");
+  CHECK(listed[0]["until"].get<std::int64_t>() == listed[0]["since"].get<std::int64_t>() + 1000);
+  CHECK(listed[0]["keys"] == 0);
+  const std::string number = std::to_string(listed[0]["handle"].get<int>());
+  const Outcome text = run({"--store", store, "resume"});
+  CHECK(text.out.find("issuer.example:8443") != std::string::npos);
+  // Nobody listens there.
+  check_refused(run({"--store", store, "resume", "--yes", "https://127.0.0.1:1/kg"}), kExitRefused,
+                "no session waits for 127.0.0.1:1");
+  check_refused(run({"--store", store, "resume", "--yes", "99", "https://issuer.example:8443/kg"}), kExitRefused,
+                "session 99");
+  CHECK(run({"--store", store, "resume", "--yes", number, "https://127.0.0.1:1/kg"}).exit_code == kExitRefused);
 }
 
 TEST_CASE("sks: every command first aborts the open sessions that have outlived themselves") {
