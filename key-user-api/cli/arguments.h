@@ -1,14 +1,28 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/secret_arguments.h"
+#include "key-user-api/dialog/attendant.h"
 #include "sealed-storage/master_key.h"
 
 namespace sks::cli {
+
+/// The values of --dialog.
+struct DialogName {
+  std::string_view name;
+  dialog::DialogKind kind;
+};
+inline constexpr auto kDialogNames = std::to_array<DialogName>({
+    {"auto", dialog::DialogKind::automatic},
+    {"terminal", dialog::DialogKind::terminal},
+    {"pinentry", dialog::DialogKind::pinentry},
+});
 
 /// Values that the options of all commands are read into.
 struct Arguments {
@@ -26,6 +40,7 @@ struct Arguments {
   InitOptions init;
   std::string new_persona;
   DeviceOptions device;
+  ShowOptions show;
   DeleteOptions deletion;
   PinCheckOptions pin_check;
   PersonaDeleteOptions persona_deletion;
@@ -40,6 +55,8 @@ struct Arguments {
   std::string pin_file;
   bool accept_clock = false;
   bool yes = false;
+  bool disclose = false;
+  std::string dialog = std::string(kDialogNames.front().name);
   bool json = false;
   std::vector<std::string> hidden;  ///< what stands in the place of secrets
   SecretArguments secrets;

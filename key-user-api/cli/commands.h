@@ -57,12 +57,27 @@ struct EnrollOptions {
   Invocation invocation;
   dialog::ScriptDialog::Consent consent = dialog::ScriptDialog::Consent::ask;
   std::vector<SecureBytes> pins;
+  dialog::ScriptDialog::Disclosure disclosure = dialog::ScriptDialog::Disclosure::open;
 };
+/// `attended` null: nobody is there to ask.
 Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
-                        dialog::Terminal* terminal, const Clock& clock, std::ostream& out);
+                        dialog::AttendedDialog* attended, const Clock& clock, std::ostream& out);
 
 Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out);
 Result<void> run_sessions(Format format, SecureKeyStore& store, std::ostream& out);
+
+/// Who reads what a command writes.
+enum class Reader : std::uint8_t { program, person };
+
+struct ShowOptions {
+  std::string key;        ///< handle or certificate fingerprint
+  std::string extension;  ///< type URI of the one whose content is wanted; empty: everything about the key
+  std::string file;       ///< where that content goes; empty: to `out`
+  Reader reader = Reader::program;
+};
+/// The content of an extension is written as it is, to a person at a terminal only if it is text, and readable. Fails
+/// with no_key, option (no such key or extension, not text, there is a file already), storage, or as getExtension.
+Result<void> run_show(const ShowOptions& options, Format format, SecureKeyStore& store, std::ostream& out);
 
 struct DeleteOptions {
   std::string key;                     ///< handle or certificate fingerprint

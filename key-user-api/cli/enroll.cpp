@@ -4,11 +4,9 @@
 namespace sks::cli {
 
 Result<void> run_enroll(EnrollOptions options, HttpTransport& transport, SecureKeyStore& store,
-                        dialog::Terminal* terminal, const Clock& clock, std::ostream& out) {
+                        dialog::AttendedDialog* attended, const Clock& clock, std::ostream& out) {
   out << std::unitbuf;  // the user sees whom we are connected to before being asked
-  std::optional<dialog::TerminalDialog> attended;
-  if (terminal != nullptr) attended.emplace(*terminal);
-  dialog::ScriptDialog script(options.consent, std::move(options.pins), attended ? &*attended : nullptr, out);
+  dialog::ScriptDialog script(options.consent, std::move(options.pins), attended, out, options.disclosure);
   const auto enrolled = enrol(options.invocation, transport, store, script, clock, out);
   if (enrolled) {
     if (const std::size_t unused = script.unused_pins(); unused != 0)

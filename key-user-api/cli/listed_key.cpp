@@ -39,7 +39,8 @@ Result<ListedKey> describe_key(SecureKeyStore& store, const EnumeratedKey& entry
   SKS_LET(std::string algorithm, algorithm_of(certificate, attributes.symmetric_key_length));
   return ListedKey{
       entry.handle,          to_hex(certificate.fingerprint()), attributes.friendly_name, certificate.subject(),
-      std::move(issuer_uri), kAppUsages[attributes.app_usage],  std::move(algorithm),     protection};
+      std::move(issuer_uri), kAppUsages[attributes.app_usage],  std::move(algorithm),     protection,
+      entry.session};
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ struct ListedKey {
   std::string_view app_usage;  ///< as KeyGen2 spells it
   std::string algorithm;       ///< end of the key generation URI, such as "ec.nist.p256"
   KeyProtectionInfo protection;
+  ProvisioningHandle session;
 
   bool pin_protected() const { return (protection.protection_status & (kPinProtected | kDevicePin)) != 0; }
   bool locked() const { return (protection.protection_status & kPinBlocked) != 0; }

@@ -40,6 +40,21 @@ void add_yes(CLI::App& command, Arguments& arguments, const char* description) {
   command.add_flag("--yes", arguments.yes, description);
 }
 
+/// --yes, --disclose and --dialog, of commands that let an issuer ask something.
+void add_dialog(CLI::App& command, Arguments& arguments) {
+  add_yes(command, arguments, "consent without being asked");
+  command.add_flag("--disclose", arguments.disclose,
+                   "let the issuer learn what it asks about this device, such as its addresses");
+  std::vector<std::string> kinds;
+  for (const DialogName& row : kDialogNames) kinds.emplace_back(row.name);
+  command
+      .add_option("--dialog", arguments.dialog,
+                  "who asks: the terminal, a pinentry program (SKS_PINENTRY, else 'pinentry'), or what is there")
+      ->type_name("KIND")
+      ->check(CLI::IsMember(kinds))
+      ->capture_default_str();
+}
+
 void add_accept_clock(CLI::App& command, Arguments& arguments) {
   command.add_flag("--accept-clock", arguments.accept_clock,
                    "go on though the key store was in use at a time that the clock has not reached");
@@ -111,12 +126,20 @@ void add_device_options(CLI::App& command, Arguments& arguments) {
 }
 
 void add_enroll_options(CLI::App& command, Arguments& arguments) {
-  add_yes(command, arguments, "consent without being asked");
+  add_dialog(command, arguments);
   add_accept_clock(command, arguments);
   add_value(command, "--ca-file", "PEM", arguments.ca_file, "trust these CA certificates instead of the system's");
   command.add_option("URL", arguments.url, "an invocation (keygen2://?init=...&url=...) or an https init URL")
       ->required();
   add_pins(command, arguments);
+}
+
+void add_show_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "KEY", arguments.show.key, "handle or certificate fingerprint");
+  CLI::Option* const extension =
+      add_value(command, "--extension", "TYPE", arguments.show.extension, "only what the extension of this type holds");
+  CLI::Option* const json = command.add_flag("--json", arguments.json, "print JSON");
+  add_file(command, "--out", arguments.show.file, "write it there, as it is")->needs(extension)->excludes(json);
 }
 
 void add_delete_options(CLI::App& command, Arguments& arguments) {

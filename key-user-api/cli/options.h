@@ -18,6 +18,7 @@ void add_reprotect_options(CLI::App& command, Arguments& arguments);
 void add_anchor_options(CLI::App& command, Arguments& arguments);
 void add_device_options(CLI::App& command, Arguments& arguments);
 void add_enroll_options(CLI::App& command, Arguments& arguments);
+void add_show_options(CLI::App& command, Arguments& arguments);
 void add_delete_options(CLI::App& command, Arguments& arguments);
 void add_backup_options(CLI::App& command, Arguments& arguments);
 void add_restore_options(CLI::App& command, Arguments& arguments);

@@ -1,9 +1,11 @@
 #include "key-user-api/cli/program.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 
 #include "key-user-api/cli/backup_view.h"
 #include "key-user-api/cli/clock_check.h"
@@ -96,6 +98,14 @@ std::optional<dialog::Terminal> find_terminal() {
 
 dialog::Terminal* pointer_to(std::optional<dialog::Terminal>& terminal) { return terminal ? &*terminal : nullptr; }
 
+/// Who answers an issuer's questions. With --yes there is none unless a dialog was asked for.
+Result<dialog::Attendant> find_attendant(const Arguments& arguments) {
+  const auto row = std::ranges::find(kDialogNames, arguments.dialog, &DialogName::name);
+  SKS_CHECK(row != kDialogNames.end());  // the option takes no other name
+  if (arguments.yes && row->kind == dialog::DialogKind::automatic) return dialog::Attendant::none();
+  return dialog::Attendant::find(row->kind, interrupted);
+}
+
 /// A file that would not be read is a mistake that its user should know of.
 Outcome check_protection(const Arguments& arguments, const std::string& file, std::string_view option) {
   if (file.empty() || arguments.protection == kPassphraseProtection) return {};
@@ -162,12 +172,14 @@ Outcome enroll(Arguments& arguments, std::ostream& out) {
   if (!client) return wrong_usage(client.error());
   auto store = open_store_for_session(arguments);
   if (!store) return refused(store.error());
+  auto attendant = find_attendant(arguments);
+  if (!attendant) return refused(attendant.error());
   using Consent = dialog::ScriptDialog::Consent;
-  std::optional<dialog::Terminal> terminal = arguments.yes ? std::nullopt : find_terminal();
+  using Disclosure = dialog::ScriptDialog::Disclosure;
   const InterruptGuard guard;
-  return to_outcome(
-      run_enroll({std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins)}, **client,
-                 store->engine(), pointer_to(terminal), system_clock(), out));
+  return to_outcome(run_enroll({std::move(*invocation), arguments.yes ? Consent::given : Consent::ask, std::move(*pins),
+                                arguments.disclose ? Disclosure::agreed : Disclosure::open},
+                               **client, store->engine(), attendant->dialog(), system_clock(), out));
 }
 
 Outcome remove(Arguments& arguments, std::ostream& out) {
@@ -262,6 +274,11 @@ Result<void> device(const Arguments& arguments, SecureKeyStore& store, std::ostr
 Result<void> list(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
   return run_list(format_of(arguments), store, out);
 }
+Result<void> show(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
+  ShowOptions options = arguments.show;
+  if (&out == &std::cout && ::isatty(STDOUT_FILENO) == 1) options.reader = Reader::person;
+  return run_show(options, format_of(arguments), store, out);
+}
 Result<void> sessions(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
   return run_sessions(format_of(arguments), store, out);
 }
@@ -351,6 +368,8 @@ constexpr auto kCommands = std::to_array<Command>({
      add_device_options},
     {"", "enroll", "get keys and certificates from an issuer", Store::chosen, enroll, add_enroll_options},
     {"", "list", "list the keys", Store::chosen, with_store<list>, add_json_option},
+    {"", "show", "show everything about a key, or what one of its extensions holds", Store::chosen, with_store<show>,
+     add_show_options},
     {"", "sessions", "list the provisioning sessions", Store::chosen, with_store<sessions>, add_json_option},
     {"", "delete", "delete a key", Store::chosen, remove, add_delete_options},
     {"", "backup", "write the keys that may leave into an encrypted file", Store::chosen, backup, add_backup_options},

@@ -1,9 +1,14 @@
 #include "key-user-api/dialog/pin_encoding.h"
 
+#include <string_view>
+
+#include "sks-core/base/byte_reader.h"
+
 namespace sks::dialog {
 namespace {
 
 constexpr std::uint8_t kAlphanumeric = 1;
+constexpr std::uint8_t kString = 2;
 constexpr std::uint8_t kBinary = 3;
 
 int hex_value(std::uint8_t c) {
@@ -35,6 +40,12 @@ Result<SecureBytes> pin_from_text(ByteView text, std::uint8_t format) {
     for (std::uint8_t& c : out.span())
       if (c >= 'a' && c <= 'z') c = static_cast<std::uint8_t>(c - 'a' + 'A');
   return out;
+}
+
+Result<SecureBytes> new_pin_from_text(ByteView text, std::uint8_t format) {
+  const std::string_view characters(reinterpret_cast<const char*>(text.data()), text.size());
+  if (format == kString && !is_utf8(characters)) return Error{Status::option, "the PIN is not text in UTF-8"};
+  return pin_from_text(text, format);
 }
 
 std::size_t typed_length(std::size_t bytes, std::uint8_t format) {

@@ -12,6 +12,10 @@ namespace sks::dialog {
 /// alphanumeric one, UTF-8 otherwise. Spec: keygen2.md 8.4. Fails with option on odd or wrong hexadecimal digits.
 Result<SecureBytes> pin_from_text(ByteView text, std::uint8_t format);
 
+/// The same for a PIN that is being chosen. Fails with option also on text that is not UTF-8, which could not be typed
+/// elsewhere.
+Result<SecureBytes> new_pin_from_text(ByteView text, std::uint8_t format);
+
 /// Characters that one byte of a PIN takes at most: two hexadecimal digits.
 inline constexpr std::size_t kMaxCharactersPerByte = 2;
 

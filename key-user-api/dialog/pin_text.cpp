@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sks-core/base/byte_reader.h"
+
 namespace sks::dialog {
 namespace {
 
@@ -31,6 +33,41 @@ constexpr auto kPatternRules = std::to_array<PatternRule>({
 /// Indexed by the grouping of sks-api.md 5.1.
 constexpr auto kGroupingRules = std::to_array<std::string_view>(
     {"", "", "different from the PIN of the other keys", "different from the PINs of the other keys"});
+
+/// Characters of UTF-8 that do not show themselves but what stands around them, in an order or place that it does not
+/// have: the last byte is one of a range.
+struct HiddenCharacters {
+  std::string_view start;
+  unsigned char from;
+  unsigned char to;
+};
+constexpr auto kHiddenCharacters = std::to_array<HiddenCharacters>({
+    {"", 0x00, 0x1f},          // control characters
+    {"", 0x7f, 0x7f},          //
+    {"\xc2", 0x80, 0x9f},      //
+    {"\xd8", 0x9c, 0x9c},      // directional marks, embeddings, overrides and isolates
+    {"\xe2\x80", 0x8e, 0x8f},  //
+    {"\xe2\x80", 0xaa, 0xae},  //
+    {"\xe2\x81", 0xa6, 0xa9},  //
+    {"\xe2\x80", 0xa8, 0xa9},  // line and paragraph separator
+    {"\xef\xbb", 0xbf, 0xbf},  // zero width no-break space
+});
+
+/// The size of the character of UTF-8 that `text` begins with; 0 where there is none.
+std::size_t character_size(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  return is_utf8(text.substr(0, size)) ? size : 0;
+}
+
+/// Whether `character`, one of UTF-8, is such a one.
+bool is_hidden(std::string_view character) {
+  const auto last = static_cast<unsigned char>(character.back());
+  return std::ranges::any_of(kHiddenCharacters, [&](const HiddenCharacters& row) {
+    return character.size() == row.start.size() + 1 && character.starts_with(row.start) && last >= row.from &&
+           last <= row.to;
+  });
+}
 
 Result<SecureBytes> read_small_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -87,14 +124,21 @@ Result<std::vector<SecureBytes>> read_pin_file(const std::string& path) {
 
 std::string printable(std::string_view text) {
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    // U+0080 to U+009F are control characters too; in UTF-8 they start with C2.
-    const bool c1 = c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (c1) ++i;
-    out += c < 0x20 || c == 0x7f || c1 ? '?' : text[i];
+  while (!text.empty()) {
+    const std::size_t size = character_size(text);
+    const bool shown = size != 0 && !is_hidden(text.substr(0, size));
+    out += shown ? text.substr(0, size) : "?";
+    text.remove_prefix(std::max<std::size_t>(size, 1));
   }
   return out;
+}
+
+std::string shorten(const std::string& text, std::size_t limit) {
+  constexpr std::string_view kEllipsis = "...";
+  if (text.size() <= limit) return text;
+  std::size_t end = limit - kEllipsis.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // within a character of UTF-8
+  return text.substr(0, end) + std::string(kEllipsis);
 }
 
 }  // namespace sks::dialog

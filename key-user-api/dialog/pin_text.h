@@ -21,7 +21,11 @@ std::string describe_keys(const keygen2::PinRequest& request);
 /// A file with one PIN per line. Fails with option when it cannot be read, is empty, too large, or has an empty line.
 Result<std::vector<SecureBytes>> read_pin_file(const std::string& path);
 
-/// Text from outside as a terminal may show it: control characters become '?'.
+/// Text from outside as a person may be shown it: control characters, those that change the order in which others are
+/// shown, and bytes that are not UTF-8 become '?'.
 std::string printable(std::string_view text);
+
+/// At most `limit` bytes, which are 3 at least: a longer text loses its end for "...".
+std::string shorten(const std::string& text, std::size_t limit);
 
 }  // namespace sks::dialog

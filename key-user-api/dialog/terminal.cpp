@@ -1,14 +1,14 @@
 #include "key-user-api/dialog/terminal.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <utility>
 
+#include "key-user-api/dialog/held_signals.h"
 #include "key-user-api/dialog/pin_text.h"
+#include "key-user-api/dialog/question_text.h"
 
 namespace sks::dialog {
 namespace {
@@ -39,30 +39,6 @@ class SilentInput {
   bool active_;
 };
 
-/// Holds back the signals that ask to stop, except while wait() waits: none can slip in between the question whether
-/// one has arrived and a read that would then go on without end.
-class HeldSignals {
- public:
-  HeldSignals() {
-    sigset_t held;
-    sigemptyset(&held);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held, signal);
-    SKS_CHECK(pthread_sigmask(SIG_BLOCK, &held, &before_) == 0);
-  }
-  ~HeldSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  HeldSignals(const HeldSignals&) = delete;
-  HeldSignals& operator=(const HeldSignals&) = delete;
-
-  /// Whether there is something to read; false after a signal.
-  bool wait(int fd) const {
-    pollfd input{fd, POLLIN, 0};
-    return ::ppoll(&input, 1, nullptr, &before_) == 1;
-  }
-
- private:
-  sigset_t before_{};
-};
-
 }  // namespace
 
 Result<Terminal> Terminal::open(StopRequested stop_requested) {
@@ -91,7 +67,8 @@ std::optional<SecureBytes> Terminal::read_line() {
   SecureBytes line(kMaxLine);
   std::size_t size = 0;
   while (size < line.size()) {
-    if ((stop_requested_ != nullptr && stop_requested_()) || !signals.wait(fd_)) return std::nullopt;
+    if ((stop_requested_ != nullptr && stop_requested_()) || signals.wait(fd_) != HeldSignals::Waited::readable)
+      return std::nullopt;
     const ssize_t got = ::read(fd_, line.data() + size, 1);
     if (got <= 0) return std::nullopt;
     if (line.data()[size] == '\n') {
@@ -117,11 +94,11 @@ bool ask_yes_no(Terminal& terminal, std::string_view question) {
 }
 
 bool TerminalDialog::consent(const keygen2::ConsentRequest& request) {
-  terminal_.write(printable(request.host) + " (checked by TLS) wants to " + printable(request.action) +
-                  " keys of this key store.\n");
-  terminal_.write(request.device_identified ? "It will learn the identity of this device.\n"
-                                            : "It will not learn the identity of this device.\n");
-  return ask_yes_no(terminal_, "Go on?");
+  terminal_.write(describe_consent(request) + "\n");
+  for (const std::string& consequence : request.consequences)
+    terminal_.write("- " + describe_consequence(consequence) + "\n");
+  // A long list may have pushed the issuer out of sight.
+  return ask_yes_no(terminal_, request.consequences.empty() ? "Go on?" : "Go on with " + printable(request.host) + "?");
 }
 
 std::optional<SecureBytes> TerminalDialog::choose_pin(const keygen2::PinRequest& request, const std::string& problem) {
@@ -139,14 +116,24 @@ std::optional<SecureBytes> TerminalDialog::choose_pin(const keygen2::PinRequest&
       complaint = "the two entries differ";
       continue;
     }
-    auto pin = pin_from_text(first->view(), request.format);
+    auto pin = new_pin_from_text(first->view(), request.format);
     if (pin) return std::move(*pin);
     complaint = pin.error().detail;
   }
 }
 
 bool TerminalDialog::accept_many_keys(std::size_t count) {
-  return ask_yes_no(terminal_, "The issuer wants to create " + std::to_string(count) + " keys. Go on?");
+  return ask_yes_no(terminal_, describe_many_keys(count) + " Go on?");
+}
+
+bool TerminalDialog::disclose(const std::vector<std::string>& attributes) {
+  terminal_.write("The issuer wants to learn this about the device:\n");
+  for (const std::string& attribute : attributes) terminal_.write("- " + describe_attribute(attribute) + "\n");
+  return ask_yes_no(terminal_, "Tell it?");
+}
+
+void TerminalDialog::creating_key(const keygen2::KeyCreationProgress& progress) {
+  terminal_.write(describe_progress(progress) + "\n");
 }
 
 }  // namespace sks::dialog

@@ -4,7 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "keygen2/user_dialog.h"
+#include "key-user-api/dialog/attended_dialog.h"
+#include "key-user-api/dialog/held_signals.h"
 #include "sks-core/base/result.h"
 
 namespace sks::dialog {
@@ -12,11 +13,8 @@ namespace sks::dialog {
 /// The terminal of the person in front of the program, whatever its standard streams are.
 class Terminal {
  public:
-  /// Whether a signal has asked the program to stop. Without it only signals that arrive while a line is awaited end
-  /// it.
-  using StopRequested = bool (*)();
-
-  /// Opens /dev/tty. Fails with not_available when the process has no terminal.
+  /// Opens /dev/tty. Without `stop_requested` only signals that arrive while a line is awaited end it. Fails with
+  /// not_available when the process has no terminal.
   static Result<Terminal> open(StopRequested stop_requested = nullptr);
   /// Takes over an open terminal device.
   explicit Terminal(int fd, StopRequested stop_requested = nullptr) : fd_(fd), stop_requested_(stop_requested) {}
@@ -39,13 +37,15 @@ class Terminal {
 };
 
 /// Asks the user at a terminal.
-class TerminalDialog final : public keygen2::UserDialog {
+class TerminalDialog final : public AttendedDialog {
  public:
   explicit TerminalDialog(Terminal& terminal) : terminal_(terminal) {}
 
   bool consent(const keygen2::ConsentRequest& request) override;
   std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
   bool accept_many_keys(std::size_t count) override;
+  bool disclose(const std::vector<std::string>& attributes) override;
+  void creating_key(const keygen2::KeyCreationProgress& progress) override;
 
  private:
   Terminal& terminal_;

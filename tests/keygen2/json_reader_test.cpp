@@ -263,7 +263,7 @@ TEST_CASE("JsonWriter: two spaces per level, LF, shortest escapes") {
   out.objects("s", numbers, [](JsonWriter& members, int number) { members.number("i", number); });
   CHECK(out.finish() ==
         "{\n"
-        "  \"t\": \"\\\"\\\\\\u000a\\u0001/\xC3\x85\",\n"
+        "  \"t\": \"\\\"\\\\\\n\\u0001/\xC3\x85\",\n"
         "  \"b\": true,\n"
         "  \"n\": -7,\n"
         "  \"y\": \"AQID\",\n"

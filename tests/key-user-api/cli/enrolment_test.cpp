@@ -15,6 +15,7 @@
 #include "keygen2/issuer_session.h"
 #include "sks-core/crypto/x509.h"
 #include "sks-core/engine/engine.h"
+#include "tests/key-user-api/dialog/scripted_pinentry.h"
 #include "tests/support/fakes.h"
 #include "tests/support/storage_fakes.h"
 
@@ -145,7 +146,7 @@ struct Run {
   Result<void> enroll(std::vector<std::string_view> pins = {"2468"}, Consent consent = Consent::given) {
     EnrollOptions options{invocation(), consent, {}};
     for (const std::string_view pin : pins) options.pins.push_back(SecureBytes::copy_of(as_bytes(pin)));
-    return run_enroll(std::move(options), *issuer, *engine, nullptr, clock, out);
+    return run_enroll(std::move(options), *issuer, *engine, attended, clock, out);
   }
 
   /// The sentence of a run that must fail and leave nothing behind.
@@ -161,6 +162,7 @@ struct Run {
     return result.error().detail;
   }
 
+  dialog::AttendedDialog* attended = nullptr;
   test::FakeClock clock{kNow};
   test::InMemoryStorage storage;
   attestation::SoftwareIdentity identity = std::move(
@@ -219,6 +221,43 @@ TEST_CASE("enrol: each line is shown when it happens, not at the end") {
   REQUIRE(run_enroll(std::move(options), *run.issuer, *run.engine, nullptr, run.clock, out));
   CHECK(contains(before_answer, "Connected to issuer.example"));
   CHECK(contains(before_answer, "Consent given"));
+}
+
+TEST_CASE("enrol: a pinentry program asks for consent, and for the PIN until it obeys its policy") {
+  test::ScriptedPinentry pinentry(
+      test::Script{{}, {{"GETPIN", "S PIN_REPEATED\nD 1123\nOK"}}, {{"GETPIN", "S PIN_REPEATED\nD 2468\nOK"}}});
+  Run run;
+  run.attended = &pinentry.dialog();
+  const auto result = run.enroll({}, Consent::ask);
+  if (!result) FAIL(result.error().detail);
+  CHECK(run.engine->verify_pin((*list_keys(*run.engine))[0].handle, SecureBytes::copy_of(as_bytes("2468"))));
+  CHECK(pinentry.logged("1 SETDESC ").starts_with("issuer.example (checked by TLS) wants to manage keys"));
+  CHECK(pinentry.logged("2 SETDESC ").ends_with("It is for: Key 1, Key 2"));
+  CHECK(pinentry.logged("3 SETERROR ") == "Not accepted: the PIN contains equal characters in a row.");
+}
+
+TEST_CASE("enrol: cancel and failure of a pinentry program leave nothing behind, wherever they come") {
+  const test::Process cancel{{"CONFIRM", test::kCanceled}, {"GETPIN", test::kCanceled}};
+  const test::Process death{{"CONFIRM", "@die"}, {"GETPIN", "@die"}};
+  const test::Process once{{"GETPIN", "D 2468\nOK"}};
+  struct Case {
+    const char* where;
+    test::Script script;
+    const char* said;
+  };
+  for (const Case& c :
+       {Case{"consent refused", {cancel}, "consent was refused"}, Case{"consent, program gone", {death}, "has ended"},
+        Case{"first PIN cancelled", {{}, cancel}, "no PIN was chosen"},
+        Case{"first PIN, program gone", {{}, death}, "has ended"},
+        Case{"second PIN cancelled", {{}, once, cancel}, "no PIN was chosen"},
+        Case{"second PIN, program gone", {{}, once, death}, "has ended"}}) {
+    CAPTURE(c.where);
+    test::ScriptedPinentry pinentry(c.script);
+    Run run;
+    run.attended = &pinentry.dialog();
+    CHECK(contains(run.refusal({}, Consent::ask), c.said));
+    CHECK(contains(run.out.str(), "https://issuer.example/cancelled"));
+  }
 }
 
 TEST_CASE("enrol: PINs that no key took are mentioned at the end") {

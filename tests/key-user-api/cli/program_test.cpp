@@ -117,6 +117,8 @@ TEST_CASE("sks: wrong usage is one line and exit code 2, and never repeats a PIN
                                              {"enroll", "--pin-file", dir.file("absent"), url},
                                              {"enroll", "--ca-file", dir.file("absent"), url},
                                              {"enroll", "--ca-file", dir.file("pins"), url},
+                                             {"enroll", "--dialog", "none", url},
+                                             {"enroll", "--dialog", "", url},
                                              {"enroll", "http://127.0.0.1/kg"},
                                              {"enroll", "keygen2://?init=x"},
                                              {"enroll", url, "surplus"}}) {
@@ -251,6 +253,19 @@ TEST_CASE("sks: a key store that another process uses, or that is none, is refus
   CHECK(run({"--store", store, "list"}).exit_code == 0);
   test::write_file(dir.file("text"), "not a key store");
   check_refused(run({"--store", dir.file("text"), "list"}), kExitRefused, "");
+}
+
+TEST_CASE("sks enroll: a dialog that was asked for and is not there is refused before the issuer is asked anything") {
+  const test::TempDir dir;
+  const std::string store = dir.file("store");
+  REQUIRE(run({"--store", store, "init"}).exit_code == 0);
+  ::setenv("SKS_PINENTRY", dir.file("absent").c_str(), 1);
+  check_refused(run({"--store", store, "enroll", "--dialog", "pinentry", "https://127.0.0.1:1/kg"}), kExitRefused,
+                "there is no program " + dir.file("absent") + ", which SKS_PINENTRY names");
+  check_refused(run({"--store", store, "enroll", "--yes", "--dialog", "pinentry", "https://127.0.0.1:1/kg"}),
+                kExitRefused, "SKS_PINENTRY");
+  check_refused(run({"--store", store, "enroll", "--yes", "https://127.0.0.1:1/kg"}), kExitRefused, "127.0.0.1:1");
+  ::unsetenv("SKS_PINENTRY");
 }
 
 TEST_CASE("sks: an issuer that cannot be reached is one line and exit code 1") {

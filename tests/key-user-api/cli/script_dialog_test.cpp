@@ -23,16 +23,21 @@ std::vector<SecureBytes> pins(std::initializer_list<std::string_view> texts) {
 keygen2::PinRequest request(std::uint8_t format = 0) { return {"signature PIN", {"My key"}, format, 4, 8, 3, 0, 0}; }
 
 /// A user who answers as told and counts the questions.
-struct AttendedUser final : keygen2::UserDialog {
+struct AttendedUser final : AttendedDialog {
   bool consent(const keygen2::ConsentRequest& /*request*/) override { return ++questions, answer; }
   std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& /*request*/,
                                         const std::string& /*problem*/) override {
     ++questions;
-    return SecureBytes::copy_of(as_bytes("9876"));
+    if (!pin) return std::nullopt;
+    return SecureBytes::copy_of(as_bytes(*pin));
   }
   bool accept_many_keys(std::size_t /*count*/) override { return ++questions, answer; }
+  bool disclose(const std::vector<std::string>& /*attributes*/) override { return ++questions, answer; }
+  std::string failure() const override { return broken; }
 
   bool answer = true;
+  std::string broken;
+  std::optional<std::string> pin = "9876";
   int questions = 0;
 };
 
@@ -101,6 +106,63 @@ TEST_CASE("ScriptDialog: more keys than the limit are refused under --yes, and a
   CHECK(user.questions == 1);
 }
 
+TEST_CASE("ScriptDialog: what consent given beforehand covers is told, and cannot control the terminal") {
+  std::ostringstream progress;
+  ScriptDialog dialog(Consent::given, {}, nullptr, progress);
+  CHECK(dialog.consent({"issuer.example", "unlock", false, {"it unlocks key 7\n\x1b[2J"}}));
+  CHECK(progress.str() ==
+        "Consent given: issuer.example may unlock keys; this device is not identified to it.\n"
+        "- it unlocks key 7??[2J\n");
+}
+
+TEST_CASE("ScriptDialog: attributes are told with --disclose or by a user who says so, never by --yes alone") {
+  const std::vector<std::string> attributes{"https://webpki.github.io/keygen2/clientattr#imei-number", "urn:x"};
+  const auto told = [&](Consent consent, ScriptDialog::Disclosure disclosure, AttendedUser* user) {
+    std::ostringstream progress;
+    const bool agreed = ScriptDialog(consent, {}, user, progress, disclosure).disclose(attributes);
+    return std::to_string(static_cast<int>(agreed)) + " " + progress.str();
+  };
+  using Disclosure = ScriptDialog::Disclosure;
+  const std::string yes = "1 Told to the issuer: its IMEI number.\nTold to the issuer: urn:x.\n";
+  const std::string no = "0 Not told to the issuer: its IMEI number.\nNot told to the issuer: urn:x.\n";
+  AttendedUser user;
+  CHECK(told(Consent::given, Disclosure::open, &user) == no + "--disclose tells it.\n");
+  CHECK(told(Consent::ask, Disclosure::open, nullptr) == no + "--disclose tells it.\n");
+  CHECK(told(Consent::given, Disclosure::agreed, &user) == yes);
+  CHECK(told(Consent::ask, Disclosure::agreed, &user) == yes);
+  CHECK(user.questions == 0);
+  CHECK(told(Consent::ask, Disclosure::open, &user) == yes);
+  user.answer = false;
+  CHECK(told(Consent::ask, Disclosure::open, &user) == no);
+  CHECK(user.questions == 2);
+  user.broken = "the window is gone";
+  CHECK(told(Consent::ask, Disclosure::open, &user) == "0 the window is gone\n" + no.substr(2));
+}
+
+TEST_CASE("ScriptDialog: a dialog that fails is the reason that is given") {
+  std::ostringstream progress;
+  AttendedUser user;
+  user.answer = false;
+  user.broken = "the window is gone";
+  ScriptDialog asked(Consent::ask, {}, &user, progress);
+  CHECK_FALSE(asked.consent({"issuer.example", "manage", true}));
+  CHECK(asked.failure() == "the window is gone");
+  ScriptDialog many(Consent::ask, {}, &user, progress);
+  CHECK_FALSE(many.accept_many_keys(21));
+  CHECK(many.failure() == "the window is gone");
+  user.pin = std::nullopt;
+  ScriptDialog pinless(Consent::ask, {}, &user, progress);
+  CHECK_FALSE(pinless.choose_pin(request(), ""));
+  CHECK(pinless.failure() == "the window is gone");
+}
+
+TEST_CASE("ScriptDialog: each key is named before it is made") {
+  std::ostringstream progress;
+  ScriptDialog(Consent::given, {}, nullptr, progress)
+      .creating_key({2, 3, "My key\n", "https://webpki.github.io/sks/algorithm#rsa2048"});
+  CHECK(progress.str() == "Creating key 2 of 3: My key? (rsa2048)\n");
+}
+
 TEST_CASE("ScriptDialog: without any PIN on the command line the user is asked") {
   std::ostringstream progress;
   AttendedUser user;
@@ -108,7 +170,7 @@ TEST_CASE("ScriptDialog: without any PIN on the command line the user is asked")
   CHECK(to_string(dialog.choose_pin(request(), "")->view()) == "9876");
 }
 
-TEST_CASE("pin_from_text: hexadecimal for binary, upper case for alphanumeric, as it is otherwise") {
+TEST_CASE("8.4 binary: an even number of hexadecimal digits of either case; capitals for alphanumeric, else as typed") {
   const auto converted = [](std::string_view text, std::uint8_t format) {
     const auto pin = pin_from_text(as_bytes(text), format);
     return pin ? to_hex(pin->view()) : std::string("refused");
@@ -121,6 +183,19 @@ TEST_CASE("pin_from_text: hexadecimal for binary, upper case for alphanumeric, a
   CHECK(converted("00f", 3) == "refused");
   CHECK(converted("0g", 3) == "refused");
   CHECK(converted("0x00", 3) == "refused");
+}
+
+TEST_CASE("8.4 string: a new PIN is UTF-8; one that exists is taken as it is") {
+  const std::string latin1 = "caf\xe9";
+  CHECK(new_pin_from_text(as_bytes("caf\xc3\xa9"), 2));
+  const auto refused = new_pin_from_text(as_bytes(latin1), 2);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().detail == "the PIN is not text in UTF-8");
+  CHECK(pin_from_text(as_bytes(latin1), 2));
+  std::ostringstream progress;
+  ScriptDialog dialog(Consent::given, pins({latin1}), nullptr, progress);
+  CHECK_FALSE(dialog.choose_pin(request(2), ""));
+  CHECK(dialog.failure() == "the signature PIN for My key is refused: the PIN is not text in UTF-8");
 }
 
 TEST_CASE("ScriptDialog: a binary PIN that is not hexadecimal is refused with that sentence") {
@@ -163,6 +238,40 @@ TEST_CASE("read_pin_file: refuses a file that is not one PIN per line") {
   }
   CHECK_FALSE(read_pin_file(dir.file("absent")));
   CHECK_FALSE(read_pin_file(dir.path()));
+}
+
+TEST_CASE("printable: nothing changes the order or the place in which text is shown") {
+  for (const char* const hidden : {"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xaa",
+                                   "\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9", "\xef\xbb\xbf"}) {
+    CAPTURE(hidden);
+    CHECK(printable("a" + std::string(hidden) + "b") == "a?b");
+  }
+  // Their neighbours: U+061B, U+200D as in emoji, U+202F, U+2065 is unassigned, U+206A, U+FEFE.
+  for (const char* const shown : {"\xd8\x9b", "\xe2\x80\x8d", "\xe2\x80\xaf", "\xe2\x81\xaa", "\xef\xbb\xbe"})
+    CHECK(printable(shown) == shown);
+}
+
+TEST_CASE("printable: bytes that are not UTF-8 are not passed on, what stands around them is") {
+  for (const char* const broken : {"\x9b", "\xff", "\xc3", "\xc0\x80", "\xe2\x80", "\xed\xa0\x80"}) {
+    CAPTURE(broken);
+    const std::string shown = printable("a" + std::string(broken) + "b");
+    CHECK(shown == "a" + std::string(std::string(broken).size(), '?') + "b");
+  }
+  CHECK(printable("\xf0\x9f\x94\x91") == "\xf0\x9f\x94\x91");
+  CHECK(printable("\xf0\x9f\x94") == "???");
+}
+
+TEST_CASE("shorten: cuts between characters") {
+  CHECK(shorten("12345", 5) == "12345");
+  CHECK(shorten("123456", 5) == "12...");
+  CHECK(shorten("1\xe2\x82\xac"
+                "6",
+                5) ==
+        "1\xe2\x82\xac"
+        "6");
+  CHECK(shorten("1\xe2\x82\xac"
+                "67",
+                5) == "1...");
 }
 
 TEST_CASE("printable: no control character reaches a terminal") {

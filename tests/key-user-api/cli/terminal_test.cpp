@@ -20,7 +20,7 @@ constexpr const char* kCtrlC = "\x03";
 /// A pseudo terminal at whose far end somebody types the given lines, each when a question has appeared.
 class TypedTerminal {
  public:
-  explicit TypedTerminal(std::vector<std::string> lines, Terminal::StopRequested stop_requested = nullptr)
+  explicit TypedTerminal(std::vector<std::string> lines, StopRequested stop_requested = nullptr)
       : lines_(std::move(lines)) {
     REQUIRE(openpty(&master_, &slave_, nullptr, nullptr, nullptr) == 0);
     terminal_.emplace(dup(slave_), stop_requested);
@@ -143,7 +143,7 @@ TEST_CASE("TerminalDialog: an empty entry or the end of input cancels") {
   }
 }
 
-TEST_CASE("TerminalDialog: a binary PIN is typed in hexadecimal") {
+TEST_CASE("TerminalDialog: 8.4 binary: a PIN is typed in hexadecimal, and asked for again when it is none") {
   TypedTerminal typed({"xy\n", "xy\n", "00ff10FE\n", "00ff10FE\n"});
   const auto pin = TerminalDialog(typed.terminal()).choose_pin(request(3), "");
   REQUIRE(pin);
@@ -165,6 +165,30 @@ TEST_CASE("TerminalDialog: only y and yes consent, and the question names the is
     CHECK(shown.find("issuer.example") != std::string::npos);
     CHECK(shown.find("It will learn the identity of this device") != std::string::npos);
   }
+}
+
+TEST_CASE("TerminalDialog: consequences are told before the question, which then names the issuer again") {
+  TypedTerminal typed({"y\n"});
+  CHECK(TerminalDialog(typed.terminal())
+            .consent({"issuer.example", "manage", true, {"it deletes key 7\n\x1b[2J", std::string(1000, 'x')}}));
+  const std::string shown = typed.shown();
+  CHECK(shown.find("- it deletes key 7??[2J\r\n") < shown.find("Go on with issuer.example? [y/N]"));
+  CHECK(shown.find(std::string(301, 'x')) == std::string::npos);
+}
+
+TEST_CASE("TerminalDialog: attributes of the device need a yes") {
+  for (const auto& [answer, agreed] : {std::pair{"y\n", true}, {"\n", false}, {kEndOfInput, false}}) {
+    TypedTerminal typed({answer});
+    CHECK(TerminalDialog(typed.terminal()).disclose({"https://webpki.github.io/keygen2/clientattr#ip-address"}) ==
+          agreed);
+    CHECK(typed.shown().find("its IP addresses") != std::string::npos);
+  }
+}
+
+TEST_CASE("TerminalDialog: each key is named before it is made") {
+  TypedTerminal typed({});
+  TerminalDialog(typed.terminal()).creating_key({1, 2, "My key", "https://webpki.github.io/sks/algorithm#rsa2048"});
+  CHECK(typed.shown() == "Creating key 1 of 2: My key (rsa2048)\r\n");
 }
 
 TEST_CASE("TerminalDialog: many keys need a yes") {
