@@ -16,7 +16,6 @@ using crypto::Certificate;
 using Path = std::vector<Certificate>;
 using Texts = std::vector<std::string>;
 
-
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// "[1-9][0-9]*"

@@ -175,15 +175,14 @@ TEST_CASE("Enrolment: the client answers queries for what its key store announce
   const std::string request = edit::with(run.start(), "/clientCapabilityQuery",
                                          R"([")" + ed25519 + R"(","https://webpki.github.io/sks/algorithm#aes.ecb",
         "https://webpki.github.io/keygen2/feature#device-pin-support",
-        "https://webpki.github.io/keygen2/clientattr#os-vendor",
-        "https://webpki.github.io/keygen2/logotype#card","urn:x"])");
+        "https://webpki.github.io/keygen2/clientattr#os-vendor","urn:x"])");
   const auto reply = run.to_client(request);
   REQUIRE(reply);
   auto message = IncomingMessage::parse(*reply, kMaxMessageToIssuer);
   REQUIRE(message);
   const auto response = message->decode<InvocationResponse>();
   REQUIRE(response);
-  REQUIRE(response->capabilities.size() == 6);
+  REQUIRE(response->capabilities.size() == 5);
   for (const ClientCapability& capability : response->capabilities) {
     CAPTURE(capability.type);
     CHECK(capability.form == CapabilityForm::supported);
