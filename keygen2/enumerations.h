@@ -13,6 +13,7 @@ using Names2 = std::array<std::string_view, 2>;
 using Names3 = std::array<std::string_view, 3>;
 using Names4 = std::array<std::string_view, 4>;
 using Names5 = std::array<std::string_view, 5>;
+using Names9 = std::array<std::string_view, 9>;
 
 inline constexpr Names2 kActions{"manage", "unlock"};
 inline constexpr Names4 kFormats{"numeric", "alphanumeric", "string", "binary"};
@@ -24,6 +25,10 @@ inline constexpr Names4 kBiometricProtections{"none", "alternative", "combined",
 inline constexpr Names4 kDeleteProtections{"none", "pin", "puk", "non-deletable"};
 inline constexpr Names4 kExportProtections{"none", "pin", "puk", "non-exportable"};
 inline constexpr Names5 kKeyContainers{"software", "embedded", "uicc", "sdcard", "external"};
+/// The position is the number of the bit in the X.509 extension.
+inline constexpr Names9 kKeyUsages{"digitalSignature", "nonRepudiation", "keyEncipherment",
+                                   "dataEncipherment", "keyAgreement",   "keyCertSign",
+                                   "cRLSign",          "encipherOnly",   "decipherOnly"};
 
 /// Features that an issuer may ask for. Spec: keygen2.md 4.2.
 inline constexpr std::string_view kDevicePinFeature = "https://webpki.github.io/keygen2/feature#device-pin-support";

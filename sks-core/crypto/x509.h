@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,10 +35,22 @@ class Certificate {
   Bytes issuer_der() const;
   /// DER INTEGER of the serial number, tag and length included.
   Bytes serial_number_der() const;
+  /// The serial number in decimal, "-" in front when it is negative.
+  std::string serial_number() const;
   /// Seconds since 1970.
   std::int64_t not_before() const;
   std::int64_t not_after() const;
   bool is_ca() const;
+
+  // Extensions of RFC 5280. One that is absent, malformed or there twice says nothing: then there is no value.
+
+  /// The set bits of keyUsage: bit n of RFC 5280 4.2.1.3 is 1 << n, digitalSignature the first, decipherOnly 1 << 8.
+  std::optional<std::uint16_t> key_usage() const;
+  /// Dotted object identifiers of certificatePolicies and of extendedKeyUsage.
+  std::optional<std::vector<std::string>> policies() const;
+  std::optional<std::vector<std::string>> extended_key_usages() const;
+  /// The rfc822Names of subjectAltName, the bytes as they are encoded: supposed to be ASCII, not checked.
+  std::vector<std::string> alternative_emails() const;
 
   /// Whether the issuer name equals the subject of `issuer` and the signature verifies with its key.
   bool is_issued_by(const Certificate& issuer) const;
@@ -50,6 +63,23 @@ class Certificate {
   Bytes der_;
   ossl::Cert cert_;
 };
+
+/// One attribute of a name.
+struct NameAttribute {
+  std::string type;                 ///< dotted object identifier; empty for one of more than 586 bytes
+  std::uint8_t tag;                 ///< ASN.1 tag number of the value
+  Bytes content;                    ///< of the value, without tag and length
+  Bytes value_der;                  ///< tag, length and content
+  std::optional<std::string> text;  ///< the value as UTF-8, if its type is a character string and the value well-formed
+};
+
+/// RDNs in the order of the encoding, each with its attributes in the order of the encoding.
+using Name = std::vector<std::vector<NameAttribute>>;
+
+/// Decodes the DER of an X.501 Name, such as subject_der(). Fails with crypto when bytes follow it or when OpenSSL does
+/// not decode it, which is also the case for a GeneralString and for a UTF8String that is no UTF-8: in a certificate
+/// that was decoded every name is fine.
+Result<Name> parse_name(ByteView der);
 
 /// A path as sks-api.md and keygen2.md chapter 5.4 carry it: end entity first, each certificate issued by the next one.
 /// Fails with crypto when empty, when one does not decode, or when a link does not hold. Validity is not looked at.

@@ -20,7 +20,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(certificate->issuer());
   static_cast<void>(certificate->subject_der());
   static_cast<void>(certificate->issuer_der());
+  fuzz::require(static_cast<bool>(crypto::parse_name(certificate->subject_der())), "a subject decodes");
+  fuzz::require(static_cast<bool>(crypto::parse_name(certificate->issuer_der())), "an issuer decodes");
   static_cast<void>(certificate->serial_number_der());
+  static_cast<void>(certificate->serial_number());
+  static_cast<void>(certificate->key_usage());
+  static_cast<void>(certificate->policies());
+  static_cast<void>(certificate->extended_key_usages());
+  static_cast<void>(certificate->alternative_emails());
   static_cast<void>(certificate->not_before());
   static_cast<void>(certificate->not_after());
   static_cast<void>(certificate->is_ca());

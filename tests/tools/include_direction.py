@@ -37,6 +37,7 @@ RULES = [
         ["sks-core/base/", "sks-core/crypto/", "attestation/claims.h", "attestation/verifier.h", "keygen2/"],
         ["nlohmann/"],
     ),
+    ("keygen2/regular_expression.cpp", ["keygen2/"], ["pcre2.h"]),
     ("keygen2/", ["sks-core/base/", "sks-core/crypto/", "keygen2/"], ["nlohmann/"]),
     (
         "key-user-api/pkcs11/",
@@ -76,7 +77,7 @@ FORBIDDEN = [
     ("keygen2/issuer", "keygen2/client"),
 ]
 
-LIBRARY = re.compile(r"^(openssl|nlohmann|CLI|boost|toml\+\+|spdlog|p11-kit|cbor|sqlite3|doctest|libpq|tss2)")
+LIBRARY = re.compile(r"^(openssl|nlohmann|CLI|boost|toml\+\+|spdlog|p11-kit|cbor|sqlite3|doctest|libpq|tss2|pcre2)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
 
