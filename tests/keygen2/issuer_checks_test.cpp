@@ -290,6 +290,45 @@ TEST_CASE("IssuerSession: an answer has the form that its query asks for [keygen
   }
 }
 
+TEST_CASE("IssuerSession: answers that are too large to be remembered are refused") {
+  struct Case {
+    const char* name;
+    std::string query;
+    std::string answer;
+    const char* expected;
+  };
+  const auto values = [](std::size_t count, std::size_t size) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i) list += (i == 0 ? "" : ",") + quoted(std::string(size, 'x'));
+    return R"("values":[)" + list + "]";
+  };
+  const auto image = [](std::size_t size) {
+    return R"("imageAttributes":{"mimeType":")" + std::string(size, 'x') + R"(","width":1,"height":1})";
+  };
+  const std::vector<Case> cases{
+      {"largest value", kOsVendor, values(1, 1000), ""},
+      {"value", kOsVendor, values(1, 1001), "POLICY"},
+      {"value beyond 16 bits", kOsVendor, values(1, 70000), "POLICY"},
+      {"most values", kOsVendor, values(100, 1), ""},
+      {"values", kOsVendor, values(101, 1), "POLICY"},
+      {"values beyond 16 bits", kOsVendor, values(70000, 1), "POLICY"},
+      {"largest media type", kCard, image(128), ""},
+      {"media type", kCard, image(129), "VALUE"},
+      {"media type beyond 16 bits", kCard, image(70000), "VALUE"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    IssuancePlan plan = plan_with_key();
+    plan.capability_queries = {c.query};
+    Enrolment run(std::move(plan));
+    run.start();
+    const auto result = run.to_issuer(
+        edit::with(run.pass(1), "/clientCapabilities", "[{\"type\":" + quoted(c.query) + "," + c.answer + "}]"));
+    CHECK(class_of(result) == c.expected);
+    CHECK(IssuerSession::restore(run.issuer->save()));
+  }
+}
+
 TEST_CASE("IssuerSession: what the plan needs must be supported") {
   struct Case {
     const char* name;
