@@ -8,6 +8,9 @@ namespace sks::keygen2 {
 namespace {
 
 constexpr Range kPixels{0, 0x7FFFFFFF};
+constexpr std::size_t kMaxCapabilityValues = 100;
+constexpr std::size_t kMaxCapabilityValue = 1000;  // bytes
+constexpr std::size_t kMaxMimeType = 128;          // bytes
 
 std::vector<std::uint8_t> read_containers(JsonReader& in) {
   const std::vector<std::string> names = in.optional_texts("targetKeyContainers");
@@ -31,11 +34,15 @@ ClientCapability read_capability(JsonReader& in) {
   if (in.has("values")) {
     capability.form = CapabilityForm::values;
     capability.values = in.optional_texts("values");
+    const auto too_long = [](const std::string& value) { return value.size() > kMaxCapabilityValue; };
+    if (capability.values.size() > kMaxCapabilityValues || std::ranges::any_of(capability.values, too_long))
+      in.fail(ErrorClass::policy, "an answer to a capability query is too long");
   } else if (in.has("imageAttributes")) {
     capability.form = CapabilityForm::image_attributes;
     JsonReader image = in.object("imageAttributes");
     capability.image.mime_type = image.text("mimeType");
-    if (capability.image.mime_type.empty()) in.fail(ErrorClass::value, "mimeType is empty");
+    if (capability.image.mime_type.empty() || capability.image.mime_type.size() > kMaxMimeType)
+      in.fail(ErrorClass::value, "mimeType is not 1 to 128 bytes");
     capability.image.width = image.number("width", kPixels);
     capability.image.height = image.number("height", kPixels);
   } else {

@@ -39,7 +39,7 @@ class FinalizationBuilder {
 
   Outcome<void> certificate_path(Target to, const CredentialSpec& spec, std::size_t index);
   Outcome<void> import(Target to, const CredentialSpec& spec);
-  Outcome<void> extension(Target to, const ExtensionSpec& spec);
+  Outcome<void> extensions(Target to, const std::vector<ExtensionSpec>& specs);
   Outcome<void> replacement(Target to, const CredentialSpec& spec, const PendingKey& key);
   Outcome<TargetKeyReference> reference(const TargetKey& target, TargetOperation operation);
   Outcome<ImportedKey> imported(const SecureBytes& key, std::string_view method, ByteView end_entity);
@@ -136,15 +136,21 @@ Outcome<void> FinalizationBuilder::import(Target to, const CredentialSpec& spec)
   return {};
 }
 
-Outcome<void> FinalizationBuilder::extension(Target to, const ExtensionSpec& spec) {
-  const bool is_encrypted = spec.kind == kEncryptedExtension;
-  SKS_TRY(spend(what_.session_key, is_encrypted ? cost::kEncryptedExtension : cost::kExtension));
-  const ByteView content = spec.content.view();
-  Extension made{spec.kind,       spec.type, spec.mime_type, is_encrypted ? encrypted(content) : to_bytes(content),
-                 spec.properties, {}};
-  made.mac = next_mac(what_.session_key, method::kAddExtension,
-                      extension_data(to.end_entity, made.type, made.sub_type, made.mime_type, extension_content(made)));
-  to.credential.extensions.push_back(std::move(made));
+Outcome<void> FinalizationBuilder::extensions(Target to, const std::vector<ExtensionSpec>& specs) {
+  std::vector<Extension>& made = to.credential.extensions;
+  for (const ExtensionSpec& spec : specs)
+    made.push_back({spec.kind, spec.type, spec.mime_type, {}, spec.properties, {}});
+  // Before anything is MACed: MAC data cannot express what is too long.
+  SKS_TRY(check_extensions(made));
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const bool is_encrypted = made[i].sub_type == kEncryptedExtension;
+    SKS_TRY(spend(what_.session_key, is_encrypted ? cost::kEncryptedExtension : cost::kExtension));
+    const ByteView content = specs[i].content.view();
+    made[i].data = is_encrypted ? encrypted(content) : to_bytes(content);
+    made[i].mac = next_mac(
+        what_.session_key, method::kAddExtension,
+        extension_data(to.end_entity, made[i].type, made[i].sub_type, made[i].mime_type, extension_content(made[i])));
+  }
   return {};
 }
 
@@ -193,8 +199,7 @@ Outcome<void> FinalizationBuilder::credential(std::size_t index) {
   const Target to{made, spec->certificate_path.front()};
   SKS_TRY(certificate_path(to, *spec, index));
   SKS_TRY(import(to, *spec));
-  for (const ExtensionSpec& each : spec->extensions) SKS_TRY(extension(to, each));
-  SKS_TRY(check_extensions(made.extensions));
+  SKS_TRY(extensions(to, spec->extensions));
   SKS_TRY(replacement(to, *spec, key));
   request_.credentials.push_back(std::move(made));
   return {};

@@ -152,6 +152,8 @@ Outcome<std::string> on_initialization(StepInput in, IncomingMessage& message) {
   SKS_LET(ProvisioningInitializationResponse response, message.decode<ProvisioningInitializationResponse>());
   SKS_TRY(check_device(in, response));
   SKS_LET(SecureBytes key_value, agree_on_session_key(in, response));
+  if (const auto fresh = in.decisions.accept_client_session(response.ids.client); !fresh)
+    return failure(ErrorClass::session, fresh.error());
   const std::int64_t now = in.context.clock.now();
   if (!is_plausible(response.client_time, now))
     return Failure{ErrorClass::time, "the client's clock differs from ours by more than a day"};

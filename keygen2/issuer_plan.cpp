@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint16_t kMaxSessionLifeTime = 32767;
 constexpr std::size_t kMaxSessionKeyUses = 32000;
 constexpr std::size_t kMaxServerSeed = 64;  // bytes
+constexpr std::size_t kMaxLanguages = 184;  // as many as there are
 constexpr std::uint8_t kLastOfFour = 3;
 
 /// A rule and the sentence that says which one it is. Rows are checked in order.
@@ -193,9 +194,9 @@ Outcome<void> check_lookup(const LookupSpec& lookup) {
 }
 
 bool languages_ok(const std::vector<std::string>& languages) {
-  return std::ranges::all_of(languages, [](const std::string& language) {
-    return language.size() == 2 && std::ranges::all_of(language, [](char c) { return c >= 'a' && c <= 'z'; });
-  });
+  return languages.size() <= kMaxLanguages && std::ranges::all_of(languages, [](const std::string& language) {
+           return language.size() == 2 && std::ranges::all_of(language, [](char c) { return c >= 'a' && c <= 'z'; });
+         });
 }
 
 bool containers_ok(std::vector<std::uint8_t> containers) {

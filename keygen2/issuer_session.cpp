@@ -96,6 +96,7 @@ Bytes device_id_of(const IssuerState& state) {
   return attestation::device_id(claims);
 }
 
+Result<void> IssuerDecisions::accept_client_session(std::string_view) { return {}; }
 Result<Bytes> IssuerDecisions::sign(ByteView, ByteView) { return not_for_management(); }
 Result<void> IssuerDecisions::recognize(const FoundKey&) { return not_for_management(); }
 Result<Management> IssuerDecisions::manage(const std::vector<FoundKey>&) { return not_for_management(); }

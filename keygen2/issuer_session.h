@@ -148,13 +148,17 @@ struct FoundKey {
   MatchingCredential credential;
 };
 
-/// What the issuer has to decide while a session runs. Failing ends the session with POLICY.
+/// What the issuer has to decide while a session runs. Failing ends the session with POLICY, where nothing else is
+/// said.
 class IssuerDecisions {
  public:
   virtual ~IssuerDecisions() = default;
   /// Device certificate path, device first; asked before anything else of the response is used.
   virtual Result<void> accept_device(const std::vector<Bytes>& path) = 0;
-  /// What a key gets.
+  /// Whether no session of this issuer has this client session id yet. Failing ends the session with SESSION. An issuer
+  /// that does not say may also refuse to record the session.
+  virtual Result<void> accept_client_session(std::string_view client_session_id);
+  /// What a key gets. Fails also for a public key that another entry was certified for.
   virtual Result<CredentialSpec> certify(const AttestedKey& key) = 0;
   /// Signs with a key management key: RSA PKCS#1 v1.5 or raw ECDSA, with SHA-256. For lookups and target keys.
   virtual Result<Bytes> sign(ByteView key_management_key, ByteView data);

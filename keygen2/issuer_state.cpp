@@ -274,6 +274,7 @@ TargetKey read_target(StateReader& in) {
   const bool has_usage = in.open().boolean();
   const std::uint8_t usage = in.open().u8();
   if (has_usage) key.app_usage = usage;
+  if (!has_usage && usage != 0) in.fail();
   return key;
 }
 

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <new>
+
+#include "keygen2/mac_data.h"
 
 namespace sks::test {
 namespace {
@@ -59,18 +62,59 @@ Result<void> TestAuthority::accept_device(const std::vector<Bytes>& path) {
   return Error{Status::not_allowed, "unknown device"};
 }
 
+Result<void> TestAuthority::accept_client_session(std::string_view client_session_id) {
+  if (std::ranges::find(client_sessions_on_record, client_session_id) == client_sessions_on_record.end()) return {};
+  return Error{Status::not_allowed, "there is a session with this client session id"};
+}
+
 Result<keygen2::CredentialSpec> TestAuthority::certify(const keygen2::AttestedKey& key) {
   if (runs_out_of_memory) throw std::bad_alloc();
   if (!certifies) return Error{Status::not_allowed, "no more certificates"};
   certified.push_back(key.id);
-  crypto::CertificateTemplate what{
-      crypto::CertificateKind::tls_client, {{"CN", key.id}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
-  SKS_LET(crypto::Certificate certificate,
-          crypto::issue_certificate(what, mistakes_key ? key_.public_key() : key.public_key, &certificate_, key_));
+  const crypto::Certificate certificate = certificate_for(mistakes_key ? key_.public_key() : key.public_key, key.id);
   keygen2::CredentialSpec spec;
   spec.certificate_path = {certificate.der(), certificate_.der()};
   spec.certificate_path.insert(spec.certificate_path.end(), more_certificates, certificate_.der());
+  if (adjust) adjust(key, spec);
   return spec;
+}
+
+crypto::Certificate TestAuthority::certificate_for(const crypto::PublicKey& key, const std::string& name) const {
+  const crypto::CertificateTemplate what{
+      crypto::CertificateKind::tls_client, {{"CN", name}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
+  Result<crypto::Certificate> certificate = crypto::issue_certificate(what, key, &certificate_, key_);
+  SKS_CHECK(static_cast<bool>(certificate));
+  return std::move(certificate).value();
+}
+
+Result<Bytes> TestAuthority::sign(ByteView key_management_key, ByteView data) {
+  const auto key = management_keys_.find(to_bytes(key_management_key));
+  if (key == management_keys_.end()) return Error{Status::no_key, "unknown key management key"};
+  return key->second.sign(data);
+}
+
+Result<void> TestAuthority::recognize(const keygen2::FoundKey&) {
+  if (recognizes) return {};
+  return Error{Status::not_allowed, "a key of somebody else"};
+}
+
+Result<keygen2::Management> TestAuthority::manage(const std::vector<keygen2::FoundKey>& keys) {
+  found = keys;
+  return decide ? decide(keys) : keygen2::Management();
+}
+
+Bytes TestAuthority::add_management_key(const char* algorithm) {
+  crypto::PrivateKey key = new_key(algorithm);
+  Bytes spki = key.public_key().spki();
+  management_keys_.emplace(spki, std::move(key));
+  return spki;
+}
+
+keygen2::RollOver TestAuthority::roll_over(const Bytes& older, const Bytes& newer,
+                                           std::vector<keygen2::RollOver> oldest) {
+  Result<Bytes> authorization = sign(older, keygen2::roll_over_data(newer));
+  SKS_CHECK(static_cast<bool>(authorization));
+  return {older, std::move(authorization).value(), std::move(oldest)};
 }
 
 keygen2::KeySpec key_spec(const char* algorithm, std::uint8_t app_usage) {
@@ -87,12 +131,30 @@ keygen2::IssuancePlan plan_with_key() {
   return plan;
 }
 
-Enrolment::Enrolment(keygen2::IssuancePlan issuance_plan)
+keygen2::IssuancePlan plan_with_lookup(const Bytes& key_management_key) {
+  keygen2::IssuancePlan plan;
+  plan.issuer_uri = kIssuerUri;
+  plan.key_management_key = key_management_key;
+  plan.lookups.push_back({key_management_key, std::nullopt});
+  plan.reserve.target_operations = 10;
+  return plan;
+}
+
+keygen2::TargetKey target_of(const keygen2::FoundKey& key, const keygen2::IssuancePlan& plan) {
+  return {key.credential.certificate_path.front(), key.credential.owner, plan.lookups.at(key.lookup).key_management_key,
+          std::nullopt};
+}
+
+Enrolment::Enrolment(keygen2::IssuancePlan issuance_plan, const EngineConfig& config)
     : plan(std::move(issuance_plan)), identity(new_identity(clock)) {
   Result<std::unique_ptr<Engine>> opened =
-      Engine::open({storage, identity, system_key_source(), system_random(), clock});
+      Engine::open({storage, identity, key_source, system_random(), clock}, config);
   REQUIRE(opened);
   store = std::move(opened).value();
+  replace_client();
+}
+
+void Enrolment::replace_client() {
   client.emplace(*store, user, clock,
                  keygen2::ClientContext{kIssuerUri, "issuer.example.com", server_certificates.front()});
 }
@@ -105,6 +167,16 @@ std::string Enrolment::start() {
   messages = {last};
   passed_ = 0;
   return last;
+}
+
+std::string Enrolment::start_another(keygen2::IssuancePlan next) {
+  plan = std::move(next);
+  replace_client();
+  return start();
+}
+
+void Enrolment::pass_all() {
+  while (!last.empty()) pass(1);
 }
 
 std::string Enrolment::pass(int count) {
@@ -126,6 +198,20 @@ keygen2::Outcome<std::string> Enrolment::to_issuer(const std::string& message) {
     issuer.emplace(std::move(restored).value());
   }
   return issuer->receive(message, authority, issuer_context());
+}
+
+keygen2::Outcome<std::string> Enrolment::resume_issuer() {
+  if (saves_issuer) {
+    auto restored = keygen2::IssuerSession::restore(issuer->save());
+    REQUIRE(restored);
+    issuer.emplace(std::move(restored).value());
+  }
+  keygen2::Outcome<std::string> request = issuer->resume(authority, issuer_context());
+  if (!request) return request;
+  last = *request;
+  messages.push_back(last);
+  passed_ = 0;
+  return request;
 }
 
 std::size_t Enrolment::count_sessions(SessionState state) {

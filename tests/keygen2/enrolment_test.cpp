@@ -185,7 +185,8 @@ TEST_CASE("Enrolment: the client answers queries for what its key store announce
   REQUIRE(response->capabilities.size() == 5);
   for (const ClientCapability& capability : response->capabilities) {
     CAPTURE(capability.type);
-    CHECK(capability.form == CapabilityForm::supported);
+    const bool image = capability.type == "https://webpki.github.io/keygen2/logotype#card";
+    CHECK(capability.form == (image ? CapabilityForm::image_attributes : CapabilityForm::supported));
     CHECK(capability.supported == (capability.type == ed25519));
   }
 }
