@@ -409,7 +409,8 @@ TEST_CASE("Rows of 4.9: derived values") {
        key_entry_data(decoded->keys.at(0), no_pin, decoded->key_entry_algorithm), to_hex(printed.at(4))},
   };
   for (const Case& c : cases) {
-    CAPTURE(c.citation);
+    const std::string citation = c.citation;
+    CAPTURE(citation);
     CHECK(to_hex(c.found) == c.expected);
   }
 }

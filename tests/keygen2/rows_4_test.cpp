@@ -262,7 +262,8 @@ TEST_CASE("Rows of 4.2: the kind of answer follows from the URI of a query") {
       {"[keygen2.md 4.2 anything else]", "https://webpki.github.io/keygen2/logotype#Card", QueryKind::feature},
   };
   for (const Case& c : table) {
-    CAPTURE(c.citation);
+    const std::string citation = c.citation;
+    CAPTURE(citation);
     CHECK(query_kind(c.uri) == c.kind);
   }
 }
