@@ -19,16 +19,22 @@ constexpr std::size_t kMaxMatched = 1024;
 constexpr std::string_view kBase64Url = "([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$";
 constexpr std::string_view kNoLeadingZero = "(?!A[A-P])";
 
+/// The schema, with its patterns compiled once: that takes longer than matching.
+struct Schema {
+  Json root;
+  std::map<std::string, std::regex> expressions;
+};
+
 /// Knows exactly the keywords that the schema uses.
 class Validator {
  public:
-  explicit Validator(Json schema) : root_(std::move(schema)) {}
+  Validator(Schema& schema, const std::vector<std::string>& announced) : schema_(schema), announced_(announced) {}
 
   Violation check_message(const Json& message) const {
     if (!message.is_object()) return SchemaViolation{"", "is not an object"};
     const Json qualifier = message.value("@qualifier", Json());
     if (!qualifier.is_string()) return SchemaViolation{"/@qualifier", "is missing or no text"};
-    for (const Json& alternative : root_.at("oneOf"))
+    for (const Json& alternative : schema_.root.at("oneOf"))
       if (alternative.at("$ref") == "#/$defs/" + qualifier.get<std::string>()) return check(message, alternative, "");
     return SchemaViolation{"/@qualifier", "names no message of KeyGen2"};
   }
@@ -62,6 +68,7 @@ class Validator {
         {"minProperties", &Validator::min_properties},
         {"if", &Validator::condition},
         {"dependentRequired", &Validator::dependent_required},
+        {"x-capability", &Validator::capability},
     };
     return kKeywords;
   }
@@ -83,9 +90,14 @@ class Validator {
     return ok ? Violation() : SchemaViolation{at, std::move(sentence)};
   }
 
+  /// The schema's own mark of what belongs to an extension.
+  Violation capability(const Json&, const Json&, const Json& argument, const std::string& at) const {
+    return verdict(std::ranges::find(announced_, argument.get<std::string>()) != announced_.end(), at,
+                   "is a property of an extension that the client has not announced: " + argument.get<std::string>());
+  }
   Violation ref(const Json& value, const Json&, const Json& argument, const std::string& at) const {
     const Json::json_pointer pointer(argument.get<std::string>().substr(1));
-    return check(value, root_.at(pointer), at);
+    return check(value, schema_.root.at(pointer), at);
   }
   /// How many alternatives hold; of the others, the violation that was met furthest inside.
   std::size_t count_matches(const Json& value, const Json& schemas, const std::string& at, Violation& furthest) const {
@@ -193,8 +205,8 @@ class Validator {
       return decoded && (decoded->empty() || decoded->front() != 0);
     }
     if (text.size() > kMaxMatched) return false;
-    auto compiled = expressions_.find(expression);
-    if (compiled == expressions_.end()) compiled = expressions_.emplace(expression, expression).first;
+    auto compiled = schema_.expressions.find(expression);
+    if (compiled == schema_.expressions.end()) compiled = schema_.expressions.emplace(expression, expression).first;
     return std::regex_search(text, compiled->second);
   }
   /// Lengths are those of characters, not of bytes.
@@ -212,15 +224,15 @@ class Validator {
     return verdict(!value.is_number_integer() || value <= argument, at, "is above " + argument.dump());
   }
 
-  Json root_;
-  mutable std::map<std::string, std::regex> expressions_;  // compiled once: that takes longer than matching
+  Schema& schema_;
+  const std::vector<std::string>& announced_;
 };
 
 }  // namespace
 
-std::optional<SchemaViolation> find_schema_violation(const Json& message) {
-  static const Validator validator(Json::parse(kKeyGen2Schema));
-  return validator.check_message(message);
+std::optional<SchemaViolation> find_schema_violation(const Json& message, const std::vector<std::string>& announced) {
+  static Schema schema{Json::parse(kKeyGen2Schema), {}};
+  return Validator(schema, announced).check_message(message);
 }
 
 }  // namespace sks::conformance

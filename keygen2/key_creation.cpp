@@ -72,6 +72,8 @@ void read_key_algorithm(JsonReader& in, KeyEntrySpecifier& key) {
   if (algorithm == nullptr) return in.fail(ErrorClass::value, "unknown keyAlgorithm");
   if (algorithm->takes_exponent != in.has("keyParameters"))
     in.fail(ErrorClass::value, "keyParameters are for algorithms with an exponent, and mandatory there");
+  else if (algorithm->takes_exponent && !is_exponent(key.key_parameters))
+    in.fail(ErrorClass::value, "keyParameters are no RSA exponent");
 }
 
 void read_endorsed_algorithms(JsonReader& in, KeyEntrySpecifier& key) {

@@ -32,11 +32,11 @@ TEST_CASE("Documents: what JSON does not allow, or nobody can mean, is refused")
 TEST_CASE("Schema: places are named, and long texts do not end the program") {
   const Json message = *read_document(
       test::source_file("tests/vectors/transcripts/PropertyBag/07-ProvisioningFinalizationRequest.json"));
-  CHECK_FALSE(find_schema_violation(message));
+  CHECK_FALSE(find_schema_violation(message, {}));
   const auto violation = [&](const char* pointer, Json value) {
     Json changed = message;
     changed[Json::json_pointer(pointer)] = std::move(value);
-    const auto found = find_schema_violation(changed);
+    const auto found = find_schema_violation(changed, {});
     return found ? found->path : "none";
   };
   CHECK(violation("/issuedCredentials/0/mac", "x") == "/issuedCredentials/0/mac");
@@ -46,6 +46,32 @@ TEST_CASE("Schema: places are named, and long texts do not end the program") {
   CHECK(violation("/issuedCredentials/0/propertyBags/0/type", "x:" + std::string(2'000'000, 'x')) ==
         "/issuedCredentials/0/propertyBags/0/type");
   CHECK(violation("/issuedCredentials/0/importSymmetricKey/encryptedKey", std::string(4'000'000, 'A')) != "none");
+}
+
+TEST_CASE("Schema: members of an extension are unknown where the client has not announced its capability") {
+  const std::string suspension = "urn:sks:ext:key-suspension";  // sks-extensions.md, KeyGen2 carriage
+  const Json message =
+      *read_document(test::source_file("tests/vectors/keygen2/09-ProvisioningFinalizationRequest.json"));
+  struct Case {
+    const char* pointer;
+    Json value;
+  };
+  const Json deactivated{{"mac", message.at("sessionCloseData").at("mac")}};
+  for (const Case& c :
+       {Case{"/activateKeys", message.at("unlockKeys")}, Case{"/deactivateKeys", message.at("unlockKeys")},
+        Case{"/issuedCredentials/0/deactivated", deactivated}}) {
+    CAPTURE(c.pointer);
+    Json changed = message;
+    changed[Json::json_pointer(c.pointer)] = c.value;
+    CHECK_FALSE(find_schema_violation(changed, {"urn:other", suspension}));
+    for (const std::vector<std::string>& announced : {std::vector<std::string>(), {"urn:other"}}) {
+      const auto found = find_schema_violation(changed, announced);
+      REQUIRE(found);
+      CHECK(found->path == c.pointer);
+    }
+    changed[Json::json_pointer(c.pointer)] = Json::array();
+    CHECK(find_schema_violation(changed, {suspension}));
+  }
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ bool signs(Enrolment& run, KeyHandle key, const char* algorithm, std::string_vie
 
 }  // namespace
 
+// [keygen2.md 4.9 keyEntrySpecifier.pinValue]
 TEST_CASE("Enrolment: two keys share a PIN that the user chose") {
   Enrolment run(pair_plan());
   run.user.pins = {"2468"};

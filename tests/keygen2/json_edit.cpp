@@ -54,6 +54,16 @@ std::string get(const std::string& message, const std::string& pointer) {
   return root.at(Pointer(pointer)).get<std::string>();
 }
 
+std::string value(const std::string& message, const std::string& pointer) {
+  const json root = parse(message);
+  REQUIRE_MESSAGE(root.contains(Pointer(pointer)), pointer);
+  return root.at(Pointer(pointer)).dump();
+}
+
+bool contains(const std::string& message, const std::string& pointer) {
+  return parse(message).contains(Pointer(pointer));
+}
+
 std::string with(const std::string& message, const std::string& pointer, const std::string& value) {
   json root = parse(message);
   root[Pointer(pointer)] = parse(value);

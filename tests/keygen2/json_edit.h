@@ -10,6 +10,10 @@ namespace sks::test::json_edit {
 bool same(const std::string& one, const std::string& other);
 /// The string at a place.
 std::string get(const std::string& message, const std::string& pointer);
+/// The value at a place, as JSON.
+std::string value(const std::string& message, const std::string& pointer);
+/// Whether something stands at a place.
+bool contains(const std::string& message, const std::string& pointer);
 /// The message with `value` (JSON) put at a place, where something stood or not.
 std::string with(const std::string& message, const std::string& pointer, const std::string& value);
 std::string without(const std::string& message, const std::string& pointer);

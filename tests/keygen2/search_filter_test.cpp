@@ -81,7 +81,7 @@ std::string not_before(const std::string& name, int seconds) {
 
 }  // namespace
 
-TEST_CASE("searchFilter: 6.2 fingerPrint, of any certificate of the path") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 fingerPrint], of any certificate of the path") {
   const std::string digest(43, 'A');
   check_member("fingerPrint", {
                                   {finger_print("person"), "match"},
@@ -99,7 +99,7 @@ TEST_CASE("searchFilter: 6.2 fingerPrint, of any certificate of the path") {
                               });
 }
 
-TEST_CASE("searchFilter: 6.2 issuerRegEx, against the issuer of any certificate of the path") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 issuerRegEx], against the issuer of any certificate of the path") {
   check_member("issuerRegEx", {
                                   {R"("\\QCN=CA 1,O=Middle\\, Inc.,DC=example,DC=org\\E")", "match"},
                                   {R"("\\QCN=Root,O=Åre \\+ Söner,C=SE\\E")", "match"},
@@ -116,7 +116,7 @@ TEST_CASE("searchFilter: 6.2 issuerRegEx, against the issuer of any certificate 
   check_member("issuerRegEx", {{R"("CN=CA 1,.*")", "no match"}, {R"("CN=Root,.*")", "match"}}, kBare);
 }
 
-TEST_CASE("searchFilter: 6.2 serialNumber, of the end entity") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 serialNumber], of the end entity") {
   check_member("serialNumber", {
                                    {R"("43556142965880123323311949751266331066369")", "match"},
                                    {R"("43556142965880123323311949751266331066368")", "no match"},
@@ -140,7 +140,7 @@ TEST_CASE("searchFilter: 6.2 serialNumber, of the end entity") {
   check_member("serialNumber", {{R"("-5")", "match"}, {R"("5")", "no match"}}, {{"nameless"}, std::nullopt});
 }
 
-TEST_CASE("searchFilter: 6.2 subjectRegEx, against the subject of the end entity") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 subjectRegEx], against the subject of the end entity") {
   check_member("subjectRegEx",
                {
                    {R"(".*,UID=jo,.*\\QCN=Jo \\#1+OU=Sales\\E,O=Example,C=SE")", "match"},
@@ -155,7 +155,7 @@ TEST_CASE("searchFilter: 6.2 subjectRegEx, against the subject of the end entity
   check_member("subjectRegEx", {{R"("")", "match"}, {R"(".+")", "no match"}}, {{"nameless"}, std::nullopt});
 }
 
-TEST_CASE("searchFilter: 6.2 emailRegEx, against any address of the end entity") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 emailRegEx], against any address of the end entity") {
   check_member("emailRegEx", {
                                  {R"("jo@example\\.org")", "match"},        // of the subject
                                  {R"("jo\\.doe@example\\.org")", "match"},  // of subjectAltName
@@ -171,7 +171,7 @@ TEST_CASE("searchFilter: 6.2 emailRegEx, against any address of the end entity")
   check_member("emailRegEx", {{R"(".*")", "no match"}}, {{"root"}, std::nullopt});  // none present
 }
 
-TEST_CASE("searchFilter: 6.2 policyRules, 6.5") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 policyRules], 6.5") {
   check_member("policyRules", {
                                   {R"(["1.3.6.1.4.1.99999.1"])", "match"},
                                   {R"(["1.3.6.1.4.1.99999.1","2.23.140.1.2.1"])", "match"},
@@ -207,7 +207,7 @@ TEST_CASE("searchFilter: 6.2 policyRules, 6.5") {
   check_member("policyRules", {{R"(["-1.2.3"])", "no match"}}, {{"broken"}, std::nullopt});
 }
 
-TEST_CASE("searchFilter: 6.2 keyUsageRules, 6.5") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 keyUsageRules], 6.5") {
   check_member("keyUsageRules", {
                                     {R"(["digitalSignature"])", "match"},
                                     {R"(["decipherOnly"])", "match"},
@@ -233,7 +233,7 @@ TEST_CASE("searchFilter: 6.2 keyUsageRules, 6.5") {
   check_member("keyUsageRules", {{R"(["cRLSign","keyCertSign"])", "match"}}, {{"root"}, std::nullopt});
 }
 
-TEST_CASE("searchFilter: 6.2 extendedKeyUsageRules, 6.5") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 extendedKeyUsageRules], 6.5") {
   check_member("extendedKeyUsageRules", {
                                             {R"(["1.3.6.1.5.5.7.3.2"])", "match"},
                                             {R"(["1.3.6.1.4.1.311.20.2.2","1.3.6.1.5.5.7.3.4"])", "match"},
@@ -250,7 +250,7 @@ TEST_CASE("searchFilter: 6.2 extendedKeyUsageRules, 6.5") {
   check_member("extendedKeyUsageRules", {{R"(["-1.2"])", "no match"}}, {{"broken"}, std::nullopt});
 }
 
-TEST_CASE("searchFilter: 6.2 issuedBefore, inclusive") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 issuedBefore], inclusive") {
   check_member("issuedBefore", {
                                    {not_before("person", 0), "match"},
                                    {not_before("person", 1), "match"},
@@ -267,7 +267,7 @@ TEST_CASE("searchFilter: 6.2 issuedBefore, inclusive") {
                                });
 }
 
-TEST_CASE("searchFilter: 6.2 issuedAfter, inclusive") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 issuedAfter], inclusive") {
   check_member("issuedAfter", {
                                   {not_before("person", 0), "match"},
                                   {not_before("person", -1), "match"},
@@ -280,7 +280,7 @@ TEST_CASE("searchFilter: 6.2 issuedAfter, inclusive") {
                               });
 }
 
-TEST_CASE("searchFilter: 6.2 grouping") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 grouping]") {
   constexpr std::array<const char*, 4> kNames{"none", "shared", "signature+standard", "unique"};
   for (std::uint8_t asked = 0; asked < kNames.size(); ++asked) {
     const std::string filter = quoted(kNames.at(asked));
@@ -291,7 +291,7 @@ TEST_CASE("searchFilter: 6.2 grouping") {
   check_member("grouping", {{R"("Shared")", "VALUE"}, {R"("")", "VALUE"}, {"1", "JSON"}, {"[]", "JSON"}});
 }
 
-TEST_CASE("searchFilter: 6.2 appUsage") {
+TEST_CASE("searchFilter: [keygen2.md 6.2 appUsage]") {
   constexpr std::array<const char*, 4> kNames{"signature", "authentication", "encryption", "universal"};
   for (std::uint8_t asked = 0; asked < kNames.size(); ++asked) {
     for (std::uint8_t actual = 0; actual < kNames.size(); ++actual) {
