@@ -47,7 +47,7 @@ start_issuer() { # start_issuer HOST: an issuer of its own under that name, on 1
   "$ISSUER" serve --dir "$DIR" --listen "127.0.0.1:$PORT" >"$W/serve.out" 2>"$W/serve.err" &
   SERVER=$!
   for _ in $(seq 200); do
-    grep -q listening "$W/serve.out" && return 0
+    grep -q listening "$W/serve.out" 2>/dev/null && return 0
     kill -0 $SERVER 2>/dev/null || break
     sleep 0.05
   done
