@@ -164,7 +164,7 @@ TEST_CASE("Rows of 4.1: session ids") {
 }
 
 TEST_CASE("Rows of 4.1: a request may carry a signature, which then verifies") {
-  const std::string signed_request = worked("01-InvocationRequest-signed.json");
+  const std::string signed_request = worked("signature/InvocationRequest.json");
   const std::string key = R"({"kty":"EC","crv":"P-256","x":"vVcUucIEAEEfHlHb_2NkfwXR1wtV_CAMbK0QwvRhTcE",)"
                           R"("y":"5QSFYvcx9UVzwEIk2XOpFqWfUmqCaAdvwc-pKl8UPxk"})";  // the old KMK of C.4
   const std::string value = edit::get(signed_request, "/signature/value");
