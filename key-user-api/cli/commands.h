@@ -59,7 +59,7 @@ Result<void> run_device(const DeviceOptions& options, SecureKeyStore& store, std
 struct EnrollOptions {
   Invocation invocation;
   dialog::ScriptDialog::Consent consent = dialog::ScriptDialog::Consent::ask;
-  std::vector<SecureBytes> pins;
+  std::vector<SecureBytes> pins = {};
   dialog::ScriptDialog::Disclosure disclosure = dialog::ScriptDialog::Disclosure::open;
   Browser* browser = nullptr;  ///< null: the issuer's pages are only named
   std::optional<Resumption> resumption = {};
