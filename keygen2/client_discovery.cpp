@@ -2,7 +2,7 @@
 #include <set>
 
 #include "keygen2/client_run.h"
-#include "keygen2/store_contents.h"
+#include "keygen2/client_store.h"
 #include "sks-core/base/byte_writer.h"
 #include "sks-core/crypto/hash.h"
 

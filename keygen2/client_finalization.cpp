@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "keygen2/client_store.h"
 #include "keygen2/mac_data.h"
-#include "keygen2/store_contents.h"
 #include "sks-core/crypto/x509.h"
 
 namespace sks::keygen2 {

@@ -1,5 +1,5 @@
 #include "keygen2/client_run.h"
-#include "keygen2/store_contents.h"
+#include "keygen2/client_store.h"
 #include "keygen2/time.h"
 
 /// ProvisioningInitializationRequest: roll-over and the session. Spec: keygen2.md 1.5 C-2, 4.4, 8.2, 8.3.

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "keygen2/capabilities.h"
+#include "keygen2/client_capabilities.h"
 #include "keygen2/client_run.h"
 #include "keygen2/enumerations.h"
 

@@ -1,9 +1,9 @@
 #include <array>
 
 #include "keygen2/client_finalization.h"
+#include "keygen2/client_store.h"
 #include "keygen2/enumerations.h"
 #include "keygen2/origin.h"
-#include "keygen2/store_contents.h"
 
 /// ProvisioningFinalizationRequest as first message: a run that was suspended goes on. Spec: keygen2.md 8.8.
 namespace sks::keygen2 {

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "keygen2/client_run.h"
-#include "keygen2/store_contents.h"
 
 namespace sks::keygen2 {
 namespace {
@@ -101,16 +100,5 @@ std::size_t ClientSession::key_count() const { return run_->key_count; }
 const RunSummary& ClientSession::summary() const { return run_->summary; }
 
 void ClientSession::abort() { run_->abort(); }
-
-Outcome<std::size_t> abort_expired_sessions(SecureKeyStore& store, const Clock& clock) {
-  SKS_LET(const std::vector<SessionInfo> sessions, list_sessions(store, SessionState::open));
-  std::size_t count = 0;
-  for (const SessionInfo& session : sessions) {
-    if (!is_expired(session, clock.now())) continue;
-    SKS_TRY(from_store(store.abort_provisioning_session(session.handle)));
-    ++count;
-  }
-  return count;
-}
 
 }  // namespace sks::keygen2

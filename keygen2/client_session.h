@@ -77,8 +77,4 @@ class ClientSession {
   std::unique_ptr<struct ClientRun> run_;
 };
 
-/// Aborts the sessions that were suspended for longer than their sessionLifeTime, as a client does when it starts.
-/// Returns how many. Fails with sks. Spec: keygen2.md 8.8.
-Outcome<std::size_t> abort_expired_sessions(SecureKeyStore& store, const Clock& clock);
-
 }  // namespace sks::keygen2

@@ -14,8 +14,8 @@
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/local_issuer/local_issuer.h"
 #include "keygen2/client_session.h"
+#include "keygen2/client_store.h"
 #include "keygen2/origin.h"
-#include "keygen2/store_contents.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
 

@@ -224,28 +224,6 @@ TEST_CASE("ClientSession: a session that waited longer than its life time is not
   }
 }
 
-TEST_CASE("abort_expired_sessions: sessions that waited too long are aborted, the others stay") {
-  Suspended run;
-  run.lab.clock.set(kNow + 10000);
-  auto count = abort_expired_sessions(*run.lab.store, run.lab.clock);
-  REQUIRE(count);
-  CHECK(*count == 0);
-  CHECK(run.lab.contents() == run.suspended);
-  run.lab.clock.set(kNow + 10001);
-  IssuancePlan plan = run.lab.plan({});
-  plan.deferred_issuance = true;
-  run.lab.start(plan);  // one that is younger
-  run.lab.pass(6);
-  CHECK(run.lab.client->terminated());
-  count = abort_expired_sessions(*run.lab.store, run.lab.clock);
-  REQUIRE(count);
-  CHECK(*count == 1);
-  const auto open = run.lab.sessions(SessionState::open);
-  REQUIRE(open.size() == 1);
-  CHECK(open[0].client_time == kNow + 10001);
-  CHECK(run.lab.keys().size() == 2);
-}
-
 TEST_CASE("is_same_origin: scheme, host and port, as URLs mean them") {
   struct Case {
     const char* a;

@@ -1,4 +1,4 @@
-#include "keygen2/capabilities.h"
+#include "keygen2/client_capabilities.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "keygen2/store_contents.h"
+#include "keygen2/client_store.h"
 
 #include <algorithm>
 
