@@ -65,9 +65,10 @@ Json to_json(const CheckResult& row) {
     if (finding.difference) entry["difference"] = to_json(*finding.difference);
     findings.push_back(std::move(entry));
   }
-  return {{"name", row.check->name},
-          {"chapter", row.check->chapter},
-          {"covers", row.check->covers},
+  return {{"name", row.topic->name},
+          {"document", row.topic->document},
+          {"chapter", row.topic->chapter},
+          {"covers", row.topic->covers},
           {"result", name_of(row.findings.empty() ? Outcome::passed : Outcome::failed)},
           {"comparisons", row.findings.comparisons()},
           {"findings", std::move(findings)}};
@@ -102,7 +103,7 @@ std::string attribute(const char* name, std::string_view value) {
 }
 
 void write_testcase(std::ostream& out, const SessionResult& session, const CheckResult& row) {
-  out << "    <testcase" << attribute("classname", session.name) << attribute("name", row.check->name);
+  out << "    <testcase" << attribute("classname", session.name) << attribute("name", row.topic->name);
   if (row.findings.empty()) {
     out << "/>\n";
     return;
@@ -151,7 +152,8 @@ std::string to_table(const std::vector<SessionResult>& results) {
     for (const CheckResult& row : result.checks) {
       if (row.findings.empty()) continue;
       out << '\n'
-          << printable(result.name) << ": " << row.check->name << " (keygen2.md " << row.check->chapter << ")\n";
+          << printable(result.name) << ": " << row.topic->name << " (" << row.topic->document << ' '
+          << row.topic->chapter << ")\n";
       for (const Finding& finding : row.findings.list()) write_finding(out, finding, "  ");
     }
   out << '\n' << results.size() << " sessions";
@@ -179,7 +181,7 @@ std::string to_json(const std::vector<SessionResult>& results) {
 
 std::string to_junit(const std::vector<SessionResult>& results) {
   std::ostringstream out;
-  out << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"sks-conformance verify\">\n";
+  out << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"sks-conformance\">\n";
   for (const SessionResult& result : results) {
     const bool unreadable = result.outcome() == Outcome::unreadable;
     out << "  <testsuite" << attribute("name", result.name)
