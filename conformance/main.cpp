@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "conformance/report.h"
+#include "conformance/scenario_commands.h"
 
 namespace sks::conformance {
 namespace {
@@ -15,6 +16,7 @@ struct Arguments {
   std::vector<std::string> folders;
   std::string json;
   std::string junit;
+  ScenarioArguments scenarios;
 };
 
 int fail(const std::string& sentence) {
@@ -59,6 +61,16 @@ void add_verify(CLI::App& command, Arguments& arguments) {
 
 int run_verify(const Arguments& arguments) { return report(arguments, verify(arguments.folders)); }
 
+template <void (*add)(CLI::App&, ScenarioArguments&)>
+void add_scenarios(CLI::App& command, Arguments& arguments) {
+  add(command, arguments.scenarios);
+}
+
+template <int (*play)(const ScenarioArguments&)>
+int run_scenarios(const Arguments& arguments) {
+  return play(arguments.scenarios);
+}
+
 struct Command {
   const char* name;
   const char* help;
@@ -67,6 +79,10 @@ struct Command {
 };
 constexpr auto kCommands = std::to_array<Command>({
     {"verify", "Check recorded sessions against their secrets", add_verify, run_verify},
+    {"client", "Take a KeyGen2 client through scenarios, as its issuer", add_scenarios<add_client>,
+     run_scenarios<run_client>},
+    {"issuer", "Take a KeyGen2 issuer through scenarios, as its client", add_scenarios<add_issuer>,
+     run_scenarios<run_issuer>},
 });
 
 int run(int argc, char** argv) {
