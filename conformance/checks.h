@@ -8,9 +8,7 @@ namespace sks::conformance {
 
 /// One thing that is checked about a recorded session.
 struct Check {
-  const char* name;
-  const char* chapter;  ///< of spec/keygen2.md
-  const char* covers;
+  Topic topic;
   void (*run)(const Session& session, Findings& findings);
 };
 

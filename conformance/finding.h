@@ -8,6 +8,14 @@
 /// What a check found to be wrong, and where.
 namespace sks::conformance {
 
+/// What a check is about.
+struct Topic {
+  const char* name;
+  const char* document;  ///< in spec/
+  const char* chapter;
+  const char* covers;
+};
+
 struct Place {
   std::string file;
   std::string path;  ///< JSON pointer

@@ -209,6 +209,9 @@ const Format kPostCloneKeyProtection{"postCloneKeyProtection", "", Part::managem
 const Format kPostUpdateKey{"postUpdateKey", "", Part::management, kReplacingFields};
 const Format kPostUnlockKey{"postUnlockKey", "", Part::management, kPlainFields};
 const Format kPostDeleteKey{"postDeleteKey", "", Part::management, kPlainFields};
+const Format kActivate{"activate", "", Part::management, kPlainFields};
+const Format kDeactivate{"deactivate", "", Part::management, kPlainFields};
+const Format kDeactivateNewKey{"deactivate", "deactivate of a new key", Part::management, kReplacingFields};
 const Format kCloseProvisioningSession{"closeProvisioningSession", "", Part::close, kCloseFields};
 const Format kCloseAttestation{"DeviceAttestation", "attestation of the close", Part::close, kCloseAttestationFields};
 }  // namespace format

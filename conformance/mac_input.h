@@ -52,6 +52,9 @@ extern const Format kPostCloneKeyProtection;
 extern const Format kPostUpdateKey;
 extern const Format kPostUnlockKey;
 extern const Format kPostDeleteKey;
+extern const Format kActivate;
+extern const Format kDeactivate;
+extern const Format kDeactivateNewKey;
 extern const Format kCloseProvisioningSession;
 extern const Format kCloseAttestation;
 }  // namespace format

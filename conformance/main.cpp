@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "conformance/report.h"
+#include "conformance/scenario_commands.h"
 
 namespace sks::conformance {
 namespace {
@@ -10,10 +11,12 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
+/// Of all commands; each fills in its own.
 struct Arguments {
   std::vector<std::string> folders;
   std::string json;
   std::string junit;
+  ScenarioArguments scenarios;
 };
 
 int fail(const std::string& sentence) {
@@ -27,12 +30,21 @@ bool write_file(const std::string& file, const std::string& content) {
   return static_cast<bool>(out.flush());
 }
 
-int run_verify(const Arguments& arguments) {
+void add_folders(CLI::App& command, Arguments& arguments) {
+  command.add_option("DIR", arguments.folders, "Folders of recorded sessions")->required();
+}
+
+void add_reports(CLI::App& command, Arguments& arguments) {
+  command.add_option("--json", arguments.json, "Write the results into this file, as JSON");
+  command.add_option("--junit", arguments.junit, "Write the results into this file, as JUnit's XML");
+}
+
+/// Writes the table and the files that were asked for, and gives the exit code.
+int report(const Arguments& arguments, const std::vector<SessionResult>& results) {
   struct Output {
     const std::string& file;
     std::string (*format)(const std::vector<SessionResult>&);
   };
-  const std::vector<SessionResult> results = verify(arguments.folders);
   std::cout << to_table(results);
   if (!std::cout.flush()) return fail("cannot write the result");
   for (const Output& output : {Output{arguments.json, to_json}, Output{arguments.junit, to_junit}})
@@ -42,13 +54,35 @@ int run_verify(const Arguments& arguments) {
   return outcome == Outcome::passed ? 0 : outcome == Outcome::failed ? kFailed : kUsage;
 }
 
+void add_verify(CLI::App& command, Arguments& arguments) {
+  add_folders(command, arguments);
+  add_reports(command, arguments);
+}
+
+int run_verify(const Arguments& arguments) { return report(arguments, verify(arguments.folders)); }
+
+template <void (*add)(CLI::App&, ScenarioArguments&)>
+void add_scenarios(CLI::App& command, Arguments& arguments) {
+  add(command, arguments.scenarios);
+}
+
+template <int (*play)(const ScenarioArguments&)>
+int run_scenarios(const Arguments& arguments) {
+  return play(arguments.scenarios);
+}
+
 struct Command {
   const char* name;
   const char* help;
+  void (*add_options)(CLI::App& command, Arguments& arguments);
   int (*run)(const Arguments& arguments);
 };
 constexpr auto kCommands = std::to_array<Command>({
-    {"verify", "Check recorded sessions against their secrets", run_verify},
+    {"verify", "Check recorded sessions against their secrets", add_verify, run_verify},
+    {"client", "Take a KeyGen2 client through scenarios, as its issuer", add_scenarios<add_client>,
+     run_scenarios<run_client>},
+    {"issuer", "Take a KeyGen2 issuer through scenarios, as its client", add_scenarios<add_issuer>,
+     run_scenarios<run_issuer>},
 });
 
 int run(int argc, char** argv) {
@@ -57,12 +91,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("Exit code: 0 everything passed, 1 a check failed, 2 wrong usage or an unreadable recording");
   Arguments arguments;
-  for (const Command& command : kCommands) {
-    CLI::App* const sub = app.add_subcommand(command.name, command.help);
-    sub->add_option("DIR", arguments.folders, "Folders of recorded sessions")->required();
-    sub->add_option("--json", arguments.json, "Write the results into this file, as JSON");
-    sub->add_option("--junit", arguments.junit, "Write the results into this file, as JUnit's XML");
-  }
+  for (const Command& command : kCommands)
+    command.add_options(*app.add_subcommand(command.name, command.help), arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

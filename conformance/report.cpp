@@ -38,11 +38,6 @@ void write_difference(std::ostream& out, const Difference& difference, const std
     line(row.equal ? " " : "*", row.field, std::to_string(row.offset), row.expected, row.found);
 }
 
-void write_finding(std::ostream& out, const Finding& finding, const std::string& indent) {
-  out << indent << printable(to_string(finding.place)) << ' ' << printable(finding.sentence) << '\n';
-  if (finding.difference) write_difference(out, *finding.difference, indent + "  ");
-}
-
 Json to_json(const Difference& difference) {
   Json rows = Json::array();
   for (const Difference::Row& row : difference.rows)
@@ -58,23 +53,47 @@ Json to_json(const Difference& difference) {
 }
 
 Json to_json(const CheckResult& row) {
-  Json findings = Json::array();
-  for (const Finding& finding : row.findings.list()) {
+  return {{"name", row.topic->name},
+          {"document", row.topic->document},
+          {"chapter", row.topic->chapter},
+          {"covers", row.topic->covers},
+          {"result", name_of(row.findings.empty() ? Outcome::passed : Outcome::failed)},
+          {"comparisons", row.findings.comparisons()},
+          {"findings", findings_to_json(row.findings)}};
+}
+
+void write_testcase(std::ostream& out, const SessionResult& session, const CheckResult& row) {
+  out << "    <testcase" << xml_attribute("classname", session.name) << xml_attribute("name", row.topic->name);
+  if (row.findings.empty()) {
+    out << "/>\n";
+    return;
+  }
+  const Finding& first = row.findings.list().front();
+  std::ostringstream details;
+  for (const Finding& finding : row.findings.list()) write_finding(details, finding, "");
+  out << ">\n      <failure" << xml_attribute("message", to_string(first.place) + ' ' + first.sentence) << '>'
+      << xml_text(details.str()) << "</failure>\n    </testcase>\n";
+}
+
+}  // namespace
+
+void write_finding(std::ostream& out, const Finding& finding, const std::string& indent) {
+  out << indent << printable(to_string(finding.place)) << ' ' << printable(finding.sentence) << '\n';
+  if (finding.difference) write_difference(out, *finding.difference, indent + "  ");
+}
+
+Json findings_to_json(const Findings& findings) {
+  Json list = Json::array();
+  for (const Finding& finding : findings.list()) {
     Json entry{{"file", finding.place.file}, {"path", finding.place.path}, {"sentence", finding.sentence}};
     if (!finding.place.note.empty()) entry["method"] = finding.place.note;
     if (finding.difference) entry["difference"] = to_json(*finding.difference);
-    findings.push_back(std::move(entry));
+    list.push_back(std::move(entry));
   }
-  return {{"name", row.check->name},
-          {"chapter", row.check->chapter},
-          {"covers", row.check->covers},
-          {"result", name_of(row.findings.empty() ? Outcome::passed : Outcome::failed)},
-          {"comparisons", row.findings.comparisons()},
-          {"findings", std::move(findings)}};
+  return list;
 }
 
-/// For texts and for attribute values in double quotes.
-std::string xml(std::string_view text) {
+std::string xml_text(std::string_view text) {
   std::string escaped;
   for (const char c : text) {
     switch (c) {
@@ -97,24 +116,9 @@ std::string xml(std::string_view text) {
   return escaped;
 }
 
-std::string attribute(const char* name, std::string_view value) {
-  return std::string(" ") + name + "=\"" + xml(printable(value)) + '"';
+std::string xml_attribute(const char* name, std::string_view value) {
+  return std::string(" ") + name + "=\"" + xml_text(printable(value)) + '"';
 }
-
-void write_testcase(std::ostream& out, const SessionResult& session, const CheckResult& row) {
-  out << "    <testcase" << attribute("classname", session.name) << attribute("name", row.check->name);
-  if (row.findings.empty()) {
-    out << "/>\n";
-    return;
-  }
-  const Finding& first = row.findings.list().front();
-  std::ostringstream details;
-  for (const Finding& finding : row.findings.list()) write_finding(details, finding, "");
-  out << ">\n      <failure" << attribute("message", to_string(first.place) + ' ' + first.sentence) << '>'
-      << xml(details.str()) << "</failure>\n    </testcase>\n";
-}
-
-}  // namespace
 
 std::string printable(std::string_view text) {
   const bool utf8 = is_utf8(text);
@@ -151,7 +155,8 @@ std::string to_table(const std::vector<SessionResult>& results) {
     for (const CheckResult& row : result.checks) {
       if (row.findings.empty()) continue;
       out << '\n'
-          << printable(result.name) << ": " << row.check->name << " (keygen2.md " << row.check->chapter << ")\n";
+          << printable(result.name) << ": " << row.topic->name << " (" << row.topic->document << ' '
+          << row.topic->chapter << ")\n";
       for (const Finding& finding : row.findings.list()) write_finding(out, finding, "  ");
     }
   out << '\n' << results.size() << " sessions";
@@ -179,16 +184,16 @@ std::string to_json(const std::vector<SessionResult>& results) {
 
 std::string to_junit(const std::vector<SessionResult>& results) {
   std::ostringstream out;
-  out << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"sks-conformance verify\">\n";
+  out << "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"sks-conformance\">\n";
   for (const SessionResult& result : results) {
     const bool unreadable = result.outcome() == Outcome::unreadable;
-    out << "  <testsuite" << attribute("name", result.name)
-        << attribute("tests", std::to_string(unreadable ? 1 : result.checks.size()))
-        << attribute("failures", std::to_string(count_failed(result))) << attribute("errors", unreadable ? "1" : "0")
-        << ">\n";
+    out << "  <testsuite" << xml_attribute("name", result.name)
+        << xml_attribute("tests", std::to_string(unreadable ? 1 : result.checks.size()))
+        << xml_attribute("failures", std::to_string(count_failed(result)))
+        << xml_attribute("errors", unreadable ? "1" : "0") << ">\n";
     if (unreadable)
-      out << "    <testcase" << attribute("classname", result.name) << attribute("name", "recording")
-          << ">\n      <error" << attribute("message", result.unreadable) << "/>\n    </testcase>\n";
+      out << "    <testcase" << xml_attribute("classname", result.name) << xml_attribute("name", "recording")
+          << ">\n      <error" << xml_attribute("message", result.unreadable) << "/>\n    </testcase>\n";
     for (const CheckResult& row : result.checks) write_testcase(out, result, row);
     out << "  </testsuite>\n";
   }

@@ -14,8 +14,7 @@ SessionResult verify_one(const std::string& folder, std::map<std::string, std::s
   Findings unread;
   const Node id = secrets(*recording, unread)["clientSessionId"];
   const auto [known, added] = sessions.emplace(id.text(), folder);
-  const auto is_ids = [](const CheckResult& row) { return row.check->run == check_ids; };
-  const auto ids = std::ranges::find_if(result.checks, is_ids);
+  const auto ids = result.checks.begin() + (std::ranges::find(checks(), &check_ids, &Check::run) - checks().begin());
   if (!added) ids->findings.add(id.place(), "is also that of the session in " + known->second);
   return result;
 }
@@ -44,7 +43,7 @@ std::vector<CheckResult> check_recording(const Recording& recording) {
   std::vector<CheckResult> results;
   const Session session(recording);
   for (const Check& check : checks()) {
-    results.push_back({&check, {}});
+    results.push_back({&check.topic, {}});
     check.run(session, results.back().findings);
   }
   return results;

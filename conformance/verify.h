@@ -10,7 +10,7 @@ namespace sks::conformance {
 enum class Outcome : std::uint8_t { passed, failed, unreadable };
 
 struct CheckResult {
-  const Check* check;
+  const Topic* topic;
   Findings findings;
 };
 

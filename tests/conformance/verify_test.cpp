@@ -43,7 +43,7 @@ std::vector<std::string> findings(const SessionResult& result) {
   std::vector<std::string> lines;
   for (const CheckResult& row : result.checks)
     for (const Finding& finding : row.findings.list())
-      lines.push_back(std::string(row.check->name) + ": " + to_string(finding.place) + ' ' + finding.sentence);
+      lines.push_back(std::string(row.topic->name) + ": " + to_string(finding.place) + ' ' + finding.sentence);
   return lines;
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("Verify: all recorded sessions pass") {
     CAPTURE(to_table({result}));
     CHECK(result.outcome() == Outcome::passed);
     for (const CheckResult& row : result.checks)
-      macs += std::string(row.check->name) == "counters" ? row.findings.comparisons() : 0;
+      macs += std::string(row.topic->name) == "counters" ? row.findings.comparisons() : 0;
   }
   // Every one that the recordings list: 107 MACs and 53 attestations.
   CHECK(macs == 107 + 53);

@@ -1,0 +1,107 @@
+#include "conformance/kit/device.h"
+
+#include <sys/stat.h>
+
+#include "conformance/kit/authority.h"
+#include "conformance/kit/temporary_folder.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::conformance {
+namespace {
+
+constexpr std::int64_t kYear = 365 * kDay;
+constexpr const char* kCertificateLabel = "CERTIFICATE";
+constexpr const char* kKeyLabel = "PRIVATE KEY";
+
+struct DeviceAuthority {
+  crypto::PrivateKey key;
+  crypto::Certificate certificate;
+};
+
+Result<Bytes> first_block(const std::string& file, const std::string& text, const char* label) {
+  SKS_LET(const std::vector<Bytes> blocks, from_pem(text, label));
+  if (blocks.empty()) return Error{Status::option, file + " holds no " + label};
+  return blocks.front();
+}
+
+Result<DeviceAuthority> new_authority() {
+  SKS_LET(crypto::PrivateKey key, new_key("ec.nist.p256"));
+  const std::int64_t now = system_clock().now();
+  const crypto::CertificateTemplate wanted{
+      crypto::CertificateKind::ca, {{"CN", "Devices of a conformance kit"}}, now - kDay, now + kYear, {}, {}, {}};
+  SKS_LET(crypto::Certificate certificate, crypto::issue_certificate(wanted, key.public_key(), nullptr, key));
+  return DeviceAuthority{std::move(key), std::move(certificate)};
+}
+
+Result<void> save(const std::string& file, const DeviceAuthority& authority) {
+  SKS_LET(const SecureBytes pkcs8, authority.key.to_pkcs8());
+  constexpr mode_t kOthers = 077;
+  const mode_t before = ::umask(kOthers);
+  const auto written =
+      write_file(file, to_pem(authority.certificate.der(), kCertificateLabel) + to_pem(pkcs8.view(), kKeyLabel));
+  ::umask(before);
+  return written;
+}
+
+Result<DeviceAuthority> open_authority(const std::string& file) {
+  if (file.empty()) return new_authority();
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) {
+    SKS_LET(DeviceAuthority made, new_authority());
+    SKS_TRY(save(file, made));
+    return made;
+  }
+  SKS_LET(const std::string text, read_file(file));
+  SKS_LET(const Bytes der, first_block(file, text, kCertificateLabel));
+  SKS_LET(const Bytes pkcs8, first_block(file, text, kKeyLabel));
+  SKS_LET(crypto::Certificate certificate, crypto::Certificate::from_der(der));
+  SKS_LET(crypto::PrivateKey key, crypto::PrivateKey::from_pkcs8(pkcs8));
+  return DeviceAuthority{std::move(key), std::move(certificate)};
+}
+
+Result<attestation::SoftwareIdentity> given_identity(const DeviceFiles& files) {
+  SKS_LET(const std::string certificates, read_file(files.certificate));
+  SKS_LET(std::vector<Bytes> path, from_pem(certificates, kCertificateLabel));
+  if (path.empty()) return Error{Status::option, files.certificate + " holds no certificate"};
+  SKS_LET(const std::string key, read_file(files.key));
+  SKS_LET(const Bytes pkcs8, first_block(files.key, key, kKeyLabel));
+  return attestation::SoftwareIdentity::from_parts(std::move(path), pkcs8);
+}
+
+}  // namespace
+
+Result<std::string> device_authority(const std::string& file) {
+  if (file.empty()) return Error{Status::option, "a file for the device CA is needed: it is not the same without one"};
+  SKS_LET(const DeviceAuthority authority, open_authority(file));
+  return to_pem(authority.certificate.der(), kCertificateLabel);
+}
+
+Result<attestation::SoftwareIdentity> device_identity(const DeviceFiles& files) {
+  if (!files.certificate.empty()) return given_identity(files);
+  SKS_LET(const DeviceAuthority authority, open_authority(files.authority));
+  SKS_LET(const crypto::PrivateKey key, new_key("ec.nist.p256"));
+  const std::int64_t now = system_clock().now();
+  const crypto::CertificateTemplate wanted{
+      crypto::CertificateKind::device, {{"CN", "Conformance device"}}, now - kDay, now + kYear, {}, {}, {}};
+  SKS_LET(const crypto::Certificate certificate,
+          crypto::issue_certificate(wanted, key.public_key(), &authority.certificate, authority.key));
+  SKS_LET(const SecureBytes pkcs8, key.to_pkcs8());
+  return attestation::SoftwareIdentity::from_parts({certificate.der(), authority.certificate.der()}, pkcs8.view());
+}
+
+Result<crypto::PrivateKey> KeyMaker::generate(const Algorithm& algorithm, ByteView parameters, ByteView seed) const {
+  if (exponent_ == 0 || algorithm.kind != KeyKind::rsa)
+    return system_key_source().generate(algorithm, parameters, seed);
+  Algorithm with_exponent = algorithm;
+  with_exponent.takes_parameters = true;
+  const Bytes exponent{exponent_};
+  return crypto::PrivateKey::generate(with_exponent, exponent);
+}
+
+Result<std::unique_ptr<Device>> Device::create(const attestation::SoftwareIdentity& identity) {
+  auto device = std::make_unique<Device>();
+  SKS_LET(device->engine_, Engine::open({.storage = device->storage_, .identity = identity, .keys = device->keys_}));
+  return device;
+}
+
+}  // namespace sks::conformance

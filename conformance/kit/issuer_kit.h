@@ -1,0 +1,37 @@
+#pragma once
+
+#include "conformance/kit/device.h"
+#include "conformance/kit/scenario.h"
+#include "conformance/kit/scenario_result.h"
+#include "conformance/kit/tls.h"
+
+namespace sks::conformance {
+
+/// Where the issuer under examination is.
+struct IssuerAddress {
+  std::string init;            ///< https URL of the first message, used again for each scenario
+  std::string url;             ///< main URL
+  std::string ticket_command;  ///< of the shell: writes an invocation URI, or an https URL, for one scenario
+  std::string ca;              ///< PEM file of the CAs that are trusted; empty: those of the system
+  std::chrono::seconds patience;
+};
+
+/// Takes an issuer through scenarios, as a client with a device of the kit.
+class IssuerExaminer {
+ public:
+  /// The identity must outlive it. Fails with option when the address is not usable.
+  static Result<IssuerExaminer> create(IssuerAddress address, const attestation::SoftwareIdentity& identity);
+
+  ScenarioResult run(const Scenario& scenario);
+
+ private:
+  IssuerExaminer(IssuerAddress address, const attestation::SoftwareIdentity& identity, TlsContext context)
+      : address_(std::move(address)), identity_(&identity), context_(std::move(context)) {}
+
+  IssuerAddress address_;
+  const attestation::SoftwareIdentity* identity_;
+  TlsContext context_;
+  std::optional<std::string> success_;  ///< where a good session has ended
+};
+
+}  // namespace sks::conformance

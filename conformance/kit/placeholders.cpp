@@ -1,0 +1,110 @@
+#include "conformance/kit/placeholders.h"
+
+#include <algorithm>
+#include <array>
+
+#include "conformance/kit/authority.h"
+#include "keygen2/time.h"
+#include "sks-core/base/encoding.h"
+#include "sks-core/base/random.h"
+
+namespace sks::conformance {
+namespace {
+
+constexpr std::int64_t kMaxBytes = 1'000'000;
+
+Result<Json> from_hex_text(const Json& argument) {
+  SKS_LET(std::string text, text_of(argument));
+  std::erase(text, ' ');
+  SKS_LET(const Bytes bytes, from_hex(text));
+  return Json(to_base64url(bytes));
+}
+
+Result<Json> from_utf8(const Json& argument) {
+  SKS_LET(const std::string text, text_of(argument));
+  return Json(to_base64url(as_bytes(text)));
+}
+
+Result<Json> random_bytes(const Json& argument) {
+  if (!argument.is_number_integer() || argument < 0 || argument > kMaxBytes)
+    return Error{Status::option, "no number of bytes: " + argument.dump()};
+  return Json(to_base64url(system_random().bytes(argument.get<std::size_t>())));
+}
+
+/// { filled = [ "x", 101 ] }: a text many times.
+Result<Json> filled_text(const Json& argument) {
+  const bool fits = argument.is_array() && argument.size() == 2 && argument[0].is_string() &&
+                    argument[1].is_number_integer() && argument[1] >= 0 && argument[1] <= kMaxBytes;
+  if (!fits) return Error{Status::option, "filled takes a text and how often it is to stand there"};
+  std::string text;
+  for (std::int64_t i = 0; i < argument[1].get<std::int64_t>(); ++i) text += argument[0].get<std::string>();
+  return Json(text);
+}
+
+Result<Json> algorithm_uri(const Json& argument) {
+  SKS_LET(const std::string name, text_of(argument));
+  return Json(std::string(kAlgorithmPrefix) + name);
+}
+
+}  // namespace
+
+Result<std::string> text_of(const Json& value) {
+  if (!value.is_string()) return Error{Status::option, "no text: " + value.dump()};
+  return value.get<std::string>();
+}
+
+Result<Json> Placeholders::resolve(const Json& value) const {
+  if (value.is_array()) {
+    Json elements = Json::array();
+    for (const Json& element : value) {
+      SKS_LET(Json resolved, resolve(element));
+      elements.push_back(std::move(resolved));
+    }
+    return elements;
+  }
+  if (!value.is_object()) return value;
+  if (value.size() == 1)
+    if (const auto found = computations_.find(value.begin().key()); found != computations_.end())
+      return found->second(value.begin().value());
+  Json object = Json::object();
+  for (const auto& item : value.items()) {
+    SKS_LET(Json resolved, resolve(item.value()));
+    object[item.key()] = std::move(resolved);
+  }
+  return object;
+}
+
+void add_plain_placeholders(Placeholders& placeholders, std::function<std::int64_t()> now) {
+  placeholders.add("hex", from_hex_text);
+  placeholders.add("utf8", from_utf8);
+  placeholders.add("random_bytes", random_bytes);
+  placeholders.add("filled", filled_text);
+  placeholders.add("algorithm", algorithm_uri);
+  placeholders.add("time", [now](const Json& argument) -> Result<Json> {
+    SKS_LET(const std::string text, text_of(argument));
+    SKS_LET(const std::int64_t offset, parse_offset(text));
+    return Json(keygen2::format_utc_time(now() + offset));
+  });
+  placeholders.add("local_time", [now](const Json& argument) -> Result<Json> {
+    SKS_LET(const std::string text, text_of(argument));
+    SKS_LET(const std::int64_t offset, parse_offset(text));
+    return Json(keygen2::format_offset_time(now() + offset, 0));
+  });
+}
+
+Result<std::int64_t> parse_offset(const std::string& text) {
+  struct Unit {
+    char letter;
+    std::int64_t seconds;
+  };
+  constexpr auto kUnits = std::to_array<Unit>({{'s', 1}, {'m', 60}, {'h', 3600}, {'d', kDay}});
+  constexpr std::size_t kMaxLength = 8;
+  const Error wrong{Status::option, "no difference of times such as +2d: \"" + text + '"'};
+  if (text.size() < 3 || text.size() > kMaxLength || (text.front() != '+' && text.front() != '-')) return wrong;
+  const std::string digits = text.substr(1, text.size() - 2);
+  const auto* const unit = std::ranges::find(kUnits, text.back(), &Unit::letter);
+  if (unit == kUnits.end() || digits.find_first_not_of("0123456789") != std::string::npos) return wrong;
+  return (text.front() == '-' ? -1 : 1) * std::stoll(digits) * unit->seconds;
+}
+
+}  // namespace sks::conformance

@@ -1,0 +1,88 @@
+"""Takes our own programs through every scenario of the kit, over HTTPS.
+
+usage: own_programs.py client SKS_CONFORMANCE SKS
+       own_programs.py issuer SKS_CONFORMANCE SKS_ISSUER
+"""
+
+import json
+import pathlib
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def play(work, *arguments):
+    """Runs the kit, and shows its table unless everything passed. Gives the results by name."""
+    report = work / "report.json"
+    done = subprocess.run([*map(str, arguments), "--json", str(report)], capture_output=True, encoding="utf-8", check=False)
+    assert report.exists(), done.stderr
+    results = {scenario["name"]: scenario for scenario in json.loads(report.read_text("utf-8"))["scenarios"]}
+    assert done.returncode == 0, done.stdout
+    assert not done.stderr, done.stderr
+    print(done.stdout)
+    return results
+
+
+def examine_client(work, kit, sks):
+    sks = shlex.quote(sks)
+    enroll = f"{sks} --store {{dir}}/store enroll --ca-file {{ca}} --pin-file {{pins}}"
+    results = play(work, kit, "client",
+                   "--prepare", f"{sks} --store {{dir}}/store init --name Conformance",
+                   "--exec", f"{enroll} --yes {{url}}",
+                   # Without a terminal nobody consents.
+                   "--cancel-exec", f"{enroll} {{url}}")
+    skipped = {name for name, scenario in results.items() if scenario["result"] == "skipped"}
+    # What our software device does not have.
+    assert skipped == {"client/keys/device-pin", "client/keys/biometric"}, skipped
+
+
+class Issuer:
+    """sks-issuer with two profiles, one of them with a PUK, trusting the devices of the kit."""
+
+    def __init__(self, work, kit, program):
+        self.program, self.folder = program, work / "issuer"
+        anchor = subprocess.run([kit, "issuer", "--device-ca", str(work / "device-ca.pem"), "--print-device-ca"],
+                                capture_output=True, check=True).stdout
+        (work / "anchor.pem").write_bytes(anchor)
+        self.run("init", "--url", f"https://localhost:{free_port()}/keygen2", "--device-trust", f"ca:{work}/anchor.pem")
+        self.server = subprocess.Popen([program, "serve", "--dir", str(self.folder)], stdout=subprocess.PIPE, encoding="utf-8")
+        assert "listening" in self.server.stdout.readline()
+
+    def run(self, command, *arguments):
+        subprocess.run([self.program, command, "--dir", str(self.folder), *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.terminate()
+        self.server.wait()
+
+
+def examine_issuer(work, kit, program):
+    with Issuer(work, kit, program) as issuer:
+        ticket = f"{shlex.quote(program)} ticket --dir {shlex.quote(str(issuer.folder))} --profile pair"
+        results = play(work, kit, "issuer", "--ticket-command", ticket, "--ca", issuer.folder / "ca.pem",
+                       "--device-ca", work / "device-ca.pem")
+    passed = {name for name, scenario in results.items() if scenario["result"] == "passed"}
+    for name in ("issuer/session", "issuer/i2-initialization/downgrade", "issuer/i4-key-creation/weak-exponent-1"):
+        assert name in passed, name
+
+
+def main():
+    side, kit, program = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as work:
+        {"client": examine_client, "issuer": examine_issuer}[side](pathlib.Path(work), kit, program)
+
+
+if __name__ == "__main__":
+    main()
