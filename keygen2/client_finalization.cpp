@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 #include "keygen2/client_store.h"
+#include "keygen2/enumerations.h"
 #include "keygen2/mac_data.h"
 #include "sks-core/crypto/x509.h"
 
@@ -131,12 +133,27 @@ struct Finalizer {
 };
 
 /// Whether the keys created and the credentials issued are the same set. Spec: keygen2.md 4.11.
-bool covers(const std::vector<IssuedCredential>& credentials, std::vector<std::string> created) {
+bool covers(const std::vector<IssuedCredential>& credentials, const std::map<std::string, std::uint8_t>& created) {
   std::vector<std::string> issued;
   for (const IssuedCredential& credential : credentials) issued.push_back(credential.id);
   std::ranges::sort(issued);
-  std::ranges::sort(created);
-  return issued == created;
+  return std::ranges::equal(issued, std::views::keys(created));
+}
+
+/// What the user should know of the credentials: that somebody else has the key as well, and what is left undone.
+/// Spec: 9.6.
+void alert_user(const ClientRun& run, const ProvisioningFinalizationRequest& request) {
+  for (const IssuedCredential& credential : request.credentials) {
+    // Encryption keys are kept by issuers for the sake of old messages. In a resumed run the usage is not known.
+    const auto created = run.created.find(credential.id);
+    const bool for_encryption = created != run.created.end() && created->second == kAppUsageEncryption;
+    if (credential.private_key && !for_encryption)
+      run.dialog.alert("The issuer made the private key of " + credential.id +
+                       " itself, and can sign or log in with it as you can.");
+    if (credential.trust_anchor)
+      run.dialog.alert("The issuer offers the root certificate of " + credential.id +
+                       " as a trust anchor; it is kept beside the key and trusted by nothing.");
+  }
 }
 
 }  // namespace
@@ -156,6 +173,8 @@ RunSummary summarize(const ProvisioningFinalizationRequest& request) {
 Outcome<std::string> finalize(ClientRun& run, const ProvisioningFinalizationRequest& request) {
   for (const IssuedCredential& credential : request.credentials) SKS_TRY(check_credential(credential));
   SKS_LET(const Targets targets, Targets::find(run.store, request));
+
+  alert_user(run, request);
 
   const Finalizer finalizer{run.store, run.session, targets};
   for (const IssuedCredential& credential : request.credentials) SKS_TRY(finalizer.deliver(credential));

@@ -33,6 +33,7 @@ struct KeyCreator {
   PukPolicyHandle puk_handle = {};
   PinPolicyHandle pin_handle = {};
   std::vector<GeneratedKey> created = {};
+  std::map<std::string, std::uint8_t> app_usages = {};
 
   Outcome<void> puk(const PukPolicySpecifier& puk) {
     SKS_LET(puk_handle,
@@ -79,6 +80,7 @@ struct KeyCreator {
                                key.mac};
     SKS_LET(CreatedKey made, from_store(store.create_key_entry(session, call)));
     SKS_LET(crypto::PublicKey public_key, from_store(crypto::PublicKey::from_spki(made.public_key)));
+    app_usages.emplace(key.id, key.app_usage);
     created.push_back(GeneratedKey{key.id, std::move(public_key), std::move(made.attestation)});
     return {};
   }
@@ -103,7 +105,7 @@ Outcome<std::string> on_key_creation(ClientRun& run, const KeyCreationRequest& r
 
   KeyCreator creator{run.store, run.dialog, run.session, request, pins, count};
   SKS_TRY(walk(request, creator));
-  for (const GeneratedKey& key : creator.created) run.created.push_back(key.id);
+  run.created = std::move(creator.app_usages);
   run.key_count = count;
   run.phase = request.deferred_issuance ? ClientPhase::deferred : ClientPhase::created;
   return KeyCreationResponse{run.ids, std::move(creator.created)}.encode();

@@ -31,7 +31,8 @@ struct ClientRun {
   bool announced_key_suspension = false;
   SessionIds ids{};
   ProvisioningHandle session{};        ///< none while no session is open in the key store
-  std::vector<std::string> created{};  ///< ids of the keys of this run
+  /// Ids of the keys of this run, and their application usage.
+  std::map<std::string, std::uint8_t> created{};
   std::size_t key_count = 0;
   bool committed = false;
   RunSummary summary{};

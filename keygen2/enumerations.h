@@ -85,6 +85,7 @@ inline constexpr std::uint8_t kGroupingUnique = 3;
 inline constexpr std::uint8_t kInputMethodTrustedGui = 2;
 
 inline constexpr std::uint8_t kAppUsageSignature = 0;
+inline constexpr std::uint8_t kAppUsageEncryption = 2;
 
 inline constexpr std::uint8_t kBiometricNone = 0;
 inline constexpr std::uint8_t kBiometricExclusive = 3;

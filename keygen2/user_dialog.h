@@ -48,6 +48,8 @@ class UserDialog {
   virtual bool accept_many_keys(std::size_t count) = 0;
   /// Whether the issuer may learn these attributes of the device, URIs of keygen2.md 4.2.
   virtual bool disclose(const std::vector<std::string>& /*attributes*/) { return false; }
+  /// Tells the user something about the issuer's keys that is not a question, one sentence. Spec: keygen2.md 9.6.
+  virtual void alert(const std::string& /*sentence*/) {}
   /// Asks nothing: a dialog may show it.
   virtual void creating_key(const KeyCreationProgress& /*progress*/) {}
 };

@@ -34,6 +34,15 @@ Result<bool> confirm_page(const PinentrySettings& settings, const std::string& p
   return answer.error == 0;
 }
 
+Result<void> show_message(const PinentrySettings& settings, const std::string& text) {
+  SKS_LET(PinentryProgram program, PinentryProgram::start(settings));
+  SKS_TRY(program.offer("SETTITLE", kTitle));
+  SKS_TRY(program.set("SETDESC", text));
+  SKS_LET(const assuan::Answer answer, program.ask("MESSAGE"));
+  static_cast<void>(answer);  // whatever button was pressed
+  return {};
+}
+
 }  // namespace
 
 struct PinentryDialog::PinQuestion {
@@ -75,6 +84,11 @@ bool PinentryDialog::disclose(const std::vector<std::string>& attributes) {
   std::vector<std::string> points;
   for (const std::string& attribute : attributes) points.push_back(for_window(describe_attribute(attribute)));
   return answer(confirm("The issuer wants to learn this about the device:", points));
+}
+
+void PinentryDialog::alert(const std::string& sentence) {
+  const auto shown = show_message(settings_, for_window(printable(sentence)));
+  failure_ = shown ? "" : shown.error().detail;
 }
 
 Result<PinentryDialog::Entry> PinentryDialog::enter(const PinQuestion& question) const {

@@ -17,6 +17,7 @@ class PinentryDialog final : public AttendedDialog {
   std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
   bool accept_many_keys(std::size_t count) override;
   bool disclose(const std::vector<std::string>& attributes) override;
+  void alert(const std::string& sentence) override;
 
   std::string failure() const override { return failure_; }
 

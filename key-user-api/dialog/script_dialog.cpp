@@ -76,6 +76,11 @@ bool ScriptDialog::disclose(const std::vector<std::string>& attributes) {
   return agreed;
 }
 
+void ScriptDialog::alert(const std::string& sentence) {
+  progress_ << "Note: " << printable(sentence) << "\n";
+  if (consent_ == Consent::ask && attended_ != nullptr) attended_->alert(sentence);
+}
+
 void ScriptDialog::creating_key(const keygen2::KeyCreationProgress& progress) {
   progress_ << describe_progress(progress) << "\n";
 }

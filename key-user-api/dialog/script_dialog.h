@@ -25,6 +25,7 @@ class ScriptDialog final : public keygen2::UserDialog {
   std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
   bool accept_many_keys(std::size_t count) override;
   bool disclose(const std::vector<std::string>& attributes) override;
+  void alert(const std::string& sentence) override;
   void creating_key(const keygen2::KeyCreationProgress& progress) override;
 
   /// Why the script cancelled the session, or the person could not be asked; empty otherwise.

@@ -132,6 +132,8 @@ bool TerminalDialog::disclose(const std::vector<std::string>& attributes) {
   return ask_yes_no(terminal_, "Tell it?");
 }
 
+void TerminalDialog::alert(const std::string& sentence) { terminal_.write("Note: " + printable(sentence) + "\n"); }
+
 void TerminalDialog::creating_key(const keygen2::KeyCreationProgress& progress) {
   terminal_.write(describe_progress(progress) + "\n");
 }

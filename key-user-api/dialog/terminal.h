@@ -45,6 +45,7 @@ class TerminalDialog final : public AttendedDialog {
   std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
   bool accept_many_keys(std::size_t count) override;
   bool disclose(const std::vector<std::string>& attributes) override;
+  void alert(const std::string& sentence) override;
   void creating_key(const keygen2::KeyCreationProgress& progress) override;
 
  private:

@@ -284,6 +284,7 @@ TEST_CASE("ClientSession: [keygen2.md C-5.2] a trust anchor is a CA certificate"
     if (!is_ca) request = edit::without(request, "/issuedCredentials/0/certificatePath/1");
     CHECK(failure_class(lab.to_client(request)) == (is_ca ? "none" : "VALUE"));
     CHECK(lab.keys().size() == (is_ca ? 2 : 0));
+    CHECK(lab.user.alerts.size() == (is_ca ? 1 : 0));
   }
 }
 
@@ -327,23 +328,29 @@ TEST_CASE("ClientSession: keys are managed without new ones, without discovery")
   CHECK(run.lab.keys().size() == 4);
 }
 
-TEST_CASE("ClientSession: a private key is imported, and signs") {
-  ClientLab lab;
-  const crypto::PrivateKey imported = crypto::PrivateKey::generate(*find_algorithm(kP256)).value();
-  const crypto::Certificate certificate =
-      crypto::issue_certificate({crypto::CertificateKind::ca, {{"CN", "Imported"}}, kNow - 1, kNow + 1, {}, {}, {}},
-                                imported.public_key(), nullptr, imported)
-          .value();
-  lab.decisions.adapt = [&](CredentialSpec& credential) {
-    credential.certificate_path = {certificate.der()};
-    credential.private_key = imported.to_pkcs8().value();
-  };
-  IssuancePlan plan = lab.plan({});
-  plan.pin_policies.clear();
-  lab.run(plan);
-  REQUIRE(lab.keys().size() == 1);
-  CHECK(lab.signs(lab.keys()[0], ""));
-  CHECK(std::ranges::count(lab.channel->calls, "importPrivateKey") == 1);
+TEST_CASE("ClientSession: a private key is imported, and signs; the user is told unless it is for encryption") {
+  constexpr std::uint8_t encryption = 2;
+  for (const std::uint8_t app_usage : {std::uint8_t{0}, encryption}) {
+    CAPTURE(app_usage);
+    ClientLab lab;
+    const crypto::PrivateKey imported = crypto::PrivateKey::generate(*find_algorithm(kP256)).value();
+    const crypto::Certificate certificate =
+        crypto::issue_certificate({crypto::CertificateKind::ca, {{"CN", "Imported"}}, kNow - 1, kNow + 1, {}, {}, {}},
+                                  imported.public_key(), nullptr, imported)
+            .value();
+    lab.decisions.adapt = [&](CredentialSpec& credential) {
+      credential.certificate_path = {certificate.der()};
+      credential.private_key = imported.to_pkcs8().value();
+    };
+    IssuancePlan plan = lab.plan({});
+    plan.pin_policies.clear();
+    plan.keys.at(0).app_usage = app_usage;
+    lab.run(plan);
+    REQUIRE(lab.keys().size() == 1);
+    CHECK(lab.signs(lab.keys()[0], ""));
+    CHECK(std::ranges::count(lab.channel->calls, "importPrivateKey") == 1);
+    CHECK(lab.user.alerts.size() == (app_usage == encryption ? 0 : 1));
+  }
 }
 
 TEST_CASE("ClientSession: key suspension that was not announced is an unknown property") {

@@ -16,6 +16,7 @@ class LabUser final : public keygen2::UserDialog {
   std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
   bool accept_many_keys(std::size_t count) override;
   bool disclose(const std::vector<std::string>& attributes) override;
+  void alert(const std::string& sentence) override { alerts.push_back(sentence); }
   void creating_key(const keygen2::KeyCreationProgress& progress) override;
 
   bool agrees = true;
@@ -24,6 +25,7 @@ class LabUser final : public keygen2::UserDialog {
   bool throws = false;                      ///< instead of answering anything
   std::vector<keygen2::ConsentRequest> consents;
   std::vector<std::vector<std::string>> disclosures;
+  std::vector<std::string> alerts;
   std::vector<keygen2::KeyCreationProgress> progress;
 };
 

@@ -33,6 +33,7 @@ class ScriptedUser final : public keygen2::UserDialog {
   bool consent(const keygen2::ConsentRequest& request) override;
   std::optional<SecureBytes> choose_pin(const keygen2::PinRequest& request, const std::string& problem) override;
   bool accept_many_keys(std::size_t count) override;
+  void alert(const std::string& sentence) override { alerts.push_back(sentence); }
 
   bool agrees = true;
   bool accepts_many = false;
@@ -41,6 +42,7 @@ class ScriptedUser final : public keygen2::UserDialog {
   std::vector<keygen2::ConsentRequest> consents;
   std::vector<keygen2::PinRequest> requests;
   std::vector<std::string> problems;
+  std::vector<std::string> alerts;
   std::size_t many = 0;
 };
 

@@ -33,10 +33,12 @@ struct AttendedUser final : AttendedDialog {
   }
   bool accept_many_keys(std::size_t /*count*/) override { return ++questions, answer; }
   bool disclose(const std::vector<std::string>& /*attributes*/) override { return ++questions, answer; }
+  void alert(const std::string& sentence) override { told = sentence; }
   std::string failure() const override { return broken; }
 
   bool answer = true;
   std::string broken;
+  std::string told;
   std::optional<std::string> pin = "9876";
   int questions = 0;
 };
@@ -113,6 +115,16 @@ TEST_CASE("ScriptDialog: what consent given beforehand covers is told, and canno
   CHECK(progress.str() ==
         "Consent given: issuer.example may unlock keys; this device is not identified to it.\n"
         "- it unlocks key 7??[2J\n");
+}
+
+TEST_CASE("ScriptDialog: what the user should know is told with the progress, and to whoever attends") {
+  AttendedUser user;
+  std::ostringstream progress;
+  ScriptDialog(Consent::given, {}, &user, progress).alert("first\n");
+  CHECK(user.told.empty());
+  ScriptDialog(Consent::ask, {}, &user, progress).alert("second");
+  CHECK(user.told == "second");
+  CHECK(progress.str() == "Note: first?\nNote: second\n");
 }
 
 TEST_CASE("ScriptDialog: attributes are told with --disclose or by a user who says so, never by --yes alone") {

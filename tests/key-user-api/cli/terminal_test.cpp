@@ -185,6 +185,12 @@ TEST_CASE("TerminalDialog: attributes of the device need a yes") {
   }
 }
 
+TEST_CASE("TerminalDialog: what the user should know is a line of its own") {
+  TypedTerminal typed({});
+  TerminalDialog(typed.terminal()).alert("the issuer\x1b knows the key");
+  CHECK(typed.shown().find("Note: the issuer? knows the key\r\n") != std::string::npos);
+}
+
 TEST_CASE("TerminalDialog: each key is named before it is made") {
   TypedTerminal typed({});
   TerminalDialog(typed.terminal()).creating_key({1, 2, "My key", "https://webpki.github.io/sks/algorithm#rsa2048"});

@@ -106,6 +106,13 @@ TEST_CASE("PinentryDialog: many keys and attributes are asked about") {
         "The issuer wants to learn this about the device:%0A- the MAC addresses of its network interfaces%0A- urn:x?");
 }
 
+TEST_CASE("PinentryDialog: what the user should know is a message") {
+  ScriptedPinentry pinentry(Script{{{"MESSAGE", "OK"}}});
+  pinentry.dialog().alert("the issuer knows the <key>\n");
+  CHECK(pinentry.logged("1 SETDESC ") == "the issuer knows the (key)?");
+  CHECK(pinentry.has_logged("1 MESSAGE"));
+}
+
 TEST_CASE("PinentryDialog: a program that repeats by itself is asked once, with the policy explained") {
   ScriptedPinentry pinentry(Script{{{"GETPIN", "S PIN_REPEATED\nD 2468\nOK"}}});
   CHECK(chosen(pinentry) == "2468");
