@@ -142,23 +142,59 @@ SecureBytes der(std::uint8_t tag, std::initializer_list<ByteView> parts) {
   return out;
 }
 
+// publicKey of an ECPrivateKey, behind the scalar.
+SecureBytes ec_public_part(ByteView point) {
+  constexpr std::uint8_t kBitString = 0x03, kPublicKey = 0xA1;
+  constexpr std::uint8_t kNoUnusedBits[] = {0};
+  return der(kPublicKey, {der(kBitString, {kNoUnusedBits, point}).view()});
+}
+
 // PrivateKeyInfo of RFC 5208 around an ECPrivateKey of RFC 5915, with the public point unless that is empty. OpenSSL's
 // encoder makes the same bytes, but takes several times as long as making the key.
 SecureBytes ec_pkcs8(const CurveInfo& info, ByteView scalar, ByteView point) {
-  constexpr std::uint8_t kInteger = 0x02, kBitString = 0x03, kOctetString = 0x04, kSequence = 0x30, kPublicKey = 0xA1;
+  constexpr std::uint8_t kInteger = 0x02, kOctetString = 0x04, kSequence = 0x30;
   constexpr std::uint8_t kVersion0[] = {kInteger, 1, 0};
   constexpr std::uint8_t kVersion1[] = {kInteger, 1, 1};
-  constexpr std::uint8_t kNoUnusedBits[] = {0};
   // SubjectPublicKeyInfo starts with SEQUENCE { AlgorithmIdentifier, BIT STRING 00 04 ... }: the middle is what we
   // need.
   const bool long_form = info.spki_prefix[1] == 0x81;
   const ByteView after_header = info.spki_prefix.subspan(long_form ? 3 : 2);
   const ByteView algorithm = after_header.first(std::size_t{2} + after_header[1]);
   const SecureBytes secret = der(kOctetString, {scalar});
-  SecureBytes public_key;
-  if (!point.empty()) public_key = der(kPublicKey, {der(kBitString, {kNoUnusedBits, point}).view()});
+  const SecureBytes public_key = point.empty() ? SecureBytes() : ec_public_part(point);
   const SecureBytes ec_key = der(kSequence, {kVersion1, secret.view(), public_key.view()});
   return der(kSequence, {kVersion0, algorithm, der(kOctetString, {ec_key.view()}).view()});
+}
+
+// The two parts of a key in exactly the form that ec_pkcs8() writes, else none.
+struct EcParts {
+  ByteView scalar;
+  ByteView point;
+};
+std::optional<EcParts> ec_parts(ByteView pkcs8, const CurveInfo& info) {
+  const std::size_t field = info.field_bytes;
+  const std::size_t point_size = 1 + 2 * field;
+  const Bytes zeros(point_size);
+  const std::size_t public_size = ec_public_part(zeros).size();
+  if (pkcs8.size() < public_size + field) return std::nullopt;
+  const EcParts parts{pkcs8.subspan(pkcs8.size() - public_size - field, field), pkcs8.last(point_size)};
+  if (!equal(ec_pkcs8(info, parts.scalar, parts.point).view(), pkcs8)) return std::nullopt;
+  return parts;
+}
+
+// A key from its parts. OpenSSL's decoder takes many times as long as signing with the key.
+Result<ossl::Pkey> import_ec(const CurveInfo& info, const EcParts& parts) {
+  const ossl::BigNum scalar(BN_bin2bn(parts.scalar.data(), static_cast<int>(parts.scalar.size()), nullptr));
+  SecureBytes native(parts.scalar.size());
+  SKS_CHECK(scalar != nullptr && BN_bn2nativepad(scalar.get(), native.data(), static_cast<int>(native.size())) > 0);
+  std::string group(info.group_name);
+  Bytes point = to_bytes(parts.point);
+  std::array<OSSL_PARAM, 4> parameters{
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+      OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_PRIV_KEY, native.data(), native.size()),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
+      OSSL_PARAM_construct_end()};
+  return import_key(KeyKind::ec, EVP_PKEY_KEYPAIR, parameters.data());
 }
 
 // The secret scalar in the size of the field.
@@ -209,6 +245,17 @@ Result<PrivateKey> PrivateKey::generate(const Algorithm& algorithm, ByteView par
 }
 
 Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
+  for (const CurveInfo& info : all_curves()) {
+    const std::optional<EcParts> parts = ec_parts(der, info);
+    if (!parts) continue;
+    // What is wrong with such a key is left to the decoder below to find.
+    Result<ossl::Pkey> key = import_ec(info, *parts);
+    const std::size_t field = info.field_bytes;
+    Result<PublicKey> public_key =
+        PublicKey::from_ec_point(info.curve, parts->point.subspan(1, field), parts->point.last(field));
+    if (key && public_key && check_scalar(key->get()))
+      return decoded(std::move(key).value(), std::move(public_key).value());
+  }
   const std::uint8_t* at = der.data();
   const ossl::Ptr<PKCS8_PRIV_KEY_INFO, PKCS8_PRIV_KEY_INFO_free> info(
       d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size())));
@@ -218,14 +265,17 @@ Result<PrivateKey> PrivateKey::from_pkcs8(ByteView der) {
   if (key == nullptr) return ossl::take_error("PKCS#8 key is malformed");
   Result<PublicKey> public_key = PublicKey::from_openssl(key.get());
   if (!public_key) return Error{Status::crypto, std::move(public_key).error().detail};
-  const bool is_ec = public_key->kind() == KeyKind::ec;
-  if (is_ec) SKS_TRY(check_scalar(key.get()));
-  PrivateKey decoded(std::move(key), std::move(public_key).value());
-  // Stored keys sign more than once: copying a context saves a tenth of the time of a P-256 signature.
-  if (is_ec) {
-    SKS_LET(decoded.ecdsa_, new_ecdsa_context(decoded.key_.get()));
+  if (public_key->kind() == KeyKind::ec) SKS_TRY(check_scalar(key.get()));
+  return decoded(std::move(key), std::move(public_key).value());
+}
+
+// Stored keys sign more than once: copying a context saves a tenth of the time of a P-256 signature.
+Result<PrivateKey> PrivateKey::decoded(ossl::Pkey key, PublicKey public_key) {
+  PrivateKey result(std::move(key), std::move(public_key));
+  if (result.public_key_.kind() == KeyKind::ec) {
+    SKS_LET(result.ecdsa_, new_ecdsa_context(result.key_.get()));
   }
-  return decoded;
+  return result;
 }
 
 Result<PrivateKey> PrivateKey::from_ec_scalar(Curve curve, ByteView scalar) {

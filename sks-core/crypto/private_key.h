@@ -47,6 +47,7 @@ class PrivateKey {
 
  private:
   PrivateKey(ossl::Pkey key, PublicKey public_key);
+  static Result<PrivateKey> decoded(ossl::Pkey key, PublicKey public_key);
 
   ossl::Pkey key_;
   PublicKey public_key_;

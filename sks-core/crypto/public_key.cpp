@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "sks-core/base/library_context.h"
@@ -86,6 +88,24 @@ Result<Bytes> bn_parameter(EVP_PKEY* key, const char* name) {
   Bytes out(static_cast<std::size_t>(BN_num_bytes(number)));
   BN_bn2bin(number, out.data());
   return out;
+}
+
+/// A key of the curve that has no point yet. It is a copy: OpenSSL takes four times as long to find a curve by its name
+/// as to check a point.
+Result<ossl::Pkey> empty_ec_key(const CurveInfo& info) {
+  static std::mutex mutex;
+  static std::map<Curve, ossl::Pkey>& originals = *new std::map<Curve, ossl::Pkey>;  // until the process ends
+  const std::lock_guard lock(mutex);
+  ossl::Pkey& original = originals[info.curve];
+  if (original == nullptr) {
+    std::string group(info.group_name);
+    std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+                                         OSSL_PARAM_construct_end()};
+    SKS_LET(original, import_key(KeyKind::ec, EVP_PKEY_KEY_PARAMETERS, parameters.data()));
+  }
+  ossl::Pkey copy(EVP_PKEY_dup(original.get()));
+  if (copy == nullptr) return ossl::take_error("EC key cannot be copied", Status::internal);
+  return copy;
 }
 
 // Tells apart what is no public key at all (crypto) from a sound key that we do not serve (option).
@@ -178,14 +198,11 @@ Result<PublicKey> PublicKey::from_ec_point(Curve curve, ByteView x, ByteView y) 
   if (x.size() != info.field_bytes || y.size() != info.field_bytes)
     return Error{Status::crypto, "EC coordinates of a wrong length"};
   Bytes spki = concat({info.spki_prefix, x, y});
-  const std::size_t point_size = 1 + 2 * std::size_t{info.field_bytes};
-  std::string group(info.group_name);
-  std::array<OSSL_PARAM, 3> parameters{
-      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
-      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, spki.data() + (spki.size() - point_size), point_size),
-      OSSL_PARAM_construct_end()};
-  // The import refuses a point that is not on the curve.
-  SKS_LET(ossl::Pkey key, import_key(KeyKind::ec, EVP_PKEY_PUBLIC_KEY, parameters.data()));
+  const ByteView point = ByteView(spki).last(1 + 2 * std::size_t{info.field_bytes});
+  SKS_LET(ossl::Pkey key, empty_ec_key(info));
+  // Refuses a point that is not on the curve.
+  if (EVP_PKEY_set1_encoded_public_key(key.get(), point.data(), point.size()) != 1)
+    return ossl::take_error("Key is malformed");
   return PublicKey(KeyKind::ec, curve, std::move(spki), std::move(key));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,13 +56,20 @@ class Certificate {
   /// Whether the issuer name equals the subject of `issuer` and the signature verifies with its key.
   bool is_issued_by(const Certificate& issuer) const;
 
-  X509* openssl() const { return cert_.get(); }
+  /// OpenSSL's object. Decoding its public key takes OpenSSL longer than everything else, so it is made when it is
+  /// asked for, once for all copies of this certificate.
+  X509* openssl() const;
+  /// The same without its public key: names, extensions and all other fields.
+  X509* openssl_without_key() const { return cert_.get(); }
 
  private:
+  struct Complete;
   Certificate(Bytes der, ossl::Cert cert);
+  bool is_signed_by(EVP_PKEY* key) const;
 
   Bytes der_;
   ossl::Cert cert_;
+  std::shared_ptr<Complete> complete_;
 };
 
 /// One attribute of a name.

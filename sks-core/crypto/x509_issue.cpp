@@ -109,6 +109,40 @@ Result<void> set_serial_and_times(X509* cert, const CertificateTemplate& what) {
   return {};
 }
 
+// X509_set_pubkey encodes the key and decodes it again, which takes longer than signing the certificate. The encoding
+// is at hand. `spki`: SEQUENCE { AlgorithmIdentifier, BIT STRING without unused bits }, as PublicKey has it.
+bool set_public_key(X509* cert, ByteView spki) {
+  const auto enter = [&](const std::uint8_t*& at) {
+    long size = 0;
+    int tag = 0;
+    int tag_class = 0;
+    const int form = ASN1_get_object(&at, &size, &tag, &tag_class, spki.data() + spki.size() - at);
+    return (form & 0x80) == 0 ? size : 0;
+  };
+  const std::uint8_t* at = spki.data();
+  if (enter(at) == 0) return false;
+  const ossl::Ptr<X509_ALGOR, X509_ALGOR_free> algorithm(
+      d2i_X509_ALGOR(nullptr, &at, static_cast<long>(spki.data() + spki.size() - at)));
+  const long bits = algorithm == nullptr ? 0 : enter(at);
+  if (bits < 2) return false;
+  const ASN1_OBJECT* type = nullptr;
+  const void* parameter = nullptr;
+  int parameter_type = 0;
+  X509_ALGOR_get0(&type, &parameter_type, &parameter, algorithm.get());
+  const ByteView key(at + 1, static_cast<std::size_t>(bits - 1));  // behind the number of unused bits
+  auto* const content = static_cast<std::uint8_t*>(OPENSSL_memdup(key.data(), key.size()));
+  SKS_CHECK(content != nullptr);
+  // A curve, a NULL or nothing: see the forms of PublicKey.
+  ASN1_OBJECT* const curve =
+      parameter_type == V_ASN1_OBJECT ? OBJ_dup(static_cast<const ASN1_OBJECT*>(parameter)) : nullptr;
+  if (X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), OBJ_dup(type), parameter_type, curve, content,
+                             static_cast<int>(key.size())) == 1)
+    return true;
+  OPENSSL_free(content);
+  ASN1_OBJECT_free(curve);
+  return false;
+}
+
 }  // namespace
 
 Result<std::vector<DnAttribute>> parse_dn(std::string_view text) {
@@ -162,9 +196,9 @@ Result<Certificate> issue_certificate(const CertificateTemplate& what, const Pub
   SKS_CHECK(cert != nullptr && X509_set_version(cert.get(), kVersion3) == 1);
   SKS_TRY(set_serial_and_times(cert.get(), what));
   SKS_TRY(set_subject(cert.get(), what.subject));
-  X509* const issuer_cert = issuer == nullptr ? cert.get() : issuer->openssl();
+  X509* const issuer_cert = issuer == nullptr ? cert.get() : issuer->openssl_without_key();
   if (X509_set_issuer_name(cert.get(), X509_get_subject_name(issuer_cert)) != 1 ||
-      X509_set_pubkey(cert.get(), subject_key.openssl()) != 1)
+      !set_public_key(cert.get(), subject_key.spki()))
     return ossl::take_error("Certificate fields refused", Status::option);
 
   X509V3_CTX context;

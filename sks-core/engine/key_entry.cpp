@@ -188,8 +188,8 @@ constexpr std::array kKnownTypes{NID_rsaEncryption, NID_X9_62_id_ecPublicKey, NI
 // Step 7 tests RSA and EC keys; a key of an unknown type is nobody's business until close.
 Result<CertifiedKey> check_certified_key(const crypto::Certificate& certificate) {
   ASN1_OBJECT* type = nullptr;
-  const bool has_type =
-      X509_PUBKEY_get0_param(&type, nullptr, nullptr, nullptr, X509_get_X509_PUBKEY(certificate.openssl())) == 1;
+  const bool has_type = X509_PUBKEY_get0_param(&type, nullptr, nullptr, nullptr,
+                                               X509_get_X509_PUBKEY(certificate.openssl_without_key())) == 1;
   const int nid = has_type ? OBJ_obj2nid(type) : NID_undef;
   Result<crypto::PublicKey> key = certificate.public_key();
   if (key) {
