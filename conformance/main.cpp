@@ -2,6 +2,8 @@
 #include <fstream>
 #include <iostream>
 
+#include "conformance/device.h"
+#include "conformance/replay.h"
 #include "conformance/report.h"
 #include "conformance/scenario_commands.h"
 
@@ -16,6 +18,7 @@ struct Arguments {
   std::vector<std::string> folders;
   std::string json;
   std::string junit;
+  std::string device;
   ScenarioArguments scenarios;
 };
 
@@ -61,6 +64,21 @@ void add_verify(CLI::App& command, Arguments& arguments) {
 
 int run_verify(const Arguments& arguments) { return report(arguments, verify(arguments.folders)); }
 
+void add_replay(CLI::App& command, Arguments& arguments) {
+  add_folders(command, arguments);
+  command
+      .add_option("--device", arguments.device,
+                  "The key store: tcp:127.0.0.1:PORT or unix:PATH of a byte stream, or memory: for one in this process")
+      ->required();
+  add_reports(command, arguments);
+}
+
+int run_replay(const Arguments& arguments) {
+  const auto device = Device::open(arguments.device);
+  if (!device) return fail(device.error().detail);
+  return report(arguments, replay(arguments.folders, (*device)->store()));
+}
+
 template <void (*add)(CLI::App&, ScenarioArguments&)>
 void add_scenarios(CLI::App& command, Arguments& arguments) {
   add(command, arguments.scenarios);
@@ -79,6 +97,7 @@ struct Command {
 };
 constexpr auto kCommands = std::to_array<Command>({
     {"verify", "Check recorded sessions against their secrets", add_verify, run_verify},
+    {"replay", "Play recorded sessions against a live key store", add_replay, run_replay},
     {"client", "Take a KeyGen2 client through scenarios, as its issuer", add_scenarios<add_client>,
      run_scenarios<run_client>},
     {"issuer", "Take a KeyGen2 issuer through scenarios, as its client", add_scenarios<add_issuer>,
