@@ -13,10 +13,10 @@ namespace sks::conformance {
 struct ModelKey {
   std::uint32_t session = 0;
   std::string id;
-  Bytes public_key;  ///< SPKI of the key that was generated
-  Json entry;        ///< the arguments of createKeyEntry
-  Json attributes;   ///< what getKeyAttributes returns
-  Json protection;   ///< what getKeyProtectionInfo returns; what cannot be known is not in it
+  Bytes public_key;                  ///< SPKI of the key that was generated
+  Json entry = Json::object();       ///< the arguments of createKeyEntry
+  Json attributes = Json::object();  ///< what getKeyAttributes returns
+  Json protection = Json::object();  ///< what getKeyProtectionInfo returns; what cannot be known is not in it
   std::map<std::string, Json> extensions;
   Json pin;  ///< hexadecimal, or null
   Json puk;
@@ -25,7 +25,7 @@ struct ModelKey {
 
 struct ModelSession {
   bool open = false;
-  Json info;  ///< what enumerateProvisioningSessions returns
+  Json info = Json::object();  ///< what enumerateProvisioningSessions returns
 };
 
 /// What postUpdateKey and the like asked for.

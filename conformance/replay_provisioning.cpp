@@ -68,7 +68,7 @@ Json as_json(const Result<SecureBytes>& plaintext) { return plaintext ? Json(to_
 
 void SessionReplay::judge_device(Turn& turn) {
   const Node out = live_out(turn);
-  expect_json(turn.findings, out["apiLevel"].place(), recorded(turn).out["apiLevel"], turn.out["apiLevel"]);
+  expect_json(turn.findings, out["apiLevel"].place(), recorded_out(turn)["apiLevel"].number(), turn.out["apiLevel"]);
   turn.findings.count();
   if (out["deviceType"].number() > kDeviceTypeBits) out["deviceType"].fail("uses bits that are reserved");
   expect_length(out["vendorName"], 1, 128);
@@ -83,11 +83,11 @@ void SessionReplay::judge_device(Turn& turn) {
   // A device may offer more than that of the recording.
   const Json& offered = turn.out["supportedAlgorithms"];
   for (const Node& algorithm : recorded_out(turn)["supportedAlgorithms"].elements()) {
+    const Json uri = algorithm.text();
+    const auto times = std::ranges::count(offered, uri);
     turn.findings.count();
-    if (std::ranges::count(offered, algorithm.json()) != 1)
-      out["supportedAlgorithms"].fail("holds " + shown(algorithm.json()) + ' ' +
-                                      std::to_string(std::ranges::count(offered, algorithm.json())) +
-                                      " times, expected once");
+    if (times != 1)
+      out["supportedAlgorithms"].fail("holds " + shown(uri) + ' ' + std::to_string(times) + " times, expected once");
   }
 }
 
@@ -238,32 +238,33 @@ void SessionReplay::judge_key_handle(Turn& turn) {
 
 void SessionReplay::judge_certificate(Turn& turn) {
   judge_done(turn);
-  key_of(turn)->attributes["certificatePath"] = turn.in["certificatePath"];
+  if (ModelKey* const key = key_of(turn)) key->attributes["certificatePath"] = turn.in["certificatePath"];
 }
 
 void SessionReplay::judge_symmetric_import(Turn& turn) {
   judge_done(turn);
-  ModelKey& key = *key_of(turn);
+  ModelKey* const key = key_of(turn);
   auto plaintext = decrypt_recorded(recorded_in(turn)["encryptedKey"].hex());
-  if (!plaintext) return;
-  key.attributes["symmetricKeyLength"] = plaintext->size();
-  key.protection["keyBackup"] = kImported;
-  key.symmetric_key = std::make_shared<const SecureBytes>(std::move(plaintext).value());
+  if (key == nullptr || !plaintext) return;
+  key->attributes["symmetricKeyLength"] = plaintext->size();
+  key->protection["keyBackup"] = kImported;
+  key->symmetric_key = std::make_shared<const SecureBytes>(std::move(plaintext).value());
 }
 
 void SessionReplay::judge_private_import(Turn& turn) {
   judge_done(turn);
-  key_of(turn)->protection["keyBackup"] = kImported;
+  if (ModelKey* const key = key_of(turn)) key->protection["keyBackup"] = kImported;
 }
 
 void SessionReplay::judge_extension(Turn& turn) {
   judge_done(turn);
-  ModelKey& key = *key_of(turn);
+  ModelKey* const key = key_of(turn);
+  if (key == nullptr) return;
   Json data = turn.in["extensionData"];
   if (live_in(turn)["subType"].number() == kEncryptedExtension)
     data = as_json(decrypt_recorded(recorded_in(turn)["extensionData"].hex()));
-  key.attributes["extensionTypes"].push_back(turn.in["type"]);
-  key.extensions[live_in(turn)["type"].text()] = {
+  key->attributes["extensionTypes"].push_back(turn.in["type"]);
+  key->extensions[live_in(turn)["type"].text()] = {
       {"subType", turn.in["subType"]}, {"qualifier", turn.in["qualifier"]}, {"extensionData", data}};
 }
 
@@ -288,9 +289,6 @@ void SessionReplay::judge_close(Turn& turn) {
   judge_attestation(turn);
   device_.model.close(handle_, made_, operations_);
   handle_ = 0;
-  std::erase_if(device_.handles.keys, [&](const auto& entry) {
-    return made_.contains(entry.second) && !device_.model.keys.contains(entry.second);
-  });
   inspect();
 }
 

@@ -88,7 +88,7 @@ bool SessionReplay::live_key(Turn& turn, const char* argument) {
     return true;
   }
   if (std::string_view(argument) == "targetKeyHandle")
-    give_up("manages key " + std::to_string(then) + " of another session: give its recording too, before this one");
+    give_up("manages key " + std::to_string(then) + ", which no recording before it has made");
   return false;
 }
 
@@ -212,8 +212,10 @@ Bytes SessionReplay::device_id() const {
   return path.empty() ? Bytes() : path.front().base64();
 }
 
-const crypto::PrivateKey* SessionReplay::management_key_of(const ModelSession& session) const {
-  const Json spki = session.info.value("keyManagementKey", Json());
+const crypto::PrivateKey* SessionReplay::management_key_of(std::uint32_t session) const {
+  const auto owner = device_.model.sessions.find(session);
+  if (owner == device_.model.sessions.end()) return nullptr;
+  const Json spki = owner->second.info.value("keyManagementKey", Json());
   for (const auto& [then, key] : device_.management_keys)
     if (spki == to_base64(key->public_key().spki())) return key.get();
   return nullptr;
@@ -221,10 +223,11 @@ const crypto::PrivateKey* SessionReplay::management_key_of(const ModelSession& s
 
 /// Spec: keygen2.md 7.7.
 bool SessionReplay::authorize_operation(Turn& turn, const char* argument) {
-  const ModelKey& target = device_.model.keys[handle(turn, "targetKeyHandle")];
-  const crypto::PrivateKey* const key = management_key_of(device_.model.sessions[target.session]);
-  const Json path = target.attributes.value("certificatePath", Json::array());
-  if (key == nullptr || path.empty()) {
+  const auto target = device_.model.keys.find(handle(turn, "targetKeyHandle"));
+  const bool known = target != device_.model.keys.end();
+  const crypto::PrivateKey* const key = known ? management_key_of(target->second.session) : nullptr;
+  const Json path = key == nullptr ? Json::array() : target->second.attributes.value("certificatePath", Json::array());
+  if (path.empty()) {
     recorded_in(turn)["targetKeyHandle"].fail("belongs to a session without key management key");
     return false;
   }
@@ -239,7 +242,7 @@ bool SessionReplay::authorize_operation(Turn& turn, const char* argument) {
 
 /// Spec: keygen2.md 7.10.
 bool SessionReplay::authorize_roll_over(Turn& turn, const char* argument) {
-  const crypto::PrivateKey* const key = management_key_of(device_.model.sessions[handle(turn, "provisioningHandle")]);
+  const crypto::PrivateKey* const key = management_key_of(handle(turn, "provisioningHandle"));
   if (key == nullptr) {
     recorded_in(turn)["provisioningHandle"].fail("is the handle of a session without key management key");
     return false;

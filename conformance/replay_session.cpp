@@ -106,6 +106,10 @@ void SessionReplay::run() {
     play(i, *step);
   }
   end_session();
+  // Later recordings may not speak of what is gone, or never came to be.
+  std::erase_if(device_.handles.keys, [&](const auto& entry) { return !device_.model.keys.contains(entry.second); });
+  std::erase_if(device_.handles.sessions,
+                [&](const auto& entry) { return !device_.model.sessions.contains(entry.second); });
 }
 
 void SessionReplay::play(std::size_t index, const Step& step) {
@@ -235,7 +239,8 @@ Place SessionReplay::place(const Turn& turn, const char* part) const {
 }
 
 std::uint32_t SessionReplay::handle(const Turn& turn, const char* argument) const {
-  return turn.in.value(argument, std::uint32_t{0});
+  const auto found = turn.in.find(argument);
+  return found != turn.in.end() && found->is_number_unsigned() ? found->get<std::uint32_t>() : 0;
 }
 
 ModelKey* SessionReplay::key_of(const Turn& turn) {

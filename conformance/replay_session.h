@@ -86,7 +86,7 @@ class SessionReplay {
   Result<SecureBytes> decrypt_recorded(ByteView wrapped) const;
   Bytes encrypt(ByteView plaintext) const;
   Bytes device_id() const;
-  const crypto::PrivateKey* management_key_of(const ModelSession& session) const;
+  const crypto::PrivateKey* management_key_of(std::uint32_t session) const;
 
   // replay_provisioning.cpp
   void judge_device(Turn& turn);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "conformance/device.h"
 #include "conformance/report.h"
@@ -420,7 +421,7 @@ TEST_CASE("Replay: a session that manages keys of another one asks for its recor
   const auto results = replay({folder_of("UnlockKey-2")}, device->store());
   REQUIRE(results.size() == 1);
   CHECK(results.front().outcome() == Outcome::unreadable);
-  CHECK(results.front().unreadable == "manages key 12 of another session: give its recording too, before this one");
+  CHECK(results.front().unreadable == "manages key 12, which no recording before it has made");
 }
 
 TEST_CASE("Replay: what is no recording is told, and the others are played") {
@@ -429,6 +430,30 @@ TEST_CASE("Replay: what is no recording is told, and the others are played") {
   REQUIRE(results.size() == 2);
   CHECK(results.front().outcome() == Outcome::unreadable);
   CHECK(results.back().outcome() == Outcome::passed);
+}
+
+TEST_CASE("Replay: a damaged recording ends in a result, whatever is damaged") {
+  test::TempDir folder;
+  fs::copy(folder_of("BiometricSupport"), folder.path());
+  const Json calls = read_document(folder.file("sks-calls.json")).value();
+  const std::array<Json, 4> damages{Json(), "x", 4294967295U, Json::array({1})};
+  std::size_t at = 0;
+  const Json flat = calls.flatten();
+  for (const auto& [pointer, value] : flat.items()) {
+    CAPTURE(pointer);
+    Json damaged = calls;
+    damaged[Json::json_pointer(pointer)] = damages.at(at++ % damages.size());
+    test::write_file(folder.file("sks-calls.json"), damaged.dump());
+    const auto device = new_device();
+    std::vector<SessionResult> results;
+    CHECK_NOTHROW(results = replay({folder.path()}, device->store()));
+    CHECK(results.size() == 1);
+    // Whatever happened, nothing stays open.
+    const auto open = device->store().enumerate_provisioning_sessions({}, SessionState::open);
+    REQUIRE(open);
+    CHECK_FALSE(*open);
+  }
+  CHECK(at > 200);
 }
 
 TEST_CASE("Device: addresses that are none, and nobody behind one, are told") {
