@@ -87,6 +87,21 @@ class FaultyStore final : public ForwardingStore {
     if (fault_.method == "deleteKey") return {};
     return inner_.delete_key(key, authorization);
   }
+  Result<SecureBytes> export_key(KeyHandle key, const SecureBytes& authorization) override {
+    return twisted("exportKey", inner_.export_key(key, authorization));
+  }
+  Result<void> verify_pin(KeyHandle key, const SecureBytes& pin) override {
+    return twisted("verifyPin", inner_.verify_pin(key, pin));
+  }
+  Result<Bytes> sign_hashed_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                 const Authorization& authorization, ByteView data) override {
+    return twisted("signHashedData", inner_.sign_hashed_data(key, algorithm, parameters, authorization, data));
+  }
+  Result<SecureBytes> asymmetric_key_decrypt(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                             const Authorization& authorization, ByteView data) override {
+    return twisted("asymmetricKeyDecrypt",
+                   inner_.asymmetric_key_decrypt(key, algorithm, parameters, authorization, data));
+  }
   Result<SecureBytes> key_agreement(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                     const Authorization& authorization, ByteView public_key) override {
     return twisted("keyAgreement", inner_.key_agreement(key, algorithm, parameters, authorization, public_key));

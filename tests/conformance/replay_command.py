@@ -1,4 +1,4 @@
-"""Runs sks-conformance replay as its users do, against sksd and in memory.
+"""Runs sks-conformance replay and record as their users do, against sksd and in memory.
 
 usage: replay_command.py PROGRAM SKSD TRANSCRIPTS
 """
@@ -67,6 +67,21 @@ def over_a_unix_socket_with_an_rsa_device(work):
         expect_all_pass(work, address)
 
 
+def our_own_recordings(work):
+    code, output, problem = run("record", "--out", work / "own", "--scenario", "update", "--scenario", "extensions")
+    folders = output.splitlines()
+    assert code == 0 and [pathlib.Path(f).name for f in folders] == ["update-1", "update-2", "extensions"], problem
+    assert run("verify", *folders)[0] == 0
+    with Sksd("tcp:127.0.0.1:0") as address:
+        code, table, _ = run("replay", *folders, "--device", address)
+        assert code == 0, table
+    code, _, problem = run("record", "--out", work / "own", "--scenario", "update")
+    assert code == 2 and problem == f"sks-conformance: {work}/own/update-1 exists already\n", problem
+    code, _, problem = run("record", "--out", work / "other", "--scenario", "upgrade")
+    assert code == 2 and problem == "sks-conformance: no scenario is called upgrade\n", problem
+    assert run("record")[0] == 2
+
+
 def a_device_that_is_not_there(work):
     code, output, problem = run("replay", FOLDERS[0], "--device", f"unix:{work}/nobody")
     assert code == 2 and not output and problem.startswith("sks-conformance: "), problem
@@ -81,8 +96,8 @@ def wrong_usage(work):
 
 
 def main():
-    for test in (in_memory, over_tcp_and_again, over_a_unix_socket_with_an_rsa_device, a_device_that_is_not_there,
-                 wrong_usage):
+    for test in (in_memory, over_tcp_and_again, over_a_unix_socket_with_an_rsa_device, our_own_recordings,
+                 a_device_that_is_not_there, wrong_usage):
         with tempfile.TemporaryDirectory() as work:
             test(pathlib.Path(work))
             print("passed:", test.__name__)
