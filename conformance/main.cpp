@@ -2,7 +2,7 @@
 #include <fstream>
 #include <iostream>
 
-#include "conformance/device.h"
+#include "conformance/live_key_store.h"
 #include "conformance/record.h"
 #include "conformance/replay.h"
 #include "conformance/report.h"
@@ -77,7 +77,7 @@ void add_replay(CLI::App& command, Arguments& arguments) {
 }
 
 int run_replay(const Arguments& arguments) {
-  const auto device = Device::open(arguments.device);
+  const auto device = LiveKeyStore::open(arguments.device);
   if (!device) return fail(device.error().detail);
   return report(arguments, replay(arguments.folders, (*device)->store()));
 }
@@ -87,8 +87,7 @@ void add_record(CLI::App& command, Arguments& arguments) {
   for (const ScenarioName& scenario : record_scenarios())
     list += "\n  " + std::string(scenario.name) + ": " + scenario.help;
   command.add_option("--out", arguments.out, "Write a new folder for each session into this one")->required();
-  command.add_option("--scenario", arguments.recorded,
-                     "What to record, any number of times; all of them if not given");
+  command.add_option("--scenario", arguments.recorded, "What to record, any number of times; all of them if not given");
   command.footer("Scenarios:" + list);
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "conformance/device.h"
+#include "conformance/live_key_store.h"
 #include "conformance/record_scenarios.h"
 #include "conformance/record_secrets.h"
 #include "conformance/recording_store.h"
@@ -100,7 +100,7 @@ class RecordedIssuer final : public keygen2::IssuerDecisions {
 
 /// All that the sessions of one scenario share.
 struct RecordWorld {
-  std::unique_ptr<Device> device;
+  std::unique_ptr<LiveKeyStore> device;
   crypto::PrivateKey authority_key;
   crypto::Certificate authority;
   crypto::Certificate server;
@@ -109,7 +109,7 @@ struct RecordWorld {
 };
 
 Result<RecordWorld> make_world() {
-  SKS_LET(std::unique_ptr<Device> device, Device::open("memory:"));
+  SKS_LET(std::unique_ptr<LiveKeyStore> device, LiveKeyStore::open("memory:"));
   SKS_LET(crypto::PrivateKey key, new_key());
   SKS_LET(const crypto::PrivateKey server_key, new_key());
   SKS_LET(crypto::PrivateKey management_key, new_key());

@@ -6,7 +6,7 @@
 #include <array>
 #include <map>
 
-#include "conformance/device.h"
+#include "conformance/live_key_store.h"
 #include "conformance/replay.h"
 #include "conformance/report.h"
 #include "sks-core/base/encoding.h"
@@ -62,7 +62,7 @@ TEST_CASE("Record: what every scenario writes passes verify, and replay on anoth
     const auto folders = record(scenario.name, folder.path());
     if (!folders) FAIL(folders.error().detail);
     REQUIRE_FALSE(folders->empty());
-    for (const auto& results : {verify(*folders), replay(*folders, (*Device::open("memory:"))->store())}) {
+    for (const auto& results : {verify(*folders), replay(*folders, (*LiveKeyStore::open("memory:"))->store())}) {
       CAPTURE(to_table(results));
       CHECK(outcome_of(results) == Outcome::passed);
       // Handles of the recording are all known: nothing is left out.
@@ -124,7 +124,7 @@ TEST_CASE("Record: what a replay of keys in use finds out about a key store") {
   REQUIRE(folders);
   for (const Case& c : cases) {
     CAPTURE(c.fault.method);
-    const auto device = Device::open("memory:").value();
+    const auto device = LiveKeyStore::open("memory:").value();
     test::FaultyStore store((*device).store(), c.fault);
     const auto results = replay(*folders, store);
     bool found = false;

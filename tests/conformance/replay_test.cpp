@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "conformance/device.h"
+#include "conformance/live_key_store.h"
 #include "conformance/report.h"
 #include "sks-core/crypto/private_key.h"
 #include "tests/conformance/faulty_store.h"
@@ -30,8 +30,8 @@ std::vector<std::string> all_folders() {
   return folders;
 }
 
-std::unique_ptr<Device> new_device() {
-  auto device = Device::open("memory:");
+std::unique_ptr<LiveKeyStore> new_device() {
+  auto device = LiveKeyStore::open("memory:");
   REQUIRE(device);
   return std::move(device).value();
 }
@@ -456,15 +456,15 @@ TEST_CASE("Replay: a damaged recording ends in a result, whatever is damaged") {
   CHECK(at > 200);
 }
 
-TEST_CASE("Device: addresses that are none, and nobody behind one, are told") {
+TEST_CASE("LiveKeyStore: addresses that are none, and nobody behind one, are told") {
   for (const char* const address : {"", "memory", "tcp:192.168.0.1:7788", "tcp:127.0.0.1", "http://127.0.0.1"}) {
     CAPTURE(address);
-    const auto device = Device::open(address);
+    const auto device = LiveKeyStore::open(address);
     REQUIRE_FALSE(device);
     CHECK(device.error().status == Status::option);
   }
   test::TempDir folder;
-  const auto nobody = Device::open("unix:" + folder.file("socket"));
+  const auto nobody = LiveKeyStore::open("unix:" + folder.file("socket"));
   REQUIRE_FALSE(nobody);
   CHECK(nobody.error().status == Status::not_available);
 }

@@ -72,7 +72,7 @@ RULES = [
     # Both halves at once, whose secrets it knows.
     ("conformance/record.", ["sks-core/", "keygen2/", "conformance/"], ["nlohmann/"]),
     ("conformance/record_scenarios", ["sks-core/", "keygen2/", "conformance/"], []),
-    ("conformance/device", ["sks-core/", "attestation/device_identity.h", "conformance/"], []),
+    ("conformance/live_key_store", ["sks-core/", "attestation/device_identity.h", "conformance/"], []),
     # Nothing that computes MACs or attestations: a judge that shares the code of those it judges finds no mistake.
     (
         "conformance/",

@@ -1,4 +1,4 @@
-#include "conformance/device.h"
+#include "conformance/live_key_store.h"
 
 #include "attestation/device_identity.h"
 #include "sks-core/engine/engine.h"
@@ -17,9 +17,9 @@ class KitPin final : public DevicePinVerifier {
   bool verify(ByteView pin) override { return equal_constant_time(pin, as_bytes(kDevicePin)); }
 };
 
-class MemoryDevice final : public Device {
+class MemoryDevice final : public LiveKeyStore {
  public:
-  static Result<std::unique_ptr<Device>> open() {
+  static Result<std::unique_ptr<LiveKeyStore>> open() {
     SKS_LET(attestation::SoftwareIdentity identity,
             attestation::SoftwareIdentity::create("OpenSKS conformance kit", attestation::AttestationKeyType::p256,
                                                   system_clock()));
@@ -28,7 +28,7 @@ class MemoryDevice final : public Device {
     config.biometric_support = true;
     config.device_pin = &device->pin_;
     SKS_LET(device->engine_, Engine::open({device->storage_, device->identity_}, config));
-    return std::unique_ptr<Device>(std::move(device));
+    return std::unique_ptr<LiveKeyStore>(std::move(device));
   }
 
   explicit MemoryDevice(attestation::SoftwareIdentity identity) : identity_(std::move(identity)) {}
@@ -41,7 +41,7 @@ class MemoryDevice final : public Device {
   std::unique_ptr<Engine> engine_;
 };
 
-class RemoteDevice final : public Device {
+class RemoteDevice final : public LiveKeyStore {
  public:
   explicit RemoteDevice(std::unique_ptr<wire::Channel> channel) : store_(std::move(channel)) {}
   SecureKeyStore& store() override { return store_; }
@@ -52,11 +52,11 @@ class RemoteDevice final : public Device {
 
 }  // namespace
 
-Result<std::unique_ptr<Device>> Device::open(std::string_view address) {
+Result<std::unique_ptr<LiveKeyStore>> LiveKeyStore::open(std::string_view address) {
   if (address == kMemory) return MemoryDevice::open();
   SKS_LET(const wire::Address parsed, wire::parse_address(address));
   SKS_LET(std::unique_ptr<wire::SocketChannel> channel, wire::SocketChannel::connect(parsed));
-  return std::unique_ptr<Device>(std::make_unique<RemoteDevice>(std::move(channel)));
+  return std::unique_ptr<LiveKeyStore>(std::make_unique<RemoteDevice>(std::move(channel)));
 }
 
 }  // namespace sks::conformance
