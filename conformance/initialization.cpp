@@ -54,24 +54,6 @@ Values claims_of_secrets(const Recording& recording, Findings& findings) {
   return values;
 }
 
-Values claims_of_call(const Recording& recording, std::size_t created, Findings& findings) {
-  const Node in = call_arguments(recording, created, findings);
-  const Node out = call_result(recording, created, findings);
-  const auto device = find_call(recording, "getDeviceInfo");
-  const Node info = device ? call_result(recording, *device, findings) : out;
-  Values values;
-  add_texts(values, out, {"clientSessionId"});
-  add_texts(values, in, {"serverSessionId", "issuerUri"});
-  add_device(values, in["privacyEnabled"], info["certificatePath"], &Node::base64);
-  add_common(values, in, in);
-  values.bytes("serverEphemeralKey", in["serverEphemeralKey"], in["serverEphemeralKey"].base64())
-      .bytes("clientEphemeralKey", out["clientEphemeralKey"], out["clientEphemeralKey"].base64())
-      .bytes("keyManagementKey", in["keyManagementKey"], in["keyManagementKey"].optional_base64())
-      .number("clientTime", in["clientTime"], in["clientTime"].number())
-      .bytes("serverCertificate", in["serverCertificate"], in["serverCertificate"].hex());
-  return values;
-}
-
 std::uint32_t client_time(const Node& node) {
   const std::string text = node.text();
   const auto time = keygen2::parse_time(text, keygen2::TimeZone::offset);
@@ -172,6 +154,24 @@ Verifies verify_session_attestation(const Session& session, Findings& findings) 
 }
 
 }  // namespace
+
+Values claims_of_call(const Recording& recording, std::size_t created, Findings& findings) {
+  const Node in = call_arguments(recording, created, findings);
+  const Node out = call_result(recording, created, findings);
+  const auto device = find_call(recording, "getDeviceInfo");
+  const Node info = device ? call_result(recording, *device, findings) : out;
+  Values values;
+  add_texts(values, out, {"clientSessionId"});
+  add_texts(values, in, {"serverSessionId", "issuerUri"});
+  add_device(values, in["privacyEnabled"], info["certificatePath"], &Node::base64);
+  add_common(values, in, in);
+  values.bytes("serverEphemeralKey", in["serverEphemeralKey"], in["serverEphemeralKey"].base64())
+      .bytes("clientEphemeralKey", out["clientEphemeralKey"], out["clientEphemeralKey"].base64())
+      .bytes("keyManagementKey", in["keyManagementKey"], in["keyManagementKey"].optional_base64())
+      .number("clientTime", in["clientTime"], in["clientTime"].number())
+      .bytes("serverCertificate", in["serverCertificate"], in["serverCertificate"].hex());
+  return values;
+}
 
 void check_initialization(const Session& session, Findings& findings) {
   const Recording& recording = session.recording;

@@ -2,6 +2,9 @@
 #include <fstream>
 #include <iostream>
 
+#include "conformance/live_key_store.h"
+#include "conformance/record.h"
+#include "conformance/replay.h"
 #include "conformance/report.h"
 #include "conformance/scenario_commands.h"
 
@@ -16,6 +19,9 @@ struct Arguments {
   std::vector<std::string> folders;
   std::string json;
   std::string junit;
+  std::string device;
+  std::string out;
+  std::vector<std::string> recorded;
   ScenarioArguments scenarios;
 };
 
@@ -61,6 +67,42 @@ void add_verify(CLI::App& command, Arguments& arguments) {
 
 int run_verify(const Arguments& arguments) { return report(arguments, verify(arguments.folders)); }
 
+void add_replay(CLI::App& command, Arguments& arguments) {
+  add_folders(command, arguments);
+  command
+      .add_option("--device", arguments.device,
+                  "The key store: tcp:127.0.0.1:PORT or unix:PATH of a byte stream, or memory: for one in this process")
+      ->required();
+  add_reports(command, arguments);
+}
+
+int run_replay(const Arguments& arguments) {
+  const auto device = LiveKeyStore::open(arguments.device);
+  if (!device) return fail(device.error().detail);
+  return report(arguments, replay(arguments.folders, (*device)->store()));
+}
+
+void add_record(CLI::App& command, Arguments& arguments) {
+  std::string list;
+  for (const ScenarioName& scenario : record_scenarios())
+    list += "\n  " + std::string(scenario.name) + ": " + scenario.help;
+  command.add_option("--out", arguments.out, "Write a new folder for each session into this one")->required();
+  command.add_option("--scenario", arguments.recorded, "What to record, any number of times; all of them if not given");
+  command.footer("Scenarios:" + list);
+}
+
+int run_record(const Arguments& arguments) {
+  std::vector<std::string> names = arguments.recorded;
+  if (names.empty())
+    for (const ScenarioName& scenario : record_scenarios()) names.emplace_back(scenario.name);
+  for (const std::string& name : names) {
+    const auto folders = record(name, arguments.out);
+    if (!folders) return fail(folders.error().detail);
+    for (const std::string& folder : *folders) std::cout << printable(folder) << '\n';
+  }
+  return std::cout.flush() ? 0 : fail("cannot write the result");
+}
+
 template <void (*add)(CLI::App&, ScenarioArguments&)>
 void add_scenarios(CLI::App& command, Arguments& arguments) {
   add(command, arguments.scenarios);
@@ -79,6 +121,8 @@ struct Command {
 };
 constexpr auto kCommands = std::to_array<Command>({
     {"verify", "Check recorded sessions against their secrets", add_verify, run_verify},
+    {"replay", "Play recorded sessions against a live key store", add_replay, run_replay},
+    {"record", "Record sessions between our client and our issuer", add_record, run_record},
     {"client", "Take a KeyGen2 client through scenarios, as its issuer", add_scenarios<add_client>,
      run_scenarios<run_client>},
     {"issuer", "Take a KeyGen2 issuer through scenarios, as its client", add_scenarios<add_issuer>,

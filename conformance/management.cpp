@@ -126,21 +126,30 @@ std::vector<Reference> find_references(const Session& session, Findings& finding
   return references;
 }
 
-/// Whether the client saw the session that owns the target, under the key management key that authorizes.
+/// Whether the client saw the session that owns the target, under the key management key that authorizes: the one that
+/// it had, or the one that it got in this session (7.10).
 void check_owner(const Session& session, const Reference& reference, const Bytes& key, Findings& findings) {
   const std::string client = reference.target["clientSessionId"].text();
+  std::optional<Node> owner_key;
+  std::uint32_t owner = 0;
   for (std::size_t i = 0; i < reference.call; ++i) {
-    if (session.recording.calls[i].method != "enumerateProvisioningSessions") continue;
+    const RecordedCall& call = session.recording.calls[i];
+    const Node in = call_arguments(session.recording, i, findings);
     const Node out = call_result(session.recording, i, findings);
-    if (!out.exists() || out["clientSessionId"].text() != client) continue;
+    if (call.method == "updateKeyManagementKey" && !call.failed() && in["provisioningHandle"].number() == owner)
+      owner_key = in["keyManagementKey"];
+    if (call.method != "enumerateProvisioningSessions" || !out.exists()) continue;
+    if (out["clientSessionId"].text() != client) continue;
+    owner_key = out["keyManagementKey"];
+    owner = out["provisioningHandle"].number();
     findings.count();
     if (out["serverSessionId"].text() != reference.target["serverSessionId"].text())
       reference.target["serverSessionId"].fail("is not the one that belongs to the clientSessionId");
-    if (out["keyManagementKey"].optional_base64() != key)
-      out["keyManagementKey"].fail("is not the key that authorizes " + to_string(reference.target.place()));
-    return;
   }
-  reference.target["clientSessionId"].fail("belongs to no session that the client enumerated");
+  if (!owner_key) return reference.target["clientSessionId"].fail("belongs to no session that the client enumerated");
+  findings.count();
+  if (owner_key->optional_base64() != key)
+    owner_key->fail("is not the key that authorizes " + to_string(reference.target.place()));
 }
 
 /// Whether the handle that was passed on belongs to the target's certificate.

@@ -151,6 +151,12 @@ std::string to_table(const std::vector<SessionResult>& results) {
       out << "  " << result.checks.size() - count_failed(result) << " of " << result.checks.size() << " checks, "
           << result.comparisons() << " comparisons\n";
   }
+  bool first_note = true;
+  for (const SessionResult& result : results)
+    for (const std::string& note : result.notes) {
+      out << (first_note ? "\n" : "") << printable(result.name) << ": " << printable(note) << '\n';
+      first_note = false;
+    }
   for (const SessionResult& result : results)
     for (const CheckResult& row : result.checks) {
       if (row.findings.empty()) continue;
@@ -176,6 +182,7 @@ std::string to_json(const std::vector<SessionResult>& results) {
                  {"result", name_of(result.outcome())},
                  {"checks", std::move(checks)}};
     if (!result.unreadable.empty()) session["sentence"] = result.unreadable;
+    if (!result.notes.empty()) session["notes"] = result.notes;
     sessions.push_back(std::move(session));
   }
   const Json document{{"result", name_of(outcome_of(results))}, {"sessions", std::move(sessions)}};

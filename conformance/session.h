@@ -22,6 +22,10 @@ struct Told {
 std::vector<Told> told_by_calls(const Recording& recording, Findings& findings);
 std::vector<Told> told_by_messages(const Recording& recording, Findings& findings);
 
+/// What the session attestation and the session key cover, as the call of createProvisioningSession with this index and
+/// the first getDeviceInfo tell it.
+Values claims_of_call(const Recording& recording, std::size_t created, Findings& findings);
+
 /// One protected value with everything that the files tell about it.
 struct ProtectedValue {
   const Format* format;

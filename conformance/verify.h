@@ -19,6 +19,7 @@ struct SessionResult {
   std::string name;
   std::string unreadable;  ///< the sentence; empty: it was checked
   std::vector<CheckResult> checks;
+  std::vector<std::string> notes = {};  ///< what is neither right nor wrong
 
   Outcome outcome() const;
   std::size_t comparisons() const;
