@@ -73,7 +73,7 @@ std::vector<Scenario> find_scenarios(const ScenarioArguments& arguments, Side si
 int list_scenarios(const std::vector<Scenario>& scenarios) {
   for (const Scenario& scenario : scenarios)
     std::cout << scenario.name << "\n    keygen2.md " << scenario.spec << ": " << scenario.proves << '\n';
-  std::cout << scenarios.size() << " scenarios\n";
+  std::cout << scenarios.size() << (scenarios.size() == 1 ? " scenario\n" : " scenarios\n");
   return std::cout.flush() ? 0 : 2;
 }
 
