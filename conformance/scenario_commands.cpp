@@ -73,7 +73,7 @@ std::vector<Scenario> find_scenarios(const ScenarioArguments& arguments, Side si
 int list_scenarios(const std::vector<Scenario>& scenarios) {
   for (const Scenario& scenario : scenarios)
     std::cout << scenario.name << "\n    keygen2.md " << scenario.spec << ": " << scenario.proves << '\n';
-  std::cout << scenarios.size() << " scenarios\n";
+  std::cout << scenarios.size() << (scenarios.size() == 1 ? " scenario\n" : " scenarios\n");
   return std::cout.flush() ? 0 : 2;
 }
 
@@ -162,11 +162,11 @@ int run_issuer(const ScenarioArguments& arguments) {
   if (arguments.device_certificate.empty() != arguments.device_key.empty())
     throw std::runtime_error("--device-certificate and --device-key go together");
   if (arguments.list) return play(arguments, Side::issuer, "", [](const Scenario&) { return ScenarioResult(); });
-  const attestation::SoftwareIdentity identity =
-      value_or_throw(device_identity({arguments.device_ca, arguments.device_certificate, arguments.device_key}));
+  const Devices devices =
+      value_or_throw(make_devices({arguments.device_ca, arguments.device_certificate, arguments.device_key}));
   IssuerExaminer examiner = value_or_throw(IssuerExaminer::create(
       {arguments.init, arguments.url, arguments.ticket_command, arguments.ca, std::chrono::seconds(arguments.timeout)},
-      identity));
+      devices));
   // What a good end looks like is known before the scenarios that must not end so.
   Scenario good{"issuer/good-session", "", "", ""};
   good.runs.emplace_back();

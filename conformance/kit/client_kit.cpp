@@ -38,7 +38,8 @@ class ClientExaminer {
   Result<void> examine(const Run& run);
   Result<bool> exchange(const Exchange& exchange);
   void finish(ChildProcess& client, const Step& last);
-  void check_end(ChildProcess& client, Kind kind);
+  void check_end(ChildProcess& client, const Step& last, Kind kind);
+  bool is_allowed_again(const Step& last, const HttpMessage& request);
 
   bool check_request(const Exchange& exchange, const HttpMessage& request);
   void check_head(const HttpMessage& request, bool first, const std::vector<std::pair<std::string, std::string>>& more);
@@ -61,6 +62,8 @@ class ClientExaminer {
   std::optional<IssuerRole> role_;
   std::string cookie_;
   std::size_t runs_ = 0;
+  std::string latest_;       ///< body of the latest POST, empty after a GET
+  std::size_t repeats_ = 0;  ///< of that POST
 };
 
 Result<void> ClientExaminer::run() {
@@ -144,7 +147,7 @@ Result<bool> ClientExaminer::exchange(const Exchange& exchange) {
   if (!request) {
     // The client has looked at the certificate and sent nothing.
     if (step.delivery.certificate != kOwn && step.expect.kind == Kind::abort)
-      check_end(exchange.client, Kind::abort);
+      check_end(exchange.client, step, Kind::abort);
     else
       fail(exchange.number == 0 ? "GET" : exchange.run.steps[exchange.number - 1].send,
            "expected " +
@@ -161,6 +164,8 @@ Result<bool> ClientExaminer::exchange(const Exchange& exchange) {
     return false;
   }
   if (!check_request(exchange, request->message)) return false;
+  latest_ = request->message.body;
+  repeats_ = 0;
   std::string body;
   if (step.send != "termination") {
     SKS_LET(body, role_->compose(step));
@@ -211,13 +216,14 @@ void ClientExaminer::respond(TlsConnection& connection, const Step& step, std::s
   if (redirects && !response.header("Location")) response.headers.emplace_back("Location", origin() + "/done");
   std::erase(response.headers, std::pair<std::string, std::string>("Location", ""));
   // Whether the client still listens is told by what it does next.
-  static_cast<void>(connection.write(to_text(response)));
+  if (!delivery.cut)
+    static_cast<void>(connection.write(to_text(response, delivery.chunked ? Framing::chunked : Framing::length)));
   connection.close();
 }
 
 /// What has to follow the last step.
 void ClientExaminer::finish(ChildProcess& client, const Step& last) {
-  if (last.expect.kind != Kind::message) return check_end(client, last.expect.kind);
+  if (last.expect.kind != Kind::message) return check_end(client, last, last.expect.kind);
   auto request = endpoint_->next(client, kOwn, commands_.patience);
   if (!request) {
     const auto ending = client.poll();
@@ -230,13 +236,27 @@ void ClientExaminer::finish(ChildProcess& client, const Step& last) {
   Step termination{"termination"};
   termination.delivery = {302, ""};
   respond(request->connection, termination, "");
-  check_end(client, Kind::end);
+  check_end(client, termination, Kind::end);
 }
 
-void ClientExaminer::check_end(ChildProcess& client, Kind kind) {
+/// The same POST byte for byte, twice at most, after a failure of the network, 429 or 503. Spec: keygen2.md E no. 4.
+bool ClientExaminer::is_allowed_again(const Step& last, const HttpMessage& request) {
+  constexpr std::size_t kMaxRepeats = 2;
+  constexpr unsigned kTooManyRequests = 429;
+  constexpr unsigned kUnavailable = 503;
+  const Delivery& delivery = last.delivery;
+  const bool may = delivery.cut || delivery.status == kTooManyRequests || delivery.status == kUnavailable;
+  return may && request.method() == "POST" && !latest_.empty() && request.body == latest_ && ++repeats_ <= kMaxRepeats;
+}
+
+void ClientExaminer::check_end(ChildProcess& client, const Step& last, Kind kind) {
   const bool succeeds = kind == Kind::end;
   result_.findings.count();
-  if (const auto request = endpoint_->next(client, kOwn, commands_.patience)) {
+  while (auto request = endpoint_->next(client, kOwn, commands_.patience)) {
+    if (is_allowed_again(last, request->message)) {
+      respond(request->connection, last, "");
+      continue;
+    }
     const auto document = parse_document(request->message.body);
     const std::string what = document && document->is_object() ? document->value("@qualifier", "") : "";
     return fail(request->message.start,

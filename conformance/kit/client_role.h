@@ -21,6 +21,7 @@ class ClientRole {
 
   /// Whether the last response was that of a closed session.
   bool finished() const { return phase_ == Phase::finished; }
+  const std::string& client_session_id() const { return client_session_id_; }
   /// For the values of edits.
   const Placeholders& placeholders() const { return placeholders_; }
 

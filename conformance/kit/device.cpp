@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "conformance/kit/authority.h"
 #include "conformance/kit/temporary_folder.h"
 #include "sks-core/base/encoding.h"
@@ -28,7 +30,7 @@ Result<DeviceAuthority> new_authority() {
   SKS_LET(crypto::PrivateKey key, new_key("ec.nist.p256"));
   const std::int64_t now = system_clock().now();
   const crypto::CertificateTemplate wanted{
-      crypto::CertificateKind::ca, {{"CN", "Devices of a conformance kit"}}, now - kDay, now + kYear, {}, {}, {}};
+      crypto::CertificateKind::ca, {{"CN", "Devices of a conformance kit"}}, now - 2 * kDay, now + kYear, {}, {}, {}};
   SKS_LET(crypto::Certificate certificate, crypto::issue_certificate(wanted, key.public_key(), nullptr, key));
   return DeviceAuthority{std::move(key), std::move(certificate)};
 }
@@ -68,6 +70,18 @@ Result<attestation::SoftwareIdentity> given_identity(const DeviceFiles& files) {
   return attestation::SoftwareIdentity::from_parts(std::move(path), pkcs8);
 }
 
+/// A device whose certificate ends so many seconds from now.
+Result<attestation::SoftwareIdentity> certified(const DeviceAuthority& authority, std::int64_t ends) {
+  SKS_LET(const crypto::PrivateKey key, new_key("ec.nist.p256"));
+  const std::int64_t now = system_clock().now();
+  const crypto::CertificateTemplate wanted{
+      crypto::CertificateKind::device, {{"CN", "Conformance device"}}, now - 2 * kDay, now + ends, {}, {}, {}};
+  SKS_LET(const crypto::Certificate certificate,
+          crypto::issue_certificate(wanted, key.public_key(), &authority.certificate, authority.key));
+  SKS_LET(const SecureBytes pkcs8, key.to_pkcs8());
+  return attestation::SoftwareIdentity::from_parts({certificate.der(), authority.certificate.der()}, pkcs8.view());
+}
+
 }  // namespace
 
 Result<std::string> device_authority(const std::string& file) {
@@ -76,31 +90,54 @@ Result<std::string> device_authority(const std::string& file) {
   return to_pem(authority.certificate.der(), kCertificateLabel);
 }
 
-Result<attestation::SoftwareIdentity> device_identity(const DeviceFiles& files) {
-  if (!files.certificate.empty()) return given_identity(files);
+Result<Devices> make_devices(const DeviceFiles& files) {
+  if (!files.certificate.empty()) {
+    SKS_LET(attestation::SoftwareIdentity given, given_identity(files));
+    return Devices{std::move(given), std::nullopt, std::nullopt};
+  }
   SKS_LET(const DeviceAuthority authority, open_authority(files.authority));
-  SKS_LET(const crypto::PrivateKey key, new_key("ec.nist.p256"));
-  const std::int64_t now = system_clock().now();
-  const crypto::CertificateTemplate wanted{
-      crypto::CertificateKind::device, {{"CN", "Conformance device"}}, now - kDay, now + kYear, {}, {}, {}};
-  SKS_LET(const crypto::Certificate certificate,
-          crypto::issue_certificate(wanted, key.public_key(), &authority.certificate, authority.key));
-  SKS_LET(const SecureBytes pkcs8, key.to_pkcs8());
-  return attestation::SoftwareIdentity::from_parts({certificate.der(), authority.certificate.der()}, pkcs8.view());
+  SKS_LET(attestation::SoftwareIdentity own, certified(authority, kYear));
+  Devices devices{std::move(own), std::nullopt, std::nullopt};
+  if (files.authority.empty()) return devices;
+  SKS_LET(const DeviceAuthority unknown, new_authority());
+  SKS_LET(devices.stranger, certified(unknown, kYear));
+  SKS_LET(devices.expired, certified(authority, -kDay));
+  return devices;
+}
+
+const SecureBytes* KeyMaker::find_used(const Algorithm& algorithm) const {
+  const auto& known = mode_ == Keys::of_earlier_session && earlier_ != nullptr ? earlier_->keys : made_;
+  if (mode_ == Keys::fresh) return nullptr;
+  const auto found = std::ranges::find_if(known, [&](const auto& row) { return row.first == algorithm.uri; });
+  return found == known.end() ? nullptr : &found->second;
 }
 
 Result<crypto::PrivateKey> KeyMaker::generate(const Algorithm& algorithm, ByteView parameters, ByteView seed) const {
-  if (exponent_ == 0 || algorithm.kind != KeyKind::rsa)
-    return system_key_source().generate(algorithm, parameters, seed);
-  Algorithm with_exponent = algorithm;
-  with_exponent.takes_parameters = true;
-  const Bytes exponent{exponent_};
-  return crypto::PrivateKey::generate(with_exponent, exponent);
+  if (const SecureBytes* const used = find_used(algorithm)) return crypto::PrivateKey::from_pkcs8(used->view());
+  Algorithm wanted = algorithm;
+  Bytes exponent = to_bytes(parameters);
+  if (exponent_ != 0 && algorithm.kind == KeyKind::rsa) {
+    wanted.takes_parameters = true;
+    exponent = {exponent_};
+  }
+  SKS_LET(crypto::PrivateKey key, system_key_source().generate(wanted, exponent, seed));
+  SKS_LET(SecureBytes pkcs8, key.to_pkcs8());
+  made_.emplace_back(algorithm.uri, std::move(pkcs8));
+  return key;
+}
+
+void IdSource::fill(std::span<std::uint8_t> out) const {
+  if (!wanted_.empty() && out.size() == wanted_.size())
+    std::ranges::copy(wanted_, out.begin());
+  else
+    system_random().fill(out);
 }
 
 Result<std::unique_ptr<Device>> Device::create(const attestation::SoftwareIdentity& identity) {
   auto device = std::make_unique<Device>();
-  SKS_LET(device->engine_, Engine::open({.storage = device->storage_, .identity = identity, .keys = device->keys_}));
+  SKS_LET(
+      device->engine_,
+      Engine::open({.storage = device->storage_, .identity = identity, .keys = device->keys_, .random = device->ids_}));
   return device;
 }
 

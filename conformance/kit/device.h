@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "attestation/device_identity.h"
 #include "sks-core/engine/engine.h"
@@ -19,17 +20,55 @@ struct DeviceFiles {
 /// not_available.
 Result<std::string> device_authority(const std::string& file);
 
-/// Fails as device_authority(), or with crypto.
-Result<attestation::SoftwareIdentity> device_identity(const DeviceFiles& files);
+/// The devices that an issuer meets.
+struct Devices {
+  attestation::SoftwareIdentity own;
+  /// With a certificate of a CA that nobody trusts, and with one of the right CA whose time is over. Only where the
+  /// issuer was told which CA to trust: others may take any device.
+  std::optional<attestation::SoftwareIdentity> stranger;
+  std::optional<attestation::SoftwareIdentity> expired;
+};
 
-/// Makes keys as the default source does, or RSA keys with another exponent than was asked for.
+/// Fails as device_authority(), or with crypto.
+Result<Devices> make_devices(const DeviceFiles& files);
+
+/// What an earlier session of the same issuer has seen, for sessions that use it again.
+struct EarlierSession {
+  Bytes client_session_id;                                ///< as bytes
+  std::vector<std::pair<std::string, SecureBytes>> keys;  ///< algorithms, and private keys in PKCS #8
+};
+
+/// Makes keys as the default source does, or as a scenario wants them.
 class KeyMaker final : public KeySource {
  public:
+  enum class Keys : std::uint8_t { fresh, the_same, of_earlier_session };
+
   Result<crypto::PrivateKey> generate(const Algorithm& algorithm, ByteView parameters, ByteView seed) const override;
+  /// For RSA keys without parameters; 0: the right one.
   void use_exponent(std::uint8_t exponent) { exponent_ = exponent; }
+  void use_keys(Keys keys, const EarlierSession* earlier) {
+    mode_ = keys;
+    earlier_ = earlier;
+  }
+  std::vector<std::pair<std::string, SecureBytes>> take_made() { return std::move(made_); }
 
  private:
-  std::uint8_t exponent_ = 0;  ///< 0: the right one
+  const SecureBytes* find_used(const Algorithm& algorithm) const;
+
+  std::uint8_t exponent_ = 0;
+  Keys mode_ = Keys::fresh;
+  const EarlierSession* earlier_ = nullptr;
+  mutable std::vector<std::pair<std::string, SecureBytes>> made_;  // an engine calls from one thread at a time
+};
+
+/// The system's randomness; but a session id can be that of an earlier session.
+class IdSource final : public Random {
+ public:
+  void fill(std::span<std::uint8_t> out) const override;
+  void use_id(Bytes id) { wanted_ = std::move(id); }
+
+ private:
+  Bytes wanted_;
 };
 
 /// A new key store.
@@ -40,10 +79,12 @@ class Device {
 
   SecureKeyStore& store() { return *engine_; }
   KeyMaker& keys() { return keys_; }
+  IdSource& ids() { return ids_; }
 
  private:
   MemoryStorage storage_;
   KeyMaker keys_;
+  IdSource ids_;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -1,6 +1,7 @@
 #include "conformance/kit/http.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "sks-core/base/encoding.h"
@@ -150,11 +151,23 @@ Result<HttpMessage> read_http(TlsConnection& connection, HttpKind kind) {
   return message;
 }
 
-std::string to_text(const HttpMessage& message) {
+std::string to_text(const HttpMessage& message, Framing framing) {
   std::string text = message.start + std::string(kLineEnd);
   for (const auto& [name, value] : message.headers) text += name + ": " + value + std::string(kLineEnd);
-  return text + "Content-Length: " + std::to_string(message.body.size()) + "\r\nConnection: close\r\n\r\n" +
-         message.body;
+  text += "Connection: close\r\n";
+  if (framing == Framing::length)
+    return text + "Content-Length: " + std::to_string(message.body.size()) + std::string(kHeadEnd) + message.body;
+  text += "Transfer-Encoding: chunked" + std::string(kHeadEnd);
+  // In two pieces, the first of one byte.
+  const auto add_chunk = [&](std::string_view bytes) {
+    std::array<char, 2 * sizeof(std::size_t)> size{};
+    const auto [end, problem] = std::to_chars(size.data(), size.data() + size.size(), bytes.size(), 16);
+    if (problem == std::errc() && !bytes.empty())
+      text += std::string(size.data(), end) + std::string(kLineEnd) + std::string(bytes) + std::string(kLineEnd);
+  };
+  add_chunk(std::string_view(message.body).substr(0, 1));
+  add_chunk(std::string_view(message.body).substr(std::min<std::size_t>(1, message.body.size())));
+  return text + "0" + std::string(kHeadEnd);
 }
 
 std::string percent_encode(std::string_view text) {

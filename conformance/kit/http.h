@@ -24,7 +24,8 @@ enum class HttpKind : std::uint8_t { request, response };
 /// Fails with not_available (cut off) or option (no HTTP, or too long).
 Result<HttpMessage> read_http(TlsConnection& connection, HttpKind kind);
 
-std::string to_text(const HttpMessage& message);
+enum class Framing : std::uint8_t { length, chunked };
+std::string to_text(const HttpMessage& message, Framing framing);
 
 /// RFC 3986: everything but unreserved characters becomes %XX.
 std::string percent_encode(std::string_view text);

@@ -8,6 +8,7 @@
 #include "conformance/kit/http.h"
 #include "conformance/kit/issuer_session.h"
 #include "conformance/kit/temporary_folder.h"
+#include "sks-core/base/encoding.h"
 
 namespace sks::conformance {
 namespace {
@@ -61,15 +62,17 @@ class SessionExaminer {
                   const std::optional<std::string>& success, ScenarioResult& result)
       : steps_(scenario.runs.front().steps), session_(session), device_(device), success_(success), result_(result) {}
 
-  /// The place where the session ended well. Fails with the reason for which the scenario is broken.
-  Result<std::optional<std::string>> run();
-
- private:
   static Json otherwise(const std::vector<Step>& steps) {
     Json all = Json::object();
     for (const Step& step : steps) all.update(step.session);
     return all;
   }
+
+  /// The place where the session ended well. Fails with the reason for which the scenario is broken.
+  Result<std::optional<std::string>> run();
+  const std::string& client_session_id() const { return role_->client_session_id(); }
+
+ private:
   const Step* find_step(const std::string& message);
   bool check_message(const HttpMessage& response);
   void check_termination(const HttpMessage& response);
@@ -266,22 +269,48 @@ void SessionExaminer::check_destroyed(const Json& good) {
 
 }  // namespace
 
-Result<IssuerExaminer> IssuerExaminer::create(IssuerAddress address, const attestation::SoftwareIdentity& identity) {
+Result<IssuerExaminer> IssuerExaminer::create(IssuerAddress address, const Devices& devices) {
   SKS_LET(TlsContext context, client_context(address.ca));
-  return IssuerExaminer(std::move(address), identity, std::move(context));
+  return IssuerExaminer(std::move(address), devices, std::move(context));
+}
+
+/// A device that is as the scenario wants it; none if there is no such device.
+Result<std::unique_ptr<Device>> IssuerExaminer::prepare_device(const Json& otherwise, ScenarioResult& result) const {
+  const attestation::SoftwareIdentity* identity = &devices_->own;
+  const std::string which = otherwise.value("device", "own");
+  if (which != "own") {
+    const auto& other = which == "expired" ? devices_->expired : devices_->stranger;
+    identity = other ? &*other : nullptr;
+  }
+  const bool repeats =
+      otherwise.contains("client_session_id") || otherwise.value("keys", "") == "of an earlier session";
+  if (identity == nullptr) result.skipped = "without --device-ca the issuer may take any device";
+  if (repeats && earlier_.client_session_id.empty()) result.skipped = "there is no earlier session that was good";
+  if (!result.skipped.empty()) return std::unique_ptr<Device>();
+  SKS_LET(std::unique_ptr<Device> device, Device::create(*identity));
+  if (otherwise.contains("client_session_id")) device->ids().use_id(earlier_.client_session_id);
+  if (otherwise.contains("keys"))
+    device->keys().use_keys(repeats ? KeyMaker::Keys::of_earlier_session : KeyMaker::Keys::the_same, &earlier_);
+  return device;
 }
 
 ScenarioResult IssuerExaminer::run(const Scenario& scenario) {
   ScenarioResult result{scenario.name, scenario.title, scenario.spec, scenario.proves, {}, {}, {}, {}};
   const auto examine = [&]() -> Result<void> {
+    const Json otherwise = SessionExaminer::otherwise(scenario.runs.front().steps);
+    SKS_LET(const std::unique_ptr<Device> device, prepare_device(otherwise, result));
+    if (device == nullptr) return {};
     SKS_LET(const Invocation invocation, address_.ticket_command.empty()
                                              ? Result<Invocation>(Invocation{address_.init, address_.url, ""})
                                              : draw_ticket(address_));
     SKS_LET(IssuerSession session,
             IssuerSession::create(invocation.init, invocation.url, invocation.cookie, context_.get()));
-    SKS_LET(const std::unique_ptr<Device> device, Device::create(*identity_));
-    SKS_LET(const std::optional<std::string> end, SessionExaminer(scenario, session, *device, success_, result).run());
-    if (result.findings.empty() && end) success_ = end;
+    SessionExaminer examiner(scenario, session, *device, success_, result);
+    SKS_LET(const std::optional<std::string> end, examiner.run());
+    if (success_ || !end || !result.findings.empty()) return {};
+    success_ = end;
+    SKS_LET(earlier_.client_session_id, from_base64url(examiner.client_session_id()));
+    earlier_.keys = device->keys().take_made();
     return {};
   };
   try {

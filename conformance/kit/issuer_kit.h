@@ -19,19 +19,21 @@ struct IssuerAddress {
 /// Takes an issuer through scenarios, as a client with a device of the kit.
 class IssuerExaminer {
  public:
-  /// The identity must outlive it. Fails with option when the address is not usable.
-  static Result<IssuerExaminer> create(IssuerAddress address, const attestation::SoftwareIdentity& identity);
+  /// The devices must outlive it. Fails with option when the address is not usable.
+  static Result<IssuerExaminer> create(IssuerAddress address, const Devices& devices);
 
   ScenarioResult run(const Scenario& scenario);
 
  private:
-  IssuerExaminer(IssuerAddress address, const attestation::SoftwareIdentity& identity, TlsContext context)
-      : address_(std::move(address)), identity_(&identity), context_(std::move(context)) {}
+  IssuerExaminer(IssuerAddress address, const Devices& devices, TlsContext context)
+      : address_(std::move(address)), devices_(&devices), context_(std::move(context)) {}
+  Result<std::unique_ptr<Device>> prepare_device(const Json& otherwise, ScenarioResult& result) const;
 
   IssuerAddress address_;
-  const attestation::SoftwareIdentity* identity_;
+  const Devices* devices_;
   TlsContext context_;
   std::optional<std::string> success_;  ///< where a good session has ended
+  EarlierSession earlier_;              ///< that session
 };
 
 }  // namespace sks::conformance

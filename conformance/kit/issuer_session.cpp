@@ -27,7 +27,7 @@ Result<HttpMessage> IssuerSession::get_init() {
   HttpMessage request{"GET " + init_.target + " HTTP/1.1", {{"Host", authority(init_)}}, ""};
   request.headers.emplace_back("Accept", "application/json");
   if (!cookies().empty()) request.headers.emplace_back("Cookie", cookies());
-  return exchange(request);
+  return exchange(request, Framing::length);
 }
 
 Result<HttpMessage> IssuerSession::post(const std::string& text) { return send({}, text); }
@@ -44,16 +44,16 @@ Result<HttpMessage> IssuerSession::send(const Delivery& delivery, const std::str
     if (!header.second.empty()) request.headers.push_back(header);
   const bool own_cookie = std::ranges::any_of(delivery.headers, [](const auto& row) { return row.first == "Cookie"; });
   if (!own_cookie && !cookies().empty()) request.headers.emplace_back("Cookie", cookies());
-  return exchange(request);
+  return exchange(request, delivery.chunked ? Framing::chunked : Framing::length);
 }
 
-Result<HttpMessage> IssuerSession::exchange(const HttpMessage& request) {
+Result<HttpMessage> IssuerSession::exchange(const HttpMessage& request, Framing framing) {
   SKS_LET(TlsConnection connection, TlsConnection::connect(url_.host, url_.port, context_));
   const Bytes certificate = connection.peer_certificate();
   if (certificate_.empty()) certificate_ = certificate;
   if (certificate != certificate_) return Error{Status::crypto, "the issuer shows another certificate than before"};
   // A server that has read enough of a long body answers without reading the rest.
-  static_cast<void>(connection.write(to_text(request)));
+  static_cast<void>(connection.write(to_text(request, framing)));
   SKS_LET(HttpMessage response, read_http(connection, HttpKind::response));
   keep_cookies(response);
   return response;

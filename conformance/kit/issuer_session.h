@@ -30,7 +30,7 @@ class IssuerSession {
         cookie_(std::move(cookie)),
         context_(context) {}
 
-  Result<HttpMessage> exchange(const HttpMessage& request);
+  Result<HttpMessage> exchange(const HttpMessage& request, Framing framing);
   std::string cookies() const;
   void keep_cookies(const HttpMessage& response);
 

@@ -76,8 +76,8 @@ std::vector<Edit> read_edits(const Node& node, bool textual) {
 }
 
 Delivery read_delivery(const Node& node) {
-  constexpr auto kKnown =
-      std::to_array<std::string_view>({"status", "type", "headers", "method", "path", "body", "certificate"});
+  constexpr auto kKnown = std::to_array<std::string_view>(
+      {"status", "type", "headers", "method", "path", "body", "certificate", "chunked", "cut"});
   refuse_unknown(node, kKnown);
   Delivery delivery;
   if (node["status"].exists()) delivery.status = node["status"].number();
@@ -85,6 +85,8 @@ Delivery read_delivery(const Node& node) {
   if (node["method"].exists()) delivery.method = node["method"].text();
   delivery.path = node["path"].optional_text();
   delivery.body = node["body"].optional_text();
+  delivery.chunked = node["chunked"].optional_boolean(false);
+  delivery.cut = node["cut"].optional_boolean(false);
   delivery.certificate = one_of(node["certificate"], kCertificates, "own");
   const Node headers = node["headers"];
   if (headers.exists() && headers.json().is_object())

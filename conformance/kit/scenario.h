@@ -18,6 +18,8 @@ struct Delivery {
   std::string method = "POST";      ///< of a request
   std::string path = {};            ///< of a request that goes elsewhere
   std::string body = {};            ///< of a response that is no message
+  bool chunked = false;             ///< instead of a Content-Length
+  bool cut = false;                 ///< the connection ends before the response
   std::string certificate = "own";  ///< of the server, or "other", "untrusted", "expired", "other-name"
 };
 

@@ -59,6 +59,8 @@ CLIENTS = [
     ("sends a name twice", scripted("repeats-a-name"), "client/credential-order", "occurs twice"),
     ("sends another content type", scripted("content-type"), "client/credential-order", "Content-Type"),
     ("uses another method", scripted("method"), "client/credential-order", "is not POST"),
+    ("repeats a message for ever", scripted("repeats-for-ever"), "client/http/status-503", "must send nothing more"),
+    ("repeats something else", scripted("repeats-something-else"), "client/http/status-503", "must send nothing more"),
     ("stops too early", scripted("none"), "client/credential-order", "expected ProvisioningInitializationResponse"),
 ]
 

@@ -43,6 +43,11 @@ def main():
         text = text.replace("{", '{"@qualifier": "InvocationResponse", ', 1)
     headers["Content-Type"] = "application/json; charset=utf-8" if mistake == "content-type" else "application/json"
     exchange(url, "PUT" if mistake == "method" else "POST", headers, text, trust)
+    if mistake == "repeats-for-ever":
+        for _ in range(3):
+            exchange(url, "POST", headers, text, trust)
+    if mistake == "repeats-something-else":
+        exchange(url, "POST", headers, text + " ", trust)
     return 0
 
 
