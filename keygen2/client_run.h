@@ -30,7 +30,7 @@ struct ClientRun {
   bool privacy_enabled = false;
   bool announced_key_suspension = false;
   SessionIds ids{};
-  ProvisioningHandle session{};        ///< none while no session is open in the key store
+  ProvisioningHandle session{};  ///< none while no session is open in the key store
   /// Ids of the keys of this run, and their application usage.
   std::map<std::string, std::uint8_t> created{};
   std::size_t key_count = 0;
