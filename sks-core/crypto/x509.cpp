@@ -92,11 +92,9 @@ Certificate::Certificate(Bytes der, ossl::Cert cert)
     : der_(std::move(der)), cert_(std::move(cert)), complete_(std::make_shared<Complete>()) {}
 
 X509* Certificate::openssl() const {
-  std::call_once(complete_->once, [this] {
-    complete_->cert = decode(der_, library_context());
-    SKS_CHECK(complete_->cert != nullptr);
-  });
-  return complete_->cert.get();
+  std::call_once(complete_->once, [this] { complete_->cert = decode(der_, library_context()); });
+  // What is wrong with a public key may keep the whole certificate from being decoded where algorithms are known.
+  return complete_->cert == nullptr ? cert_.get() : complete_->cert.get();
 }
 
 Certificate::Certificate(const Certificate& other) : der_(other.der_), complete_(other.complete_) {
