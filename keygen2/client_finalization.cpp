@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 
 #include "keygen2/client_store.h"
 #include "keygen2/enumerations.h"
@@ -137,7 +136,7 @@ bool covers(const std::vector<IssuedCredential>& credentials, const std::map<std
   std::vector<std::string> issued;
   for (const IssuedCredential& credential : credentials) issued.push_back(credential.id);
   std::ranges::sort(issued);
-  return std::ranges::equal(issued, std::views::keys(created));
+  return std::ranges::equal(issued, created, {}, {}, &std::pair<const std::string, std::uint8_t>::first);
 }
 
 /// What the user should know of the credentials: that somebody else has the key as well, and what is left undone.
