@@ -41,6 +41,15 @@ Result<Json> filled_text(const Json& argument) {
   return Json(text);
 }
 
+/// { times = [ 20, VALUE ] }: an array of the same value.
+Result<Json> repeated_value(const Json& argument) {
+  constexpr std::int64_t kMaxTimes = 1000;
+  const bool fits = argument.is_array() && argument.size() == 2 && argument[0].is_number_integer() &&
+                    argument[0] >= 0 && argument[0] <= kMaxTimes;
+  if (!fits) return Error{Status::option, "times takes a number and a value"};
+  return Json(Json::array_t(argument[0].get<std::size_t>(), argument[1]));
+}
+
 Result<Json> algorithm_uri(const Json& argument) {
   SKS_LET(const std::string name, text_of(argument));
   return Json(std::string(kAlgorithmPrefix) + name);
@@ -64,8 +73,10 @@ Result<Json> Placeholders::resolve(const Json& value) const {
   }
   if (!value.is_object()) return value;
   if (value.size() == 1)
-    if (const auto found = computations_.find(value.begin().key()); found != computations_.end())
-      return found->second(value.begin().value());
+    if (const auto found = computations_.find(value.begin().key()); found != computations_.end()) {
+      SKS_LET(const Json argument, resolve(value.begin().value()));
+      return found->second(argument);
+    }
   Json object = Json::object();
   for (const auto& item : value.items()) {
     SKS_LET(Json resolved, resolve(item.value()));
@@ -79,6 +90,7 @@ void add_plain_placeholders(Placeholders& placeholders, std::function<std::int64
   placeholders.add("utf8", from_utf8);
   placeholders.add("random_bytes", random_bytes);
   placeholders.add("filled", filled_text);
+  placeholders.add("times", repeated_value);
   placeholders.add("algorithm", algorithm_uri);
   placeholders.add("time", [now](const Json& argument) -> Result<Json> {
     SKS_LET(const std::string text, text_of(argument));

@@ -20,7 +20,7 @@ SKS_ENROLL = f"{SKS} --store {{dir}}/store enroll --yes --ca-file {{ca}} --pin-f
 def play(work, *arguments):
     """Exit code of the kit, and the only scenario that it played."""
     report = work / "report.json"
-    done = subprocess.run([KIT, *map(str, arguments), "--json", str(report), "--timeout", "30"],
+    done = subprocess.run([KIT, *map(str, arguments), "--json", str(report), "--timeout", "300"],
                           capture_output=True, encoding="utf-8", check=False)
     scenarios = json.loads(report.read_text("utf-8"))["scenarios"]
     assert len(scenarios) == 1, done.stdout

@@ -30,7 +30,7 @@ def free_port():
 def play(work, *arguments):
     """Runs the kit, and shows its table unless everything passed. Gives the results by name."""
     report = work / "report.json"
-    done = subprocess.run([*map(str, arguments), "--json", str(report)], capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run([*map(str, arguments), "--json", str(report), "--timeout", "600"], capture_output=True, encoding="utf-8", check=False)
     assert report.exists(), done.stderr
     results = {scenario["name"]: scenario for scenario in json.loads(report.read_text("utf-8"))["scenarios"]}
     assert done.returncode == 0, done.stdout

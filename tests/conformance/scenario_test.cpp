@@ -210,6 +210,8 @@ TEST_CASE("Placeholders: tables with one known member become values") {
   CHECK(resolved(R"({"local_time": "+2h"})") == R"("2019-04-08T18:33:30+00:00")");
   CHECK(resolved(R"({"algorithm": "ed25519"})") == R"("https://webpki.github.io/sks/algorithm#ed25519")");
   CHECK(resolved(R"({"filled": ["ab", 3]})") == R"("ababab")");
+  CHECK(resolved(R"({"times": [2, {"a": {"utf8": "x"}}]})") == R"([{"a":"eA"},{"a":"eA"}])");
+  CHECK(resolved(R"({"times": [1001, 0]})") == "times takes a number and a value");
   CHECK(resolved(R"({"unknown": "x"})") == R"({"unknown":"x"})");
   CHECK(resolved(R"({"hex": "01", "more": 1})") == R"({"hex":"01","more":1})");
   CHECK(resolved(R"({"hex": "0"})") != "");
