@@ -440,7 +440,8 @@ TEST_CASE("Replay: a damaged recording ends in a result, whatever is damaged") {
   std::size_t at = 0;
   const Json flat = calls.flatten();
   for (const auto& [pointer, value] : flat.items()) {
-    CAPTURE(pointer);
+    const std::string& place = pointer;  // a lambda cannot capture a structured binding
+    CAPTURE(place);
     Json damaged = calls;
     damaged[Json::json_pointer(pointer)] = damages.at(at++ % damages.size());
     test::write_file(folder.file("sks-calls.json"), damaged.dump());

@@ -147,7 +147,8 @@ TEST_CASE("email_addresses: 6.4, the subject's first address that is alone, then
       {"broken", ""},
   };
   for (const auto& [name, addresses] : expected) {
-    CAPTURE(name);
+    const std::string& file = name;  // a lambda cannot capture a structured binding
+    CAPTURE(file);
     const Result<std::vector<std::string>> found = email_addresses(certificate(name));
     REQUIRE(found);
     CHECK(joined(*found) == addresses);
