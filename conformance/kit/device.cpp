@@ -106,10 +106,16 @@ Result<Devices> make_devices(const DeviceFiles& files) {
 }
 
 const SecureBytes* KeyMaker::find_used(const Algorithm& algorithm) const {
-  const auto& known = mode_ == Keys::of_earlier_session && earlier_ != nullptr ? earlier_->keys : made_;
   if (mode_ == Keys::fresh) return nullptr;
-  const auto found = std::ranges::find_if(known, [&](const auto& row) { return row.first == algorithm.uri; });
-  return found == known.end() ? nullptr : &found->second;
+  const bool earlier = mode_ == Keys::of_earlier_session && earlier_ != nullptr;
+  const auto& known = earlier ? earlier_->keys : made_;
+  // Each key of the earlier session once: two equal keys in one session are another mistake.
+  for (std::size_t i = earlier ? next_ : 0; i < known.size(); ++i) {
+    if (known[i].first != algorithm.uri) continue;
+    next_ = i + 1;
+    return &known[i].second;
+  }
+  return nullptr;
 }
 
 Result<crypto::PrivateKey> KeyMaker::generate(const Algorithm& algorithm, ByteView parameters, ByteView seed) const {

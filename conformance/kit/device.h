@@ -58,7 +58,9 @@ class KeyMaker final : public KeySource {
   std::uint8_t exponent_ = 0;
   Keys mode_ = Keys::fresh;
   const EarlierSession* earlier_ = nullptr;
-  mutable std::vector<std::pair<std::string, SecureBytes>> made_;  // an engine calls from one thread at a time
+  // An engine calls from one thread at a time.
+  mutable std::vector<std::pair<std::string, SecureBytes>> made_;
+  mutable std::size_t next_ = 0;  ///< of the keys of the earlier session
 };
 
 /// The system's randomness; but a session id can be that of an earlier session.

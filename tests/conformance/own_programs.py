@@ -64,7 +64,9 @@ class Issuer:
         profile = (self.folder / "profiles" / "pair.toml").read_text("utf-8")
         two = profile.replace('"rsa2048"', '"ec.nist.p256"').replace("[[pin_policy]]", PUK_POLICY + "[[pin_policy]]", 1)
         (self.folder / "profiles" / "two.toml").write_text(two, "utf-8")
-        self.server = subprocess.Popen([program, "serve", "--dir", str(self.folder)], stdout=subprocess.PIPE, encoding="utf-8")
+        with open(work / "issuer.log", "w", encoding="utf-8") as log:
+            self.server = subprocess.Popen([program, "serve", "--dir", str(self.folder)], stdout=subprocess.PIPE, stderr=log,
+                                           encoding="utf-8")
         assert "listening" in self.server.stdout.readline()
 
     def run(self, command, *arguments):
@@ -88,6 +90,10 @@ def examine_issuer(work, kit, program):
 
         passed = play_profile("pair")
         passed |= play_profile("two", "--only", "issuer/session", "--only", "issuer/i4-key-creation")
+    # Each for its own reason, which only the issuer tells.
+    log = (work / "issuer.log").read_text("utf-8")
+    for reason in ("two entries have the same public key", " duplicate", " device", " time ", " crypto "):
+        assert reason in log, reason
     # What needs a device CA, an RSA key, or two keys of one kind is not skipped.
     for name in ("session", "i2-initialization/downgrade", "i2-initialization/device-of-a-stranger",
                  "i4-key-creation/weak-exponent-1", "i4-key-creation/two-keys-that-are-the-same"):
