@@ -82,13 +82,14 @@ Outcome<std::vector<Candidate>> read_candidates(const ClientRun& run, const std:
   return candidates;
 }
 
-Outcome<LookupResult> look_up(const Lookup& lookup, const std::vector<Candidate>& candidates) {
+Outcome<LookupResult> look_up(const Lookup& lookup, const std::vector<Candidate>& candidates, MatchBudget& budget) {
   LookupResult result{lookup.id, {}};
   for (const Candidate& candidate : candidates) {
     if (candidate.key_management_key != lookup.key_management_key) continue;
     if (lookup.matcher) {
-      SKS_LET(const bool matches, lookup.matcher->matches({candidate.credential.certificate_path, candidate.grouping,
-                                                           candidate.app_usage}));
+      SKS_LET(const bool matches,
+              lookup.matcher->matches({candidate.credential.certificate_path, candidate.grouping, candidate.app_usage},
+                                      budget));
       if (!matches) continue;
     }
     result.matches.push_back(candidate.credential);
@@ -103,8 +104,9 @@ Outcome<std::string> on_discovery(ClientRun& run, const CredentialDiscoveryReque
   SKS_LET(const std::vector<Lookup> lookups, check_lookups(request));
   SKS_LET(const std::vector<Candidate> candidates, read_candidates(run, lookups));
   CredentialDiscoveryResponse response{run.ids, {}};
+  MatchBudget budget;
   for (const Lookup& lookup : lookups) {
-    SKS_LET(LookupResult result, look_up(lookup, candidates));
+    SKS_LET(LookupResult result, look_up(lookup, candidates, budget));
     response.results.push_back(std::move(result));
   }
   run.phase = ClientPhase::discovered;

@@ -16,10 +16,13 @@ namespace {
 constexpr std::uint32_t kMaxSteps = 1'000'000;
 constexpr std::uint32_t kMaxDepth = 100'000;
 constexpr std::uint32_t kMaxHeapKilobytes = 16 * 1024;
+/// A single step may run through the whole text: so many bytes of it cost as much as a step.
+constexpr std::size_t kBytesPerStep = 64;
 
-// The translation writes neither \C nor options; these keep PCRE2 to that.
-constexpr std::uint32_t kOptions =
-    PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP | PCRE2_NO_AUTO_CAPTURE;
+// The translation writes neither \C nor options; these keep PCRE2 to that. Callouts are what counts the steps: PCRE2
+// does not tell how much of its own limit a match has taken.
+constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C |
+                                   PCRE2_NEVER_UCP | PCRE2_NO_AUTO_CAPTURE | PCRE2_AUTO_CALLOUT;
 
 template <auto Free>
 struct Deleter {
@@ -39,11 +42,17 @@ Owner owned(typename Owner::pointer object) {
 
 PCRE2_SPTR bytes_of(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
 
-MatchContext limits() {
+int count_step(pcre2_callout_block* step, void* budget) {
+  const bool affordable = static_cast<MatchBudget*>(budget)->spend_step(step->subject_length);
+  return affordable ? 0 : PCRE2_ERROR_MATCHLIMIT;
+}
+
+MatchContext limits(MatchBudget& budget) {
   auto context = owned<MatchContext>(pcre2_match_context_create(nullptr));
   pcre2_set_match_limit(context.get(), kMaxSteps);
   pcre2_set_depth_limit(context.get(), kMaxDepth);
   pcre2_set_heap_limit(context.get(), kMaxHeapKilobytes);
+  pcre2_set_callout(context.get(), count_step, &budget);
   return context;
 }
 
@@ -72,9 +81,17 @@ Outcome<RegularExpression> RegularExpression::compile(std::string_view pattern) 
   return RegularExpression(std::move(code));
 }
 
-Outcome<bool> RegularExpression::matches(std::string_view text) const {
+bool MatchBudget::spend_step(std::size_t text_size) {
+  const std::uint64_t price = 1 + text_size / kBytesPerStep;
+  const bool affordable = price <= left_;
+  left_ = affordable ? left_ - price : 0;
+  return affordable;
+}
+
+Outcome<bool> RegularExpression::matches(std::string_view text, MatchBudget& budget) const {
   const auto result = owned<MatchData>(pcre2_match_data_create(1, nullptr));
-  const int found = pcre2_match(code_->compiled.get(), bytes_of(text), text.size(), 0, 0, result.get(), limits().get());
+  const int found =
+      pcre2_match(code_->compiled.get(), bytes_of(text), text.size(), 0, 0, result.get(), limits(budget).get());
   if (found >= 0) return true;
   if (found == PCRE2_ERROR_NOMATCH) return false;
   return Failure{ErrorClass::policy, "Regular expression: matching it was given up: " + message_of(found)};

@@ -159,20 +159,20 @@ std::optional<std::uint8_t> read_enumeration(JsonReader& in, std::string_view na
   return in.has(name) ? std::optional(in.enumeration(name, names)) : std::nullopt;
 }
 
-Outcome<Path> decode(const std::vector<Bytes>& certificates) {
-  if (certificates.empty()) return Failure{ErrorClass::crypto, "A key has no certificate"};
+/// Empty when one of them does not decode.
+Path decode(const std::vector<Bytes>& certificates) {
   Path path;
   for (const Bytes& der : certificates) {
     Result<Certificate> certificate = Certificate::from_der(der);
-    if (!certificate) return failure(ErrorClass::crypto, certificate.error());
+    if (!certificate) return {};
     path.push_back(std::move(certificate).value());
   }
   return path;
 }
 
-Outcome<bool> one_matches(const RegularExpression& expression, const Texts& texts) {
+Outcome<bool> one_matches(const RegularExpression& expression, const Texts& texts, MatchBudget& budget) {
   for (const std::string& text : texts) {
-    SKS_LET(const bool match, expression.matches(text));
+    SKS_LET(const bool match, expression.matches(text, budget));
     if (match) return true;
   }
   return false;
@@ -240,9 +240,10 @@ Outcome<FilterMatcher> FilterMatcher::compile(const SearchFilter& filter) {
   return matcher;
 }
 
-Outcome<bool> FilterMatcher::matches(const SearchedKey& key) const {
+Outcome<bool> FilterMatcher::matches(const SearchedKey& key, MatchBudget& budget) const {
   if (!std::ranges::all_of(kKeyConditions, [&](KeyCondition holds) { return holds(filter_, key); })) return false;
-  SKS_LET(const Path path, decode(key.certificate_path));
+  const Path path = decode(key.certificate_path);
+  if (path.empty()) return false;
   const Certificate& end_entity = path.front();
   if (!std::ranges::all_of(kCertificateConditions,
                            [&](CertificateCondition holds) { return holds(filter_, end_entity); }))
@@ -254,8 +255,8 @@ Outcome<bool> FilterMatcher::matches(const SearchedKey& key) const {
   for (std::size_t i = 0; i < kExpressionMembers.size(); ++i) {
     if (!expressions_.at(i)) continue;
     const Result<Texts> texts = kExpressionMembers.at(i).texts(path);
-    if (!texts) return failure(ErrorClass::crypto, texts.error());
-    SKS_LET(const bool match, one_matches(*expressions_.at(i), *texts));
+    if (!texts) return false;
+    SKS_LET(const bool match, one_matches(*expressions_.at(i), *texts, budget));
     if (!match) return false;
   }
   return true;

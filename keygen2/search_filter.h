@@ -52,9 +52,10 @@ class FilterMatcher {
   /// value on a rule that breaks keygen2.md 6.5: no object identifier or name of a key usage, or given twice.
   static Outcome<FilterMatcher> compile(const SearchFilter& filter);
 
-  /// Whether all members match. Fails with crypto when a certificate does not decode, with policy when a regular
-  /// expression takes too many steps. Members that can be told without looking into certificates come first.
-  Outcome<bool> matches(const SearchedKey& key) const;
+  /// Whether all members match; a key whose certificates do not decode matches nothing that asks for them. Fails with
+  /// policy when a regular expression takes too many steps, or more than `budget` has left. Members that can be told
+  /// without looking into certificates come first.
+  Outcome<bool> matches(const SearchedKey& key, MatchBudget& budget) const;
 
  private:
   static constexpr std::size_t kRegularExpressions = 3;

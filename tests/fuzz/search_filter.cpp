@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(static_cast<bool>(matcher), "a filter that was accepted compiles");
   SearchedKey key{path, std::nullopt, static_cast<std::uint8_t>(about_key & 3)};
   if ((about_key & 0x40) != 0) key.grouping = static_cast<std::uint8_t>(about_key >> 2 & 3);
-  const Outcome<bool> match = matcher->matches(key);
+  MatchBudget budget;
+  const Outcome<bool> match = matcher->matches(key, budget);
   fuzz::require(match || match.error().error_class == ErrorClass::policy, "matching ends, or is given up");
   return 0;
 }

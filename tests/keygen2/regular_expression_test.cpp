@@ -14,7 +14,8 @@ namespace {
 std::string_view result(std::string_view pattern, std::string_view text) {
   const Outcome<RegularExpression> expression = RegularExpression::compile(pattern);
   if (!expression) return to_string(expression.error().error_class);
-  const Outcome<bool> match = expression->matches(text);
+  MatchBudget budget;
+  const Outcome<bool> match = expression->matches(text, budget);
   if (!match) return to_string(match.error().error_class);
   return *match ? "match" : "no match";
 }
@@ -98,4 +99,22 @@ TEST_CASE("RegularExpression: patterns for the longest names stay within the ste
   CHECK(result(".*\\Q,O=Example,\\E.*", name) == "match");
   CHECK(result(".*,O=[a-z]+,.*", name) == "no match");
   CHECK(result("CN=[^,]+,O=Example,C=(SE|NO)", name) == "match");
+}
+
+TEST_CASE("RegularExpression: 6.3, matches that are bounded each are bounded together as well") {
+  const std::string text(16'000, 'a');
+  const Outcome<RegularExpression> expression = RegularExpression::compile("(?:a*+c|a)*d");
+  REQUIRE(expression);
+  constexpr int kTexts = 100;  // fewer than the names and addresses of one certificate may be
+  MatchBudget budget;
+  int done = 0;
+  Outcome<bool> match = false;
+  while (done < kTexts && (match = expression->matches(text, budget))) ++done;
+  CHECK(done > 0);
+  REQUIRE_FALSE(match);
+  CHECK(match.error().error_class == ErrorClass::policy);
+  // Nothing is left of it, not even for what is short.
+  CHECK_FALSE(expression->matches("d", budget));
+  MatchBudget fresh;
+  CHECK(expression->matches("d", fresh));
 }

@@ -52,7 +52,8 @@ std::string_view result(const std::string& json, const Key& key) {
   REQUIRE(matcher);
   std::vector<Bytes> path;
   for (const std::string& name : key.path) path.push_back(test::search_certificate(name));
-  return outcome(matcher->matches({path, key.grouping, key.app_usage}));
+  MatchBudget budget;
+  return outcome(matcher->matches({path, key.grouping, key.app_usage}, budget));
 }
 
 struct Case {
@@ -363,15 +364,16 @@ TEST_CASE("FilterMatcher: what read_search_filter would refuse does not compile"
   CHECK(FilterMatcher::compile({}));
 }
 
-TEST_CASE("FilterMatcher: a path that does not decode is refused with CRYPTO") {
+TEST_CASE("FilterMatcher: a path that does not decode matches nothing that asks for it") {
   SearchFilter filter;
   filter.serial_number = "1";
   const Outcome<FilterMatcher> matcher = FilterMatcher::compile(filter);
   REQUIRE(matcher);
+  MatchBudget budget;
   const std::vector<Bytes> empty;
   const std::vector<Bytes> garbage{{0x30, 0x00}};
-  CHECK(outcome(matcher->matches({empty, std::nullopt, 0})) == "CRYPTO");
-  CHECK(outcome(matcher->matches({garbage, std::nullopt, 0})) == "CRYPTO");
+  CHECK(outcome(matcher->matches({empty, std::nullopt, 0}, budget)) == "no match");
+  CHECK(outcome(matcher->matches({garbage, std::nullopt, 0}, budget)) == "no match");
 }
 
 TEST_CASE("write_search_filter: the members in the order of the table") {
