@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "keygen2/certificate_path.h"
 #include "keygen2/client_store.h"
 #include "keygen2/enumerations.h"
 #include "keygen2/mac_data.h"
-#include "sks-core/crypto/x509.h"
 
 namespace sks::keygen2 {
 namespace {
@@ -60,9 +60,8 @@ constexpr auto kTargetLists = std::to_array<TargetList>({
 });
 
 Outcome<void> check_credential(const IssuedCredential& credential) {
-  const auto path = crypto::parse_path(credential.certificate_path);
-  if (!path) return failure(ErrorClass::crypto, path.error());
-  if (credential.trust_anchor && !path->back().is_ca())
+  SKS_LET(const std::vector<crypto::Certificate> path, parse_certificate_path(credential.certificate_path));
+  if (credential.trust_anchor && !path.back().is_ca())
     return Failure{ErrorClass::value, "the trust anchor is not a CA certificate"};
   return {};
 }

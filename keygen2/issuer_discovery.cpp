@@ -1,11 +1,11 @@
 #include <algorithm>
 
+#include "keygen2/certificate_path.h"
 #include "keygen2/enumerations.h"
 #include "keygen2/issuer_plan.h"
 #include "keygen2/issuer_steps.h"
 #include "keygen2/jsf_signature.h"
 #include "sks-core/base/byte_writer.h"
-#include "sks-core/crypto/x509.h"
 
 /// S3: keys of earlier sessions. Spec: keygen2.md 1.5 I-3, 5.5.
 namespace sks::keygen2 {
@@ -72,10 +72,8 @@ Outcome<std::string> on_discovery(StepInput in, IncomingMessage& message) {
   SKS_TRY(check_ids(response.ids, in.state.ids));
   auto& own = std::get<Discovering>(in.state.data);
   SKS_LET(const std::vector<FoundKey> found, found_keys(response, own.plan.lookups.size()));
-  for (const FoundKey& key : found) {
-    if (const auto path = crypto::parse_path(key.credential.certificate_path); !path)
-      return failure(ErrorClass::crypto, path.error());
-  }
+  for (const FoundKey& key : found)
+    if (const auto path = parse_certificate_path(key.credential.certificate_path); !path) return path.error();
   for (const FoundKey& key : found) {
     if (const auto known = in.decisions.recognize(key); !known) return failure(ErrorClass::policy, known.error());
   }

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "attestation/verifier.h"
+#include "keygen2/certificate_path.h"
 #include "keygen2/enumerations.h"
 #include "keygen2/issued_credential.h"
 #include "keygen2/issuer_plan.h"
@@ -67,13 +68,12 @@ Outcome<void> check_path(const CredentialSpec& spec, const Bytes& generated) {
   const auto too_large = [](const Bytes& certificate) { return certificate.size() > kMaxCertificate; };
   if (path.size() > kMaxCertificatesPerPath || std::ranges::any_of(path, too_large))
     return Failure{ErrorClass::policy, "the certificate path is larger than clients accept"};
-  const auto parsed = crypto::parse_path(path);
-  if (!parsed) return failure(ErrorClass::crypto, parsed.error());
-  const crypto::Certificate& last = parsed->back();
+  SKS_LET(const std::vector<crypto::Certificate> parsed, parse_certificate_path(path));
+  const crypto::Certificate& last = parsed.back();
   if (spec.trust_anchor && !(last.is_ca() && last.is_issued_by(last)))
     return Failure{ErrorClass::value, "the trust anchor is no self-signed CA certificate"};
   SKS_LET(const Bytes expected, certified_key(spec, generated));
-  const auto certified = parsed->front().public_key();
+  const auto certified = parsed.front().public_key();
   if (!certified || !equal(certified->spki(), expected))
     return Failure{ErrorClass::crypto, "the certificate is for another key"};
   return {};

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "attestation/verifier.h"
+#include "keygen2/certificate_path.h"
 #include "keygen2/enumerations.h"
 #include "keygen2/issuer_plan.h"
 #include "keygen2/issuer_steps.h"
@@ -72,8 +73,7 @@ Outcome<void> check_device(StepInput in, const ProvisioningInitializationRespons
     return Failure{ErrorClass::value,
                    in.state.privacy_enabled ? "deviceId in an anonymous session" : "deviceId is missing"};
   if (!response.device_path) return {};
-  if (const auto path = crypto::parse_path(*response.device_path); !path)
-    return failure(ErrorClass::crypto, path.error());
+  if (const auto path = parse_certificate_path(*response.device_path); !path) return path.error();
   if (const auto accepted = in.decisions.accept_device(*response.device_path); !accepted)
     return failure(ErrorClass::policy, accepted.error());
   return {};
