@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::uint16_t kMaxSessionLifeTime = 32767;
 constexpr std::size_t kMaxSessionKeyUses = 32000;
-constexpr std::size_t kMaxServerSeed = 64;  // bytes
-constexpr std::size_t kMaxLanguages = 184;  // as many as there are
+constexpr std::size_t kMaxServerSeed = 64;      // bytes
+constexpr std::size_t kMaxLanguages = 184;      // as many as there are
+constexpr std::size_t kMaxFilterText = 0xFFFF;  // bytes that a saved session can hold
 constexpr std::uint8_t kLastOfFour = 3;
 
 /// A rule and the sentence that says which one it is. Rows are checked in order.
@@ -188,7 +189,9 @@ Outcome<void> check_lookup(const LookupSpec& lookup) {
   if (!key || !jsf_algorithm(*key))
     return Failure{ErrorClass::value, "the key management key of a lookup is no RSA or P-256 key"};
   if (!lookup.filter) return {};
-  const auto filter = parse_filter(filter_text(*lookup.filter));
+  const std::string text = filter_text(*lookup.filter);
+  if (text.size() > kMaxFilterText) return Failure{ErrorClass::value, "a search filter is longer than 65535 bytes"};
+  const auto filter = parse_filter(text);
   if (!filter) return Failure{ErrorClass::value, "a search filter: " + filter.error().detail};
   return {};
 }

@@ -150,6 +150,11 @@ const std::vector<Case> kRefused{
        look_for_keys(p);
        p.lookups.front().key_management_key = public_key(kP384);
      }},
+    {"lookup with a filter that no saved session can hold",
+     [](IssuancePlan& p) {
+       look_for_keys(p);
+       for (int i = 1; i < 10'000; ++i) p.lookups.front().filter->policy_rules.push_back("1." + std::to_string(i));
+     }},
     {"lookup with no key",
      [](IssuancePlan& p) {
        look_for_keys(p);
