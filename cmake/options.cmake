@@ -12,7 +12,9 @@ target_compile_options(sks_options INTERFACE
   -fstack-protector-strong)
 
 if(SKS_SANITIZE)
-  target_compile_options(sks_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(sks_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+    # Their run time is in none of the shared libraries of clang++, and programs of others load ours.
+    $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function,vptr>)
   target_link_options(sks_options INTERFACE -fsanitize=address,undefined)
   target_compile_definitions(sks_options INTERFACE _GLIBCXX_ASSERTIONS)
 elseif(SKS_SANITIZE_THREAD)
