@@ -82,6 +82,13 @@ Outcome<std::vector<Candidate>> read_candidates(const ClientRun& run, const std:
   return candidates;
 }
 
+/// About what a match takes up in the response; base64url makes four of three bytes.
+std::size_t message_size(const MatchingCredential& match) {
+  std::size_t size = 200;
+  for (const Bytes& certificate : match.certificate_path) size += certificate.size() / 3 * 4;
+  return size;
+}
+
 Outcome<LookupResult> look_up(const Lookup& lookup, const std::vector<Candidate>& candidates, MatchBudget& budget) {
   LookupResult result{lookup.id, {}};
   for (const Candidate& candidate : candidates) {
@@ -105,8 +112,12 @@ Outcome<std::string> on_discovery(ClientRun& run, const CredentialDiscoveryReque
   SKS_LET(const std::vector<Candidate> candidates, read_candidates(run, lookups));
   CredentialDiscoveryResponse response{run.ids, {}};
   MatchBudget budget;
+  std::size_t size = 0;
   for (const Lookup& lookup : lookups) {
     SKS_LET(LookupResult result, look_up(lookup, candidates, budget));
+    for (const MatchingCredential& match : result.matches) size += message_size(match);
+    if (size > kMaxMessageToIssuer)
+      return Failure{ErrorClass::policy, "the lookups match more keys than a message to the issuer holds"};
     response.results.push_back(std::move(result));
   }
   run.phase = ClientPhase::discovered;

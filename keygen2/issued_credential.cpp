@@ -5,6 +5,7 @@
 
 #include "keygen2/enumerations.h"
 #include "keygen2/message_common.h"
+#include "sks-core/base/byte_reader.h"
 
 namespace sks::keygen2 {
 namespace {
@@ -55,6 +56,7 @@ std::vector<Property> read_properties(JsonReader& in) {
 Outcome<void> check_properties(const std::vector<Property>& properties) {
   std::vector<std::string> names;
   for (const Property& property : properties) {
+    if (!is_utf8(property.name) || !is_utf8(property.value)) return Failure{ErrorClass::value, "a property is no text"};
     if (property.name.empty() || property.name.size() > kMaxPropertyName)
       return Failure{ErrorClass::value, "the name of a property is not 1 to 255 bytes"};
     if (property.value.size() > kMaxPropertyValue)
@@ -72,6 +74,7 @@ Outcome<void> check_extension(const Extension& extension) {
   if (!is_uri(extension.type)) return Failure{ErrorClass::value, "the type of an extension is no URI"};
   const std::size_t mime_type = extension.mime_type.size();
   const bool is_logotype = extension.sub_type == kLogotype;
+  if (!is_utf8(extension.mime_type)) return Failure{ErrorClass::value, "a mimeType is no text"};
   if (is_logotype ? mime_type == 0 || mime_type > kMaxMimeType : mime_type != 0)
     return Failure{ErrorClass::value, "the mimeType of a logotype, and of nothing else, is 1 to 128 bytes"};
   if (extension.sub_type == kPropertyBag) return check_properties(extension.properties);

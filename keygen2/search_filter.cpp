@@ -126,7 +126,11 @@ constexpr std::array<CertificateCondition, 3> kCertificateConditions{
 /// A rule without its sign.
 std::string_view without_sign(std::string_view rule) { return rule.starts_with('-') ? rule.substr(1) : rule; }
 
+constexpr std::size_t kMaxRules = 100;
+
 Outcome<void> check_rules(const RuleMember& member, const Texts& rules) {
+  if (rules.size() > kMaxRules)
+    return Failure{ErrorClass::policy, std::string(member.name) + " contains more than 100 rules"};
   Texts unsigned_rules;
   for (const std::string& rule : rules) {
     if (!member.is_valid(without_sign(rule)))

@@ -402,6 +402,8 @@ HttpsClient::~HttpsClient() = default;
 
 Result<std::unique_ptr<HttpsClient>> HttpsClient::create(HttpsOptions options) {
   auto impl = std::make_unique<Impl>(std::move(options));
+  // A renegotiation could bring another certificate than the one that was compared with the session's.
+  SSL_CTX_set_options(impl->tls.native_handle(), SSL_OP_NO_RENEGOTIATION);
   if (SSL_CTX_set_min_proto_version(impl->tls.native_handle(), TLS1_2_VERSION) != 1)
     return ossl::take_error("cannot set up TLS");
   SKS_TRY(impl->load_roots());

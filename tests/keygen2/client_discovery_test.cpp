@@ -127,6 +127,25 @@ TEST_CASE("ClientSession: each lookup finds the keys under its own key managemen
   CHECK(std::ranges::count(calls, "getKeyProtectionInfo") == 6);
 }
 
+TEST_CASE("ClientSession: more matches than a message to the issuer holds are refused") {
+  Discovery discovery;
+  IssuancePlan many = discovery.lab.plan(discovery.mine);
+  while (many.keys.size() < 15) many.keys.push_back(key_spec());
+  discovery.lab.decisions.adapt = [](CredentialSpec& credential) {
+    credential.certificate_path.resize(10, credential.certificate_path.back());
+  };
+  discovery.lab.run(many);
+  for (const bool too_many : {false, true}) {
+    CAPTURE(too_many);
+    while (too_many && discovery.plan.lookups.size() < 20)
+      discovery.plan.lookups.push_back({discovery.mine, std::nullopt});
+    const auto response = discovery.lab.to_client(discovery.request());
+    CHECK(failure_class(response) == (too_many ? "POLICY" : "none"));
+    discovery.lab.client->abort();
+    CHECK(discovery.lab.contents() == discovery.before);
+  }
+}
+
 TEST_CASE("ClientSession: a key with a blocked PIN is found as locked") {
   Discovery discovery;
   const KeyHandle key = discovery.lab.keys().at(0);

@@ -128,6 +128,18 @@ struct Case {
 const std::vector<Case> kCredentials{
     {"as it is", [](const Making&) {}, ""},
 
+    {"a media type that is no text", [](const Making& m) { add_logotype(m, "image/\xff"); }, "VALUE"},
+    {"a property that is no text",
+     [](const Making& m) {
+       add_bag(m, {{"Counter\xff", "0", true}});
+     },
+     "VALUE"},
+    {"a property's value that is no text",
+     [](const Making& m) {
+       add_bag(m, {{"Counter", "\xc3", true}});
+     },
+     "VALUE"},
+
     {"no certificate", [](const Making& m) { m.spec.certificate_path.clear(); }, "CRYPTO"},
     {"an empty certificate", [](const Making& m) { m.spec.certificate_path[0].clear(); }, "CRYPTO"},
     {"a byte after a certificate", [](const Making& m) { m.spec.certificate_path[0].push_back(0); }, "CRYPTO"},

@@ -337,6 +337,15 @@ TEST_CASE("searchFilter: 6.2, every member has to match") {
   }
 }
 
+TEST_CASE("searchFilter: rules are bounded") {
+  for (const int count : {100, 101}) {
+    CAPTURE(count);
+    std::string rules;
+    for (int i = 1; i <= count; ++i) rules += (i == 1 ? "\"-1." : ",\"-1.") + std::to_string(i) + "\"";
+    CHECK(result("{\"policyRules\":[" + rules + "]}", kPerson) == (count == 100 ? "match" : "POLICY"));
+  }
+}
+
 TEST_CASE("FilterMatcher: 6.3, a regular expression over its steps is POLICY, unless another member decided before") {
   const std::string slow = R"("subjectRegEx":"(.+)+C=S[A-D]"})";
   CHECK(result("{" + slow, kPerson) == "POLICY");
