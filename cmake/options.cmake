@@ -16,6 +16,11 @@ if(SKS_SANITIZE)
     # Their run time is in none of the shared libraries of clang++, and programs of others load ours.
     $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function,vptr>)
   target_link_options(sks_options INTERFACE -fsanitize=address,undefined)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL Clang AND NOT SKS_FUZZ)
+    # As g++ does by default: programs of others that load our module get the sanitizer with it.
+    execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-runtime-dir OUTPUT_VARIABLE runtime OUTPUT_STRIP_TRAILING_WHITESPACE)
+    target_link_options(sks_options INTERFACE -shared-libsan -Wl,-rpath,${runtime})
+  endif()
   target_compile_definitions(sks_options INTERFACE _GLIBCXX_ASSERTIONS)
 elseif(SKS_SANITIZE_THREAD)
   target_compile_options(sks_options INTERFACE -fsanitize=thread -fno-omit-frame-pointer)

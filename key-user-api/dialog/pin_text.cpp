@@ -46,10 +46,9 @@ constexpr auto kHiddenCharacters = std::to_array<HiddenCharacters>({
     {"", 0x7f, 0x7f},          //
     {"\xc2", 0x80, 0x9f},      //
     {"\xd8", 0x9c, 0x9c},      // directional marks, embeddings, overrides and isolates
-    {"\xe2\x80", 0x8b, 0x8f},  // those and what has no width
-    {"\xe2\x81", 0xa0, 0xaf},  //
-    {"\xc2", 0xad, 0xad},      // soft hyphen
+    {"\xe2\x80", 0x8e, 0x8f},  //
     {"\xe2\x80", 0xaa, 0xae},  //
+    {"\xe2\x81", 0xa6, 0xa9},  //
     {"\xe2\x80", 0xa8, 0xa9},  // line and paragraph separator
     {"\xef\xbb", 0xbf, 0xbf},  // zero width no-break space
 });

@@ -33,7 +33,7 @@ for function in $declared; do
 done
 
 # OpenSSL and the C++ runtime are all it needs.
-needed=$(readelf -d "$library/libsks.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^lib(crypto|c|m|stdc\+\+|gcc_s|asan|ubsan)\.so|^ld-linux' || true)
+needed=$(readelf -d "$library/libsks.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^lib(crypto|c|m|stdc\+\+|gcc_s|asan|ubsan)\.so|^libclang_rt\.|^ld-linux' || true)
 [ -z "$needed" ] || fail "libsks.so needs $needed"
 
 echo "== find_package"

@@ -40,6 +40,7 @@ free_port() {
   done
 }
 start() { # start ARGUMENTS...: waits for the line that says it is ready
+  : >"$W/serve.out"  # the program that ran before has said so as well
   "$ISSUER" serve --dir "$W/issuer" "$@" >"$W/serve.out" 2>"$W/serve.err" &
   SERVER=$!
   for _ in $(seq 200); do
