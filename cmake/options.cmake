@@ -18,8 +18,9 @@ if(SKS_SANITIZE)
   target_link_options(sks_options INTERFACE -fsanitize=address,undefined)
   if(CMAKE_CXX_COMPILER_ID STREQUAL Clang AND NOT SKS_FUZZ)
     # As g++ does by default: programs of others that load our module get the sanitizer with it.
-    execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-runtime-dir OUTPUT_VARIABLE runtime OUTPUT_STRIP_TRAILING_WHITESPACE)
-    target_link_options(sks_options INTERFACE -shared-libsan -Wl,-rpath,${runtime})
+    execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-runtime-dir OUTPUT_VARIABLE SKS_SANITIZER_RUNTIME
+                    OUTPUT_STRIP_TRAILING_WHITESPACE)
+    target_link_options(sks_options INTERFACE -shared-libsan -Wl,-rpath,${SKS_SANITIZER_RUNTIME})
   endif()
   target_compile_definitions(sks_options INTERFACE _GLIBCXX_ASSERTIONS)
 elseif(SKS_SANITIZE_THREAD)
