@@ -490,7 +490,7 @@ TEST_CASE("importPrivateKey: what is not exactly one sound PKCS#8 key is refused
   CHECK(try_import(engine, certified, replaced(pkcs8, scalar, Bytes(32, 0xFF))) == Status::crypto);
   const Bytes x = certified.ec_x();
   Bytes off_curve = x;
-  off_curve.back() ^= 1;
+  off_curve.at(off_curve.size() - 1) ^= 1;  // back() makes g++ see a write behind the end
   CHECK(try_import(engine, certified, replaced(pkcs8, x, off_curve)) == Status::crypto);
 }
 
