@@ -42,7 +42,7 @@ constexpr auto kPurposes = std::to_array<std::string_view>({"enroll", "resume", 
 
 bool is_message(std::string_view name) { return std::ranges::find(kMessages, name) != kMessages.end(); }
 
-/// A request and the response to it stand side by side.
+/// Of a known request: it and the response to it stand side by side.
 std::string response_to(std::string_view request) {
   const auto* const found = std::ranges::find(kMessages, request);
   return std::string(*std::next(found));
@@ -98,7 +98,7 @@ Delivery read_delivery(const Node& node) {
 Expectation read_expectation(const Node& node, const Step& step) {
   if (!node.exists()) {
     if (step.send == "termination") return {Kind::end};
-    if (step.send.ends_with("Request")) return {Kind::message, response_to(step.send)};
+    if (is_message(step.send) && step.send.ends_with("Request")) return {Kind::message, response_to(step.send)};
     return {};
   }
   if (node["status"].exists()) return {Kind::status, {}, node["status"].number()};
