@@ -37,6 +37,10 @@ Result<ossl::PkeyCtx> new_key_context(KeyKind kind);
 /// A context to use a key.
 Result<ossl::PkeyCtx> new_key_context(EVP_PKEY* key);
 
+/// A key of the curve that has no point yet: for generating keys, and for importing points. It is a copy: OpenSSL takes
+/// four times as long to find a curve by its name as to check a point.
+Result<ossl::Pkey> empty_ec_key(Curve curve);
+
 /// Builds a key out of parameters: `selection` is EVP_PKEY_PUBLIC_KEY or EVP_PKEY_KEYPAIR.
 Result<ossl::Pkey> import_key(KeyKind kind, int selection, OSSL_PARAM* parameters);
 

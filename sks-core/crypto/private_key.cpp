@@ -33,11 +33,13 @@ Result<ossl::BigNum> parse_exponent(ByteView parameters) {
   return exponent;
 }
 
+Result<ossl::PkeyCtx> generation_context(const Algorithm& algorithm) {
+  if (algorithm.kind != KeyKind::ec) return new_key_context(*algorithm.kind);
+  SKS_LET(const ossl::Pkey parameters, empty_ec_key(*algorithm.curve));
+  return new_key_context(parameters.get());
+}
+
 Result<void> set_up_generation(EVP_PKEY_CTX* context, const Algorithm& algorithm, ByteView parameters) {
-  if (algorithm.kind == KeyKind::ec) {
-    const std::string group(curve_info(*algorithm.curve).group_name);
-    if (EVP_PKEY_CTX_set_group_name(context, group.c_str()) != 1) return ossl::take_error("EC curve not available");
-  }
   if (algorithm.kind == KeyKind::rsa) {
     SKS_LET(const ossl::BigNum exponent, parse_exponent(parameters));
     if (EVP_PKEY_CTX_set_rsa_keygen_bits(context, algorithm.size) != 1 ||
@@ -233,7 +235,7 @@ PrivateKey::PrivateKey(ossl::Pkey key, PublicKey public_key)
 
 Result<PrivateKey> PrivateKey::generate(const Algorithm& algorithm, ByteView parameters) {
   SKS_CHECK(algorithm.kind.has_value());
-  SKS_LET(const ossl::PkeyCtx context, new_key_context(*algorithm.kind));
+  SKS_LET(const ossl::PkeyCtx context, generation_context(algorithm));
   if (EVP_PKEY_keygen_init(context.get()) != 1) return ossl::take_error("Key generation refused");
   SKS_TRY(set_up_generation(context.get(), algorithm, parameters));
   EVP_PKEY* made = nullptr;

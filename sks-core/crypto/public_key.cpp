@@ -90,24 +90,6 @@ Result<Bytes> bn_parameter(EVP_PKEY* key, const char* name) {
   return out;
 }
 
-/// A key of the curve that has no point yet. It is a copy: OpenSSL takes four times as long to find a curve by its name
-/// as to check a point.
-Result<ossl::Pkey> empty_ec_key(const CurveInfo& info) {
-  static std::mutex mutex;
-  static std::map<Curve, ossl::Pkey>& originals = *new std::map<Curve, ossl::Pkey>;  // until the process ends
-  const std::lock_guard lock(mutex);
-  ossl::Pkey& original = originals[info.curve];
-  if (original == nullptr) {
-    std::string group(info.group_name);
-    std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
-                                         OSSL_PARAM_construct_end()};
-    SKS_LET(original, import_key(KeyKind::ec, EVP_PKEY_KEY_PARAMETERS, parameters.data()));
-  }
-  ossl::Pkey copy(EVP_PKEY_dup(original.get()));
-  if (copy == nullptr) return ossl::take_error("EC key cannot be copied", Status::internal);
-  return copy;
-}
-
 // Tells apart what is no public key at all (crypto) from a sound key that we do not serve (option).
 Error refusal_of(ByteView spki) {
   const Error malformed{Status::crypto, "Public key is malformed or not in the strict form"};
@@ -151,6 +133,22 @@ Result<ossl::Pkey> import_key(KeyKind kind, int selection, OSSL_PARAM* parameter
   if (EVP_PKEY_fromdata_init(context.get()) != 1 || EVP_PKEY_fromdata(context.get(), &key, selection, parameters) != 1)
     return ossl::take_error("Key is malformed");
   return ossl::Pkey(key);
+}
+
+Result<ossl::Pkey> empty_ec_key(Curve curve) {
+  static std::mutex mutex;
+  static std::map<Curve, ossl::Pkey>& originals = *new std::map<Curve, ossl::Pkey>;  // until the process ends
+  const std::lock_guard lock(mutex);
+  ossl::Pkey& original = originals[curve];
+  if (original == nullptr) {
+    std::string group(curve_info(curve).group_name);
+    std::array<OSSL_PARAM, 2> parameters{OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group.data(), 0),
+                                         OSSL_PARAM_construct_end()};
+    SKS_LET(original, import_key(KeyKind::ec, EVP_PKEY_KEY_PARAMETERS, parameters.data()));
+  }
+  ossl::Pkey copy(EVP_PKEY_dup(original.get()));
+  if (copy == nullptr) return ossl::take_error("EC key cannot be copied", Status::internal);
+  return copy;
 }
 
 PublicKey::PublicKey(KeyKind kind, std::optional<Curve> curve, Bytes spki, ossl::Pkey key)
@@ -199,7 +197,7 @@ Result<PublicKey> PublicKey::from_ec_point(Curve curve, ByteView x, ByteView y) 
     return Error{Status::crypto, "EC coordinates of a wrong length"};
   Bytes spki = concat({info.spki_prefix, x, y});
   const ByteView point = ByteView(spki).last(1 + 2 * std::size_t{info.field_bytes});
-  SKS_LET(ossl::Pkey key, empty_ec_key(info));
+  SKS_LET(ossl::Pkey key, empty_ec_key(curve));
   // Refuses a point that is not on the curve.
   if (EVP_PKEY_set1_encoded_public_key(key.get(), point.data(), point.size()) != 1)
     return ossl::take_error("Key is malformed");
