@@ -109,10 +109,11 @@ struct PolicyCheck {
 
 }  // namespace
 
-Result<void> check_device(const std::vector<Bytes>& path, const DeviceTrust& trust, const Clock& clock) {
-  SKS_TRY(check_sizes(path));
-  SKS_LET(const std::vector<crypto::Certificate> certificates, crypto::parse_path(path));
-  return std::visit(PolicyCheck{certificates, clock}, trust);
+Result<void> check_device(const crypto::CertificatePath& path, const DeviceTrust& trust, const Clock& clock) {
+  SKS_TRY(check_sizes(path.der()));
+  const Result<std::vector<crypto::Certificate>>& certificates = path.certificates();
+  if (!certificates) return certificates.error();
+  return std::visit(PolicyCheck{*certificates, clock}, trust);
 }
 
 SecureBytes derive_session_key(ByteView z, const SessionClaims& claims) {
@@ -123,14 +124,21 @@ SecureBytes derive_session_key(ByteView z, const SessionClaims& claims) {
 }
 
 Result<void> verify_session(const SessionClaims& claims, const SecureBytes& session_key, ByteView attestation) {
-  const Bytes data = session_attestation_data(claims);
-  if (claims.privacy_enabled()) {
-    if (equal_constant_time(crypto::hmac_sha256(session_key.view(), data), attestation)) return {};
-    return Error{Status::crypto, "the session attestation does not fit the session"};
-  }
+  if (claims.privacy_enabled()) return verify_session_mac(claims, session_key, attestation);
   SKS_LET(const crypto::Certificate device, crypto::Certificate::from_der(claims.device_certificate));
   SKS_LET(const crypto::PublicKey key, device.public_key());
-  return crypto::verify_signature(key, data, attestation);
+  return verify_session_signature(claims, key, attestation);
+}
+
+Result<void> verify_session_signature(const SessionClaims& claims, const crypto::PublicKey& device_key,
+                                      ByteView attestation) {
+  return crypto::verify_signature(device_key, session_attestation_data(claims), attestation);
+}
+
+Result<void> verify_session_mac(const SessionClaims& claims, const SecureBytes& session_key, ByteView attestation) {
+  if (equal_constant_time(crypto::hmac_sha256(session_key.view(), session_attestation_data(claims)), attestation))
+    return {};
+  return Error{Status::crypto, "the session attestation does not fit the session"};
 }
 
 crypto::Sha256Digest method_mac(const SecureBytes& session_key, std::string_view method, std::uint16_t counter,

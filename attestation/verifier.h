@@ -24,7 +24,7 @@ using DeviceTrust = std::variant<OpenTrust, DeviceCaTrust, RegisteredTrust>;
 /// Whether a device certificate path is acceptable. Fails with crypto (path malformed or not linked), or with
 /// not_allowed and a sentence that says why the policy refuses it (unknown device, no path to a device CA, an expired
 /// or not yet valid certificate, an intermediate that is not a CA).
-Result<void> check_device(const std::vector<Bytes>& path, const DeviceTrust& trust, const Clock& clock);
+Result<void> check_device(const crypto::CertificatePath& path, const DeviceTrust& trust, const Clock& clock);
 
 /// The session key both sides hold. `z` is the ECDH result. Spec: sks-api.md 3.1.
 SecureBytes derive_session_key(ByteView z, const SessionClaims& claims);
@@ -32,6 +32,11 @@ SecureBytes derive_session_key(ByteView z, const SessionClaims& claims);
 /// Verifies a session attestation: a signature of the device key, or in privacy enabled mode a MAC under the session
 /// key. Fails with crypto or option.
 Result<void> verify_session(const SessionClaims& claims, const SecureBytes& session_key, ByteView attestation);
+/// The two halves of it: with a device key that the caller has from the device certificate, and in privacy enabled
+/// mode.
+Result<void> verify_session_signature(const SessionClaims& claims, const crypto::PublicKey& device_key,
+                                      ByteView attestation);
+Result<void> verify_session_mac(const SessionClaims& claims, const SecureBytes& session_key, ByteView attestation);
 
 /// MAC = HMAC(sessionKey || method || counter, data). Spec: sks-api.md 3.4.
 crypto::Sha256Digest method_mac(const SecureBytes& session_key, std::string_view method, std::uint16_t counter,

@@ -54,7 +54,7 @@ class RecordedIssuer final : public keygen2::IssuerDecisions {
                  const crypto::Certificate& certificate)
       : context_(context), script_(script), key_(key), certificate_(certificate) {}
 
-  Result<void> accept_device(const std::vector<Bytes>&) override { return {}; }
+  Result<void> accept_device(const crypto::CertificatePath&) override { return {}; }
 
   Result<keygen2::CredentialSpec> certify(const keygen2::AttestedKey& key) override {
     keygen2::CredentialSpec credential;
@@ -67,8 +67,8 @@ class RecordedIssuer final : public keygen2::IssuerDecisions {
     SKS_LET(
         const crypto::Certificate certificate,
         conformance::certify(crypto::CertificateKind::tls_client, "Recorded " + key.id, subject, &certificate_, key_));
-    credential.certificate_path = {certificate.der(), certificate_.der()};
-    issued.push_back(credential.certificate_path.front());
+    issued.push_back(certificate.der());
+    credential.certificate_path = std::vector<Bytes>{certificate.der(), certificate_.der()};
     return credential;
   }
 

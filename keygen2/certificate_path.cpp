@@ -12,8 +12,8 @@ Result<std::string> text_of(ByteView name_der) {
 
 }  // namespace
 
-Outcome<std::vector<crypto::Certificate>> parse_certificate_path(const std::vector<Bytes>& path) {
-  auto certificates = crypto::parse_path(path);
+Outcome<void> check_certificate_path(const crypto::CertificatePath& path) {
+  const Result<std::vector<crypto::Certificate>>& certificates = path.certificates();
   if (!certificates) return failure(ErrorClass::crypto, certificates.error());
   for (std::size_t i = 0; i + 1 < certificates->size(); ++i) {
     const auto issuer = text_of((*certificates)[i].issuer_der());
@@ -22,7 +22,7 @@ Outcome<std::vector<crypto::Certificate>> parse_certificate_path(const std::vect
       return Failure{ErrorClass::crypto,
                      "Certificate path is broken: an issuer's name is not that of the next subject"};
   }
-  return std::move(certificates).value();
+  return {};
 }
 
 }  // namespace sks::keygen2

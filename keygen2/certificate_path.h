@@ -5,8 +5,8 @@
 
 namespace sks::keygen2 {
 
-/// A path as messages carry it, DER, end entity first. Fails with crypto when crypto::parse_path() does, and when the
+/// A path as messages carry it, DER, end entity first. Fails with crypto when its links are broken, and when the
 /// text of an issuer's name is not exactly that of the next subject: X.509 folds case and spaces, 5.4 does not.
-Outcome<std::vector<crypto::Certificate>> parse_certificate_path(const std::vector<Bytes>& path);
+Outcome<void> check_certificate_path(const crypto::CertificatePath& path);
 
 }  // namespace sks::keygen2

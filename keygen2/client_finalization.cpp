@@ -60,8 +60,9 @@ constexpr auto kTargetLists = std::to_array<TargetList>({
 });
 
 Outcome<void> check_credential(const IssuedCredential& credential) {
-  SKS_LET(const std::vector<crypto::Certificate> path, parse_certificate_path(credential.certificate_path));
-  if (credential.trust_anchor && !path.back().is_ca())
+  const crypto::CertificatePath path(credential.certificate_path);
+  SKS_TRY(check_certificate_path(path));
+  if (credential.trust_anchor && !path.certificates()->back().is_ca())
     return Failure{ErrorClass::value, "the trust anchor is not a CA certificate"};
   return {};
 }

@@ -72,8 +72,7 @@ Outcome<std::string> on_discovery(StepInput in, IncomingMessage& message) {
   SKS_TRY(check_ids(response.ids, in.state.ids));
   auto& own = std::get<Discovering>(in.state.data);
   SKS_LET(const std::vector<FoundKey> found, found_keys(response, own.plan.lookups.size()));
-  for (const FoundKey& key : found)
-    if (const auto path = parse_certificate_path(key.credential.certificate_path); !path) return path.error();
+  for (const FoundKey& key : found) SKS_TRY(check_certificate_path(key.credential.certificate_path));
   for (const FoundKey& key : found) {
     if (const auto known = in.decisions.recognize(key); !known) return failure(ErrorClass::policy, known.error());
   }

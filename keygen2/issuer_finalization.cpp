@@ -64,18 +64,17 @@ Outcome<Bytes> certified_key(const CredentialSpec& spec, const Bytes& generated)
 }
 
 Outcome<void> check_path(const CredentialSpec& spec, const Bytes& generated) {
-  const std::vector<Bytes>& path = spec.certificate_path;
+  const std::vector<Bytes>& path = spec.certificate_path.der();
   const auto too_large = [](const Bytes& certificate) { return certificate.size() > kMaxCertificate; };
   if (path.size() > kMaxCertificatesPerPath || std::ranges::any_of(path, too_large))
     return Failure{ErrorClass::policy, "the certificate path is larger than clients accept"};
-  SKS_LET(const std::vector<crypto::Certificate> parsed, parse_certificate_path(path));
+  SKS_TRY(check_certificate_path(spec.certificate_path));
+  const std::vector<crypto::Certificate>& parsed = spec.certificate_path.certificates().value();
   const crypto::Certificate& last = parsed.back();
   if (spec.trust_anchor && !(last.is_ca() && last.is_issued_by(last)))
     return Failure{ErrorClass::value, "the trust anchor is no self-signed CA certificate"};
   SKS_LET(const Bytes expected, certified_key(spec, generated));
-  const auto certified = parsed.front().public_key();
-  if (!certified || !equal(certified->spki(), expected))
-    return Failure{ErrorClass::crypto, "the certificate is for another key"};
+  if (!equal(parsed.front().spki(), expected)) return Failure{ErrorClass::crypto, "the certificate is for another key"};
   return {};
 }
 
@@ -109,12 +108,12 @@ Outcome<void> FinalizationBuilder::use_suspension(std::size_t uses) {
 
 Outcome<void> FinalizationBuilder::certificate_path(Target to, const CredentialSpec& spec, std::size_t index) {
   SKS_TRY(spend(what_.session_key, cost::kCertificatePath));
-  to.credential.certificate_path = spec.certificate_path;
+  to.credential.certificate_path = spec.certificate_path.der();
   to.credential.trust_anchor = spec.trust_anchor;
   // The public key is the generated one, whatever key the certificate is for.
   to.credential.mac =
       next_mac(what_.session_key, method::kSetCertificatePath,
-               certificate_path_data(what_.public_keys[index], to.credential.id, spec.certificate_path));
+               certificate_path_data(what_.public_keys[index], to.credential.id, to.credential.certificate_path));
   return {};
 }
 
@@ -196,7 +195,7 @@ Outcome<void> FinalizationBuilder::credential(std::size_t index) {
 
   IssuedCredential made;
   made.id = key.id;
-  const Target to{made, spec->certificate_path.front()};
+  const Target to{made, spec->certificate_path.der().front()};
   SKS_TRY(certificate_path(to, *spec, index));
   SKS_TRY(import(to, *spec));
   SKS_TRY(extensions(to, spec->extensions));

@@ -62,7 +62,8 @@ Outcome<std::vector<UpdatableKeyManagementKey>> updatable_keys(const std::vector
 // The checks of I-2.
 
 /// The checks that come before the device is trusted, and the question whether it is.
-Outcome<void> check_device(StepInput in, const ProvisioningInitializationResponse& response) {
+Outcome<void> check_device(StepInput in, const ProvisioningInitializationResponse& response,
+                           const crypto::CertificatePath& path) {
   const auto& own = std::get<Initializing>(in.state.data);
   if (response.ids.server != in.state.ids.server)
     return Failure{ErrorClass::session, "the message belongs to another session"};
@@ -73,39 +74,48 @@ Outcome<void> check_device(StepInput in, const ProvisioningInitializationRespons
     return Failure{ErrorClass::value,
                    in.state.privacy_enabled ? "deviceId in an anonymous session" : "deviceId is missing"};
   if (!response.device_path) return {};
-  if (const auto path = parse_certificate_path(*response.device_path); !path) return path.error();
-  if (const auto accepted = in.decisions.accept_device(*response.device_path); !accepted)
+  SKS_TRY(check_certificate_path(path));
+  if (const auto accepted = in.decisions.accept_device(path); !accepted)
     return failure(ErrorClass::policy, accepted.error());
   return {};
 }
 
 /// Verifies the attestation with one of the issuer's certificates, and gives the session key.
-Outcome<SecureBytes> agree_on_session_key(StepInput in, const ProvisioningInitializationResponse& response) {
+Outcome<SecureBytes> agree_on_session_key(StepInput in, const ProvisioningInitializationResponse& response,
+                                          const crypto::CertificatePath& device) {
   const auto& own = std::get<Initializing>(in.state.data);
-  Result<crypto::PrivateKey> ephemeral = crypto::PrivateKey::from_pkcs8(own.ephemeral_key.view());
-  if (!ephemeral) return failure(ErrorClass::crypto, ephemeral.error());
+  const crypto::PrivateKey& ephemeral = *own.ephemeral_key;
   const crypto::PublicKey& peer = *response.client_ephemeral_key;
-  if (peer.curve() != ephemeral->public_key().curve())
+  if (peer.curve() != ephemeral.public_key().curve())
     return Failure{ErrorClass::crypto, "clientEphemeralKey is on another curve"};
-  Result<SecureBytes> z = ephemeral->agree(peer);
+  Result<SecureBytes> z = ephemeral.agree(peer);
   if (!z) return failure(ErrorClass::crypto, z.error());
 
   attestation::SessionClaims claims;
   claims.client_session_id = response.ids.client;
   claims.server_session_id = in.state.ids.server;
   claims.issuer_uri = in.state.issuer_uri;
-  if (response.device_path) claims.device_certificate = response.device_path->front();
+  if (response.device_path) claims.device_certificate = device.der().front();
   claims.session_key_algorithm = kSessionAlgorithm;
-  claims.server_ephemeral_key = ephemeral->public_key().spki();
+  claims.server_ephemeral_key = ephemeral.public_key().spki();
   claims.client_ephemeral_key = peer.spki();
   claims.key_management_key = own.plan.key_management_key;
   claims.client_time = response.client_time;
   claims.session_life_time = own.plan.session_life_time;
   claims.session_key_limit = own.session_key_limit;
   SecureBytes session_key = attestation::derive_session_key(z->view(), claims);
+  std::optional<crypto::PublicKey> device_key;
+  if (response.device_path) {
+    Result<crypto::PublicKey> key = device.certificates()->front().public_key();
+    if (!key) return failure(ErrorClass::crypto, key.error());
+    device_key = std::move(key).value();
+  }
   for (const Bytes& certificate : in.context.server_certificates) {
     claims.server_certificate = certificate;
-    if (attestation::verify_session(claims, session_key, response.attestation)) return session_key;
+    const Result<void> verified = device_key
+                                      ? attestation::verify_session_signature(claims, *device_key, response.attestation)
+                                      : attestation::verify_session_mac(claims, session_key, response.attestation);
+    if (verified) return session_key;
   }
   return Failure{ErrorClass::crypto, "the session attestation does not verify"};
 }
@@ -123,14 +133,11 @@ Outcome<std::string> on_invocation(StepInput in, IncomingMessage& message) {
   SKS_CHECK(algorithm != nullptr);
   Result<crypto::PrivateKey> ephemeral = crypto::PrivateKey::generate(*algorithm);
   if (!ephemeral) return failure(ErrorClass::crypto, ephemeral.error());
-  Result<SecureBytes> ephemeral_pkcs8 = ephemeral->to_pkcs8();
-  if (!ephemeral_pkcs8) return failure(ErrorClass::crypto, ephemeral_pkcs8.error());
 
   Initializing next;
   next.plan = std::move(std::get<Invoking>(in.state.data).plan);
   next.server_time = format_utc_time(in.context.clock.now());
   next.session_key_limit = static_cast<std::uint16_t>(session_key_uses(next.plan) + kSessionKeyMargin);
-  next.ephemeral_key = std::move(ephemeral_pkcs8).value();
 
   ProvisioningInitializationRequest request;
   request.server_session_id = in.state.ids.server;
@@ -139,6 +146,7 @@ Outcome<std::string> on_invocation(StepInput in, IncomingMessage& message) {
   request.session_key_limit = next.session_key_limit;
   request.session_life_time = next.plan.session_life_time;
   request.server_ephemeral_key = ephemeral->public_key();
+  next.ephemeral_key = std::move(ephemeral).value();
   if (!next.plan.key_management_key.empty()) {
     SKS_LET(request.key_management_key, decoded(next.plan.key_management_key));
     SKS_LET(request.updatable_keys, updatable_keys(next.plan.roll_overs));
@@ -150,8 +158,9 @@ Outcome<std::string> on_invocation(StepInput in, IncomingMessage& message) {
 
 Outcome<std::string> on_initialization(StepInput in, IncomingMessage& message) {
   SKS_LET(ProvisioningInitializationResponse response, message.decode<ProvisioningInitializationResponse>());
-  SKS_TRY(check_device(in, response));
-  SKS_LET(SecureBytes key_value, agree_on_session_key(in, response));
+  const crypto::CertificatePath device(response.device_path.value_or(std::vector<Bytes>()));
+  SKS_TRY(check_device(in, response, device));
+  SKS_LET(SecureBytes key_value, agree_on_session_key(in, response, device));
   if (const auto fresh = in.decisions.accept_client_session(response.ids.client); !fresh)
     return failure(ErrorClass::session, fresh.error());
   const std::int64_t now = in.context.clock.now();

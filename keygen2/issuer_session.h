@@ -132,7 +132,7 @@ struct ExtensionSpec {
 
 /// What a key gets.
 struct CredentialSpec {
-  std::vector<Bytes> certificate_path;       ///< DER, end entity first
+  crypto::CertificatePath certificate_path;
   bool trust_anchor = false;                 ///< the last certificate is one; self-signed and a CA
   std::optional<SecureBytes> symmetric_key;  ///< 1..128 bytes; excludes private_key
   std::optional<SecureBytes> private_key;    ///< PKCS #8; the certificate certifies this key
@@ -153,8 +153,8 @@ struct FoundKey {
 class IssuerDecisions {
  public:
   virtual ~IssuerDecisions() = default;
-  /// Device certificate path, device first; asked before anything else of the response is used.
-  virtual Result<void> accept_device(const std::vector<Bytes>& path) = 0;
+  /// Device certificate path with sound links; asked before anything else of the response is used.
+  virtual Result<void> accept_device(const crypto::CertificatePath& path) = 0;
   /// Whether no session of this issuer has this client session id yet. Failing ends the session with SESSION. An issuer
   /// that does not say may also refuse to record the session.
   virtual Result<void> accept_client_session(std::string_view client_session_id);

@@ -17,8 +17,14 @@ constexpr std::uint8_t kVersion = 2;
 struct StateWriter {
   ByteWriter open;
   std::vector<ByteView> secrets;
+  std::vector<SecureBytes>
+      owned;  ///< those of `secrets` that belong to nobody else; moving one keeps its bytes in place
 
   void secret(const SecureBytes& value) { secrets.push_back(value.view()); }
+  void secret(SecureBytes&& value) {
+    secrets.push_back(value.view());
+    owned.push_back(std::move(value));
+  }
 
   SecureBytes finish() {
     const Bytes head = ByteWriter().u8(kVersion).blob(open.view()).take();
@@ -342,7 +348,9 @@ struct DataWriter {
   void operator()(const Initializing& data) const {
     write_plan(out, data.plan);
     out.open.text(data.server_time).u16(data.session_key_limit);
-    out.secret(data.ephemeral_key);
+    Result<SecureBytes> pkcs8 = data.ephemeral_key->to_pkcs8();
+    SKS_CHECK(static_cast<bool>(pkcs8));
+    out.secret(std::move(pkcs8).value());
   }
   void operator()(const Discovering& data) const {
     write_session_key(out, data.session_key);
@@ -376,7 +384,13 @@ Data read_initializing(StateReader& in) {
   data.plan = read_plan(in);
   data.server_time = in.open().text();
   data.session_key_limit = in.open().u16();
-  data.ephemeral_key = in.secret();
+  const SecureBytes saved = in.secret();
+  Result<crypto::PrivateKey> key = crypto::PrivateKey::from_pkcs8(saved.view());
+  const Result<SecureBytes> as_written = key ? key->to_pkcs8() : key.error();
+  if (!as_written || !equal(as_written->view(), saved.view()))
+    in.fail();
+  else
+    data.ephemeral_key = std::move(key).value();
   return data;
 }
 

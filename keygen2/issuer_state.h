@@ -18,7 +18,7 @@ struct Initializing {
   IssuancePlan plan;
   std::string server_time;
   std::uint16_t session_key_limit = 0;
-  SecureBytes ephemeral_key;  ///< PKCS#8
+  std::optional<crypto::PrivateKey> ephemeral_key;  ///< always there
 };
 
 /// The session key and what counts its uses.

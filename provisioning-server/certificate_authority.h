@@ -21,23 +21,24 @@ class CertificateAuthority {
   virtual const crypto::Certificate& certificate() const = 0;
   /// A client certificate and its path up to this authority's own certificate. Fails with crypto, option, or with
   /// not_allowed when the authority has expired.
-  virtual Result<std::vector<Bytes>> issue(const CertificateRequest& request, const crypto::PublicKey& key) const = 0;
+  virtual Result<crypto::CertificatePath> issue(const CertificateRequest& request,
+                                                const crypto::PublicKey& key) const = 0;
 };
 
 /// An authority whose key is held in memory.
 class SoftwareAuthority final : public CertificateAuthority {
  public:
   /// Fails with option when the key is not that of the certificate, or the certificate is not a CA.
-  static Result<SoftwareAuthority> from_parts(crypto::Certificate certificate, crypto::PrivateKey key,
+  static Result<SoftwareAuthority> from_parts(const crypto::Certificate& certificate, crypto::PrivateKey key,
                                               const Clock& clock);
 
-  const crypto::Certificate& certificate() const override { return certificate_; }
-  Result<std::vector<Bytes>> issue(const CertificateRequest& request, const crypto::PublicKey& key) const override;
+  const crypto::Certificate& certificate() const override { return path_.certificates()->front(); }
+  Result<crypto::CertificatePath> issue(const CertificateRequest& request, const crypto::PublicKey& key) const override;
 
  private:
-  SoftwareAuthority(crypto::Certificate certificate, crypto::PrivateKey key, const Clock& clock);
+  SoftwareAuthority(const crypto::Certificate& certificate, crypto::PrivateKey key, const Clock& clock);
 
-  crypto::Certificate certificate_;
+  crypto::CertificatePath path_;  ///< of the authority itself
   crypto::PrivateKey key_;
   const Clock* clock_;
 };

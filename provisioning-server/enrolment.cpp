@@ -49,9 +49,9 @@ class StepDecisions final : public keygen2::IssuerDecisions {
   StepDecisions(const EnrolmentPorts& ports, const Session& session, const Profile& profile)
       : ports_(ports), session_(session), profile_(profile), keys_(keys_in_message_order(profile)) {}
 
-  Result<void> accept_device(const std::vector<Bytes>& path) override {
+  Result<void> accept_device(const crypto::CertificatePath& path) override {
     SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, ports_.devices.current());
-    if (!path.empty()) device_fingerprint_ = to_hex(crypto::sha256(path.front()));
+    device_fingerprint_ = to_hex(crypto::sha256(path.der().front()));
     Result<void> accepted = attestation::check_device(path, *trust, ports_.clock);
     device_refused_ = !accepted && accepted.error().status == Status::not_allowed;
     return accepted;
@@ -65,10 +65,10 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     if (profile_.email_from_subject)
       for (const crypto::DnAttribute& attribute : request.subject)
         if (attribute.type == "emailAddress") request.emails.push_back(attribute.value);
-    SKS_LET(std::vector<Bytes> path, ports_.authority.issue(request, key.public_key));
+    SKS_LET(crypto::CertificatePath path, ports_.authority.issue(request, key.public_key));
     Credential credential;
-    credential.fingerprint = to_hex(crypto::sha256(path.front()));
-    credential.certificate = path.front();
+    credential.fingerprint = to_hex(crypto::sha256(path.der().front()));
+    credential.certificate = path.der().front();
     credential.subject = session_.subject;
     credential.profile = session_.profile;
     credential.app_usage = app_usage_name(keys_[key.index]->app_usage);

@@ -115,9 +115,8 @@ Result<Certificate> Certificate::from_der(ByteView der) {
   return Certificate(to_bytes(der), std::move(cert));
 }
 
-Result<PublicKey> Certificate::public_key() const {
-  return PublicKey::from_spki(encoded(X509_get_X509_PUBKEY(cert_.get()), i2d_X509_PUBKEY));
-}
+Bytes Certificate::spki() const { return encoded(X509_get_X509_PUBKEY(cert_.get()), i2d_X509_PUBKEY); }
+Result<PublicKey> Certificate::public_key() const { return PublicKey::from_spki(spki()); }
 
 std::string Certificate::subject() const { return name_text(X509_get_subject_name(cert_.get())); }
 std::string Certificate::issuer() const { return name_text(X509_get_issuer_name(cert_.get())); }
@@ -170,6 +169,34 @@ Result<std::vector<Certificate>> parse_path(const std::vector<Bytes>& path) {
     certificates.push_back(std::move(certificate));
   }
   return certificates;
+}
+
+struct CertificatePath::Parsed {
+  std::once_flag once;
+  std::optional<Result<std::vector<Certificate>>> certificates;
+};
+
+CertificatePath::CertificatePath(std::vector<Bytes> der) : der_(std::move(der)), parsed_(std::make_shared<Parsed>()) {}
+
+const Result<std::vector<Certificate>>& CertificatePath::certificates() const {
+  std::call_once(parsed_->once, [this] { parsed_->certificates = parse_path(der_); });
+  return *parsed_->certificates;
+}
+
+Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
+                                    const PublicKey& subject_key, const PrivateKey& issuer_key) {
+  const Result<std::vector<Certificate>>& above = issuer.certificates();
+  if (!above) return above.error();
+  if (!equal(above->front().spki(), issuer_key.public_key().spki()))
+    return Error{Status::crypto, "The key is not that of the issuer's certificate"};
+  SKS_LET(Certificate issued, issue_certificate(what, subject_key, &above->front(), issuer_key));
+  std::vector<Certificate> certificates{std::move(issued)};
+  certificates.insert(certificates.end(), above->begin(), above->end());
+  std::vector<Bytes> der;
+  for (const Certificate& certificate : certificates) der.push_back(certificate.der());
+  CertificatePath path(std::move(der));
+  std::call_once(path.parsed_->once, [&] { path.parsed_->certificates = std::move(certificates); });
+  return path;
 }
 
 }  // namespace sks::crypto

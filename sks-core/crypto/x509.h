@@ -27,6 +27,8 @@ class Certificate {
 
   /// Fails with crypto when the key does not decode, with option when its type or curve is unsupported.
   Result<PublicKey> public_key() const;
+  /// SubjectPublicKeyInfo as it is encoded.
+  Bytes spki() const;
 
   /// RFC 2253 text ("CN=Jo,O=X"), for people.
   std::string subject() const;
@@ -93,6 +95,27 @@ Result<Name> parse_name(ByteView der);
 /// Fails with crypto when empty, when one does not decode, or when a link does not hold. Validity is not looked at.
 Result<std::vector<Certificate>> parse_path(const std::vector<Bytes>& path);
 
+struct CertificateTemplate;
+
+/// Such a path, as DER. Its links are verified when somebody asks for its certificates, once for all copies.
+class CertificatePath {
+ public:
+  CertificatePath() : CertificatePath(std::vector<Bytes>()) {}
+  CertificatePath(std::vector<Bytes> der);  // NOLINT: that is what a path is
+
+  const std::vector<Bytes>& der() const { return der_; }
+  /// Fails as parse_path().
+  const Result<std::vector<Certificate>>& certificates() const;
+
+ private:
+  friend Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
+                                             const PublicKey& subject_key, const PrivateKey& issuer_key);
+  struct Parsed;
+
+  std::vector<Bytes> der_;
+  std::shared_ptr<Parsed> parsed_;
+};
+
 enum class CertificateKind : std::uint8_t { ca, device, tls_server, tls_client };
 
 struct DnAttribute {
@@ -118,5 +141,10 @@ struct CertificateTemplate {
 /// `issuer` null: self-signed, `issuer_key` must then belong to `subject_key`. Fails with crypto or option.
 Result<Certificate> issue_certificate(const CertificateTemplate& what, const PublicKey& subject_key,
                                       const Certificate* issuer, const PrivateKey& issuer_key);
+
+/// The path of a certificate issued by the end entity of `issuer`, with its key. Its first link is not verified again.
+/// Fails as issue_certificate() and parse_path(), and with crypto when the key is not that of the end entity.
+Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
+                                    const PublicKey& subject_key, const PrivateKey& issuer_key);
 
 }  // namespace sks::crypto

@@ -28,7 +28,7 @@ class RepeatedDecisions final : public IssuerDecisions {
   explicit RepeatedDecisions(IssuerDecisions& original) : original_(&original) {}
   void repeat() { original_ = nullptr; }
 
-  Result<void> accept_device(const std::vector<Bytes>&) override { return {}; }
+  Result<void> accept_device(const crypto::CertificatePath&) override { return {}; }
   Result<void> recognize(const FoundKey&) override { return {}; }
   Result<Management> manage(const std::vector<FoundKey>& found) override {
     Management management;
@@ -42,10 +42,11 @@ class RepeatedDecisions final : public IssuerDecisions {
   }
   Result<CredentialSpec> certify(const AttestedKey& key) override {
     CredentialSpec spec;
-    SKS_LET(spec.certificate_path, once(paths_[key.public_key.spki()], [&]() -> Result<std::vector<Bytes>> {
+    SKS_LET(const std::vector<Bytes> path, once(paths_[key.public_key.spki()], [&]() -> Result<std::vector<Bytes>> {
               SKS_LET(CredentialSpec made, original_->certify(key));
-              return std::move(made.certificate_path);
+              return made.certificate_path.der();
             }));
+    spec.certificate_path = path;
     return spec;
   }
 
@@ -130,8 +131,9 @@ class ValidRun {
       stops.back().response = device_.to_client(message).value();
       message = issuer.receive(stops.back().response, decisions, context()).value();
       if (issuer.phase() == IssuerPhase::initialization)
-        ephemeral_key_ = SecureBytes::copy_of(
-            std::get<Initializing>(decode_issuer_state(issuer.save().view()).value().data).ephemeral_key.view());
+        ephemeral_key_ = std::get<Initializing>(decode_issuer_state(issuer.save().view()).value().data)
+                             .ephemeral_key->to_pkcs8()
+                             .value();
       if (issuer.phase() == IssuerPhase::suspended)
         require(static_cast<bool>(device_.client->terminated()), "suspended");
     }
@@ -223,7 +225,7 @@ IssuerSession carried_over(const IssuerSession& session, const ValidRun& valid) 
   require(static_cast<bool>(state), "a saved session decodes");
   require(equal(encode(*state).view(), saved.view()), "a saved session has one form");
   if (auto* const data = std::get_if<Initializing>(&state->data))
-    data->ephemeral_key = SecureBytes::copy_of(valid.ephemeral_key().view());
+    data->ephemeral_key = crypto::PrivateKey::from_pkcs8(valid.ephemeral_key().view()).value();
   auto restored = IssuerSession::restore(encode(*state));
   require(static_cast<bool>(restored), "a saved session is restored");
   return std::move(restored).value();

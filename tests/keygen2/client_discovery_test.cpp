@@ -132,7 +132,9 @@ TEST_CASE("ClientSession: more matches than a message to the issuer holds are re
   IssuancePlan many = discovery.lab.plan(discovery.mine);
   while (many.keys.size() < 15) many.keys.push_back(key_spec());
   discovery.lab.decisions.adapt = [](CredentialSpec& credential) {
-    credential.certificate_path.resize(10, credential.certificate_path.back());
+    std::vector<Bytes> path = credential.certificate_path.der();
+    path.resize(10, path.back());
+    credential.certificate_path = path;
   };
   discovery.lab.run(many);
   for (const bool too_many : {false, true}) {

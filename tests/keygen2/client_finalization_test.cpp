@@ -339,7 +339,7 @@ TEST_CASE("ClientSession: a private key is imported, and signs; the user is told
                                   imported.public_key(), nullptr, imported)
             .value();
     lab.decisions.adapt = [&](CredentialSpec& credential) {
-      credential.certificate_path = {certificate.der()};
+      credential.certificate_path = std::vector<Bytes>{certificate.der()};
       credential.private_key = imported.to_pkcs8().value();
     };
     IssuancePlan plan = lab.plan({});

@@ -63,7 +63,7 @@ Result<keygen2::CredentialSpec> LabDecisions::certify(const keygen2::AttestedKey
   SKS_LET(const crypto::Certificate certificate,
           crypto::issue_certificate(what, key.public_key, &authority_certificate(), authority_key()));
   keygen2::CredentialSpec spec;
-  spec.certificate_path = {certificate.der(), authority_certificate().der()};
+  spec.certificate_path = std::vector<Bytes>{certificate.der(), authority_certificate().der()};
   if (adapt) adapt(spec);
   return spec;
 }

@@ -32,7 +32,7 @@ class LabUser final : public keygen2::UserDialog {
 /// An issuer that certifies every key and recognizes everything it is shown. Two functions add what a test wants.
 class LabDecisions final : public keygen2::IssuerDecisions {
  public:
-  Result<void> accept_device(const std::vector<Bytes>&) override { return {}; }
+  Result<void> accept_device(const crypto::CertificatePath&) override { return {}; }
   Result<keygen2::CredentialSpec> certify(const keygen2::AttestedKey& key) override;
   Result<Bytes> sign(ByteView key_management_key, ByteView data) override;
   Result<void> recognize(const keygen2::FoundKey&) override { return {}; }

@@ -24,6 +24,10 @@ crypto::Certificate self_signed(const crypto::PrivateKey& key) {
   return std::move(certificate).value();
 }
 
+crypto::CertificateTemplate client_certificate(const std::string& name) {
+  return {crypto::CertificateKind::tls_client, {{"CN", name}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
+}
+
 attestation::SoftwareIdentity new_identity(const Clock& clock) {
   auto identity = attestation::SoftwareIdentity::create("Test device", attestation::AttestationKeyType::p256, clock);
   SKS_CHECK(static_cast<bool>(identity));
@@ -54,10 +58,11 @@ bool ScriptedUser::accept_many_keys(std::size_t count) {
   return accepts_many;
 }
 
-TestAuthority::TestAuthority() : key_(new_key(kP256)), certificate_(self_signed(key_)) {}
+TestAuthority::TestAuthority()
+    : key_(new_key(kP256)), certificate_(self_signed(key_)), path_(std::vector<Bytes>{certificate_.der()}) {}
 
-Result<void> TestAuthority::accept_device(const std::vector<Bytes>& path) {
-  devices.push_back(path);
+Result<void> TestAuthority::accept_device(const crypto::CertificatePath& path) {
+  devices.push_back(path.der());
   if (accepts) return {};
   return Error{Status::not_allowed, "unknown device"};
 }
@@ -71,18 +76,22 @@ Result<keygen2::CredentialSpec> TestAuthority::certify(const keygen2::AttestedKe
   if (runs_out_of_memory) throw std::bad_alloc();
   if (!certifies) return Error{Status::not_allowed, "no more certificates"};
   certified.push_back(key.id);
-  const crypto::Certificate certificate = certificate_for(mistakes_key ? key_.public_key() : key.public_key, key.id);
+  const crypto::CertificateTemplate what = client_certificate(key.id);
+  const crypto::PublicKey& certified_key = mistakes_key ? key_.public_key() : key.public_key;
   keygen2::CredentialSpec spec;
-  spec.certificate_path = {certificate.der(), certificate_.der()};
-  spec.certificate_path.insert(spec.certificate_path.end(), more_certificates, certificate_.der());
+  SKS_LET(spec.certificate_path, crypto::issue_below(path_, what, certified_key, key_));
+  if (more_certificates > 0) {
+    std::vector<Bytes> longer = spec.certificate_path.der();
+    longer.insert(longer.end(), more_certificates, certificate_.der());
+    spec.certificate_path = longer;
+  }
   if (adjust) adjust(key, spec);
   return spec;
 }
 
 crypto::Certificate TestAuthority::certificate_for(const crypto::PublicKey& key, const std::string& name) const {
-  const crypto::CertificateTemplate what{
-      crypto::CertificateKind::tls_client, {{"CN", name}}, kNow - 1000, kNow + 1000000, {}, {}, {}};
-  Result<crypto::Certificate> certificate = crypto::issue_certificate(what, key, &certificate_, key_);
+  Result<crypto::Certificate> certificate =
+      crypto::issue_certificate(client_certificate(name), key, &certificate_, key_);
   SKS_CHECK(static_cast<bool>(certificate));
   return std::move(certificate).value();
 }

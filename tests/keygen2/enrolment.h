@@ -50,7 +50,7 @@ class ScriptedUser final : public keygen2::UserDialog {
 class TestAuthority final : public keygen2::IssuerDecisions {
  public:
   TestAuthority();
-  Result<void> accept_device(const std::vector<Bytes>& path) override;
+  Result<void> accept_device(const crypto::CertificatePath& path) override;
   Result<void> accept_client_session(std::string_view client_session_id) override;
   Result<keygen2::CredentialSpec> certify(const keygen2::AttestedKey& key) override;
   Result<Bytes> sign(ByteView key_management_key, ByteView data) override;
@@ -81,6 +81,7 @@ class TestAuthority final : public keygen2::IssuerDecisions {
  private:
   crypto::PrivateKey key_;
   crypto::Certificate certificate_;
+  crypto::CertificatePath path_;
   std::map<Bytes, crypto::PrivateKey> management_keys_;  // by SPKI
 };
 

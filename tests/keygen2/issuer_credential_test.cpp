@@ -87,12 +87,19 @@ std::vector<Bytes> path_below(const AttestedKey& key, const std::string& name, b
   return path;
 }
 
+template <class Edit>
+void edit_path(const Making& m, Edit edit) {
+  std::vector<Bytes> path = m.spec.certificate_path.der();
+  edit(path);
+  m.spec.certificate_path = path;
+}
+
 void import_key(const Making& m, const char* algorithm) {
   const crypto::PrivateKey key = new_key(algorithm);
   auto pkcs8 = key.to_pkcs8();
   REQUIRE(pkcs8);
   m.spec.private_key = std::move(pkcs8).value();
-  m.spec.certificate_path = {m.run.authority.certificate_for(key.public_key(), "imported").der()};
+  m.spec.certificate_path = std::vector<Bytes>{m.run.authority.certificate_for(key.public_key(), "imported").der()};
 }
 
 ExtensionSpec extension(std::uint8_t kind, const std::string& type) {
@@ -140,28 +147,30 @@ const std::vector<Case> kCredentials{
      },
      "VALUE"},
 
-    {"no certificate", [](const Making& m) { m.spec.certificate_path.clear(); }, "CRYPTO"},
-    {"an empty certificate", [](const Making& m) { m.spec.certificate_path[0].clear(); }, "CRYPTO"},
-    {"a byte after a certificate", [](const Making& m) { m.spec.certificate_path[0].push_back(0); }, "CRYPTO"},
-    {"a path without links", [](const Making& m) { std::swap(m.spec.certificate_path[0], m.spec.certificate_path[1]); },
+    {"no certificate", [](const Making& m) { edit_path(m, [](auto& path) { path.clear(); }); }, "CRYPTO"},
+    {"an empty certificate", [](const Making& m) { edit_path(m, [](auto& path) { path[0].clear(); }); }, "CRYPTO"},
+    {"a byte after a certificate", [](const Making& m) { edit_path(m, [](auto& path) { path[0].push_back(0); }); },
+     "CRYPTO"},
+    {"a path without links", [](const Making& m) { edit_path(m, [](auto& path) { std::swap(path[0], path[1]); }); },
      "CRYPTO"},
     {"a certificate for another key",
      [](const Making& m) {
-       m.spec.certificate_path[0] = m.run.authority.certificate_for(new_key().public_key(), "other").der();
+       edit_path(m,
+                 [&](auto& path) { path[0] = m.run.authority.certificate_for(new_key().public_key(), "other").der(); });
      },
      "CRYPTO"},
     {"a path of 10 certificates",
-     [](const Making& m) { m.spec.certificate_path.resize(10, m.spec.certificate_path.back()); }, ""},
+     [](const Making& m) { edit_path(m, [](auto& path) { path.resize(10, path.back()); }); }, ""},
     {"a path of 11 certificates",
-     [](const Making& m) { m.spec.certificate_path.resize(11, m.spec.certificate_path.back()); }, "POLICY"},
-    {"a certificate of more than 16384 bytes", [](const Making& m) { m.spec.certificate_path[1].resize(16385); },
-     "POLICY"},
+     [](const Making& m) { edit_path(m, [](auto& path) { path.resize(11, path.back()); }); }, "POLICY"},
+    {"a certificate of more than 16384 bytes",
+     [](const Making& m) { edit_path(m, [](auto& path) { path[1].resize(16385); }); }, "POLICY"},
 
     {"a trust anchor", [](const Making& m) { m.spec.trust_anchor = true; }, ""},
     {"a trust anchor that is no CA",
      [](const Making& m) {
        m.spec.trust_anchor = true;
-       m.spec.certificate_path.pop_back();
+       edit_path(m, [](auto& path) { path.pop_back(); });
      },
      "VALUE"},
     {"a trust anchor above an intermediate CA",
@@ -192,7 +201,7 @@ const std::vector<Case> kCredentials{
     {"an RSA private key for an EC key", [](const Making& m) { import_key(m, kRsa2048); }, ""},
     {"a private key and a certificate for the generated one",
      [](const Making& m) {
-       const std::vector<Bytes> path = m.spec.certificate_path;
+       const crypto::CertificatePath path = m.spec.certificate_path;
        import_key(m, kP256);
        m.spec.certificate_path = path;
      },
@@ -504,7 +513,7 @@ TEST_CASE("IssuerSession: what is decided after discovery obeys the rules of a p
 TEST_CASE("IssuerSession: an issuer that manages no keys refuses to") {
   class Enroller final : public IssuerDecisions {
    public:
-    Result<void> accept_device(const std::vector<Bytes>&) override { return {}; }
+    Result<void> accept_device(const crypto::CertificatePath&) override { return {}; }
     Result<CredentialSpec> certify(const AttestedKey&) override { return CredentialSpec(); }
   } enroller;
   Enrolment run(plan_with_key());

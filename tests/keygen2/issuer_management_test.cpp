@@ -295,7 +295,7 @@ TEST_CASE("Delivery: a symmetric key and a private key replace generated ones") 
     auto pkcs8 = imported->to_pkcs8();
     REQUIRE(pkcs8);
     spec.private_key = std::move(pkcs8).value();
-    spec.certificate_path = {run.authority.certificate_for(imported->public_key(), "imported").der()};
+    spec.certificate_path = std::vector<Bytes>{run.authority.certificate_for(imported->public_key(), "imported").der()};
   };
   run.start();
   run.pass_all();

@@ -118,7 +118,8 @@ bool contains(const SecureBytes& saved, ByteView part) {
 Bytes secret_of(const SecureBytes& saved) {
   const auto state = decode_issuer_state(saved.view());
   REQUIRE(state);
-  if (const auto* const data = std::get_if<Initializing>(&state->data)) return to_bytes(data->ephemeral_key.view());
+  if (const auto* const data = std::get_if<Initializing>(&state->data))
+    return to_bytes(data->ephemeral_key->to_pkcs8()->view());
   if (const auto* const data = std::get_if<Discovering>(&state->data)) return to_bytes(data->session_key.value.view());
   if (const auto* const data = std::get_if<CreatingKeys>(&state->data)) return to_bytes(data->session_key.value.view());
   if (const auto* const data = std::get_if<Suspended>(&state->data)) return to_bytes(data->session_key.value.view());

@@ -161,7 +161,7 @@ class RecordedDecisions final : public IssuerDecisions {
     for (const TargetKeyReference& target : request_.delete_keys) signatures_.push_back(target.authorization);
   }
 
-  Result<void> accept_device(const std::vector<Bytes>&) override { return {}; }
+  Result<void> accept_device(const crypto::CertificatePath&) override { return {}; }
 
   Result<Bytes> sign(ByteView key_management_key, ByteView data) override {
     SKS_LET(const crypto::PublicKey key, crypto::PublicKey::from_spki(key_management_key));
@@ -302,11 +302,10 @@ class IssuerReplay {
 
   std::string with_ephemeral_key(const std::string& request) {
     auto& own = std::get<Initializing>(state_.data);
-    const auto key = crypto::PrivateKey::from_pkcs8(own.ephemeral_key.view());
-    REQUIRE(key);
-    CHECK(edit::get(request, "/serverEphemeralKey/x") == to_base64url(key->public_key().ec_x()));
-    CHECK(edit::get(request, "/serverEphemeralKey/y") == to_base64url(key->public_key().ec_y()));
-    own.ephemeral_key = SecureBytes::copy_of(session_.ephemeral_key.view());
+    const crypto::PublicKey& key = own.ephemeral_key->public_key();
+    CHECK(edit::get(request, "/serverEphemeralKey/x") == to_base64url(key.ec_x()));
+    CHECK(edit::get(request, "/serverEphemeralKey/y") == to_base64url(key.ec_y()));
+    own.ephemeral_key = crypto::PrivateKey::from_pkcs8(session_.ephemeral_key.view()).value();
     const std::string& recorded = session_.messages.at(MessageType::provisioning_initialization_request);
     const auto member = [&](const std::string& name) {
       return "\"" + name + "\":\"" + edit::get(recorded, "/serverEphemeralKey/" + name) + "\"";

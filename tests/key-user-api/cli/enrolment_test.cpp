@@ -49,7 +49,7 @@ HttpResponse redirect(std::string location) { return {302, {{"Location", std::mo
 class GenerousDecisions final : public keygen2::IssuerDecisions {
  public:
   GenerousDecisions() : authority_(std::move(crypto::PrivateKey::generate(*find_algorithm(kEcAlgorithm)).value())) {}
-  Result<void> accept_device(const std::vector<Bytes>& /*path*/) override { return {}; }
+  Result<void> accept_device(const crypto::CertificatePath& /*path*/) override { return {}; }
   Result<keygen2::CredentialSpec> certify(const keygen2::AttestedKey& key) override {
     const auto root = crypto::issue_certificate(
         {crypto::CertificateKind::ca, {{"CN", "Authority"}}, kNow - 10, kNow + 1000, {}, {}, {}},
@@ -60,7 +60,7 @@ class GenerousDecisions final : public keygen2::IssuerDecisions {
         key.public_key, &*root, authority_);
     if (!leaf) return leaf.error();
     keygen2::CredentialSpec spec;
-    spec.certificate_path = {leaf->der()};
+    spec.certificate_path = std::vector<Bytes>{leaf->der()};
     return spec;
   }
 

@@ -148,5 +148,30 @@ TEST_CASE("parse_path: each certificate must be issued by the next") {
   CHECK_FALSE(parse_path({leaf.der(), Bytes{1}}));
 }
 
+TEST_CASE("issue_below: the path holds, and its first link needs the issuer's own key") {
+  const Authority ca;
+  const Authority other;
+  const PrivateKey key = new_key();
+  const CertificateTemplate what{CertificateKind::device, parse_dn("CN=leaf").value(), kStart, kEnd, {}, {}, {}};
+  const CertificatePath issuer(std::vector<Bytes>{ca.certificate.der()});
+
+  const Result<CertificatePath> path = issue_below(issuer, what, key.public_key(), ca.key);
+  REQUIRE(path);
+  REQUIRE(path->der().size() == 2);
+  CHECK(path->der()[1] == ca.certificate.der());
+  CHECK(path->certificates()->front().der() == path->der().front());
+  CHECK(parse_path(path->der()));  // verified anew, from the bytes alone
+
+  const Result<CertificatePath> wrong_key = issue_below(issuer, what, key.public_key(), other.key);
+  REQUIRE_FALSE(wrong_key);
+  CHECK(wrong_key.error().status == Status::crypto);
+  const Result<CertificatePath> nobody = issue_below(CertificatePath(), what, key.public_key(), ca.key);
+  REQUIRE_FALSE(nobody);
+  CHECK(nobody.error().status == Status::crypto);
+  const CertificatePath broken(std::vector<Bytes>{ca.certificate.der(), other.certificate.der(), Bytes{1}});
+  CHECK_FALSE(broken.certificates());
+  CHECK_FALSE(issue_below(broken, what, key.public_key(), ca.key));
+}
+
 }  // namespace
 }  // namespace sks::crypto
