@@ -198,7 +198,8 @@ class SessionRecorder {
     if (!state) return no_success(state.error());
     const auto* const waiting = std::get_if<keygen2::Initializing>(&state->data);
     SKS_CHECK(waiting != nullptr);
-    SKS_LET(crypto::PrivateKey key, crypto::PrivateKey::from_pkcs8(waiting->ephemeral_key.view()));
+    SKS_LET(const SecureBytes pkcs8, waiting->ephemeral_key->to_pkcs8());
+    SKS_LET(crypto::PrivateKey key, crypto::PrivateKey::from_pkcs8(pkcs8.view()));
     ephemeral_.emplace(std::move(key));
     return {};
   }
