@@ -2,6 +2,7 @@
 
 #include "key-user-api/cli/child_process.h"
 #include "key-user-api/cli/url.h"
+#include "key-user-api/dialog/program_path.h"
 
 namespace sks::cli {
 namespace {
@@ -13,7 +14,7 @@ constexpr auto kPatience = std::chrono::seconds(3);
 
 Result<void> DesktopBrowser::open(const std::string& uri) {
   if (!is_web_uri(uri)) return Error{Status::option, "it is no web page"};
-  const auto program = find_in_path("xdg-open");
+  const auto program = dialog::find_in_path("xdg-open");
   if (!program) return Error{Status::not_available, "there is no xdg-open"};
   SKS_LET(const std::optional<int> exit_code, run_quietly(*program, {uri}, kPatience));
   if (exit_code.value_or(0) == 0) return {};

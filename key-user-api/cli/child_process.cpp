@@ -2,15 +2,12 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
-#include <cstdlib>
-#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -51,21 +48,6 @@ class SpawnOrders {
 };
 
 }  // namespace
-
-std::optional<std::string> find_in_path(const std::string& name) {
-  const char* const path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nothing here changes it
-  std::string_view rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find(':'), rest.size());
-    const std::string candidate = std::string(rest.substr(0, end)) + "/" + name;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    struct stat info {};
-    if (candidate.starts_with('/') && ::stat(candidate.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
-        ::access(candidate.c_str(), X_OK) == 0)
-      return candidate;
-  }
-  return std::nullopt;
-}
 
 Result<std::optional<int>> run_quietly(const std::string& path, std::vector<std::string> arguments,
                                        std::chrono::milliseconds patience) {

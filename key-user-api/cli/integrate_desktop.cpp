@@ -11,6 +11,7 @@
 
 #include "key-user-api/cli/child_process.h"
 #include "key-user-api/cli/commands.h"
+#include "key-user-api/dialog/program_path.h"
 #include "sealed-storage/files.h"
 
 namespace sks::cli {
@@ -60,7 +61,7 @@ Result<void> write_text(const std::string& path, const std::string& content) {
 /// Runs a tool of the desktop. `otherwise` is what it means for the user when it does not do its work.
 void run_tool(const std::string& name, std::vector<std::string> arguments, std::string_view otherwise,
               std::ostream& out) {
-  const auto program = find_in_path(name);
+  const auto program = dialog::find_in_path(name);
   if (!program) {
     out << "There is no " << name << " here: " << otherwise << ".\n";
     return;
@@ -110,7 +111,7 @@ Result<void> remove_default(const std::string& config_folder, std::ostream& out)
 
 /// Whether `pinentry` opens windows: its name usually leads to one of several programs, of which two need a terminal.
 bool has_graphical_pinentry() {
-  const auto named = find_in_path("pinentry");
+  const auto named = dialog::find_in_path("pinentry");
   std::error_code error;
   const std::string program = named ? fs::canonical(*named, error).string() : "";
   return named && !error && !program.ends_with("-curses") && !program.ends_with("-tty");

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "key-user-api/dialog/pin_text.h"
+#include "key-user-api/dialog/program_path.h"
 
 namespace sks::dialog {
 namespace {
@@ -119,19 +120,6 @@ class SpawnPlan {
   posix_spawnattr_t attributes_{};
 };
 
-bool is_program(const std::string& path) { return ::access(path.c_str(), X_OK) == 0; }
-
-std::string find_in_path(const std::string& name) {
-  const std::string path = environment("PATH");
-  for (std::string_view rest = path; !rest.empty();) {
-    const std::string_view folder = rest.substr(0, rest.find(':'));
-    rest.remove_prefix(std::min(folder.size() + 1, rest.size()));
-    std::string candidate = std::string(folder) + "/" + name;
-    if (folder.starts_with('/') && is_program(candidate)) return candidate;
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> find_pinentry() {
@@ -140,8 +128,8 @@ Result<std::string> find_pinentry() {
   const bool is_path = wanted.find('/') != std::string::npos;
   if (is_path && !wanted.starts_with('/'))
     return Error{Status::not_available, "SKS_PINENTRY is neither an absolute path nor a name: " + printable(wanted)};
-  std::string found = is_path ? (is_program(wanted) ? wanted : "") : find_in_path(wanted);
-  if (!found.empty()) return found;
+  if (is_path && is_program(wanted)) return wanted;
+  if (auto found = is_path ? std::nullopt : find_in_path(wanted)) return *std::move(found);
   return Error{Status::not_available, named.empty()
                                           ? "there is no pinentry program in the folders of PATH"
                                           : "there is no program " + printable(named) + ", which SKS_PINENTRY names"};

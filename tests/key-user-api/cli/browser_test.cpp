@@ -107,21 +107,6 @@ TEST_CASE("run_quietly: a program has no input, no output and no terminal of our
   CHECK(test::read_file(record) == "went on\n");
 }
 
-TEST_CASE("find_in_path: finds programs in absolute folders, and nothing else") {
-  const FakePath path;
-  path.add("tool", "");
-  test::write_file(path.file("data"), "");
-  REQUIRE(::mkdir(path.file("folder").c_str(), 0700) == 0);
-  CHECK(find_in_path("tool") == path.file("tool"));
-  CHECK_FALSE(find_in_path("data"));
-  CHECK_FALSE(find_in_path("folder"));
-  CHECK_FALSE(find_in_path("absent"));
-  ::setenv("PATH", ("::relative:." + std::string(1, ':') + path.file("")).c_str(), 1);
-  CHECK(find_in_path("tool").has_value());
-  ::setenv("PATH", "", 1);
-  CHECK_FALSE(find_in_path("tool"));
-}
-
 TEST_CASE("show_termination: opens the location, or says where it is") {
   const Termination termination{"https://issuer.example/done", ""};
   CHECK(shown(termination, nullptr) == "The issuer's page about this: https://issuer.example/done\n");

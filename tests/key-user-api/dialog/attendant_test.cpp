@@ -68,6 +68,9 @@ TEST_CASE("Attendant: a dialog that was asked for and is not there is refused in
   CHECK(refusal("pinentry", "absent") == "failure: there is no program absent, which SKS_PINENTRY names\n");
   CHECK(refusal("pinentry", dir.file("pinentry")) ==
         "failure: there is no program " + dir.file("pinentry") + ", which SKS_PINENTRY names\n");
+  REQUIRE(::mkdir(dir.file("folder").c_str(), 0700) == 0);
+  for (const std::string& folder : {std::string("folder"), dir.file("folder")})
+    CHECK(refusal("pinentry", folder) == "failure: there is no program " + folder + ", which SKS_PINENTRY names\n");
   CHECK(refusal("pinentry", "./mine") == "failure: SKS_PINENTRY is neither an absolute path nor a name: ./mine\n");
 }
 
