@@ -10,8 +10,11 @@
 #include <csignal>
 #include <thread>
 
+#include "tests/support/flagging_signals.h"
+
 using namespace sks;
 using namespace sks::dialog;
+using test::FlaggingSignals;
 
 namespace {
 
@@ -81,31 +84,12 @@ keygen2::PinRequest request(std::uint8_t format = 0) { return {"signature PIN", 
 
 constexpr const char* kEndOfInput = "\x04";
 
-volatile std::sig_atomic_t g_stop = 0;
-bool stop_requested() { return g_stop != 0; }
 /// Answers, and only then gets the signal: the moment at which it used to be lost.
 bool stop_requested_too_late() {
-  const bool answer = stop_requested();
+  const bool answer = FlaggingSignals::stop_requested();
   std::raise(SIGINT);
   return answer;
 }
-
-/// SIGINT sets a flag, as in the program.
-class FlaggingSignals {
- public:
-  FlaggingSignals() {
-    g_stop = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int) { g_stop = 1; };
-    sigaction(SIGINT, &action, &before_);
-  }
-  ~FlaggingSignals() { sigaction(SIGINT, &before_, nullptr); }
-  FlaggingSignals(const FlaggingSignals&) = delete;
-  FlaggingSignals& operator=(const FlaggingSignals&) = delete;
-
- private:
-  struct sigaction before_ {};
-};
 
 }  // namespace
 
@@ -206,13 +190,13 @@ TEST_CASE("TerminalDialog: many keys need a yes") {
 TEST_CASE("Terminal: one Ctrl-C ends a question, whenever it is pressed, and the terminal echoes again") {
   const FlaggingSignals signals;
   SUBCASE("while a line is awaited") {
-    TypedTerminal typed({kCtrlC}, stop_requested);
+    TypedTerminal typed({kCtrlC}, FlaggingSignals::stop_requested);
     CHECK_FALSE(typed.terminal().read_secret("PIN: "));
     CHECK(typed.echoes());
-    CHECK(g_stop == 1);
+    CHECK(FlaggingSignals::stop_requested());
   }
   SUBCASE("before the question") {
-    TypedTerminal typed({}, stop_requested);
+    TypedTerminal typed({}, FlaggingSignals::stop_requested);
     std::raise(SIGINT);
     CHECK_FALSE(typed.terminal().read_secret("PIN: "));
     CHECK(typed.echoes());
@@ -220,7 +204,7 @@ TEST_CASE("Terminal: one Ctrl-C ends a question, whenever it is pressed, and the
   SUBCASE("between the question and the read") {
     TypedTerminal typed({}, stop_requested_too_late);
     CHECK_FALSE(ask_yes_no(typed.terminal(), "Go on?"));
-    CHECK(g_stop == 1);
+    CHECK(FlaggingSignals::stop_requested());
   }
   sigset_t held;
   REQUIRE(pthread_sigmask(SIG_SETMASK, nullptr, &held) == 0);

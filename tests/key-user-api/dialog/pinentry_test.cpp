@@ -10,6 +10,7 @@
 
 #include "tests/key-user-api/dialog/scripted_pinentry.h"
 #include "tests/key-user-api/protection/program_run.h"
+#include "tests/support/flagging_signals.h"
 
 using namespace sks;
 using namespace sks::dialog;
@@ -24,25 +25,6 @@ std::string chosen(ScriptedPinentry& pinentry, std::uint8_t format = 0, const st
   const auto pin = pinentry.dialog().choose_pin(request(format), problem);
   return pin ? to_string(pin->view()) : "cancelled";
 }
-
-volatile std::sig_atomic_t g_stop = 0;
-
-/// SIGINT sets a flag, as in the program.
-class FlaggingSignals {
- public:
-  FlaggingSignals() {
-    g_stop = 0;
-    struct sigaction action {};
-    action.sa_handler = [](int) { g_stop = 1; };
-    sigaction(SIGINT, &action, &before_);
-  }
-  ~FlaggingSignals() { sigaction(SIGINT, &before_, nullptr); }
-  FlaggingSignals(const FlaggingSignals&) = delete;
-  FlaggingSignals& operator=(const FlaggingSignals&) = delete;
-
- private:
-  struct sigaction before_ {};
-};
 
 }  // namespace
 
@@ -259,13 +241,12 @@ TEST_CASE("PinentryDialog: the program is gone afterwards, even when it ignores 
 }
 
 TEST_CASE("PinentryDialog: a signal that asks to stop ends the question, and the program") {
-  const FlaggingSignals signals;
   for (const char* const command : {"SETDESC", "GETPIN"}) {
     CAPTURE(command);
-    g_stop = 0;
+    const FlaggingSignals signals;
     ScriptedPinentry pinentry(Script{{{command, "@interrupt caller"}}});
     PinentrySettings settings = pinentry.settings();
-    settings.stop_requested = [] { return g_stop != 0; };
+    settings.stop_requested = FlaggingSignals::stop_requested;
     settings.ending_limit = std::chrono::milliseconds(20);
     pinentry.use(settings);
     CHECK(chosen(pinentry) == "cancelled");
