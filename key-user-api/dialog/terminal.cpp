@@ -62,6 +62,8 @@ void Terminal::write(std::string_view text) {
   }
 }
 
+void Terminal::discard_input() { tcflush(fd_, TCIFLUSH); }
+
 std::optional<SecureBytes> Terminal::read_line() {
   const HeldSignals signals;
   SecureBytes line(kMaxLine);
@@ -88,6 +90,7 @@ std::optional<SecureBytes> Terminal::read_secret(std::string_view prompt) {
 }
 
 bool ask_yes_no(Terminal& terminal, std::string_view question) {
+  terminal.discard_input();
   terminal.write(std::string(question) + " [y/N] ");
   const std::optional<SecureBytes> answer = terminal.read_line();
   return answer && (equal(answer->view(), as_bytes("y")) || equal(answer->view(), as_bytes("yes")));

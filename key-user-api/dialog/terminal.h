@@ -25,6 +25,9 @@ class Terminal {
 
   void write(std::string_view text);
 
+  /// Forgets what was typed so far and not read. read_secret() does so by itself.
+  void discard_input();
+
   /// One line without its end. Nothing at the end of input, when a signal arrives or has asked to stop before, or when
   /// the line is longer than any PIN.
   std::optional<SecureBytes> read_line();
@@ -52,7 +55,8 @@ class TerminalDialog final : public AttendedDialog {
   Terminal& terminal_;
 };
 
-/// A question to be answered with y or n; everything but y and yes is no.
+/// A question to be answered with y or n; everything but y and yes is no. What was typed before it appears is no
+/// answer.
 bool ask_yes_no(Terminal& terminal, std::string_view question);
 
 }  // namespace sks::dialog

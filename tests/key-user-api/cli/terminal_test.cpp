@@ -1,6 +1,7 @@
 #include "key-user-api/dialog/terminal.h"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <pthread.h>
 #include <pty.h>
 #include <termios.h>
@@ -40,6 +41,13 @@ class TypedTerminal {
   const std::string& shown() {
     finish();
     return shown_;
+  }
+
+  /// Types something that no question has asked for, and waits until it could be read.
+  void type_ahead(std::string_view text) const {
+    REQUIRE(::write(master_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+    pollfd arrived{slave_, POLLIN, 0};
+    REQUIRE(::poll(&arrived, 1, 20000) == 1);
   }
 
   bool echoes() const {
@@ -149,6 +157,18 @@ TEST_CASE("TerminalDialog: only y and yes consent, and the question names the is
     CHECK(shown.find("issuer.example") != std::string::npos);
     CHECK(shown.find("It will learn the identity of this device") != std::string::npos);
   }
+}
+
+TEST_CASE("Terminal: what was typed before a question is no answer to it") {
+  TypedTerminal typed({"n\n", "y\n", "2468\n"});
+  typed.type_ahead("y\n");
+  CHECK_FALSE(ask_yes_no(typed.terminal(), "Go on?"));
+  typed.type_ahead("n\n");
+  CHECK(ask_yes_no(typed.terminal(), "Go on?"));
+  typed.type_ahead("1357\n");
+  const auto pin = typed.terminal().read_secret("PIN: ");
+  REQUIRE(pin);
+  CHECK(to_string(pin->view()) == "2468");
 }
 
 TEST_CASE("TerminalDialog: consequences are told before the question, which then names the issuer again") {
