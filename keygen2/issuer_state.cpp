@@ -434,6 +434,13 @@ Data read_over(StateReader&) { return Over{}; }
 constexpr std::array<Data (*)(StateReader&), std::variant_size_v<Data>> kReaders{
     read_invoking, read_initializing, read_discovering, read_creating_keys, read_suspended, read_finalizing, read_over};
 
+/// What is required was asked for before everything else: its answers are looked up without asking whether they exist.
+bool asks_for_required(const IssuerState& state) {
+  const std::vector<std::string>& required = state.required_capabilities;
+  const std::vector<std::string>& queries = state.capability_queries;
+  return required.size() <= queries.size() && std::equal(required.begin(), required.end(), queries.begin());
+}
+
 }  // namespace
 
 SecureBytes encode(const IssuerState& state) {
@@ -470,7 +477,8 @@ Outcome<IssuerState> decode_issuer_state(ByteView saved) {
   const bool fits = phase <= static_cast<std::uint8_t>(IssuerPhase::done) && index < kReaders.size() &&
                     (index == phase || index == kReaders.size() - 1);
   if (fits) state.data = kReaders.at(index)(in);
-  if (!fits || !in.finish()) return Failure{ErrorClass::value, "the saved session is malformed"};
+  if (!fits || !in.finish() || !asks_for_required(state))
+    return Failure{ErrorClass::value, "the saved session is malformed"};
   return state;
 }
 

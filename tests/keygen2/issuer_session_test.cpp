@@ -233,6 +233,32 @@ TEST_CASE("IssuerSession: only a complete save of this version is restored") {
   }
 }
 
+TEST_CASE("IssuerSession: a save that requires what it does not ask for is refused") {
+  const std::string asked = "https://webpki.github.io/keygen2/clientattr#os-vendor";
+  const std::string other = "https://webpki.github.io/keygen2/clientattr#os-version";
+  struct Case {
+    const char* name;
+    std::vector<std::string> required;
+    bool restored;
+  };
+  FullRun run;
+  for (const Stop& stop : Stops(run).stops) {
+    CAPTURE(static_cast<int>(stop.phase));
+    for (const Case& c :
+         {Case{"nothing", {}, true}, Case{"what is asked for", {asked}, true}, Case{"something else", {other}, false},
+          Case{"more", {asked, other}, false}, Case{"the same twice", {asked, asked}, false}}) {
+      CAPTURE(c.name);
+      auto state = decode_issuer_state(stop.saved.view());
+      REQUIRE(state);
+      REQUIRE(state->capability_queries == std::vector<std::string>{asked});
+      state->required_capabilities = c.required;
+      const auto session = IssuerSession::restore(encode(*state));
+      CHECK(static_cast<bool>(session) == c.restored);
+      if (!session) CHECK(session.error().error_class == ErrorClass::value);
+    }
+  }
+}
+
 TEST_CASE("IssuerSession: a damaged save is refused, or gives a run that fails or goes on") {
   FullRun run;
   for (const Stop& stop : Stops(run).stops) {
