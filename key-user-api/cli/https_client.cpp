@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "key-user-api/cli/interrupt.h"
+#include "key-user-api/cli/received_leaf.h"
 #include "sks-core/crypto/ossl.h"
 
 namespace sks::cli {
@@ -140,6 +141,7 @@ struct HttpsClient::Impl {
         : peer(std::move(where)), transport(io), stream(transport, tls) {}
     Url peer;
     Transport transport;
+    Bytes leaf;  ///< of the server
     asio::ssl::stream<Transport&> stream;
     beast::flat_buffer buffer{kBufferLimit};
   };
@@ -251,15 +253,10 @@ Result<void> HttpsClient::Impl::load_roots() {
 }
 
 Result<void, HttpFailure> HttpsClient::Impl::check_leaf(const std::string& name) {
-  X509* const certificate = SSL_get0_peer_certificate(connection->stream.native_handle());
-  const int size = i2d_X509(certificate, nullptr);
-  if (certificate == nullptr || size <= 0) return HttpFailure{Kind::tls, name + " presents no certificate"};
-  Bytes der(static_cast<std::size_t>(size));
-  std::uint8_t* out = der.data();
-  i2d_X509(certificate, &out);
+  if (connection->leaf.empty()) return HttpFailure{Kind::tls, name + " presents no certificate"};
   if (leaf.empty())
-    leaf = std::move(der);
-  else if (options.leaf_binding == LeafBinding::every_connection && !equal(leaf, der))
+    leaf = connection->leaf;
+  else if (options.leaf_binding == LeafBinding::every_connection && leaf != connection->leaf)
     return HttpFailure{Kind::tls, name + " presents another certificate than at the first connection of this session"};
   return {};
 }
@@ -328,6 +325,7 @@ Result<void, HttpFailure> HttpsClient::Impl::connect(const Url& url) {
   if (const auto local = tcp.socket().local_endpoint(error); !error && local_address.empty())
     local_address = local.address().to_string();
   if (options.proxy) SKS_TRY(open_tunnel(url));
+  keep_leaf(connection->stream.native_handle(), connection->leaf);
   SKS_TRY(handshake(connection->stream, url, url.authority()));
   return check_leaf(url.authority());
 }
