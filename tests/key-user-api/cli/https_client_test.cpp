@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <openssl/ssl.h>
+#include <openssl/sslerr.h>
 #include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -196,6 +197,15 @@ TEST_CASE("HttpsClient: the host name of a certificate is enough for a URL with 
 TEST_CASE("HttpsClient: TLS 1.2 is spoken, TLS 1.1 is not") {
   CHECK(answer_to({good(), {kOk}, End::orderly, TLS1_2_VERSION}));
   CHECK(failure_of({good(), {kOk}, End::orderly, TLS1_1_VERSION}).kind == Kind::tls);
+}
+
+TEST_CASE("HttpsClient: a server that wants another handshake within a connection gets none") {
+  std::promise<int> renegotiation;
+  const TlsServer server(
+      {{.credential = good(), .responses = {kOk}, .max_version = TLS1_2_VERSION, .renegotiation = &renegotiation}});
+  CHECK_FALSE(new_client()->exchange(get(server.url("/"))));
+  REQUIRE(server.requests().size() == 1);
+  CHECK(renegotiation.get_future().get() == SSL_R_NO_RENEGOTIATION);
 }
 
 TEST_CASE("HttpsClient: a server that speaks no TLS is refused") {

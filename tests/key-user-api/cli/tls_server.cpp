@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,6 +46,18 @@ void write_all(std::string_view text, const std::function<int(const char*, int)>
     if (sent <= 0) return;
     text.remove_prefix(static_cast<std::size_t>(sent));
   }
+}
+
+/// Asks for another handshake, and gives what has become of it: 0, or OpenSSL's reason why there is none.
+int renegotiate(SSL* ssl) {
+  SSL_clear_mode(ssl, SSL_MODE_AUTO_RETRY);  // or reading goes on behind the handshake
+  if (SSL_renegotiate(ssl) != 1 || SSL_do_handshake(ssl) != 1) return ERR_GET_REASON(ERR_peek_last_error());
+  while (SSL_renegotiate_pending(ssl) == 1) {
+    std::array<char, 1> next{};
+    const int got = SSL_peek(ssl, next.data(), 1);
+    if (SSL_get_error(ssl, got) != SSL_ERROR_WANT_READ) return ERR_GET_REASON(ERR_peek_last_error());
+  }
+  return 0;
 }
 
 void wait_until_client_goes(int fd) {
@@ -152,6 +165,7 @@ void TlsServer::serve_one(int fd, const Connection& connection) {
       requests_.push_back(request);
     }
     if (connection.before_response) connection.before_response();
+    if (connection.renegotiation != nullptr) connection.renegotiation->set_value(renegotiate(ssl.get()));
     write_all(response, [&](const char* p, int n) { return SSL_write(ssl.get(), p, n); });
   }
   if (connection.end == End::silent) return wait_until_client_goes(fd);

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -43,6 +44,9 @@ class TlsServer {
     int max_version = 0;  ///< of TLS; 0: newest
     bool plain = false;   ///< no TLS at all
     std::function<void()> before_response = nullptr;
+    /// Where it tells what has become of another handshake that it asks for before its response: 0, or OpenSSL's reason
+    /// why there is none. Needs TLS 1.2.
+    std::promise<int>* renegotiation = nullptr;
     std::string repeated = {};  ///< sent again and again behind the last response, until the client goes
   };
 
