@@ -100,7 +100,7 @@ std::vector<CheckResult> ReplayResults::take() {
 }
 
 Result<ReplayDevice> start_replay(SecureKeyStore& store) {
-  SKS_LET(KitAuthority authority, KitAuthority::create());
+  SKS_LET(ReplayAuthority authority, ReplayAuthority::create());
   ReplayDevice device{store, std::move(authority), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   for (const SessionState state : {SessionState::open, SessionState::closed})
     SKS_TRY(add_sessions(device.model, store, state));

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "conformance/key_model.h"
-#include "conformance/kit_authority.h"
+#include "conformance/replay_authority.h"
 #include "conformance/verify.h"
 #include "sks-core/engine/secure_key_store.h"
 
@@ -50,7 +50,7 @@ struct Handles {
 
 struct ReplayDevice {
   SecureKeyStore& store;
-  KitAuthority authority;
+  ReplayAuthority authority;
   KeyModel model;
   Handles handles;
   std::set<std::uint32_t> foreign_keys;  ///< were there before

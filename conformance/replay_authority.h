@@ -4,10 +4,10 @@
 
 namespace sks::conformance {
 
-/// The certificate authority of the kit. It stands for those of the recordings, whose keys nobody has.
-class KitAuthority {
+/// The certificate authority of a replay. It stands for those of the recordings, whose keys nobody has.
+class ReplayAuthority {
  public:
-  static Result<KitAuthority> create();
+  static Result<ReplayAuthority> create();
 
   /// A path like the recorded one, for a key of now: names, dates and extensions are kept, except those that identify
   /// keys. The end entity gets `subject_key`, every other certificate the key of this authority, and this authority
@@ -17,7 +17,7 @@ class KitAuthority {
                                           const crypto::PublicKey& subject_key) const;
 
  private:
-  explicit KitAuthority(crypto::PrivateKey key) : key_(std::move(key)) {}
+  explicit ReplayAuthority(crypto::PrivateKey key) : key_(std::move(key)) {}
 
   crypto::PrivateKey key_;
 };

@@ -1,4 +1,4 @@
-#include "conformance/kit_authority.h"
+#include "conformance/replay_authority.h"
 
 #include <openssl/x509v3.h>
 
@@ -45,13 +45,13 @@ Result<Bytes> issue_like(ByteView recorded, const crypto::PublicKey& subject_key
 
 }  // namespace
 
-Result<KitAuthority> KitAuthority::create() {
+Result<ReplayAuthority> ReplayAuthority::create() {
   SKS_LET(crypto::PrivateKey key, crypto::PrivateKey::generate(*find_algorithm(kCurve)));
-  return KitAuthority(std::move(key));
+  return ReplayAuthority(std::move(key));
 }
 
-Result<std::vector<Bytes>> KitAuthority::certify_like(const std::vector<Bytes>& recorded,
-                                                      const crypto::PublicKey& subject_key) const {
+Result<std::vector<Bytes>> ReplayAuthority::certify_like(const std::vector<Bytes>& recorded,
+                                                         const crypto::PublicKey& subject_key) const {
   std::vector<Bytes> path;
   for (const Bytes& certificate : recorded) {
     SKS_LET(Bytes issued, issue_like(certificate, path.empty() ? subject_key : key_.public_key(), key_));
