@@ -1,5 +1,7 @@
 #include "conformance/scenario_commands.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -82,12 +84,49 @@ void write_report(const std::string& file, const std::string& text) {
   if (const auto written = write_file(file, text); !written) throw std::runtime_error(written.error().detail);
 }
 
+/// A line at the terminal that says how far the run is, and leaves no trace. Nothing is written when standard error is
+/// no terminal.
+class ProgressLine {
+ public:
+  explicit ProgressLine(std::size_t total) : total_(total), at_terminal_(::isatty(STDERR_FILENO) == 1) {}
+  ~ProgressLine() { show(""); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void next(const std::string& name) {
+    // A line that a terminal has to break is not taken back by one carriage return.
+    constexpr std::size_t kWidth = 78;
+    show((std::to_string(++done_) + '/' + std::to_string(total_) + ' ' + name).substr(0, kWidth));
+  }
+
+ private:
+  void show(const std::string& text) {
+    if (at_terminal_) std::cerr << '\r' << std::string(shown_, ' ') << '\r' << text << std::flush;
+    shown_ = text.size();
+  }
+
+  std::size_t total_;
+  bool at_terminal_;
+  std::size_t done_ = 0;
+  std::size_t shown_ = 0;
+};
+
+template <class Play>
+std::vector<ScenarioResult> play_all(const std::vector<Scenario>& scenarios, const Play& play_one) {
+  std::vector<ScenarioResult> results;
+  ProgressLine progress(scenarios.size());
+  for (const Scenario& scenario : scenarios) {
+    progress.next(scenario.name);
+    results.push_back(play_one(scenario));
+  }
+  return results;
+}
+
 template <class Play>
 int play(const ScenarioArguments& arguments, Side side, const std::string& suite, const Play& play_one) {
   const std::vector<Scenario> scenarios = find_scenarios(arguments, side);
   if (arguments.list) return list_scenarios(scenarios);
-  std::vector<ScenarioResult> results;
-  for (const Scenario& scenario : scenarios) results.push_back(play_one(scenario));
+  const std::vector<ScenarioResult> results = play_all(scenarios, play_one);
   std::cout << to_table(results);
   if (!std::cout.flush()) throw std::runtime_error("cannot write the result");
   write_report(arguments.json, to_json(results));

@@ -4,7 +4,9 @@ usage: scenario_command.py SKS_CONFORMANCE
 """
 
 import json
+import os
 import pathlib
+import pty
 import subprocess
 import sys
 import tempfile
@@ -70,6 +72,24 @@ def other_folders(work):
     assert suite.find("testcase/failure").get("message") == "Nothing at all."
 
 
+def shows_progress(work):
+    """On standard error, when that is a terminal: each scenario in turn on one line, which is blank in the end."""
+    for name in ("one", "two"):
+        (work / f"{name}.toml").write_text(SCENARIO)
+    command = [KIT, "client", "--exec", "true", "--scenarios", work]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, encoding="utf-8") as process:
+        os.close(theirs)
+        table = process.stdout.read()
+    shown = os.read(ours, 4096).decode()
+    os.close(ours)
+    blank = "\r" + len("1/2 one") * " " + "\r"
+    assert shown == "\r\r1/2 one" + blank + "2/2 two" + blank, repr(shown)
+    assert "2 scenarios" in table and "1/2" not in table, table
+    _, _, problem = run(*command[1:])
+    assert problem == "", problem
+
+
 def broken(work):
     (work / "one.toml").write_text(SCENARIO + 'resend = "KeyCreationRequest"\n')
     # A client that gets as far as its first request.
@@ -96,7 +116,7 @@ def device_ca(work):
 
 
 def main():
-    for test in (lists, wrong_usage, other_folders, broken, device_ca):
+    for test in (lists, wrong_usage, other_folders, shows_progress, broken, device_ca):
         with tempfile.TemporaryDirectory() as work:
             test(pathlib.Path(work))
             print("passed:", test.__name__)
