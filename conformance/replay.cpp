@@ -14,8 +14,11 @@ SessionResult replay_one(const std::string& folder, ReplayDevice& device) {
   SessionReplay replay(*recording, session, device, results);
   replay.run();
   SessionResult result{folder, recording->name, replay.obstacle(), {}};
-  if (result.unreadable.empty()) result.checks = results.take();
-  if (result.unreadable.empty() && replay.left_out() != 0)
+  if (!result.unreadable.empty()) return result;
+  result.checks = results.take();
+  for (const std::string& method : replay.unplayed())
+    result.notes.push_back("calls left out, for a replay does not play their method: " + method);
+  if (replay.left_out() != 0)
     result.notes.push_back("calls left out, for no recording made what they are about: " +
                            std::to_string(replay.left_out()));
   return result;

@@ -97,7 +97,7 @@ SessionReplay::SessionReplay(const Recording& recording, const Session& session,
 void SessionReplay::run() {
   for (std::size_t i = 0; i < recording_.calls.size() && obstacle_.empty() && device_.lost.empty(); ++i) {
     const Step* const step = find_step(recording_.calls[i].method);
-    if (step == nullptr) ++left_out_;
+    if (step == nullptr) unplayed_.insert(recording_.calls[i].method);
     if (step == nullptr || (step->provisions && broken_)) {
       live_.calls.push_back({"", recording_.calls[i].after_message, {}, {}});
       continue;

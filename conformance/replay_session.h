@@ -15,6 +15,8 @@ class SessionReplay {
 
   /// How many calls were left out because the recordings did not make what they are about.
   std::size_t left_out() const { return left_out_; }
+  /// The methods that were left out because a replay does not play them.
+  const std::set<std::string>& unplayed() const { return unplayed_; }
   /// Why the session itself cannot be played; empty: it can.
   const std::string& obstacle() const { return obstacle_; }
 
@@ -144,6 +146,7 @@ class SessionReplay {
 
   Recording live_;  ///< the calls as they are made, at the places of the recorded ones
   std::size_t left_out_ = 0;
+  std::set<std::string> unplayed_;
   std::string obstacle_;
   bool broken_ = false;  ///< the open session is gone
 

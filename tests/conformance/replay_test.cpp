@@ -365,6 +365,7 @@ TEST_CASE("Replay: all recorded sessions pass on our engine, which is as before 
   for (const SessionResult& result : results) {
     CAPTURE(to_table({result}));
     CHECK(result.outcome() == Outcome::passed);
+    for (const std::string& note : result.notes) CHECK(note.find("method") == std::string::npos);
   }
   for (const CheckResult& row : results.back().checks) {
     CAPTURE(row.topic->name);
@@ -422,6 +423,23 @@ TEST_CASE("Replay: a session that manages keys of another one asks for its recor
   REQUIRE(results.size() == 1);
   CHECK(results.front().outcome() == Outcome::unreadable);
   CHECK(results.front().unreadable == "manages key 12, which no recording before it has made");
+}
+
+TEST_CASE("Replay: calls of methods that it does not play are told by name") {
+  test::TempDir folder;
+  fs::copy(folder_of("BiometricSupport"), folder.path());
+  Json calls = read_document(folder.file("sks-calls.json")).value();
+  const Json in{{"chunk", "00"}};
+  for (int i = 0; i < 2; ++i)
+    calls.push_back({{"method", "updateFirmware"}, {"afterMessage", 8}, {"in", in}, {"out", Json()}});
+  test::write_file(folder.file("sks-calls.json"), calls.dump());
+  const auto device = new_device();
+  const auto results = replay({folder.path()}, device->store());
+  REQUIRE(results.size() == 1);
+  CHECK(results.front().outcome() == Outcome::passed);
+  const std::vector<std::string>& notes = results.front().notes;
+  const std::string expected = "calls left out, for a replay does not play their method: updateFirmware";
+  CHECK(std::ranges::count(notes, expected) == 1);
 }
 
 TEST_CASE("Replay: what is no recording is told, and the others are played") {
