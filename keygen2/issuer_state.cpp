@@ -387,7 +387,8 @@ Data read_initializing(StateReader& in) {
   const SecureBytes saved = in.secret();
   Result<crypto::PrivateKey> key = crypto::PrivateKey::from_pkcs8(saved.view());
   const Result<SecureBytes> as_written = key ? key->to_pkcs8() : key.error();
-  if (!as_written || !equal(as_written->view(), saved.view()))
+  const bool is_ours = as_written && equal(as_written->view(), saved.view()) && key->public_key().kind() == KeyKind::ec;
+  if (!is_ours)
     in.fail();
   else
     data.ephemeral_key = std::move(key).value();

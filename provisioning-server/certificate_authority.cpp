@@ -19,6 +19,7 @@ Result<SoftwareAuthority> SoftwareAuthority::from_parts(const crypto::Certificat
   if (!certificate.is_ca()) return Error{Status::option, "the certificate is not one of an authority"};
   if (!equal(certificate.spki(), key.public_key().spki()))
     return Error{Status::option, "the key is not the one of the certificate"};
+  SKS_TRY(crypto::check_signs(key));
   return SoftwareAuthority(certificate, std::move(key), clock);
 }
 

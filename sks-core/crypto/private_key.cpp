@@ -180,6 +180,7 @@ std::optional<EcParts> ec_parts(ByteView pkcs8, const CurveInfo& info) {
   const std::size_t public_size = ec_public_part(zeros).size();
   if (pkcs8.size() < public_size + field) return std::nullopt;
   const EcParts parts{pkcs8.subspan(pkcs8.size() - public_size - field, field), pkcs8.last(point_size)};
+  if (parts.point.front() != POINT_CONVERSION_UNCOMPRESSED) return std::nullopt;  // 06 and 07 stand for the same point
   if (!equal(ec_pkcs8(info, parts.scalar, parts.point).view(), pkcs8)) return std::nullopt;
   return parts;
 }
@@ -377,6 +378,13 @@ Result<SecureBytes> PrivateKey::agree(const PublicKey& peer) const {
   return fill<SecureBytes>("Key agreement failed", [&](std::uint8_t* out, std::size_t* size) {
     return EVP_PKEY_derive(context.get(), out, size);
   });
+}
+
+Result<void> check_signs(const PrivateKey& key) {
+  const ByteView probe = as_bytes("Do both halves belong together?");
+  SKS_LET(const Bytes signature, key.sign(probe));
+  if (verify_signature(key.public_key(), probe, signature)) return {};
+  return Error{Status::option, "the private key does not belong to its own public key"};
 }
 
 }  // namespace sks::crypto

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/attestation/certificates.h"
 #include "tests/support/fakes.h"
 
@@ -64,7 +66,13 @@ TEST_CASE("a device identity is refused when its parts do not fit") {
   };
   Bytes trailing = test::private_key("lone");
   trailing.push_back(0);
+  Bytes other_scalar = test::private_key("lone");
+  constexpr std::uint8_t kBeforeScalar[] = {0x02, 0x01, 0x01, 0x04, 0x20};  // version of ECPrivateKey, then its key
+  const auto scalar = std::ranges::search(other_scalar, kBeforeScalar).end();
+  REQUIRE(scalar != other_scalar.end());
+  *(scalar + 31) ^= 1U;
   const Case cases[] = {
+      {"private key of another point", test::path({"lone"}), other_scalar, Status::option},
       {"no certificate", {}, test::private_key("lone"), Status::crypto},
       {"no certificate but garbage", {Bytes(100, 0x30)}, test::private_key("lone"), Status::crypto},
       {"broken link", test::path({"lone", "root"}), test::private_key("lone"), Status::crypto},

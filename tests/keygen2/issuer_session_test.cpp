@@ -280,6 +280,25 @@ TEST_CASE("IssuerSession: a damaged save is refused, or gives a run that fails o
   }
 }
 
+TEST_CASE("IssuerSession: a save with an ephemeral key that cannot agree is refused") {
+  FullRun run;
+  for (const Stop& stop : Stops(run).stops) {
+    if (stop.phase != IssuerPhase::initialization) continue;
+    for (const char* algorithm : {"https://webpki.github.io/sks/algorithm#ed25519", kRsa2048}) {
+      CAPTURE(algorithm);
+      auto state = decode_issuer_state(stop.saved.view());
+      REQUIRE(state);
+      std::get<Initializing>(state->data).ephemeral_key =
+          crypto::PrivateKey::generate(*find_algorithm(algorithm)).value();
+      const auto refused = IssuerSession::restore(encode(*state));
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().error_class == ErrorClass::value);
+    }
+    return;
+  }
+  FAIL("no run waits for its initialization");
+}
+
 TEST_CASE("IssuerSession: a run that failed or finished holds no secret, also after restoring it") {
   FullRun run;
   for (const Stop& stop : Stops(run).stops) {

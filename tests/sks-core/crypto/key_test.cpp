@@ -179,6 +179,33 @@ TEST_CASE("PrivateKey::from_pkcs8: garbage and trailing bytes are refused") {
   CHECK_FALSE(PrivateKey::from_pkcs8({}));
 }
 
+TEST_CASE("PrivateKey::from_pkcs8: an EC key has its public point uncompressed, as public keys have") {
+  const auto key = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p256"));
+  REQUIRE(key);
+  const SecureBytes saved = key->to_pkcs8().value();
+  Bytes hybrid = to_bytes(saved.view());
+  std::uint8_t& form = hybrid[hybrid.size() - 65];
+  REQUIRE(form == 0x04);
+  form = static_cast<std::uint8_t>(0x06 | (hybrid.back() & 1U));  // X9.62: the hybrid form, with the parity of y
+  const Result<PrivateKey> read = PrivateKey::from_pkcs8(hybrid);
+  REQUIRE_FALSE(read);
+  CHECK(read.error().status == Status::crypto);
+}
+
+TEST_CASE("check_signs: both halves of a key belong together") {
+  const auto key = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p256"));
+  REQUIRE(key);
+  CHECK(check_signs(*key));
+  Bytes foreign = to_bytes(key->to_pkcs8()->view());
+  const std::size_t last_of_scalar = foreign.size() - 65 - 5 - 1;  // behind it A1 44 03 42 00 and the point
+  foreign[last_of_scalar] ^= 1U;
+  const Result<PrivateKey> mixed = PrivateKey::from_pkcs8(foreign);
+  REQUIRE(mixed);
+  const Result<void> checked = check_signs(*mixed);
+  REQUIRE_FALSE(checked);
+  CHECK(checked.error().status == Status::option);
+}
+
 TEST_CASE("PrivateKey::from_pkcs8: a key of another type is refused before anything is computed with it") {
   // DSA with p = 23, q = 11, g = 4, x = 3. OpenSSL would compute y, which with large numbers takes minutes.
   const auto key =
