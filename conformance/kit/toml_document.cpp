@@ -1,6 +1,6 @@
 #include "conformance/kit/toml_document.h"
 
-#include <algorithm>
+#include "sks-core/base/toml_guard.h"
 
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
@@ -52,10 +52,8 @@ Result<Json> to_json(const toml::node& node, std::size_t depth) {
 
 Result<Json> parse_toml(std::string_view text) {
   if (text.size() > kMaxScenario) return Error{Status::option, "longer than 256 KiB"};
-  // The library's tables of Unicode end in undefined behaviour for some characters in places where none may stand.
-  const auto beyond_ascii = [](char c) { return static_cast<unsigned char>(c) > 0x7f; };
-  if (std::ranges::any_of(text, beyond_ascii))
-    return Error{Status::option, "holds a character beyond ASCII; in a text \\uXXXX stands for it"};
+  if (const auto line = misplaced_character_line(text))
+    return Error{Status::option, "line " + std::to_string(*line) + ": " + std::string(kMisplacedCharacter)};
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) return at(parsed.error().source(), std::string(parsed.error().description()));
   return table_to_json(parsed.table(), 0);

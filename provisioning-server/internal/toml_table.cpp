@@ -5,6 +5,8 @@
 
 #include <set>
 
+#include "sks-core/base/toml_guard.h"
+
 namespace sks::issuer {
 
 struct TomlFile::Document {
@@ -163,6 +165,8 @@ std::vector<TomlTable> TomlTable::tables(std::string_view key) {
 }
 
 Result<TomlFile> TomlFile::parse(std::string_view content, std::string name) {
+  if (const auto line = misplaced_character_line(content))
+    return Error{Status::option, name + ":" + std::to_string(*line) + ": " + std::string(kMisplacedCharacter)};
   toml::parse_result parsed = toml::parse(content, name);
   if (!parsed)
     return Error{Status::option, name + ":" + std::to_string(parsed.error().source().begin.line) + ": " +
