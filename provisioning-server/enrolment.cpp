@@ -246,7 +246,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
     return end_with(why, answer.error().detail + (device.empty() ? "" : " (device " + device + ")"));
   }
 
-  Step step{before.phase, before.version, before, decisions.take_credentials(), {}};
+  Step step{before.phase, before.version, before, decisions.take_credentials(), {}, {}};
   Session& after = step.after;
   after.phase = phase_of(session->phase());
   after.client_session_id = session->client_session_id();
@@ -277,7 +277,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
 Result<std::optional<Reply>> Enrolment::abort(const Session& session, Refusal why, const std::string& action,
                                               const std::string& detail, const Incoming& request) {
   const std::string word(word_of(why));
-  Step step{session.phase, session.version, session, {}, {}};
+  Step step{session.phase, session.version, session, {}, {}, {}};
   step.after.phase = SessionPhase::aborted;
   step.after.last_request = request.digest;
   step.after.reply = refuse(why).content;

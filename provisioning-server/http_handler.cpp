@@ -218,6 +218,8 @@ Response HttpHandler::get_whoami(const Request& request) {
   if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
   if ((*credential)->status == Credential::Status::revoked)
     return text_response(403, "Your certificate has been revoked.\n");
+  if ((*credential)->status == Credential::Status::removed)
+    return text_response(403, "Your certificate is not valid: its key has been deleted.\n");
   if ((*credential)->status != Credential::Status::issued)
     return text_response(403, "Your certificate is not valid: its enrolment was not completed.\n");
   const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(request.client_certificate);

@@ -82,26 +82,38 @@ struct Credential {
   std::string app_usage;
   std::string friendly_name;
   std::string public_key_digest;
-  std::string server_session_id;
+  std::string server_session_id;  ///< of the session that issued it
   std::string client_session_id;
   std::string device_fingerprint;
   Bytes key_management_key;
   bool privacy_enabled = false;
-  enum class Status : std::uint8_t { pending, issued, revoked, abandoned };
+  /// removed: its key was deleted in a session of this issuer.
+  enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed };
   Status status = Status::pending;
   std::int64_t issued = 0;
   std::int64_t revoked = 0;
 };
 std::string_view to_string(Credential::Status status);
 
+/// What a session does to a key of an earlier session when it closes. Spec: keygen2.md 7.11
+struct KeyOperation {
+  enum class Kind : std::uint8_t { unlock, remove };
+  std::string fingerprint;  ///< of the key's credential
+  Kind kind = Kind::unlock;
+  std::string owner;  ///< serverSessionId of the session that owns the key, by the device's word
+};
+std::string_view to_string(KeyOperation::Kind kind);
+
 /// One step of a session: the row moves from (phase, version) to what `after` holds, or nothing happens.
 struct Step {
   SessionPhase from;
   std::uint64_t from_version;
   /// The new row; its version is from_version + 1. Phase done makes the session's pending credentials valid, phase
-  /// aborted abandons them.
+  /// aborted abandons them. Done also makes the session's operations count: what they say happens to the credentials,
+  /// and all credentials of sessions that owned one of those keys belong to this session then.
   Session after;
   std::vector<Credential> pending;
+  std::vector<KeyOperation> operations;
   AuditEntry audit;
 };
 
@@ -128,6 +140,11 @@ class Repository {
   virtual Result<std::size_t> expire_sessions(std::int64_t now) = 0;
 
   virtual Result<std::optional<Credential>> find_credential(const std::string& fingerprint) = 0;
+  /// The credential, when its key may be owned by this session: the one that owns it on record, or one that was to
+  /// operate on a key of that owner and never told how it ended.
+  virtual Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
+                                                               const std::string& server_session_id,
+                                                               const std::string& client_session_id) = 0;
   virtual Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) = 0;
   /// The sealed PUK of the session that issued a credential, and that session; none when unknown.
   virtual Result<std::optional<Session>> find_session_of(const Credential& credential) = 0;

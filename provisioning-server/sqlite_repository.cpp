@@ -6,99 +6,23 @@
 #include <filesystem>
 
 #include "provisioning-server/internal/sqlite.h"
+#include "provisioning-server/internal/sqlite_schema.h"
 
 namespace sks::issuer {
 namespace {
 
 constexpr int kBusyMilliseconds = 10000;
-constexpr std::int64_t kApplicationId = 0x534b4953;  // "SKIS"
-constexpr std::int64_t kSchemaVersion = 1;
-
-// Only what SQLite and PostgreSQL have in common. Phases and statuses are words, so that an operator can read the
-// tables.
-constexpr const char* kSchema = R"sql(
-CREATE TABLE tickets (
-  digest TEXT PRIMARY KEY,
-  profile TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  cookie_digest TEXT NOT NULL,
-  created INTEGER NOT NULL,
-  expires INTEGER NOT NULL,
-  used INTEGER NOT NULL
-);
-CREATE TABLE sessions (
-  id TEXT PRIMARY KEY,
-  cookie_digest TEXT NOT NULL UNIQUE,
-  ticket_digest TEXT NOT NULL REFERENCES tickets (digest),
-  profile TEXT NOT NULL,
-  profile_digest TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  phase TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  sealed_state BLOB NOT NULL,
-  sealed_puk BLOB NOT NULL,
-  last_request TEXT NOT NULL,
-  reply_kind INTEGER NOT NULL,
-  reply_text TEXT NOT NULL,
-  created INTEGER NOT NULL,
-  expires INTEGER NOT NULL,
-  client_session_id TEXT NOT NULL,
-  device_fingerprint TEXT NOT NULL
-);
-CREATE UNIQUE INDEX sessions_client ON sessions (client_session_id) WHERE client_session_id <> '';
-CREATE INDEX sessions_open ON sessions (expires) WHERE phase NOT IN ('done', 'aborted');
-CREATE TABLE credentials (
-  fingerprint TEXT PRIMARY KEY,
-  certificate BLOB NOT NULL,
-  subject TEXT NOT NULL,
-  profile TEXT NOT NULL,
-  app_usage TEXT NOT NULL,
-  friendly_name TEXT NOT NULL,
-  public_key_digest TEXT NOT NULL,
-  server_session_id TEXT NOT NULL REFERENCES sessions (id),
-  client_session_id TEXT NOT NULL,
-  device_fingerprint TEXT NOT NULL,
-  key_management_key BLOB NOT NULL,
-  privacy_enabled INTEGER NOT NULL,
-  status TEXT NOT NULL,
-  issued INTEGER NOT NULL,
-  revoked INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX credentials_key ON credentials (public_key_digest);
-CREATE INDEX credentials_session ON credentials (server_session_id);
-CREATE TABLE audit (
-  id INTEGER PRIMARY KEY,
-  time INTEGER NOT NULL,
-  actor TEXT NOT NULL,
-  action TEXT NOT NULL,
-  session TEXT NOT NULL,
-  policy TEXT NOT NULL,
-  result TEXT NOT NULL,
-  detail TEXT NOT NULL
-);
-CREATE INDEX audit_session ON audit (session);
-)sql";
 
 constexpr auto kPhases = std::to_array<std::string_view>(
     {"invocation", "initialization", "discovery", "key_creation", "suspended", "finalization", "done", "aborted"});
-constexpr auto kStatuses = std::to_array<std::string_view>({"pending", "issued", "revoked", "abandoned"});
+constexpr auto kStatuses = std::to_array<std::string_view>({"pending", "issued", "revoked", "abandoned", "removed"});
+constexpr auto kOperations = std::to_array<std::string_view>({"unlock", "remove"});
 
 template <class Enum, std::size_t N>
 Result<Enum> enum_of(const std::array<std::string_view, N>& words, std::string_view word) {
   for (std::size_t i = 0; i < N; ++i)
     if (words[i] == word) return static_cast<Enum>(i);
   return Error{Status::storage, "the database holds an unknown word"};
-}
-
-Result<void> execute(sqlite3* database, const char* sql) {
-  if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  return Error{Status::storage, std::string("the database says: ") + sqlite3_errmsg(database)};
-}
-
-Result<std::int64_t> pragma(sqlite3* database, const char* sql) {
-  SqliteStatement statement(database, sql);
-  SKS_LET(const bool found, statement.first());
-  return found ? statement.row().integer(0) : 0;
 }
 
 Result<void> insert_audit(sqlite3* database, const AuditEntry& audit) {
@@ -147,8 +71,8 @@ Result<void> insert_credential(sqlite3* database, const Credential& credential) 
   SKS_TRY(SqliteStatement(database,
                           "INSERT INTO credentials (fingerprint, certificate, subject, profile, app_usage,"
                           " friendly_name, public_key_digest, server_session_id, client_session_id,"
-                          " device_fingerprint, key_management_key, privacy_enabled, status, issued, revoked)"
-                          " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, 0)")
+                          " device_fingerprint, key_management_key, privacy_enabled, status, issued, revoked, owner)"
+                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'pending', 0, 0, ?8)")
               .bind(credential.fingerprint)
               .bind(credential.certificate)
               .bind(credential.subject)
@@ -162,6 +86,17 @@ Result<void> insert_credential(sqlite3* database, const Credential& credential) 
               .bind(credential.key_management_key)
               .bind(static_cast<std::int64_t>(credential.privacy_enabled))
               .run());
+  return {};
+}
+
+Result<void> insert_operation(sqlite3* database, const std::string& session, const KeyOperation& operation) {
+  SKS_TRY(
+      SqliteStatement(database, "INSERT INTO operations (session, fingerprint, operation, owner) VALUES (?, ?, ?, ?)")
+          .bind(session)
+          .bind(operation.fingerprint)
+          .bind(to_string(operation.kind))
+          .bind(operation.owner)
+          .run());
   return {};
 }
 
@@ -214,8 +149,39 @@ Result<void> settle_credentials(sqlite3* database, const Session& session, std::
   return {};
 }
 
+/// What the end of a session means for the keys of earlier sessions that it was to operate on. Spec: keygen2.md 7.11
+Result<void> settle_operations(sqlite3* database, const Session& session) {
+  if (session.phase != SessionPhase::done) return {};
+  constexpr const char* kStatements[] = {
+      "UPDATE credentials SET status = 'removed' WHERE status = 'issued' AND fingerprint IN"
+      " (SELECT fingerprint FROM operations WHERE session = ?1 AND operation = 'remove')",
+      // A session that the device names as an owner was closed there, whether or not we ever heard of it.
+      "UPDATE credentials SET owner = ?1 WHERE owner IN (SELECT owner FROM operations WHERE session = ?1"
+      " UNION SELECT target.owner FROM operations JOIN credentials AS target"
+      " ON target.fingerprint = operations.fingerprint WHERE operations.session = ?1 OR operations.session IN"
+      " (SELECT owner FROM operations WHERE session = ?1))"};
+  for (const char* const sql : kStatements) SKS_TRY(SqliteStatement(database, sql).bind(session.id).run());
+  return {};
+}
+
+constexpr const char* kSelectCredential =
+    "SELECT fingerprint, certificate, subject, profile, app_usage, friendly_name, public_key_digest,"
+    " server_session_id, client_session_id, device_fingerprint, key_management_key, privacy_enabled, status, issued,"
+    " revoked FROM credentials WHERE fingerprint = ?1";
+
+Result<std::optional<Credential>> read_credential(SqliteStatement& statement) {
+  SKS_LET(const bool found, statement.first());
+  if (!found) return std::optional<Credential>();
+  const SqliteRow row = statement.row();
+  SKS_LET(const Credential::Status status, enum_of<Credential::Status>(kStatuses, row.text(12)));
+  return std::optional(Credential{row.text(0), row.blob(1), row.text(2), row.text(3), row.text(4), row.text(5),
+                                  row.text(6), row.text(7), row.text(8), row.text(9), row.blob(10),
+                                  row.integer(11) != 0, status, row.integer(13), row.integer(14)});
+}
+
 }  // namespace
 
+std::string_view to_string(KeyOperation::Kind kind) { return kOperations.at(static_cast<std::size_t>(kind)); }
 std::string_view to_string(SessionPhase phase) { return kPhases.at(static_cast<std::size_t>(phase)); }
 std::string_view to_string(Credential::Status status) { return kStatuses.at(static_cast<std::size_t>(status)); }
 
@@ -231,9 +197,9 @@ Result<SqliteRepository::Database> SqliteRepository::connect(const std::string& 
   sqlite3_busy_timeout(raw, kBusyMilliseconds);
   sqlite3_extended_result_codes(raw, 1);
   // secure_delete: erased session state is overwritten, not only unlinked.
-  SKS_TRY(execute(raw,
-                  "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                  " PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF"));
+  SKS_TRY(execute_sql(raw,
+                      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                      " PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF"));
   return database;
 }
 
@@ -241,24 +207,14 @@ Result<void> SqliteRepository::create(const std::string& file) {
   if (std::filesystem::exists(file)) return Error{Status::option, file + " exists already"};
   SKS_LET(const Database database, connect(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE));
   if (chmod(file.c_str(), S_IRUSR | S_IWUSR) != 0) return Error{Status::storage, "cannot protect " + file};
-  SKS_LET(SqliteTransaction transaction, SqliteTransaction::begin(database.get()));
-  SKS_TRY(execute(database.get(), kSchema));
-  const std::string marks = "PRAGMA application_id = " + std::to_string(kApplicationId) +
-                            "; PRAGMA user_version = " + std::to_string(kSchemaVersion);
-  SKS_TRY(execute(database.get(), marks.c_str()));
-  return transaction.commit();
+  return create_schema(database.get());
 }
 
 Result<std::unique_ptr<SqliteRepository>> SqliteRepository::open(const std::string& file) {
   if (!std::filesystem::exists(file)) return Error{Status::not_available, "there is no database " + file};
   Result<Database> database = connect(file, SQLITE_OPEN_READWRITE);
   if (!database) return Error{Status::option, file + " cannot be used: " + database.error().detail};
-  SKS_LET(const std::int64_t application, pragma(database->get(), "PRAGMA application_id"));
-  SKS_LET(const std::int64_t version, pragma(database->get(), "PRAGMA user_version"));
-  if (application != kApplicationId) return Error{Status::option, file + " is not the database of an issuer"};
-  if (version != kSchemaVersion)
-    return Error{Status::option, file + " has format version " + std::to_string(version) + ", this program knows " +
-                                     std::to_string(kSchemaVersion)};
+  SKS_TRY(open_schema(database->get(), file));
   return std::unique_ptr<SqliteRepository>(new SqliteRepository(std::move(database).value()));
 }
 
@@ -354,7 +310,9 @@ Result<StepOutcome> SqliteRepository::apply_step(const Step& step) {
           .run());
   if (moved != 1) return StepOutcome::conflict;
   for (const Credential& credential : step.pending) SKS_TRY(insert_credential(database, credential));
+  for (const KeyOperation& operation : step.operations) SKS_TRY(insert_operation(database, after.id, operation));
   SKS_TRY(settle_credentials(database, after, step.audit.time));
+  SKS_TRY(settle_operations(database, after));
   SKS_TRY(insert_audit(database, step.audit));
   SKS_TRY(transaction.commit());
   return StepOutcome::committed;
@@ -383,18 +341,23 @@ Result<std::size_t> SqliteRepository::expire_sessions(std::int64_t now) {
 
 Result<std::optional<Credential>> SqliteRepository::find_credential(const std::string& fingerprint) {
   const std::lock_guard lock(mutex_);
-  SqliteStatement statement(database_.get(),
-                            "SELECT fingerprint, certificate, subject, profile, app_usage, friendly_name,"
-                            " public_key_digest, server_session_id, client_session_id, device_fingerprint,"
-                            " key_management_key, privacy_enabled, status, issued, revoked"
-                            " FROM credentials WHERE fingerprint = ?");
-  SKS_LET(const bool found, statement.bind(fingerprint).first());
-  if (!found) return std::optional<Credential>();
-  const SqliteRow row = statement.row();
-  SKS_LET(const Credential::Status status, enum_of<Credential::Status>(kStatuses, row.text(12)));
-  return std::optional(Credential{row.text(0), row.blob(1), row.text(2), row.text(3), row.text(4), row.text(5),
-                                  row.text(6), row.text(7), row.text(8), row.text(9), row.blob(10),
-                                  row.integer(11) != 0, status, row.integer(13), row.integer(14)});
+  SqliteStatement statement(database_.get(), kSelectCredential);
+  return read_credential(statement.bind(fingerprint));
+}
+
+Result<std::optional<Credential>> SqliteRepository::find_credential_in(const std::string& fingerprint,
+                                                                       const std::string& server_session_id,
+                                                                       const std::string& client_session_id) {
+  const std::lock_guard lock(mutex_);
+  const std::string sql =
+      kSelectCredential +
+      std::string(
+          " AND EXISTS (SELECT 1 FROM sessions WHERE id = ?2 AND client_session_id = ?3) AND (owner = ?2 OR"
+          " EXISTS (SELECT 1 FROM operations JOIN credentials AS target ON"
+          " target.fingerprint = operations.fingerprint WHERE operations.session = ?2 AND"
+          " target.owner = credentials.owner))");
+  SqliteStatement statement(database_.get(), sql.c_str());
+  return read_credential(statement.bind(fingerprint).bind(server_session_id).bind(client_session_id));
 }
 
 Result<RevokeOutcome> SqliteRepository::revoke_credential(const std::string& fingerprint, const AuditEntry& audit) {

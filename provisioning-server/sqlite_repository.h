@@ -16,6 +16,7 @@ class SqliteRepository final : public Repository {
  public:
   /// Makes a new database. Fails with option when the file exists, with storage otherwise.
   static Result<void> create(const std::string& file);
+  /// Brings a database of an earlier version to this one.
   /// Fails with not_available (no such file), option (not this kind of database, an unknown version) or storage.
   static Result<std::unique_ptr<SqliteRepository>> open(const std::string& file);
   ~SqliteRepository() override;
@@ -27,6 +28,9 @@ class SqliteRepository final : public Repository {
   Result<StepOutcome> commit_step(const Step& step) override;
   Result<std::size_t> expire_sessions(std::int64_t now) override;
   Result<std::optional<Credential>> find_credential(const std::string& fingerprint) override;
+  Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
+                                                       const std::string& server_session_id,
+                                                       const std::string& client_session_id) override;
   Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) override;
   Result<std::optional<Session>> find_session_of(const Credential& credential) override;
   Result<void> add_audit(const AuditEntry& audit) override;

@@ -2,6 +2,11 @@
 
 namespace sks::issuer {
 
+Result<void> execute_sql(sqlite3* database, const char* sql) {
+  if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  return Error{Status::storage, std::string("the database says: ") + sqlite3_errmsg(database)};
+}
+
 std::string SqliteRow::text(int column) const {
   const unsigned char* const value = sqlite3_column_text(statement_, column);
   if (value == nullptr) return {};

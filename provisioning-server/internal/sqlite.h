@@ -12,6 +12,9 @@
 
 namespace sks::issuer {
 
+/// Runs statements without parameters and results. Fails with storage.
+Result<void> execute_sql(sqlite3* database, const char* sql);
+
 /// Columns of the row a statement stands on.
 class SqliteRow {
  public:

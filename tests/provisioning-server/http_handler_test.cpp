@@ -26,6 +26,10 @@ class LostRepository final : public Repository {
   Result<StepOutcome> commit_step(const Step&) override { return lost(); }
   Result<std::size_t> expire_sessions(std::int64_t) override { return lost(); }
   Result<std::optional<Credential>> find_credential(const std::string&) override { return lost(); }
+  Result<std::optional<Credential>> find_credential_in(const std::string&, const std::string&,
+                                                       const std::string&) override {
+    return lost();
+  }
   Result<RevokeOutcome> revoke_credential(const std::string&, const AuditEntry&) override { return lost(); }
   Result<std::optional<Session>> find_session_of(const Credential&) override { return lost(); }
   Result<void> add_audit(const AuditEntry&) override { return lost(); }

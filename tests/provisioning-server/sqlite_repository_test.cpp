@@ -76,6 +76,12 @@ struct Fixture {
     REQUIRE(*outcome == StartOutcome::started);
     return session(name);
   }
+  void execute(const std::string& sql) const {
+    sqlite3* database = nullptr;
+    REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(database);
+  }
   std::int64_t count(const std::string& sql) const {
     sqlite3* database = nullptr;
     REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
@@ -90,7 +96,7 @@ struct Fixture {
 };
 
 Step step_of(const Session& before, SessionPhase to) {
-  Step step{before.phase, before.version, before, {}, audit("step")};
+  Step step{before.phase, before.version, before, {}, {}, audit("step")};
   step.after.phase = to;
   return step;
 }
@@ -99,6 +105,17 @@ StepOutcome commit(SqliteRepository& repository, const Step& step) {
   const auto outcome = repository.commit_step(step);
   REQUIRE(outcome);
   return *outcome;
+}
+
+/// A whole session with its keys, and what it does to others.
+void run_session(const Fixture& fixture, const std::string& name, SessionPhase end,
+                 const std::vector<std::string>& keys, std::vector<KeyOperation> operations) {
+  Session before = fixture.started(name);
+  before.client_session_id = "client-" + name;
+  Step step = step_of(before, end);
+  for (const std::string& key : keys) step.pending.push_back(credential(key, before));
+  step.operations = std::move(operations);
+  CHECK(commit(*fixture.repository, step) == StepOutcome::committed);
 }
 
 }  // namespace
@@ -120,6 +137,74 @@ TEST_CASE("SqliteRepository: a file that is no database of an issuer is refused 
   const auto newer = SqliteRepository::open(fixture.file);
   REQUIRE_FALSE(newer);
   CHECK(newer.error().detail.find("format version 99") != std::string::npos);
+}
+
+TEST_CASE("SqliteRepository: a database of the first version is brought to this one, with every credential") {
+  Fixture fixture;
+  Session before = fixture.started("a");
+  before.client_session_id = "client-a";
+  Step step = step_of(before, SessionPhase::done);
+  step.pending = {credential("a", before)};
+  REQUIRE(commit(*fixture.repository, step) == StepOutcome::committed);
+  fixture.repository.reset();
+  fixture.execute(
+      "DROP TABLE operations; DROP INDEX credentials_owner; ALTER TABLE credentials DROP COLUMN owner;"
+      "PRAGMA user_version = 1");
+
+  auto opened = SqliteRepository::open(fixture.file);
+  REQUIRE(opened);
+  CHECK(fixture.count("PRAGMA user_version") == 2);
+  CHECK(*(*opened)->find_credential_in("print-a", "id-a", "client-a"));
+  CHECK(SqliteRepository::open(fixture.file));
+}
+
+TEST_CASE("SqliteRepository: a key is found in the session that owns it, or that may have taken it over") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  const auto is_in = [&](const std::string& key, const std::string& name) {
+    return repository.find_credential_in("print-" + key, "id-" + name, "client-" + name)->has_value();
+  };
+  run_session(fixture, "a", SessionPhase::done, {"one", "two"}, {});
+  run_session(fixture, "b", SessionPhase::done, {"three"}, {});
+  CHECK(is_in("one", "a"));
+  CHECK_FALSE(is_in("three", "a"));
+  CHECK_FALSE(is_in("one", "b"));
+  CHECK_FALSE(*repository.find_credential_in("print-one", "id-a", "client-b"));
+  CHECK_FALSE(*repository.find_credential_in("print-other", "id-a", "client-a"));
+
+  // Nobody knows whether the device has closed a session that ended here without its last message.
+  run_session(fixture, "lost", SessionPhase::aborted, {}, {{"print-one", KeyOperation::Kind::remove, "id-a"}});
+  CHECK(is_in("one", "a"));
+  CHECK(is_in("two", "a"));
+  CHECK(is_in("one", "lost"));
+  CHECK(is_in("two", "lost"));
+  CHECK_FALSE(is_in("three", "lost"));
+  CHECK((*repository.find_credential("print-one"))->status == Credential::Status::issued);
+
+  run_session(fixture, "c", SessionPhase::done, {"four"},
+              {{"print-one", KeyOperation::Kind::remove, "id-a"}, {"print-three", KeyOperation::Kind::unlock, "id-b"}});
+  CHECK((*repository.find_credential("print-one"))->status == Credential::Status::removed);
+  CHECK((*repository.find_credential("print-two"))->status == Credential::Status::issued);
+  CHECK((*repository.find_credential("print-three"))->status == Credential::Status::issued);
+  for (const char* const key : {"two", "three", "four"}) {
+    CAPTURE(key);
+    CHECK(is_in(key, "c"));
+    CHECK_FALSE(is_in(key, "a"));
+    CHECK_FALSE(is_in(key, "b"));
+  }
+  // What belongs to the session that issued it stays with it: its PUK.
+  CHECK((*repository.find_session_of(**repository.find_credential("print-two")))->id == "id-a");
+}
+
+TEST_CASE(
+    "SqliteRepository: keys of a session that was lost here and closed on the device go where the device puts them") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  run_session(fixture, "a", SessionPhase::done, {"one", "two"}, {});
+  run_session(fixture, "lost", SessionPhase::aborted, {"three"}, {{"print-one", KeyOperation::Kind::remove, "id-a"}});
+  run_session(fixture, "c", SessionPhase::done, {"four"}, {{"print-three", KeyOperation::Kind::remove, "id-lost"}});
+  CHECK(*repository.find_credential_in("print-two", "id-c", "client-c"));
+  CHECK(*repository.find_credential_in("print-four", "id-c", "client-c"));
 }
 
 TEST_CASE("SqliteRepository: only the owner can read the files") {
