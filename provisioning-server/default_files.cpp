@@ -77,6 +77,22 @@ email_from_subject = false
 # length = 8
 # retry_limit = 3            # 0: unlimited, with a delay
 
+# What the device is asked first; the answers stand in the audit log. A query is the part behind the '#' of a URI that
+# KeyGen2 or SKS knows ("device-pin-support", "biometric-support", "os-version", "ed25519", ...), or a full URI.
+# [[capability]]
+# query = "biometric-support"
+# required = false           # true: devices without it are refused
+
+# Keys that this issuer gave the device before. The first [[lookup]] that finds a key decides what happens to it:
+# "delete" or "unlock" it at the end of the session, "refuse" the session, "ignore" it.
+# [[lookup]]
+# action = "delete"
+# same_subject = true        # false: also keys that were issued to other subjects than that of the ticket
+# # Without a filter all keys are found. A key has to match every member: finger_print, issuer_reg_ex, serial_number,
+# # subject_reg_ex, email_reg_ex, policy_rules, key_usage_rules, extended_key_usage_rules, issued_before, issued_after,
+# # grouping and app_usage.
+# filter = { app_usage = "authentication", issued_before = "2026-01-31T12:00:00Z" }
+
 # The rules for the PIN that the user chooses.
 [[pin_policy]]
 # "numeric", "alphanumeric" (upper case letters and digits), "string" (any text) or "binary".

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "provisioning-server/found_keys.h"
 #include "provisioning-server/log.h"
 #include "sks-core/base/encoding.h"
 
@@ -47,7 +48,11 @@ std::string policy_of(const Session& session) { return session.profile + ' ' + s
 class StepDecisions final : public keygen2::IssuerDecisions {
  public:
   StepDecisions(const EnrolmentPorts& ports, const Session& session, const Profile& profile)
-      : ports_(ports), session_(session), profile_(profile), keys_(keys_in_message_order(profile)) {}
+      : ports_(ports),
+        session_(session),
+        profile_(profile),
+        keys_(keys_in_message_order(profile)),
+        found_(ports.repository, ports.authority, session, profile) {}
 
   Result<void> accept_device(const crypto::CertificatePath& path) override {
     SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, ports_.devices.current());
@@ -74,7 +79,7 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     credential.app_usage = app_usage_name(keys_[key.index]->app_usage);
     credential.friendly_name = keys_[key.index]->friendly_name;
     credential.public_key_digest = to_hex(crypto::sha256(key.public_key.spki()));
-    credential.key_management_key = ports_.key_management_key;
+    credential.key_management_key = ports_.key_manager.public_key();
     credential.privacy_enabled = profile_.privacy_enabled;
     credentials_.push_back(std::move(credential));
     keygen2::CredentialSpec spec;
@@ -82,15 +87,30 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     return spec;
   }
 
-  bool device_refused() const { return device_refused_; }
+  Result<Bytes> sign(ByteView key_management_key, ByteView data) override {
+    return ports_.key_manager.sign(key_management_key, data);
+  }
+  Result<void> recognize(const keygen2::FoundKey& key) override { return found_.recognize(key); }
+  Result<keygen2::Management> manage(const std::vector<keygen2::FoundKey>& found) override {
+    return found_.manage(found);
+  }
+
+  /// Why the session failed, when that was decided here.
+  std::optional<Refusal> refusal() const {
+    if (device_refused_) return Refusal::device;
+    if (found_.refused()) return Refusal::existing_key;
+    return std::nullopt;
+  }
   const std::string& device_fingerprint() const { return device_fingerprint_; }
   std::vector<Credential> take_credentials() { return std::move(credentials_); }
+  std::vector<KeyOperation> take_operations() { return found_.take_operations(); }
 
  private:
   const EnrolmentPorts& ports_;
   const Session& session_;
   const Profile& profile_;
   std::vector<const keygen2::KeySpec*> keys_;
+  FoundKeys found_;
   std::vector<Credential> credentials_;
   std::string device_fingerprint_;
   bool device_refused_ = false;
@@ -168,7 +188,7 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   SecureBytes puk = draw_puk(**profile, ports_.random);
   const SecureBytes kept_puk = SecureBytes::copy_of(puk.view());  // the plan takes the other one along
   const auto started = IssuerSession::start(
-      make_plan(**profile, ports_.url.text(), ports_.key_management_key, std::move(puk)), context());
+      make_plan(**profile, ports_.url.text(), ports_.key_manager.public_key(), std::move(puk)), context());
   if (!started) return refuse_with(Refusal::profile, started.error().detail);
 
   const bool bound = !ticket.cookie_digest.empty() && digest_of(cookie) == ticket.cookie_digest;
@@ -241,12 +261,18 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   StepDecisions decisions(ports_, before, **profile);
   const auto answer = session->receive(body, decisions, context());
   if (!answer) {
-    const Refusal why = decisions.device_refused() ? Refusal::device : refusal_of(answer.error().error_class);
+    const Refusal why = decisions.refusal().value_or(refusal_of(answer.error().error_class));
     const std::string& device = decisions.device_fingerprint();
     return end_with(why, answer.error().detail + (device.empty() ? "" : " (device " + device + ")"));
   }
 
-  Step step{before.phase, before.version, before, decisions.take_credentials(), {}, {}};
+  const bool has_answers = before.phase == SessionPhase::invocation;
+  const CapabilityCheck capabilities =
+      has_answers ? check_capabilities((*profile)->capabilities, session->capabilities()) : CapabilityCheck{};
+  if (!capabilities.missing.empty())
+    return end_with(Refusal::capability, "the client does not support " + capabilities.missing);
+
+  Step step{before.phase, before.version, before, decisions.take_credentials(), decisions.take_operations(), {}};
   Session& after = step.after;
   after.phase = phase_of(session->phase());
   after.client_session_id = session->client_session_id();
@@ -264,7 +290,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
     credential.client_session_id = after.client_session_id;
     credential.device_fingerprint = after.device_fingerprint;
   }
-  step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", ""};
+  step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", capabilities.answers};
   if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
 
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));

@@ -7,6 +7,7 @@
 #include "keygen2/issuer_session.h"
 #include "provisioning-server/certificate_authority.h"
 #include "provisioning-server/device_registry.h"
+#include "provisioning-server/key_manager.h"
 #include "provisioning-server/profile_store.h"
 #include "provisioning-server/refusal.h"
 #include "provisioning-server/repository.h"
@@ -22,7 +23,7 @@ struct EnrolmentPorts {
   DeviceRegistry& devices;
   ProfileStore& profiles;
   const SessionSeal& seal;
-  Bytes key_management_key;                ///< SPKI
+  const KeyManager& key_manager;
   std::vector<Bytes> server_certificates;  ///< TLS leaves, DER
   const Clock& clock = system_clock();
   const Random& random = system_random();

@@ -85,22 +85,22 @@ Result<void> Issuer::load() {
       SoftwareAuthority::from_parts(std::move(authority), std::move(authority_key), clock_);
   if (!assembled) return in_file(paths_.credential_ca, assembled.error());
   authority_ = std::move(assembled).value();
-  SKS_LET(const crypto::PrivateKey key_management_key, read_key(paths_.key_management_key));
-  key_management_key_ = key_management_key.public_key().spki();
+  SKS_LET(crypto::PrivateKey key_management_key, read_key(paths_.key_management_key));
+  key_manager_.emplace(std::move(key_management_key));
   SKS_LET(SecureBytes kek, read_secret_file(paths_.kek));
   if (kek.size() != kKekSize) return Error{Status::option, paths_.kek + " must hold 32 bytes"};
   seal_ = std::make_unique<SessionSeal>(std::move(kek), random_);
   SKS_LET(repository_, SqliteRepository::open(paths_.database));
   const bool by_ca = config_->device_trust == DeviceTrustMode::ca;
   SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices));
-  profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust,
+  profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust, key_manager_->public_key(),
                                              std::vector<Bytes>{tls_certificate_->der()});
   return {};
 }
 
 EnrolmentPorts Issuer::ports() {
-  return {config_->url, *repository_, *authority_,         *devices_,
-          *profiles_,   *seal_,       key_management_key_, {tls_certificate_->der()},
+  return {config_->url, *repository_, *authority_,   *devices_,
+          *profiles_,   *seal_,       *key_manager_, {tls_certificate_->der()},
           clock_,       random_};
 }
 

@@ -69,7 +69,7 @@ class Issuer {
   std::unique_ptr<SessionSeal> seal_;
   std::optional<SoftwareAuthority> authority_;
   std::optional<crypto::Certificate> tls_certificate_;
-  Bytes key_management_key_;
+  std::optional<KeyManager> key_manager_;
 };
 
 }  // namespace sks::issuer

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "keygen2/enumerations.h"
+#include "provisioning-server/internal/algorithm_name.h"
+#include "provisioning-server/internal/management_reader.h"
 #include "provisioning-server/internal/toml_table.h"
 #include "sks-core/base/byte_reader.h"
 #include "sks-core/base/encoding.h"
@@ -50,15 +53,6 @@ std::string_view word_of(std::span<const Choice> choices, std::uint8_t value) {
 }
 
 std::uint16_t u16(std::int64_t value) { return static_cast<std::uint16_t>(value); }
-
-/// The row that a full URI or the part after its '#' names.
-const Algorithm* algorithm_named(std::string_view name) {
-  if (name.find(':') != std::string_view::npos) return find_algorithm(name);
-  for (const Algorithm& row : all_algorithms())
-    if (row.uri.size() > name.size() && row.uri.ends_with(name) && row.uri[row.uri.size() - name.size() - 1] == '#')
-      return &row;
-  return nullptr;
-}
 
 /// Two's complement, big-endian, without needless leading bytes.
 Bytes exponent_bytes(std::int64_t exponent) {
@@ -260,8 +254,10 @@ Result<Profile> parse_profile(std::string_view content, const std::string& name,
     spec.device_pin_protection = has_device_pin;
     profile.keys.push_back(std::move(spec));
   }
-  if (profile.pin_policies.empty() && profile.keys.empty())
-    root.refuse("", "a profile needs at least one [[key]] or [[pin_policy]] with a [[pin_policy.key]]");
+  profile.capabilities = read_capabilities(root);
+  profile.lookups = read_lookups(root);
+  if (profile.pin_policies.empty() && profile.keys.empty() && profile.lookups.empty())
+    root.refuse("", "a profile needs at least one [[key]], [[pin_policy]] with a [[pin_policy.key]], or [[lookup]]");
   if (profile.puk && profile.pin_policies.empty())
     root.refuse("puk_policy", "a [puk_policy] needs a [[pin_policy]] that it can unlock");
   SKS_TRY(document.finish());
@@ -303,6 +299,12 @@ keygen2::IssuancePlan make_plan(const Profile& profile, const std::string& issue
     plan.pin_policies = std::move(pin_policies);
   }
   plan.keys = copy_of(profile.keys);
+  for (const CapabilityQuery& query : profile.capabilities) plan.capability_queries.push_back(query.uri);
+  for (const Lookup& lookup : profile.lookups) plan.lookups.push_back({key_management_key, lookup.filter});
+  if (!profile.lookups.empty()) plan.reserve.target_operations = kMaxKeyOperations;
+  const auto unlocks = [](const Lookup& lookup) { return lookup.action == FoundKeyAction::unlock; };
+  const bool only_unlocks = std::ranges::all_of(profile.lookups, unlocks) && !profile.lookups.empty();
+  if (only_unlocks && keys_in_message_order(profile).empty()) plan.action = keygen2::kActionUnlock;
   return plan;
 }
 

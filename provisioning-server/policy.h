@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "keygen2/issuer_session.h"
+#include "provisioning-server/management_policy.h"
 #include "provisioning-server/url.h"
 
 /// What is issued to whom: the part that an operator writes, in TOML files.
@@ -42,7 +43,12 @@ struct Profile {
   std::optional<PukPolicy> puk;
   std::vector<keygen2::PinPolicySpec> pin_policies;
   std::vector<keygen2::KeySpec> keys;  ///< without PIN
+  std::vector<CapabilityQuery> capabilities;
+  std::vector<Lookup> lookups;
 };
+
+/// Operations on found keys that one session has room for.
+inline constexpr std::uint16_t kMaxKeyOperations = 1000;
 
 /// Fail with option as "file:line: sentence". `file` is only for messages.
 Result<IssuerConfig> parse_config(std::string_view content, const std::string& file);
@@ -54,6 +60,7 @@ bool is_profile_name(std::string_view name);
 /// A PUK by the profile's rules, or empty when it has no PUK policy.
 SecureBytes draw_puk(const Profile& profile, const Random& random);
 
+/// `key_management_key` makes the keys manageable by later sessions; a profile with lookups needs it.
 keygen2::IssuancePlan make_plan(const Profile& profile, const std::string& issuer_uri, const Bytes& key_management_key,
                                 SecureBytes puk);
 

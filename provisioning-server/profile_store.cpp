@@ -14,8 +14,12 @@ constexpr const char* kProbeUri = "https://issuer.example/keygen2";
 
 }  // namespace
 
-ProfileStore::ProfileStore(std::string folder, DeviceTrustMode device_trust, std::vector<Bytes> server_certificates)
-    : folder_(std::move(folder)), device_trust_(device_trust), server_certificates_(std::move(server_certificates)) {}
+ProfileStore::ProfileStore(std::string folder, DeviceTrustMode device_trust, Bytes key_management_key,
+                           std::vector<Bytes> server_certificates)
+    : folder_(std::move(folder)),
+      device_trust_(device_trust),
+      key_management_key_(std::move(key_management_key)),
+      server_certificates_(std::move(server_certificates)) {}
 
 Result<std::vector<std::string>> ProfileStore::names() const {
   std::vector<std::string> names;
@@ -47,9 +51,9 @@ Result<std::shared_ptr<const Profile>> ProfileStore::load(const std::string& nam
     return Error{Status::option, file +
                                      ": privacy_enabled = true needs device_trust = \"open\" in issuer.toml: an "
                                      "anonymous device proves nothing"};
-  const auto session =
-      keygen2::IssuerSession::start(make_plan(profile, kProbeUri, {}, draw_puk(profile, system_random())),
-                                    {system_clock(), system_random(), server_certificates_});
+  const auto session = keygen2::IssuerSession::start(
+      make_plan(profile, kProbeUri, key_management_key_, draw_puk(profile, system_random())),
+      {system_clock(), system_random(), server_certificates_});
   if (!session) return Error{Status::option, file + ": " + session.error().detail};
   return std::make_shared<const Profile>(std::move(profile));
 }

@@ -15,9 +15,10 @@ namespace sks::issuer {
 /// A file that an edit has broken does not stop the service: the last good version stays in use, and the log says so.
 class ProfileStore {
  public:
-  /// `server_certificates` as for IssuerContext: a profile is accepted only when a session can be started with it, and
-  /// when `device_trust` has a meaning for its sessions.
-  ProfileStore(std::string folder, DeviceTrustMode device_trust, std::vector<Bytes> server_certificates);
+  /// `key_management_key` as for make_plan, `server_certificates` as for IssuerContext: a profile is accepted only when
+  /// a session can be started with it, and when `device_trust` has a meaning for its sessions.
+  ProfileStore(std::string folder, DeviceTrustMode device_trust, Bytes key_management_key,
+               std::vector<Bytes> server_certificates);
 
   /// Fails with not_available (no profile of that name; the sentence lists those that exist) or option (broken file, or
   /// a name that no profile can have).
@@ -36,6 +37,7 @@ class ProfileStore {
 
   std::string folder_;
   DeviceTrustMode device_trust_;
+  Bytes key_management_key_;
   std::vector<Bytes> server_certificates_;
   std::mutex mutex_;
   std::map<std::string, Entry> entries_;

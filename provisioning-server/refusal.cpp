@@ -21,6 +21,8 @@ constexpr auto kRefusals = std::to_array<Row>({
     {Refusal::session_expired, "session-expired", "The session took too long and was ended."},
     {Refusal::session_over, "session-over", "The session had ended before."},
     {Refusal::device, "device", "This device is not one that the issuer accepts."},
+    {Refusal::capability, "capability", "This device lacks something that is needed here."},
+    {Refusal::existing_key, "existing-key", "This device already holds a key that stands against a new one."},
     {Refusal::duplicate, "duplicate", "The session or a key in it has been seen here before."},
     {Refusal::json, "json", "A message was not well-formed."},
     {Refusal::state, "state", "A message came out of order."},

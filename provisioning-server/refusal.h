@@ -18,6 +18,8 @@ enum class Refusal : std::uint8_t {
   session_expired,
   session_over,
   device,
+  capability,
+  existing_key,
   duplicate,
   json,
   state,

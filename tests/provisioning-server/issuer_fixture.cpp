@@ -80,8 +80,13 @@ Device::Device(IssuerLab& lab) : lab_(lab), identity_(make_identity(lab.clock)) 
   auto engine = Engine::open({storage_, identity_, system_key_source(), system_random(), lab.clock});
   REQUIRE(engine);
   engine_ = std::move(engine).value();
+  begin_again();
+}
+
+void Device::begin_again() {
+  cookie.clear();
   client_ = std::make_unique<keygen2::ClientSession>(
-      *engine_, dialog_, lab.clock, keygen2::ClientContext{kUrl, "localhost", lab.issuer->tls_certificate().der()});
+      *engine_, dialog_, lab_.clock, keygen2::ClientContext{kUrl, "localhost", lab_.issuer->tls_certificate().der()});
 }
 
 issuer::Request Device::get_request(const std::string& target) const {
@@ -123,7 +128,22 @@ issuer::Response Device::enrol(const std::string& init_target) {
   return response;
 }
 
-Bytes Device::certificate(std::size_t index) {
+issuer::Response Device::enrol_again(const std::string& init_target) {
+  begin_again();
+  return enrol(init_target);
+}
+
+std::size_t Device::key_count() {
+  std::size_t count = 0;
+  KeyHandle handle;
+  for (auto next = engine_->enumerate_keys(handle); next && *next; next = engine_->enumerate_keys(handle)) {
+    handle = (*next)->handle;
+    ++count;
+  }
+  return count;
+}
+
+KeyHandle Device::key(std::size_t index) {
   KeyHandle handle;
   for (std::size_t i = 0; i <= index; ++i) {
     const auto next = engine_->enumerate_keys(handle);
@@ -131,9 +151,25 @@ Bytes Device::certificate(std::size_t index) {
     REQUIRE(*next);
     handle = (*next)->handle;
   }
-  const auto attributes = engine_->get_key_attributes(handle);
+  return handle;
+}
+
+Bytes Device::certificate(std::size_t index) {
+  const auto attributes = engine_->get_key_attributes(key(index));
   REQUIRE(attributes);
   return attributes->certificate_path.front();
+}
+
+bool Device::is_locked(std::size_t index) {
+  constexpr std::uint8_t kPinBlocked = 0x04;  // Spec: keygen2.md 6.1
+  const auto info = engine_->get_key_protection_info(key(index));
+  REQUIRE(info);
+  return (info->protection_status & kPinBlocked) != 0;
+}
+
+void Device::lock(std::size_t index) {
+  for (int attempt = 0; attempt < 3; ++attempt)
+    CHECK_FALSE(engine_->verify_pin(key(index), SecureBytes::copy_of(as_bytes("000000"))));
 }
 
 std::string header(const issuer::Response& response, const std::string& name) {

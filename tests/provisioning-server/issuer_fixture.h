@@ -54,8 +54,16 @@ class Device {
   std::string answer(const issuer::Response& message);
   /// Runs a whole enrolment and returns the last response.
   issuer::Response enrol(const std::string& init_target);
-  /// End entity certificate of a key, in order of creation.
+  /// The client as it is started for another enrolment: the device keeps its keys, the client nothing.
+  void begin_again();
+  issuer::Response enrol_again(const std::string& init_target);
+  /// Keys are counted in order of creation.
+  std::size_t key_count();
+  /// End entity certificate of a key.
   Bytes certificate(std::size_t index);
+  bool is_locked(std::size_t index);
+  /// Gives wrong PINs until the key is locked.
+  void lock(std::size_t index);
 
   std::string cookie;
   keygen2::ClientSession& client() { return *client_; }
@@ -70,6 +78,8 @@ class Device {
     }
     bool accept_many_keys(std::size_t) override { return true; }
   };
+
+  KeyHandle key(std::size_t index);
 
   IssuerLab& lab_;
   Dialog dialog_;

@@ -22,7 +22,7 @@ algorithm = "ec.nist.p256"
 struct Refused {
   const char* name;
   std::string content;
-  const char* sentence;  // all of it, the file's name and line included
+  std::string sentence;  // all of it, the file's name and line included
 };
 
 }  // namespace
@@ -191,7 +191,7 @@ TEST_CASE("parse_profile: refuses with the file, the line and one sentence") {
   const std::array<Refused, 15> cases{{
       {"nothing", "", "f:1: validity_days is missing"},
       {"no keys", "[certificate]\nvalidity_days = 10\n",
-       "f:1: a profile needs at least one [[key]] or [[pin_policy]] with a [[pin_policy.key]]"},
+       "f:1: a profile needs at least one [[key]], [[pin_policy]] with a [[pin_policy.key]], or [[lookup]]"},
       {"unknown key", std::string("life_time = 3\n") + kMinimal, "f:1: the key life_time is not known here"},
       {"unknown key of a key", std::string(kMinimal) + "colour = 1\n", "f:6: the key colour is not known here"},
       {"PIN caching without PIN", std::string(kMinimal) + "enable_pin_caching = true\n",
@@ -315,4 +315,170 @@ TEST_CASE("is_profile_name: cannot leave the folder of the profiles") {
   for (const char* const bad : {"", "..", "a/b", "../keys", "a.b", "a b", "\xc3\xa4"})
     CHECK_FALSE(is_profile_name(bad));
   CHECK_FALSE(is_profile_name(std::string(65, 'a')));
+}
+
+TEST_CASE("parse_profile: reads what is asked and looked up") {
+  const auto profile = parse_profile(std::string(kMinimal) + R"(
+[[capability]]
+query = "biometric-support"
+[[capability]]
+query = "ed25519"
+required = true
+[[capability]]
+query = "urn:sks:ext:key-suspension"
+[[lookup]]
+action = "refuse"
+same_subject = false
+[lookup.filter]
+finger_print = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+issuer_reg_ex = "CN=.*"
+serial_number = "340282366920938463463374607431768211456"
+subject_reg_ex = '\QCN=Jo\E'
+email_reg_ex = ".*@example\\.com"
+policy_rules = ["1.3.6", "-1.3.7"]
+key_usage_rules = ["digitalSignature", "-keyAgreement"]
+extended_key_usage_rules = ["1.3.6.1.5.5.7.3.2"]
+issued_before = "2026-02-01T00:00:00Z"
+issued_after = "1970-01-01T00:00:00Z"
+grouping = "signature+standard"
+app_usage = "encryption"
+[[lookup]]
+action = "delete"
+[[lookup]]
+action = "unlock"
+[[lookup]]
+action = "ignore"
+filter = { app_usage = "signature" }
+)",
+                                     "p", "f");
+  REQUIRE(profile);
+  REQUIRE(profile->capabilities.size() == 3);
+  CHECK(profile->capabilities[0].uri == "https://webpki.github.io/keygen2/feature#biometric-support");
+  CHECK_FALSE(profile->capabilities[0].required);
+  CHECK(profile->capabilities[1].uri == "https://webpki.github.io/sks/algorithm#ed25519");
+  CHECK(profile->capabilities[1].required);
+  CHECK(profile->capabilities[2].uri == "urn:sks:ext:key-suspension");
+  REQUIRE(profile->lookups.size() == 4);
+  CHECK(profile->lookups[0].action == FoundKeyAction::refuse);
+  CHECK_FALSE(profile->lookups[0].same_subject);
+  REQUIRE(profile->lookups[0].filter);
+  const keygen2::SearchFilter& filter = *profile->lookups[0].filter;
+  REQUIRE(filter.finger_print);
+  CHECK(filter.finger_print->size() == 32);
+  CHECK(filter.finger_print->back() == 0x1f);
+  CHECK(filter.issuer_reg_ex == "CN=.*");
+  CHECK(filter.serial_number == "340282366920938463463374607431768211456");
+  CHECK(filter.subject_reg_ex == "\\QCN=Jo\\E");
+  CHECK(filter.email_reg_ex == ".*@example\\.com");
+  CHECK(filter.policy_rules == std::vector<std::string>{"1.3.6", "-1.3.7"});
+  CHECK(filter.key_usage_rules == std::vector<std::string>{"digitalSignature", "-keyAgreement"});
+  CHECK(filter.extended_key_usage_rules == std::vector<std::string>{"1.3.6.1.5.5.7.3.2"});
+  CHECK(filter.issued_before == 1769904000);
+  CHECK(filter.issued_after == 0);
+  CHECK(filter.grouping == 2);
+  CHECK(filter.app_usage == 2);
+  CHECK(profile->lookups[1].action == FoundKeyAction::remove);
+  CHECK(profile->lookups[1].same_subject);
+  CHECK_FALSE(profile->lookups[1].filter);
+  CHECK(profile->lookups[2].action == FoundKeyAction::unlock);
+  CHECK(profile->lookups[3].action == FoundKeyAction::ignore);
+
+  const auto plan = make_plan(*profile, "https://h/k", Bytes{1}, {});
+  CHECK(plan.action == 0);
+  CHECK(plan.capability_queries.size() == 3);
+  REQUIRE(plan.lookups.size() == 4);
+  CHECK(plan.lookups[0].key_management_key == Bytes{1});
+  CHECK(plan.lookups[0].filter == filter);
+  CHECK(plan.reserve.target_operations == kMaxKeyOperations);
+}
+
+TEST_CASE("parse_profile: a profile that only unlocks tells the user so") {
+  const std::string certificate = "[certificate]\nvalidity_days = 1\n";
+  const std::string unlock = "[[lookup]]\naction = \"unlock\"\n";
+  const auto action = [](const std::string& content) {
+    return make_plan(*parse_profile(content, "p", "f"), "https://h/k", Bytes{1}, {}).action;
+  };
+  // Spec: keygen2.md 4.2
+  CHECK(action(certificate + unlock) == 1);
+  CHECK(action(certificate + unlock + "[[lookup]]\naction = \"delete\"\n") == 0);
+  CHECK(action(kMinimal + unlock) == 0);
+}
+
+TEST_CASE("parse_profile: refuses questions and lookups that mean nothing, at the line that is wrong") {
+  const std::string lookup = std::string(kMinimal) + "[[lookup]]\naction = \"delete\"\n";  // seven lines
+  const auto filter = [&](const std::string& member) { return lookup + "[lookup.filter]\n" + member + "\n"; };
+  const std::string capability = std::string(kMinimal) + "[[capability]]\n";
+  std::string many = kMinimal;
+  for (int i = 0; i < 21; ++i) many += "[[lookup]]\naction = \"ignore\"\n";
+  std::string curious = kMinimal;
+  for (int i = 0; i < 41; ++i) curious += "[[capability]]\nquery = \"urn:example:" + std::to_string(i) + "\"\n";
+  const std::string time = " must be a time like \"2026-01-31T12:00:00Z\"";
+  const std::vector<Refused> cases{
+      {"no query", capability, "f:6: query is missing"},
+      {"unknown name", capability + "query = \"bio\"\n", "f:7: query \"bio\" is no URI, and no known capability"},
+      {"no URI", capability + "query = \"a: b\"\n", "f:7: query \"a: b\" is no URI, and no known capability"},
+      {"asked twice", capability + "query = \"urn:a:b\"\n[[capability]]\nquery = \"urn:a:b\"\n",
+       "f:9: query \"urn:a:b\" is asked twice"},
+      {"required is no boolean", capability + "query = \"urn:a:b\"\nrequired = 1\n",
+       "f:8: required must be true or false"},
+      {"unknown key of a question", capability + "query = \"urn:a:b\"\noptional = true\n",
+       "f:8: the key optional is not known here"},
+      {"a table", std::string(kMinimal) + "[capability]\nquery = \"urn:a:b\"\n",
+       "f:6: capability must be a list of tables, written [[capability]]"},
+      {"too many questions", curious, "f:87: a profile asks for at most 40 capabilities"},
+      {"no action", std::string(kMinimal) + "[[lookup]]\n", "f:6: action is missing"},
+      {"unknown action", std::string(kMinimal) + "[[lookup]]\naction = \"renew\"\n",
+       "f:7: action must be one of \"ignore\", \"refuse\", \"delete\", \"unlock\""},
+      {"too many lookups", many, "f:47: a profile makes at most 20 lookups"},
+      {"filter is no table", lookup + "filter = \"all\"\n", "f:8: filter must be a table, written [filter]"},
+      {"empty filter", lookup + "filter = {}\n",
+       "f:8: a filter needs at least one member; leave it out to find every key"},
+      {"unknown member", filter("app_usage = \"signature\"\nsubjectRegEx = \"x\""),
+       "f:10: the key subjectRegEx is not known here"},
+      {"finger print", filter("finger_print = \"00\""),
+       "f:9: finger_print must be the SHA-256 of a certificate: 64 hexadecimal digits"},
+      {"serial number", filter("serial_number = \"0x10\""), "f:9: serial_number must be a decimal number in quotes"},
+      {"serial number without quotes", filter("serial_number = 10"), "f:9: serial_number must be a text in quotes"},
+      {"no rules", filter("policy_rules = []"), "f:9: policy_rules must hold at least one rule"},
+      {"expression is a list", filter("issuer_reg_ex = [\"x\"]"), "f:9: issuer_reg_ex must be a text in quotes"},
+      {"local time", filter("issued_before = \"2026-01-31T12:00:00+01:00\""), "f:9: issued_before" + time},
+      {"a date of TOML", filter("issued_after = 2026-01-31"), "f:9: issued_after must be a text in quotes"},
+      {"a day that is not", filter("issued_after = \"2026-02-30T12:00:00Z\""), "f:9: issued_after" + time},
+      {"grouping", filter("grouping = \"all\""),
+       "f:9: grouping must be one of \"none\", \"shared\", \"signature+standard\", \"unique\""},
+  };
+  for (const Refused& c : cases) {
+    CAPTURE(c.name);
+    const auto profile = parse_profile(c.content, "p", "f");
+    REQUIRE_FALSE(profile);
+    CHECK(profile.error().status == Status::option);
+    CHECK(profile.error().detail == c.sentence);
+  }
+  // The rest of the sentence is that of keygen2.
+  for (const std::string member :
+       {"subject_reg_ex = \"(\"", "email_reg_ex = '(?<=x)y'", "policy_rules = [\"2.5.29.32.0\"]",
+        "key_usage_rules = [\"signing\"]", "extended_key_usage_rules = [\"1.3.6\", \"-1.3.6\"]"}) {
+    CAPTURE(member);
+    const auto profile = parse_profile(filter(member), "p", "f");
+    REQUIRE_FALSE(profile);
+    CHECK(profile.error().detail.starts_with("f:9: " + member.substr(0, member.find(' ')) + " is wrong: "));
+  }
+}
+
+TEST_CASE("parse_profile: characters beyond ASCII stand in comments and in texts of one line") {
+  CHECK(
+      parse_profile("# gr\u00fc\u00dfe\n" + std::string(kMinimal) + "friendly_name = \"Schl\u00fcssel\"\n", "p", "f"));
+  // U+1680 is white space elsewhere, for which toml++ has no answer.
+  for (const char* const text : {"\u1680x = 1\n", "[\u00e4]\n", "friendly_name = \u2003\"x\"\n",
+                                 "friendly_name = \"\"\"\u00e4\"\"\"\n", "friendly_name = \"x\" \u00e4\n"}) {
+    CAPTURE(text);
+    const auto profile = parse_profile(std::string(kMinimal) + text, "p", "f");
+    REQUIRE_FALSE(profile);
+    CHECK(profile.error().detail ==
+          "f:6: a character beyond ASCII may only stand in a comment or in a text of one line; \\uXXXX stands for it "
+          "elsewhere");
+  }
+  const auto config = parse_config("url = \"https://h/k\"\ndevice_trust = \u201copen\u201d\n", "f");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().detail.starts_with("f:2: a character beyond ASCII"));
 }
