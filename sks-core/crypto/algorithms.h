@@ -8,7 +8,7 @@
 #include "sks-core/base/bytes.h"
 
 /// The one table of algorithms. It serves getDeviceInfo, createKeyEntry, the user methods and PKCS#11.
-/// Spec: sks-api.md chapter 6.
+/// Spec: sks-api.md chapter 6; sks-extensions.md, Algorithms.
 namespace sks {
 
 enum class HashId : std::uint8_t { none, sha1, sha256, sha384, sha512 };
@@ -23,6 +23,14 @@ enum class Category : std::uint8_t { cipher, hmac, decryption, agreement, signat
 /// is the argument `parameters`. Spec: sks-api.md chapter 4.32.
 enum class IvSource : std::uint8_t { none, internal, parameters };
 
+/// What a cipher does with AES. cbc fills the last block up (PKCS#7), cbc_blocks takes whole blocks. wrap, wrap_padded:
+/// key wrapping of RFC 3394 and RFC 5649.
+enum class AesMode : std::uint8_t { cbc, ecb, cbc_blocks, ctr, gcm, wrap, wrap_padded };
+
+/// What the argument `parameters` of the user methods holds: nothing, an IV of 16 bytes, counterBits and counterBlock,
+/// what GCM needs, an optional IV of key wrapping, an optional salt length of PSS, hashes and label of OAEP.
+enum class Parameters : std::uint8_t { none, iv, counter, gcm, wrap_iv, wrap_iv_prefix, pss, oaep };
+
 /// Which keys an algorithm works with, as far as the checks of chapters 6.4 and 6.6 tell them apart.
 enum class KeyFamily : std::uint8_t { none, symmetric, rsa, non_rsa };
 
@@ -30,7 +38,7 @@ struct Algorithm {
   std::string_view uri;
   Category category;
   KeyFamily family;
-  /// HMAC, signature: the hash. Decryption: that of OAEP, none = RSAES-PKCS1-v1_5.
+  /// HMAC, signature: the hash. Decryption: that of OAEP, none = RSAES-PKCS1-v1_5, or OAEP as `parameters` say.
   HashId hash = HashId::none;
   /// cipher: the key length in bytes, 0 = 16, 24 or 32. RSA key generation: the modulus length in bits.
   std::uint16_t size = 0;
@@ -43,6 +51,9 @@ struct Algorithm {
   bool also_signature = false;
   /// Only for Category::cipher.
   IvSource iv = IvSource::none;
+  AesMode mode = AesMode::cbc;
+  /// Of the user methods. A signature with Parameters::pss is RSASSA-PSS, other RSA signatures are PKCS#1 v1.5.
+  Parameters parameters = Parameters::none;
 };
 
 /// Every supported algorithm, in the order in which getDeviceInfo announces them.

@@ -11,9 +11,7 @@ namespace sks::crypto {
 /// `hash` must not be HashId::none.
 EVP_MD* fetched_md(HashId hash);
 EVP_MAC* fetched_hmac();
-/// AES by its key length in bytes: 16, 24 or 32.
-EVP_CIPHER* fetched_aes_cbc(std::size_t key_size);
-EVP_CIPHER* fetched_aes_ecb(std::size_t key_size);
-EVP_CIPHER* fetched_aes_256_gcm();
+/// AES with a key of 16, 24 or 32 bytes.
+EVP_CIPHER* fetched_aes(AesMode mode, std::size_t key_size);
 
 }  // namespace sks::crypto

@@ -221,10 +221,42 @@ bool select_pkcs1(EVP_PKEY_CTX* context) {
   return EVP_PKEY_CTX_set_params(context, parameters.data()) == 1;
 }
 
-bool select_oaep(EVP_PKEY_CTX* context, HashId hash) {
-  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
-         EVP_PKEY_CTX_set_rsa_oaep_md(context, fetched_md(hash)) == 1 &&
-         EVP_PKEY_CTX_set_rsa_mgf1_md(context, fetched_md(hash)) == 1;
+bool select_oaep(EVP_PKEY_CTX* context, const Oaep& oaep) {
+  if (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) != 1 ||
+      EVP_PKEY_CTX_set_rsa_oaep_md(context, fetched_md(oaep.hash)) != 1 ||
+      EVP_PKEY_CTX_set_rsa_mgf1_md(context, fetched_md(oaep.mgf_hash)) != 1)
+    return false;
+  if (oaep.label.empty()) return true;
+  Bytes label = to_bytes(oaep.label);
+  const std::array<OSSL_PARAM, 2> parameters{
+      OSSL_PARAM_construct_octet_string(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, label.data(), label.size()),
+      OSSL_PARAM_construct_end()};
+  return EVP_PKEY_CTX_set_params(context, parameters.data()) == 1;
+}
+
+// `select` chooses the padding of a context. Failures come in the same words, see decrypt_rsa().
+template <class Select>
+Result<SecureBytes> decrypt_padded(EVP_PKEY* key, ByteView ciphertext, Select select) {
+  const auto failed = [] {
+    (void)ossl::take_error("");
+    return Error{Status::crypto, "Decryption failed"};
+  };
+  // OpenSSL would take a shorter cipher text for a smaller number. Spec: RFC 8017, chapters 7.1.2 and 7.2.2.
+  SecureBytes out(static_cast<std::size_t>(EVP_PKEY_get_size(key)));
+  if (ciphertext.size() != out.size()) return failed();
+  SKS_LET(const ossl::PkeyCtx context, new_key_context(key));
+  if (EVP_PKEY_decrypt_init(context.get()) != 1 || !select(context.get())) return failed();
+  std::size_t size = out.size();
+  if (EVP_PKEY_decrypt(context.get(), out.data(), &size, ciphertext.data(), ciphertext.size()) != 1) return failed();
+  out.truncate(size);
+  return out;
+}
+
+// How long a salt may be. Spec: RFC 8017, chapter 9.1.1: emLen - hLen - 2 bytes, emLen being that of modBits - 1 bits.
+std::optional<std::size_t> pss_room(EVP_PKEY* key, std::size_t hash_size) {
+  const std::size_t encoded = (static_cast<std::size_t>(EVP_PKEY_get_bits(key)) - 1 + 7) / 8;
+  if (encoded < hash_size + 2) return std::nullopt;
+  return encoded - hash_size - 2;
 }
 
 Error wrong_type() { return {Status::crypto, "Key type does not fit the operation"}; }
@@ -321,6 +353,19 @@ Result<Bytes> PrivateKey::sign_rsa_digest(HashId hash, ByteView digest) const {
   return sign_prepared(context.get(), digest);
 }
 
+Result<Bytes> PrivateKey::sign_pss_digest(HashId hash, std::size_t salt_size, ByteView digest) const {
+  if (public_key_.kind() != KeyKind::rsa) return wrong_type();
+  const std::optional<std::size_t> room = pss_room(key_.get(), digest_size(hash));
+  if (!room || salt_size > *room) return Error{Status::option, "the RSA key has no room for a salt of this length"};
+  SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
+  if (EVP_PKEY_sign_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PSS_PADDING) != 1 ||
+      EVP_PKEY_CTX_set_signature_md(context.get(), fetched_md(hash)) != 1 ||
+      EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), static_cast<int>(salt_size)) != 1)
+    return ossl::take_error("Key cannot sign");
+  return sign_prepared(context.get(), digest);
+}
+
 Result<Bytes> PrivateKey::sign_ecdsa(HashId hash, ByteView message) const {
   if (public_key_.kind() != KeyKind::ec) return wrong_type();
   // Not EVP_DigestSign, which looks the hash up by name for every signature.
@@ -347,22 +392,13 @@ Result<Bytes> PrivateKey::sign(ByteView message) const {
 
 Result<SecureBytes> PrivateKey::decrypt_rsa(HashId oaep_hash, ByteView ciphertext) const {
   if (public_key_.kind() != KeyKind::rsa) return wrong_type();
-  const auto failed = [] {
-    (void)ossl::take_error("");
-    return Error{Status::crypto, "Decryption failed"};
-  };
-  // OpenSSL would take a shorter cipher text for a smaller number. Spec: RFC 8017, chapters 7.1.2 and 7.2.2.
-  SecureBytes out(static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())));
-  if (ciphertext.size() != out.size()) return failed();
-  SKS_LET(const ossl::PkeyCtx context, new_key_context(key_.get()));
-  if (EVP_PKEY_decrypt_init(context.get()) != 1) return failed();
-  const bool is_set_up =
-      oaep_hash == HashId::none ? select_pkcs1(context.get()) : select_oaep(context.get(), oaep_hash);
-  if (!is_set_up) return failed();
-  std::size_t size = out.size();
-  if (EVP_PKEY_decrypt(context.get(), out.data(), &size, ciphertext.data(), ciphertext.size()) != 1) return failed();
-  out.truncate(size);
-  return out;
+  if (oaep_hash != HashId::none) return decrypt_rsa(Oaep{oaep_hash, oaep_hash}, ciphertext);
+  return decrypt_padded(key_.get(), ciphertext, select_pkcs1);
+}
+
+Result<SecureBytes> PrivateKey::decrypt_rsa(const Oaep& oaep, ByteView ciphertext) const {
+  if (public_key_.kind() != KeyKind::rsa) return wrong_type();
+  return decrypt_padded(key_.get(), ciphertext, [&](EVP_PKEY_CTX* context) { return select_oaep(context, oaep); });
 }
 
 Result<SecureBytes> PrivateKey::agree(const PublicKey& peer) const {

@@ -4,6 +4,13 @@
 
 namespace sks::crypto {
 
+/// The hashes and the label of RSAES-OAEP.
+struct Oaep {
+  HashId hash;
+  HashId mgf_hash;
+  ByteView label = {};
+};
+
 /// A private key in memory. Moves, does not copy.
 class PrivateKey {
  public:
@@ -25,6 +32,9 @@ class PrivateKey {
   Result<Bytes> sign_rsa(HashId hash, ByteView message) const;
   /// The same for a ready digest; with HashId::none `digest` is padded as it is (EMSA type 1, at most k - 11 bytes).
   Result<Bytes> sign_rsa_digest(HashId hash, ByteView digest) const;
+  /// RSASSA-PSS of a ready digest: MGF1 with the same hash, a fresh salt of `salt_size` bytes. Fails with crypto: not
+  /// an RSA key; with option: a salt that the key has no room for.
+  Result<Bytes> sign_pss_digest(HashId hash, std::size_t salt_size, ByteView digest) const;
   /// Raw r || s. EC keys only, else crypto. A digest longer than the order is truncated as ECDSA defines.
   Result<Bytes> sign_ecdsa(HashId hash, ByteView message) const;
   Result<Bytes> sign_ecdsa_digest(ByteView digest) const;
@@ -38,6 +48,7 @@ class PrivateKey {
   /// or RSAES-PKCS1-v1_5 with HashId::none. Every failure is crypto in the same words: what was wrong with the padding
   /// would help those who ask a key to decrypt what others encrypted for it.
   Result<SecureBytes> decrypt_rsa(HashId oaep_hash, ByteView ciphertext) const;
+  Result<SecureBytes> decrypt_rsa(const Oaep& oaep, ByteView ciphertext) const;
 
   /// The shared secret. EC: the x-coordinate, left-padded to the field size. X25519, X448: the value of RFC 7748. A
   /// peer of another type or on another curve, and a peer that makes an all-zero value, fail with crypto.

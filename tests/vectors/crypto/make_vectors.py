@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Makes rsa-decryption.vec, and new blocks for keys.vec, with the OpenSSL command line. Every run makes other keys."""
+"""Makes rsa-decryption.vec, rsa-oaep.vec, rsa-pss.vec, and new blocks for keys.vec, with the OpenSSL command line. Every run
+makes other keys."""
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -91,6 +93,54 @@ def rsa_decryption():
     return text
 
 
+HASHES = ("sha1", "sha256", "sha384", "sha512")
+
+
+def oaep_cases():
+    """(what, hash, hash of MGF1, label, and what was encrypted with: hash, hash of MGF1, label; None: refused)"""
+    for number, name in enumerate(HASHES):
+        for mgf in HASHES:
+            yield "OAEP", name, mgf, "" if name == mgf else "4c" * (number + 1), None
+    yield "a label of 1000 bytes", "sha256", "sha256", "ab" * 1000, None
+    yield "another label", "sha256", "sha1", "4c", ("sha256", "sha1", "4d")
+    yield "no label", "sha256", "sha256", "4c", ("sha256", "sha256", "")
+    yield "a label that is not expected", "sha384", "sha384", "", ("sha384", "sha384", "4c")
+    yield "another hash", "sha384", "sha256", "", ("sha256", "sha256", "")
+    yield "another hash of MGF1", "sha256", "sha1", "", ("sha256", "sha512", "")
+
+
+def rsa_oaep():
+    text = "# RSAES-OAEP; how it was made: make_vectors.py. All with one key. A block without Plaintext is refused.\n"
+    key = new_key("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
+    private = dict(Pkcs8=pkcs8(key).hex())
+    for what, name, mgf, label, other in oaep_cases():
+        used = other or (name, mgf, label)
+        settings = [OAEP, f"rsa_oaep_md:{used[0]}", f"rsa_mgf1_md:{used[1]}"]
+        if used[2]:
+            settings.append(f"rsa_oaep_label:{used[2]}")
+        values = private | dict(What=what, Hash=name, Mgf=mgf, Label=label, Ciphertext=pkeyutl(key, MESSAGE, *settings))
+        private = {}
+        if other is None:
+            values["Plaintext"] = MESSAGE.hex()
+        text += block(**values)
+    os.unlink(key)
+    return text
+
+
+def rsa_pss():
+    text = "# RSASSA-PSS with a salt of zero bytes, which makes it deterministic; how it was made: make_vectors.py.\n"
+    for bits in (1024, 2048, 3072):
+        key = new_key("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}")
+        for name in HASHES[1:]:
+            settings = ["rsa_padding_mode:pss", "rsa_pss_saltlen:0", f"digest:{name}", f"rsa_mgf1_md:{name}"]
+            options = [part for setting in settings for part in ("-pkeyopt", setting)]
+            digest = hashlib.new(name, MESSAGE).digest()
+            signature = openssl("pkeyutl", "-sign", "-inkey", key, *options, data=digest)
+            text += block(Pkcs8=pkcs8(key).hex(), Hash=name, Msg=MESSAGE.hex(), Signature=signature.hex())
+        os.unlink(key)
+    return text
+
+
 def derive(key, peer):
     public = peer + ".pub"
     openssl("pkey", "-in", peer, "-pubout", "-out", public)
@@ -131,4 +181,6 @@ def more_keys():
 if __name__ == "__main__":
     here = pathlib.Path(__file__).parent
     (here / "rsa-decryption.vec").write_text(rsa_decryption())
+    (here / "rsa-oaep.vec").write_text(rsa_oaep())
+    (here / "rsa-pss.vec").write_text(rsa_pss())
     sys.stdout.write(more_keys())
