@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string>
 
 #include "sks-core/base/library_context.h"
@@ -18,8 +19,7 @@ namespace {
 
 using ossl::MacCtx;
 
-/// A context that knows its hash: setting one costs more than the MAC of a short message.
-MacCtx context_for(HashId hash) {
+MacCtx new_context(HashId hash) {
   MacCtx context(EVP_MAC_CTX_new(fetched_hmac()));
   SKS_CHECK(context != nullptr);
   std::string name(EVP_MD_get0_name(fetched_md(hash)));
@@ -29,14 +29,20 @@ MacCtx context_for(HashId hash) {
   return context;
 }
 
-// Lives until the process ends: other threads may still use it while the process or our module goes down.
-const EVP_MAC_CTX* sha256_context() {
-  static const EVP_MAC_CTX* const context = context_for(HashId::sha256).release();
-  return context;
+/// Contexts that know their hash: setting one costs more than the MAC of a short message. They live until the process
+/// ends: other threads may still use them while the process or our module goes down.
+const EVP_MAC_CTX* context_for(HashId hash) {
+  static const std::map<HashId, const EVP_MAC_CTX*>* const contexts = [] {
+    auto* const made = new std::map<HashId, const EVP_MAC_CTX*>;
+    for (const HashId each : {HashId::sha1, HashId::sha256, HashId::sha384, HashId::sha512})
+      made->emplace(each, new_context(each).release());
+    return made;
+  }();
+  return contexts->at(hash);
 }
 
 MacCtx keyed_context(HashId hash, ByteView key) {
-  MacCtx context = hash == HashId::sha256 ? MacCtx(EVP_MAC_CTX_dup(sha256_context())) : context_for(hash);
+  MacCtx context(EVP_MAC_CTX_dup(context_for(hash)));
   // OpenSSL takes a null key as "keep the last one", so an empty key still needs an address.
   const std::uint8_t no_key = 0;
   SKS_CHECK(context != nullptr &&
