@@ -44,6 +44,8 @@ ByteView ByteReader::array() { return take(u16()); }
 
 ByteView ByteReader::blob() { return take(u32()); }
 
+ByteView ByteReader::rest() { return take(rest_.size()); }
+
 std::string ByteReader::text() {
   const std::string value = to_string(array());
   if (!is_utf8(value)) failed_ = true;

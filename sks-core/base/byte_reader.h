@@ -23,6 +23,7 @@ class ByteReader {
   ByteView array();    ///< byte[]: the content, a view into the input
   ByteView blob();     ///< U32 length: the content, a view into the input
   std::string text();  ///< id, uri, string: fails when not valid UTF-8
+  ByteView rest();     ///< everything that is left, a view into the input
 
   /// Fails with option when something was truncated, malformed, or is left over.
   Result<void> finish() const;

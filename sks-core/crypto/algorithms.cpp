@@ -12,9 +12,22 @@ namespace {
 #define XMLENC_ALG "http://www.w3.org/2001/04/xmlenc#"
 #define DSIG_ALG "http://www.w3.org/2000/09/xmldsig#"
 #define DSIGMORE_ALG "http://www.w3.org/2001/04/xmldsig-more#"
+#define DSIGMORE2007_ALG "http://www.w3.org/2007/05/xmldsig-more#"
+#define XMLENC11_ALG "http://www.w3.org/2009/xmlenc11#"
+#define EXT_ALG "urn:sks:ext:"
 
-constexpr Algorithm cipher(std::string_view uri, IvSource iv, std::uint16_t key_bytes = 0) {
-  return {.uri = uri, .category = Category::cipher, .family = KeyFamily::symmetric, .size = key_bytes, .iv = iv};
+constexpr Algorithm cipher(std::string_view uri, AesMode mode, IvSource iv, std::uint16_t key_bytes = 0) {
+  return {.uri = uri,
+          .category = Category::cipher,
+          .family = KeyFamily::symmetric,
+          .size = key_bytes,
+          .iv = iv,
+          .mode = mode};
+}
+constexpr Algorithm cipher(std::string_view uri, AesMode mode, Parameters parameters) {
+  Algorithm row = cipher(uri, mode, IvSource::parameters);
+  row.parameters = parameters;
+  return row;
 }
 constexpr Algorithm hmac(std::string_view uri, HashId hash) {
   return {.uri = uri, .category = Category::hmac, .family = KeyFamily::symmetric, .hash = hash};
@@ -27,6 +40,16 @@ constexpr Algorithm agreement(std::string_view uri) {
 }
 constexpr Algorithm signature(std::string_view uri, KeyFamily family, HashId hash = HashId::none) {
   return {.uri = uri, .category = Category::signature, .family = family, .hash = hash};
+}
+constexpr Algorithm pss_signature(std::string_view uri, HashId hash) {
+  Algorithm row = signature(uri, KeyFamily::rsa, hash);
+  row.parameters = Parameters::pss;
+  return row;
+}
+constexpr Algorithm oaep_decryption(std::string_view uri) {
+  Algorithm row = decryption(uri);
+  row.parameters = Parameters::oaep;
+  return row;
 }
 constexpr Algorithm ec_key(std::string_view uri, Curve curve) {
   return {.uri = uri,
@@ -63,11 +86,11 @@ constexpr bool kWithExponent = true;
 
 // An algorithm enters this table when the method that executes it exists: what getDeviceInfo announces is what runs.
 constexpr auto kAlgorithms = std::to_array<Algorithm>({
-    cipher(XMLENC_ALG "aes128-cbc", IvSource::internal, 16),
-    cipher(XMLENC_ALG "aes192-cbc", IvSource::internal, 24),
-    cipher(XMLENC_ALG "aes256-cbc", IvSource::internal, 32),
-    cipher(SKS_ALG "aes.ecb.nopad", IvSource::none),
-    cipher(SKS_ALG "aes.cbc", IvSource::parameters),
+    cipher(XMLENC_ALG "aes128-cbc", AesMode::cbc, IvSource::internal, 16),
+    cipher(XMLENC_ALG "aes192-cbc", AesMode::cbc, IvSource::internal, 24),
+    cipher(XMLENC_ALG "aes256-cbc", AesMode::cbc, IvSource::internal, 32),
+    cipher(SKS_ALG "aes.ecb.nopad", AesMode::ecb, IvSource::none),
+    cipher(SKS_ALG "aes.cbc", AesMode::cbc, Parameters::iv),
     hmac(DSIG_ALG "hmac-sha1", HashId::sha1),
     hmac(DSIGMORE_ALG "hmac-sha256", HashId::sha256),
     hmac(DSIGMORE_ALG "hmac-sha384", HashId::sha384),
@@ -104,6 +127,16 @@ constexpr auto kAlgorithms = std::to_array<Algorithm>({
     special(kSessionAlgorithm),
     special(kKeyEntryAlgorithm),
     special(kNoneAlgorithm),
+    // Those of sks-extensions.md.
+    pss_signature(DSIGMORE2007_ALG "sha256-rsa-MGF1", HashId::sha256),
+    pss_signature(DSIGMORE2007_ALG "sha384-rsa-MGF1", HashId::sha384),
+    pss_signature(DSIGMORE2007_ALG "sha512-rsa-MGF1", HashId::sha512),
+    oaep_decryption(XMLENC11_ALG "rsa-oaep"),
+    cipher(EXT_ALG "aes.cbc.nopad", AesMode::cbc_blocks, Parameters::iv),
+    cipher(EXT_ALG "aes.ctr", AesMode::ctr, Parameters::counter),
+    cipher(EXT_ALG "aes.gcm", AesMode::gcm, Parameters::gcm),
+    cipher(EXT_ALG "aes.kw", AesMode::wrap, Parameters::wrap_iv),
+    cipher(EXT_ALG "aes.kwp", AesMode::wrap_padded, Parameters::wrap_iv_prefix),
 });
 
 constexpr auto kP256Prefix =

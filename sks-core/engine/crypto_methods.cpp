@@ -1,10 +1,12 @@
 #include "sks-core/crypto/cipher.h"
 #include "sks-core/crypto/mac.h"
 #include "sks-core/engine/algorithm_rules.h"
+#include "sks-core/engine/ciphers.h"
 #include "sks-core/engine/core.h"
+#include "sks-core/engine/method_parameters.h"
 #include "sks-core/engine/suspension.h"
 
-/// What users do with keys: sks-api.md 4.27 to 4.32.
+/// What users do with keys: sks-api.md 4.27 to 4.32; sks-extensions.md, Algorithms.
 ///
 /// A method has two halves. prepare() runs under the engine's lock: look-ups, authorization, every check that needs no
 /// key material. The operation itself is a pure function of a Task, and runs beside the operations of other threads.
@@ -28,7 +30,8 @@ struct Task {
   const Algorithm& algorithm;
   SharedKeyMaterial material;
   CipherMode mode;
-  Bytes iv;  ///< ciphers that have one
+  ByteView parameters;
+  Bytes fresh_iv;  ///< ciphers that make one
   ByteView data;
 
   // The check of chapter 6.4c has told symmetric keys from others.
@@ -59,29 +62,27 @@ bool signs_messages(const Algorithm& algorithm) {
   return algorithm.also_signature || (is_signature(algorithm) && algorithm.hash != HashId::none);
 }
 
-Result<void> check_no_parameters(const Algorithm& algorithm, const Request& request) {
-  if (!request.parameters.empty()) return Error{Status::option, std::string(algorithm.uri) + " takes no parameters"};
-  return {};
+Result<void> check_only_parameters(const Algorithm& algorithm, const Request& request) {
+  return check_parameters(algorithm, request.parameters);
 }
 
 Result<void> check_hash(const Algorithm& algorithm, const Request& request) {
   if (algorithm.hash != HashId::none && request.data.size() != crypto::digest_size(algorithm.hash))
     return Error{Status::option, "the hash has the wrong length"};
-  return check_no_parameters(algorithm, request);
+  return check_parameters(algorithm, request.parameters);
 }
 
-Result<void> check_cipher(const Algorithm& algorithm, const Request& request) {
-  const bool decrypting = request.mode == CipherMode::decrypt;
-  if (algorithm.iv != IvSource::parameters) {
-    SKS_TRY(check_no_parameters(algorithm, request));
-  } else if (request.parameters.size() != crypto::kAesBlock) {
-    return Error{Status::option, "parameters must be an initialisation vector of 16 bytes"};
-  }
-  if ((decrypting || algorithm.iv == IvSource::none) && request.data.size() % crypto::kAesBlock != 0)
-    return Error{Status::option, "data is not a whole number of blocks"};
-  if (decrypting && algorithm.iv == IvSource::internal && request.data.empty())
-    return Error{Status::internal, "data has no initialisation vector"};
-  return {};
+CipherCall cipher_call(const Algorithm& algorithm, const Request& request) {
+  return {algorithm, request.mode, request.parameters, request.data};
+}
+
+Result<void> check_encryption(const Algorithm& algorithm, const Request& request) {
+  return check_cipher(cipher_call(algorithm, request));
+}
+
+Result<Bytes> sign_pss(const Task& task, ByteView digest) {
+  const HashId hash = task.algorithm.hash;
+  return task.private_key().sign_pss_digest(hash, *read_salt_length(hash, task.parameters), digest);
 }
 
 Result<Bytes> sign_message(const Task& task) {
@@ -91,18 +92,25 @@ Result<Bytes> sign_message(const Task& task) {
     if (key.public_key().kind() != task.algorithm.kind) return Error{Status::crypto, "the key is of another type"};
     return key.sign_eddsa(task.data);
   }
+  if (task.algorithm.parameters == Parameters::pss)
+    return sign_pss(task, crypto::digest(task.algorithm.hash, task.data));
   return task.algorithm.family == KeyFamily::rsa ? key.sign_rsa(task.algorithm.hash, task.data)
                                                  : key.sign_ecdsa(task.algorithm.hash, task.data);
 }
 
 Result<Bytes> sign_hash(const Task& task) {
+  if (task.algorithm.parameters == Parameters::pss) return sign_pss(task, task.data);
   if (task.algorithm.family == KeyFamily::rsa)
     return task.private_key().sign_rsa_digest(task.algorithm.hash, task.data);
   if (task.data.size() > kMaxHashOfAnySize) return Error{Status::crypto, "the hash is too long"};
   return task.private_key().sign_ecdsa_digest(task.data);
 }
 
-Result<SecureBytes> decrypt(const Task& task) { return task.private_key().decrypt_rsa(task.algorithm.hash, task.data); }
+Result<SecureBytes> decrypt(const Task& task) {
+  if (task.algorithm.parameters == Parameters::oaep)
+    return task.private_key().decrypt_rsa(*read_oaep(task.parameters), task.data);
+  return task.private_key().decrypt_rsa(task.algorithm.hash, task.data);
+}
 
 Result<SecureBytes> agree(const Task& task) {
   SKS_LET(const crypto::PublicKey peer, crypto::PublicKey::from_spki(task.data));
@@ -114,47 +122,22 @@ Result<SecureBytes> agree(const Task& task) {
 Result<Bytes> hmac(const Task& task) { return crypto::hmac(task.algorithm.hash, task.symmetric_key(), task.data); }
 
 Result<SecureBytes> encrypt_or_decrypt(const Task& task) {
-  const ByteView key = task.symmetric_key();
-  const bool encrypting = task.mode == CipherMode::encrypt;
-  switch (task.algorithm.iv) {
-    case IvSource::none:
-      return encrypting ? crypto::aes_ecb_encrypt(key, task.data) : crypto::aes_ecb_decrypt(key, task.data);
-    case IvSource::parameters:
-      if (!encrypting) return crypto::aes_cbc_decrypt(key, task.iv, task.data);
-      return SecureBytes::copy_of(crypto::aes_cbc_encrypt(key, task.iv, task.data));
-    case IvSource::internal:
-      if (!encrypting) return crypto::aes_cbc_decrypt(key, task.iv, task.data.subspan(crypto::kAesBlock));
-      return SecureBytes::copy_of(concat({task.iv, crypto::aes_cbc_encrypt(key, task.iv, task.data)}));
-  }
-  SKS_CHECK(false);
+  return run_cipher({task.algorithm, task.mode, task.parameters, task.data}, task.symmetric_key(), task.fresh_iv);
 }
 
 constexpr bool kLimitsData = true;
 constexpr bool kTakesAnyLength = false;
 
-constexpr Method<Bytes> kSignData{{"signData", kLimitsData, signs_messages, check_no_parameters}, sign_message};
+constexpr Method<Bytes> kSignData{{"signData", kLimitsData, signs_messages, check_only_parameters}, sign_message};
 constexpr Method<Bytes> kSignHashedData{{"signHashedData", kLimitsData, is_of<Category::signature>, check_hash},
                                         sign_hash};
 constexpr Method<SecureBytes> kAsymmetricKeyDecrypt{
-    {"asymmetricKeyDecrypt", kTakesAnyLength, is_of<Category::decryption>, check_no_parameters}, decrypt};
+    {"asymmetricKeyDecrypt", kTakesAnyLength, is_of<Category::decryption>, check_only_parameters}, decrypt};
 constexpr Method<SecureBytes> kKeyAgreement{
-    {"keyAgreement", kTakesAnyLength, is_of<Category::agreement>, check_no_parameters}, agree};
-constexpr Method<Bytes> kPerformHmac{{"performHmac", kLimitsData, is_of<Category::hmac>, check_no_parameters}, hmac};
+    {"keyAgreement", kTakesAnyLength, is_of<Category::agreement>, check_only_parameters}, agree};
+constexpr Method<Bytes> kPerformHmac{{"performHmac", kLimitsData, is_of<Category::hmac>, check_only_parameters}, hmac};
 constexpr Method<SecureBytes> kSymmetricKeyEncrypt{
-    {"symmetricKeyEncrypt", kLimitsData, is_of<Category::cipher>, check_cipher}, encrypt_or_decrypt};
-
-Bytes choose_iv(const Algorithm& algorithm, const Request& request, const Random& random) {
-  switch (algorithm.iv) {
-    case IvSource::none:
-      return {};
-    case IvSource::parameters:
-      return to_bytes(request.parameters);
-    case IvSource::internal:
-      return request.mode == CipherMode::encrypt ? random.bytes(crypto::kAesBlock)
-                                                 : to_bytes(request.data.first(crypto::kAesBlock));
-  }
-  SKS_CHECK(false);
-}
+    {"symmetricKeyEncrypt", kLimitsData, is_of<Category::cipher>, check_encryption}, encrypt_or_decrypt};
 
 /// Chapter 4.27, steps 1 to 4 with the check for suspended keys after the first, and what the method's own table puts
 /// before its operation.
@@ -168,8 +151,8 @@ Result<Task> prepare(Core& core, const Rules& rules, const Request& request) {
   SKS_LET(const Algorithm* const algorithm, check_usable(*key, request.algorithm, rules.name, rules.belongs));
   SKS_TRY(rules.check(*algorithm, request));
   SKS_LET(SharedKeyMaterial material, core.key_material(*key));
-  return Task{*algorithm, std::move(material), request.mode, choose_iv(*algorithm, request, core.ports.random),
-              request.data};
+  Bytes fresh_iv = needs_iv(cipher_call(*algorithm, request)) ? core.ports.random.bytes(crypto::kAesBlock) : Bytes();
+  return Task{*algorithm, std::move(material), request.mode, request.parameters, std::move(fresh_iv), request.data};
 }
 
 template <class Output>

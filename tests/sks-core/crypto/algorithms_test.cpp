@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-// The table of spec/sks-api.md 6.1.
+// The table of spec/sks-api.md 6.1, and that of spec/sks-extensions.md.
 namespace sks {
 namespace {
 
@@ -13,8 +13,11 @@ const std::string kSks = "https://webpki.github.io/sks/algorithm#";
 const std::string kXmlEnc = "http://www.w3.org/2001/04/xmlenc#";
 const std::string kDsig = "http://www.w3.org/2000/09/xmldsig#";
 const std::string kDsigMore = "http://www.w3.org/2001/04/xmldsig-more#";
+const std::string kDsigMore2007 = "http://www.w3.org/2007/05/xmldsig-more#";
+const std::string kExt = "urn:sks:ext:";
 
-TEST_CASE("all_algorithms: everything required, in the order of the specification, and the optional keys") {
+TEST_CASE(
+    "all_algorithms: everything required, in the order of the specification, the optional keys and the extensions") {
   const std::vector<std::string> expected{
       kXmlEnc + "aes128-cbc",
       kXmlEnc + "aes192-cbc",
@@ -57,6 +60,15 @@ TEST_CASE("all_algorithms: everything required, in the order of the specificatio
       kSks + "session.1",
       kSks + "key.1",
       kSks + "none",
+      kDsigMore2007 + "sha256-rsa-MGF1",
+      kDsigMore2007 + "sha384-rsa-MGF1",
+      kDsigMore2007 + "sha512-rsa-MGF1",
+      "http://www.w3.org/2009/xmlenc11#rsa-oaep",
+      kExt + "aes.cbc.nopad",
+      kExt + "aes.ctr",
+      kExt + "aes.gcm",
+      kExt + "aes.kw",
+      kExt + "aes.kwp",
   };
   std::vector<std::string> actual;
   for (const Algorithm& row : all_algorithms()) actual.emplace_back(row.uri);
@@ -72,7 +84,7 @@ TEST_CASE("find_algorithm: compares byte for byte, and knows nothing that it doe
   }
   for (const std::string& unsupported :
        {std::string(), kXmlEnc + "kw-aes128", kXmlEnc + "kw-aes256", kSks + "aes.ecb", kSks + "aes.cbc.nopad",
-        kDsig + "rsa-sha1", std::string("http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1"),
+        kDsig + "rsa-sha1", kDsigMore2007 + "sha1-rsa-MGF1", kDsigMore2007 + "sha224-rsa-MGF1", kExt + "aes.cbc",
         kSks + "ec.secg.p256k", kSks + "RSA2048", kSks + "AES.CBC"}) {
     CAPTURE(unsupported);
     CHECK(find_algorithm(unsupported) == nullptr);
@@ -90,6 +102,10 @@ TEST_CASE("all_algorithms: a row says of what it is made") {
     CHECK((row.family == KeyFamily::none) == (row.category == Category::special));
     if (generates) CHECK((row.family == KeyFamily::rsa) == (row.kind == KeyKind::rsa));
     if (row.takes_parameters) CHECK(row.kind == KeyKind::rsa);
+    if (row.category == Category::cipher)
+      CHECK((row.parameters != Parameters::none) == (row.iv == IvSource::parameters));
+    if (row.parameters == Parameters::pss) CHECK((row.category == Category::signature && row.hash != HashId::none));
+    if (row.parameters == Parameters::oaep) CHECK(row.category == Category::decryption);
   }
 }
 

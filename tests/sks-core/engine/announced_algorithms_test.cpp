@@ -8,7 +8,7 @@
 #include "sks-core/crypto/hash.h"
 #include "tests/sks-core/engine/user_calls.h"
 
-// What getDeviceInfo announces is what runs: spec/sks-api.md 6.1.
+// What getDeviceInfo announces is what runs: spec/sks-api.md 6.1; spec/sks-extensions.md, Algorithms.
 namespace sks::test {
 namespace {
 
@@ -41,10 +41,10 @@ class Bench {
 
 using Trial = std::function<void(Bench&, const std::string& uri)>;
 
-Trial cipher(std::vector<std::size_t> key_sizes, std::size_t iv = 0) {
+Trial cipher(std::vector<std::size_t> key_sizes, const Bytes& parameters = {}) {
   return [=](Bench& bench, const std::string& uri) {
     for (const std::size_t size : key_sizes) {
-      Call call{bench.symmetric_key(size), uri, Bytes(48, 7), Bytes(iv, 1)};
+      Call call{bench.symmetric_key(size), uri, Bytes(48, 7), parameters};
       const Bytes plaintext = call.data;
       call.data = bench.run("symmetricKeyEncrypt", call);
       CHECK(call.data != plaintext);
@@ -66,7 +66,7 @@ Trial hmac(const char* md) {
   };
 }
 
-Trial decryption(const char* padding, const char* md) {
+Trial decryption(const char* padding, const char* md, const Bytes& parameters = {}) {
   return [=](Bench& bench, const std::string& uri) {
     const KeyHandle key = bench.key("rsa2048");
     const crypto::PublicKey public_key = public_key_of(bench.store(), key);
@@ -77,7 +77,7 @@ Trial decryption(const char* padding, const char* md) {
     Bytes ciphertext(256);
     std::size_t size = ciphertext.size();
     REQUIRE(EVP_PKEY_encrypt(context.get(), ciphertext.data(), &size, kMessage.data(), kMessage.size()) == 1);
-    CHECK(bench.run("asymmetricKeyDecrypt", {key, uri, ciphertext}) == kMessage);
+    CHECK(bench.run("asymmetricKeyDecrypt", {key, uri, ciphertext, parameters}) == kMessage);
   };
 }
 
@@ -110,6 +110,22 @@ Trial signature(std::vector<std::string> keys, const char* md) {
 Trial rsa_signature(const char* md) { return signature({"rsa1024", "rsa2048", "rsa3072", "rsa4096"}, md); }
 Trial ecdsa_signature(const char* md) {
   return signature({"ec.nist.p256", "ec.nist.p384", "ec.nist.p521", "ec.brainpool.p256r1", "ec.secg.p256k1"}, md);
+}
+
+Trial pss_signature(const char* md) {
+  return [=](Bench& bench, const std::string& uri) {
+    const KeyHandle key = bench.key("rsa3072");
+    const Bytes signature = bench.run("signData", {key, uri, kMessage});
+    const crypto::PublicKey public_key = public_key_of(bench.store(), key);
+    const ossl::MdCtx context(EVP_MD_CTX_new());
+    EVP_PKEY_CTX* settings = nullptr;
+    const EVP_MD* const hash = EVP_get_digestbyname(md);
+    REQUIRE(EVP_DigestVerifyInit(context.get(), &settings, hash, nullptr, public_key.openssl()) == 1);
+    REQUIRE(EVP_PKEY_CTX_ctrl_str(settings, "rsa_padding_mode", "pss") == 1);
+    REQUIRE(EVP_PKEY_CTX_ctrl_str(settings, "rsa_pss_saltlen", "digest") == 1);
+    CHECK(EVP_DigestVerify(context.get(), signature.data(), signature.size(), kMessage.data(), kMessage.size()) == 1);
+    CHECK_FALSE(verifies(public_key, hash, kMessage, signature));
+  };
 }
 
 void rsa_none(Bench& bench, const std::string& uri) {
@@ -187,7 +203,7 @@ const std::map<std::string, Trial>& trials() {
       {kXmlEnc + "aes192-cbc", cipher({24})},
       {kXmlEnc + "aes256-cbc", cipher({32})},
       {kSks + "aes.ecb.nopad", cipher({16, 24, 32})},
-      {kSks + "aes.cbc", cipher({16, 24, 32}, 16)},
+      {kSks + "aes.cbc", cipher({16, 24, 32}, Bytes(16, 1))},
       {kHmacSha1, hmac("SHA1")},
       {kHmacSha256, hmac("SHA256")},
       {kDsigMore + "hmac-sha384", hmac("SHA384")},
@@ -224,6 +240,15 @@ const std::map<std::string, Trial>& trials() {
       {kSks + "session.1", session_algorithm},
       {kSks + "key.1", key_entry_algorithm},
       {kSks + "none", none_algorithm},
+      {"http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1", pss_signature("SHA256")},
+      {"http://www.w3.org/2007/05/xmldsig-more#sha384-rsa-MGF1", pss_signature("SHA384")},
+      {"http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1", pss_signature("SHA512")},
+      {"http://www.w3.org/2009/xmlenc11#rsa-oaep", decryption("oaep", "sha384", {3, 3})},
+      {"urn:sks:ext:aes.cbc.nopad", cipher({16, 24, 32}, Bytes(16, 1))},
+      {"urn:sks:ext:aes.ctr", cipher({16, 24, 32}, concat({Bytes{32}, Bytes(16, 1)}))},
+      {"urn:sks:ext:aes.gcm", cipher({16, 24, 32}, {0, 1, 7, 16})},
+      {"urn:sks:ext:aes.kw", cipher({16, 24, 32})},
+      {"urn:sks:ext:aes.kwp", cipher({16, 24, 32})},
   };
   return all;
 }

@@ -179,7 +179,7 @@ TEST_CASE("6.4 a: what is not announced is refused by every method") {
          {std::string(), std::string("x"), sample.algorithm + "x", sample.algorithm.substr(1), kXmlEnc + "kw-aes128",
           kXmlEnc + "kw-aes256", kSks + "aes.ecb", kSks + "aes.cbc.nopad", kSks + "RSA2048",
           std::string("http://www.w3.org/2000/09/xmldsig#rsa-sha1"),
-          std::string("http://www.w3.org/2007/05/xmldsig-more#sha256-rsa-MGF1")}) {
+          std::string("http://www.w3.org/2007/05/xmldsig-more#sha1-rsa-MGF1"), std::string("urn:sks:ext:aes.ecb")}) {
       CAPTURE(uri);
       CHECK(status_of_call(store, sample.method, {key, uri, Bytes(sample.data), Bytes(1)}) == Status::algorithm);
     }
@@ -195,6 +195,12 @@ TEST_CASE("6.4 b and c: a method takes the algorithms of its category only, with
   for (const char* const hash : {"sha256", "sha384", "sha512"})
     for (const char* const type : {"rsa-", "ecdsa-"})
       methods_of[kDsigMore + type + hash] = {"signData", "signHashedData"};
+  for (const char* const hash : {"sha256", "sha384", "sha512"})
+    methods_of["http://www.w3.org/2007/05/xmldsig-more#" + std::string(hash) + "-rsa-MGF1"] = {"signData",
+                                                                                               "signHashedData"};
+  methods_of["http://www.w3.org/2009/xmlenc11#rsa-oaep"] = {"asymmetricKeyDecrypt"};
+  for (const char* const name : {"aes.cbc.nopad", "aes.ctr", "aes.gcm", "aes.kw", "aes.kwp"})
+    methods_of["urn:sks:ext:" + std::string(name)] = {"symmetricKeyEncrypt"};
   methods_of[kSks + "ed25519"] = methods_of[kSks + "ed448"] = {"signData"};
   methods_of[kSks + "rsa.pkcs1.none"] = methods_of[kSks + "ecdsa.none"] = {"signHashedData"};
   for (const char* const name : {"rsa.es.pkcs1_5", "rsa.oaep.sha1", "rsa.oaep.sha256"})
