@@ -100,6 +100,12 @@ std::string Program::operation_algorithm() {
   return choice < all.size() ? std::string(all[choice].uri) : to_string(in_.array());
 }
 
+Bytes Program::parameters_of(const std::string& algorithm) {
+  const Algorithm* const row = find_algorithm(algorithm);
+  const bool has_form = row != nullptr && row->parameters != Parameters::none && row->parameters != Parameters::iv;
+  return has_form ? to_bytes(in_.array()) : Bytes();
+}
+
 SecureBytes Program::pin() { return SecureBytes::copy_of(as_bytes(in_.one_of(kPins))); }
 
 Authorization Program::authorization() { return {pin(), in_.flag()}; }
@@ -294,15 +300,18 @@ void Program::sign() {
   const std::string algorithm = operation_algorithm();
   const Authorization who = authorization();
   const Bytes data = in_.bytes();
-  succeeded(in_.flag() ? device_.api().sign_data(key, algorithm, {}, who, data)
-                       : device_.api().sign_hashed_data(key, algorithm, {}, who, data));
+  const bool hashes = in_.flag();
+  const Bytes parameters = parameters_of(algorithm);
+  succeeded(hashes ? device_.api().sign_data(key, algorithm, parameters, who, data)
+                   : device_.api().sign_hashed_data(key, algorithm, parameters, who, data));
 }
 
 void Program::decrypt() {
   const KeyHandle key = any_key();
   const std::string algorithm = operation_algorithm();
   const Authorization who = authorization();
-  succeeded(device_.api().asymmetric_key_decrypt(key, algorithm, {}, who, in_.bytes()));
+  const Bytes parameters = parameters_of(algorithm);
+  succeeded(device_.api().asymmetric_key_decrypt(key, algorithm, parameters, who, in_.bytes()));
 }
 
 void Program::agree() {
@@ -326,7 +335,9 @@ void Program::encrypt() {
   const CipherMode mode = in_.flag() ? CipherMode::encrypt : CipherMode::decrypt;
   const Bytes iv(in_.u8() % 18, 0x42);
   const Authorization who = authorization();
-  succeeded(device_.api().symmetric_key_encrypt(key, algorithm, mode, iv, who, in_.bytes()));
+  const Bytes form = parameters_of(algorithm);
+  const Bytes& parameters = form.empty() ? iv : form;
+  succeeded(device_.api().symmetric_key_encrypt(key, algorithm, mode, parameters, who, in_.bytes()));
 }
 
 void Program::manage_pin() {

@@ -64,6 +64,8 @@ class Program {
   KeyHandle any_key();
   std::string id();
   std::string operation_algorithm();
+  /// For algorithms whose parameters have a form of their own; nothing for others.
+  Bytes parameters_of(const std::string& algorithm);
   SecureBytes pin();
   Authorization authorization();
 
