@@ -273,7 +273,7 @@ void use(SecureKeyStore& store, KeyHandle key, const crypto::PublicKey& certifie
   if (use.method == Use::Method::sign_hashed_data)
     (void)store.sign_hashed_data(key, use.algorithm, {}, authorization, hash);
   if (use.method == Use::Method::decrypt)
-    if (const auto data = encrypt_for(certified, *find_algorithm(use.algorithm), as_bytes(kMessage)))
+    if (const auto data = encrypt_for(certified, {*find_algorithm(use.algorithm)}, as_bytes(kMessage)))
       (void)store.asymmetric_key_decrypt(key, use.algorithm, {}, authorization, *data);
   if (use.method == Use::Method::agree)
     if (const auto peer = crypto::PrivateKey::generate(*find_algorithm(kP256)))

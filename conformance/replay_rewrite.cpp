@@ -259,7 +259,8 @@ bool SessionReplay::encrypt_for_key(Turn& turn, const char* argument) {
   const auto key = certified_key(turn);
   const Algorithm* const algorithm = find_algorithm(recorded_in(turn)["algorithm"].text());
   if (!key || algorithm == nullptr) return false;
-  const auto data = encrypt_for(*key, *algorithm, recorded_out(turn).hex());
+  const Bytes parameters = recorded_in(turn)["parameters"].optional_hex();
+  const auto data = encrypt_for(*key, {*algorithm, parameters}, recorded_out(turn).hex());
   if (data) turn.in[argument] = to_hex(*data);
   return static_cast<bool>(data);
 }

@@ -80,7 +80,8 @@ void SessionReplay::judge_signature(Turn& turn) {
   const auto key = certified_key(turn);
   turn.findings.count();
   const Node out = live_out(turn);
-  if (!key || algorithm == nullptr || !verifies(*key, *algorithm, what, in["data"].hex(), out.hex()))
+  if (!key || algorithm == nullptr ||
+      !verifies(*key, {*algorithm, in["parameters"].optional_hex()}, what, in["data"].hex(), out.hex()))
     out.fail("is " + shown(turn.out) + ", expected a signature that verifies with the key of the certificate");
 }
 
