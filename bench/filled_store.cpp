@@ -134,6 +134,15 @@ KeyHandle DurableStore::provision(std::string_view algorithm, std::string_view p
   return key;
 }
 
+KeyHandle DurableStore::provision_symmetric(ByteView value) const {
+  test::TestIssuer issuer(*engine_);
+  SKS_CHECK(static_cast<bool>(issuer.open()));
+  const KeyHandle key = issuer.create_certified_key(key_request("ec.nist.p256")).value().handle;
+  SKS_CHECK(static_cast<bool>(issuer.import_symmetric_key(key, issuer.encrypt(value))));
+  SKS_CHECK(static_cast<bool>(issuer.close()));
+  return key;
+}
+
 void fill(Storage& storage, std::uint32_t keys) {
   constexpr std::uint32_t kKeysPerCommit = 1000;
   const Sample sample;

@@ -22,6 +22,8 @@ class DurableStore {
   Engine& engine() const { return *engine_; }
   /// A key of a closed session, with a PIN unless `pin` is empty.
   KeyHandle provision(std::string_view algorithm, std::string_view pin) const;
+  /// A symmetric key of a closed session, without a PIN.
+  KeyHandle provision_symmetric(ByteView value) const;
 
  private:
   test::TempDir folder_;
