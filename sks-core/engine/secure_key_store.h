@@ -328,13 +328,14 @@ class SecureKeyStore {
   /// Returns nextURL. Fails with not_allowed when no update is offered. Spec: sks-api.md 4.26.
   virtual Result<std::string> update_firmware(ByteView chunk) = 0;
 
-  /// `data` is a hash. Fails with no_key, not_allowed (suspended), authorization, option, algorithm, crypto or storage.
-  /// Spec: sks-api.md 4.27, 4.28.
+  /// `data` is a hash; `parameters` is empty, or the salt length of RSASSA-PSS (2 bytes). Fails with no_key,
+  /// not_allowed (suspended), authorization, option, algorithm, crypto or storage. Spec: sks-api.md 4.27, 4.28;
+  /// sks-extensions.md.
   virtual Result<Bytes> sign_hashed_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                          const Authorization& authorization, ByteView data) = 0;
 
-  /// The plaintext. Fails with no_key, not_allowed, authorization, option, algorithm, crypto or storage. Spec:
-  /// sks-api.md 4.27, 4.29.
+  /// The plaintext; `parameters` is empty, or hashes and label of xmlenc11#rsa-oaep. Fails with no_key, not_allowed,
+  /// authorization, option, algorithm, crypto or storage. Spec: sks-api.md 4.27, 4.29; sks-extensions.md.
   virtual Result<SecureBytes> asymmetric_key_decrypt(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                                      const Authorization& authorization, ByteView data) = 0;
 
@@ -346,8 +347,8 @@ class SecureKeyStore {
   virtual Result<Bytes> perform_hmac(KeyHandle key, std::string_view algorithm, ByteView parameters,
                                      const Authorization& authorization, ByteView data) = 0;
 
-  /// `parameters` is the IV for #aes.cbc, otherwise empty. Fails as asymmetric_key_decrypt, or with internal. Spec:
-  /// sks-api.md 4.27, 4.32.
+  /// `parameters` is the IV for #aes.cbc, what sks-extensions.md (AES) says for its algorithms, otherwise empty. Fails
+  /// as asymmetric_key_decrypt, or with internal. Spec: sks-api.md 4.27, 4.32.
   virtual Result<SecureBytes> symmetric_key_encrypt(KeyHandle key, std::string_view algorithm, CipherMode mode,
                                                     ByteView parameters, const Authorization& authorization,
                                                     ByteView data) = 0;
