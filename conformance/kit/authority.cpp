@@ -13,12 +13,12 @@ constexpr long kVersion3 = 2;
 constexpr std::size_t kSerialBytes = 8;
 constexpr std::int64_t kAuthorityDays = 3650;
 
-Result<void> set_subject(X509* certificate, const std::string& text) {
-  SKS_LET(const std::vector<crypto::DnAttribute> subject, crypto::parse_dn(text));
-  for (const crypto::DnAttribute& attribute : subject) {
+Result<void> fill_name(X509_NAME* name, const std::string& text) {
+  SKS_LET(const std::vector<crypto::DnAttribute> attributes, crypto::parse_dn(text));
+  for (const crypto::DnAttribute& attribute : attributes) {
     const ByteView value = as_bytes(attribute.value);
-    if (X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), attribute.type.c_str(), MBSTRING_UTF8,
-                                   value.data(), static_cast<int>(value.size()), -1, 0) != 1)
+    if (X509_NAME_add_entry_by_txt(name, attribute.type.c_str(), MBSTRING_UTF8, value.data(),
+                                   static_cast<int>(value.size()), -1, 0) != 1)
       return ossl::take_error("Name refused: " + text, Status::option);
   }
   return {};
@@ -69,10 +69,12 @@ Result<crypto::Certificate> make(const CertificateRequest& request, const crypto
                                  EVP_PKEY* issuer_key) {
   const ossl::Cert certificate(X509_new_ex(library_context(), nullptr));
   SKS_CHECK(certificate != nullptr && X509_set_version(certificate.get(), kVersion3) == 1);
-  SKS_TRY(set_subject(certificate.get(), request.subject));
+  SKS_TRY(fill_name(X509_get_subject_name(certificate.get()), request.subject));
   SKS_TRY(set_serial_and_times(certificate.get(), request));
   X509* const issued_by = issuer == nullptr ? certificate.get() : issuer;
-  if (X509_set_issuer_name(certificate.get(), X509_get_subject_name(issued_by)) != 1 ||
+  const bool named = request.issuer.empty();
+  if (!named) SKS_TRY(fill_name(X509_get_issuer_name(certificate.get()), request.issuer));
+  if ((named && X509_set_issuer_name(certificate.get(), X509_get_subject_name(issued_by)) != 1) ||
       X509_set_pubkey(certificate.get(), subject_key.openssl()) != 1)
     return ossl::take_error("Certificate fields refused", Status::option);
   SKS_TRY(set_extensions(certificate.get(), request, issued_by));

@@ -10,6 +10,7 @@ struct CertificateRequest {
   std::int64_t not_after;
   /// Names of X.509 extensions, and their values in OpenSSL's notation ("keyUsage", "digitalSignature").
   std::vector<std::pair<std::string, std::string>> extensions;
+  std::string issuer = {};  ///< a name that is not the CA's; empty: the right one
 };
 
 /// A CA of the kit, which lives as long as the process.

@@ -68,6 +68,15 @@ ClientRole::ClientRole(Device& device, std::string issuer_uri, Bytes certificate
     SKS_LET(const crypto::PrivateKey key, new_key(algorithm));
     return to_jwk(key.public_key());
   });
+  // Well-formed, but issued by nobody whom the issuer knows.
+  placeholders_.add("path_of_a_stranger", [](const Json&) -> Result<Json> {
+    const std::int64_t now = system_clock().now();
+    const Authority stranger = Authority::create("Conformance stranger", now);
+    SKS_LET(const crypto::PrivateKey key, new_key("ec.nist.p256"));
+    SKS_LET(const crypto::Certificate leaf,
+            stranger.issue({"CN=Somebody", now - kDay, now + kDay, {}}, key.public_key()));
+    return Json{to_base64url(leaf.der()), to_base64url(stranger.certificate().der())};
+  });
 }
 
 std::optional<Json> ClientRole::answer(const std::string& text, Findings& findings) {
@@ -97,6 +106,7 @@ std::optional<Json> ClientRole::answer(const std::string& text, Findings& findin
   Json response{{"@context", document->at("@context")},
                 {"@qualifier", handler->response},
                 {"serverSessionId", server_session_id_}};
+  asked_[qualifier] = *document;
   if (!(this->*handler->run)(request, response) || !findings.empty()) return std::nullopt;
   if (!client_session_id_.empty()) response["clientSessionId"] = client_session_id_;
   phase_ = handler->to;
@@ -182,6 +192,7 @@ bool ClientRole::answer_initialization(const Node& request, Json& response) {
   const auto made = create_session(request, static_cast<std::uint32_t>(time));
   if (!made) return accept(request, "createProvisioningSession", made.error());
   session_ = made->handle;
+  ephemeral_key_ = SecureBytes::copy_of(device_.keys().latest().view());
   client_session_id_ = made->client_session_id;
   const auto key = crypto::PublicKey::from_spki(made->client_ephemeral_key);
   SKS_CHECK(static_cast<bool>(key));
@@ -225,6 +236,12 @@ bool ClientRole::answer_discovery(const Node& request, Json& response) {
     response["lookupResults"].push_back({{"id", id}, {"matchingCredentials", found}});
   }
   return true;
+}
+
+Json ClientRole::issued() {
+  Findings none;
+  const Node request(asked_["ProvisioningInitializationRequest"], {}, none);
+  return find_credentials(request["keyManagementKey"].optional_public_key());
 }
 
 Json ClientRole::find_credentials(const Bytes& management_key) {

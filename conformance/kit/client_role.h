@@ -19,16 +19,23 @@ class ClientRole {
   /// can be answered.
   std::optional<Json> answer(const std::string& text, Findings& findings);
 
+  /// Makes the attestations in the last response once more, after it was edited: they are then right for what it holds.
+  /// Fails with option when what it holds cannot be attested.
+  Result<void> attest(Json& response) const;
+
   /// Whether the last response was that of a closed session.
   bool finished() const { return phase_ == Phase::finished; }
   const std::string& client_session_id() const { return client_session_id_; }
+  /// The credentials that were issued, as a CredentialDiscoveryResponse lists them. Only after the session.
+  Json issued();
   /// For the values of edits.
-  const Placeholders& placeholders() const { return placeholders_; }
+  Placeholders& placeholders() { return placeholders_; }
 
  private:
   enum class Phase : std::uint8_t { start, invoked, initialized, discovered, created, finished };
   struct Handler;
   class Creator;
+  class KeyCounter;
   static const std::vector<Handler>& handlers();
 
   bool answer_invocation(const Node& request, Json& response);
@@ -48,6 +55,9 @@ class ClientRole {
   std::optional<KeyHandle> find_target(const Node& target);
   void check_certificate(const Node& credential, const std::vector<Bytes>& path);
   bool accept(const Node& at, const std::string& call, const Result<void>& result);
+  Result<void> attest_session(Json& response) const;
+  Result<void> attest_keys(Json& response) const;
+  Result<SecureBytes> session_key() const;
   SecureKeyStore& store() { return device_.store(); }
 
   Device& device_;
@@ -62,6 +72,8 @@ class ClientRole {
   bool privacy_ = false;
   std::string action_;
   ProvisioningHandle session_;
+  SecureBytes ephemeral_key_;             ///< of the client, in PKCS #8
+  std::map<std::string, Json> asked_;     ///< messages of the issuer, by @qualifier
   std::map<std::string, Bytes> created_;  ///< public keys by id
 };
 

@@ -93,14 +93,18 @@ Result<std::string> device_authority(const std::string& file) {
 Result<Devices> make_devices(const DeviceFiles& files) {
   if (!files.certificate.empty()) {
     SKS_LET(attestation::SoftwareIdentity given, given_identity(files));
-    return Devices{std::move(given), std::nullopt, std::nullopt};
+    return Devices{std::move(given)};
   }
   SKS_LET(const DeviceAuthority authority, open_authority(files.authority));
   SKS_LET(attestation::SoftwareIdentity own, certified(authority, kYear));
-  Devices devices{std::move(own), std::nullopt, std::nullopt};
+  Devices devices{std::move(own)};
   if (files.authority.empty()) return devices;
   SKS_LET(const DeviceAuthority unknown, new_authority());
   SKS_LET(devices.stranger, certified(unknown, kYear));
+  SKS_LET(attestation::SoftwareIdentity signer, certified(authority, kYear));
+  std::vector<Bytes> path = signer.certificate_path();
+  path.front().back() ^= 1U;  // of the CA's signature
+  devices.forged.emplace(std::move(path), std::move(signer));
   SKS_LET(devices.expired, certified(authority, -kDay));
   return devices;
 }
@@ -119,6 +123,12 @@ const SecureBytes* KeyMaker::find_used(const Algorithm& algorithm) const {
 }
 
 Result<crypto::PrivateKey> KeyMaker::generate(const Algorithm& algorithm, ByteView parameters, ByteView seed) const {
+  SKS_LET(crypto::PrivateKey key, make(algorithm, parameters, seed));
+  SKS_LET(latest_, key.to_pkcs8());
+  return key;
+}
+
+Result<crypto::PrivateKey> KeyMaker::make(const Algorithm& algorithm, ByteView parameters, ByteView seed) const {
   if (const SecureBytes* const used = find_used(algorithm)) return crypto::PrivateKey::from_pkcs8(used->view());
   Algorithm wanted = algorithm;
   Bytes exponent = to_bytes(parameters);
@@ -139,8 +149,9 @@ void IdSource::fill(std::span<std::uint8_t> out) const {
     system_random().fill(out);
 }
 
-Result<std::unique_ptr<Device>> Device::create(const attestation::SoftwareIdentity& identity) {
+Result<std::unique_ptr<Device>> Device::create(const DeviceIdentity& identity) {
   auto device = std::make_unique<Device>();
+  device->identity_ = &identity;
   SKS_LET(
       device->engine_,
       Engine::open({.storage = device->storage_, .identity = identity, .keys = device->keys_, .random = device->ids_}));

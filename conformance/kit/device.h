@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "attestation/device_identity.h"
+#include "conformance/document.h"
 #include "sks-core/engine/engine.h"
 #include "sks-core/engine/memory_storage.h"
 
@@ -20,13 +21,27 @@ struct DeviceFiles {
 /// not_available.
 Result<std::string> device_authority(const std::string& file);
 
+/// Shows another path than that of its key: no link of it need be right, but the first certificate is for the key.
+class ForgedIdentity final : public DeviceIdentity {
+ public:
+  ForgedIdentity(std::vector<Bytes> path, attestation::SoftwareIdentity signer)
+      : path_(std::move(path)), signer_(std::move(signer)) {}
+  const std::vector<Bytes>& certificate_path() const override { return path_; }
+  Result<Bytes> sign(ByteView data) const override { return signer_.sign(data); }
+
+ private:
+  std::vector<Bytes> path_;
+  attestation::SoftwareIdentity signer_;
+};
+
 /// The devices that an issuer meets.
 struct Devices {
   attestation::SoftwareIdentity own;
-  /// With a certificate of a CA that nobody trusts, and with one of the right CA whose time is over. Only where the
-  /// issuer was told which CA to trust: others may take any device.
-  std::optional<attestation::SoftwareIdentity> stranger;
-  std::optional<attestation::SoftwareIdentity> expired;
+  /// With a certificate of a CA that nobody trusts, with one of the right CA whose signature is wrong, and with one
+  /// whose time is over. Only where the issuer was told which CA to trust: others may take any device.
+  std::optional<attestation::SoftwareIdentity> stranger = std::nullopt;
+  std::optional<ForgedIdentity> forged = std::nullopt;
+  std::optional<attestation::SoftwareIdentity> expired = std::nullopt;
 };
 
 /// Fails as device_authority(), or with crypto.
@@ -36,6 +51,7 @@ Result<Devices> make_devices(const DeviceFiles& files);
 struct EarlierSession {
   Bytes client_session_id;                                ///< as bytes
   std::vector<std::pair<std::string, SecureBytes>> keys;  ///< algorithms, and private keys in PKCS #8
+  Json credentials = Json::array();  ///< what was issued, as a CredentialDiscoveryResponse lists it
 };
 
 /// Makes keys as the default source does, or as a scenario wants them.
@@ -51,9 +67,12 @@ class KeyMaker final : public KeySource {
     earlier_ = earlier;
   }
   std::vector<std::pair<std::string, SecureBytes>> take_made() { return std::move(made_); }
+  /// The key that the engine got last, in PKCS #8.
+  const SecureBytes& latest() const { return latest_; }
 
  private:
   const SecureBytes* find_used(const Algorithm& algorithm) const;
+  Result<crypto::PrivateKey> make(const Algorithm& algorithm, ByteView parameters, ByteView seed) const;
 
   std::uint8_t exponent_ = 0;
   Keys mode_ = Keys::fresh;
@@ -61,6 +80,7 @@ class KeyMaker final : public KeySource {
   // An engine calls from one thread at a time.
   mutable std::vector<std::pair<std::string, SecureBytes>> made_;
   mutable std::size_t next_ = 0;  ///< of the keys of the earlier session
+  mutable SecureBytes latest_;
 };
 
 /// The system's randomness; but a session id can be that of an earlier session.
@@ -77,9 +97,10 @@ class IdSource final : public Random {
 class Device {
  public:
   /// The identity must outlive it. Fails as Engine::open().
-  static Result<std::unique_ptr<Device>> create(const attestation::SoftwareIdentity& identity);
+  static Result<std::unique_ptr<Device>> create(const DeviceIdentity& identity);
 
   SecureKeyStore& store() { return *engine_; }
+  const DeviceIdentity& identity() const { return *identity_; }
   KeyMaker& keys() { return keys_; }
   IdSource& ids() { return ids_; }
 
@@ -87,6 +108,7 @@ class Device {
   MemoryStorage storage_;
   KeyMaker keys_;
   IdSource ids_;
+  const DeviceIdentity* identity_ = nullptr;
   std::unique_ptr<Engine> engine_;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sks-core/base/encoding.h"
+#include "sks-core/crypto/public_key.h"
 
 namespace sks::conformance {
 namespace {
@@ -127,14 +128,50 @@ Result<void> swap(const Change& change) {
   return {};
 }
 
-/// Turns one bit of a base64url value over, the lowest of its last byte.
-Result<void> flip(const Change& change) {
+/// Changes the bytes of a base64url value.
+template <class Operate>
+Result<void> change_bytes(const Change& change, Operate operate) {
   Json* const value = find(change.message, change.edit.place);
   if (value == nullptr || !value->is_string()) return absent(change.edit.place);
   Result<Bytes> bytes = from_base64url(value->get<std::string>());
   if (!bytes || bytes->empty()) return Error{Status::option, change.edit.place + " is no base64url"};
-  bytes->back() ^= 1U;
-  *value = to_base64url(*bytes);
+  SKS_LET(const Bytes changed, operate(*std::move(bytes)));
+  *value = to_base64url(changed);
+  return {};
+}
+
+/// Turns one bit over, the lowest of the last byte.
+Result<void> flip(const Change& change) {
+  return change_bytes(change, [](Bytes bytes) -> Result<Bytes> {
+    bytes.back() ^= 1U;
+    return bytes;
+  });
+}
+
+/// Puts a byte behind the others.
+Result<void> lengthen(const Change& change) {
+  return change_bytes(change, [](Bytes bytes) -> Result<Bytes> {
+    bytes.push_back(0);
+    return bytes;
+  });
+}
+
+/// Writes the r and s of an ECDSA signature as DER: it stays the right signature.
+Result<void> write_der(const Change& change) {
+  return change_bytes(change, [](const Bytes& bytes) { return crypto::ecdsa_raw_to_der(Curve::p256, bytes); });
+}
+
+/// Exchanges capital and small letters of a text that has some.
+Result<void> change_case(const Change& change) {
+  Json* const value = find(change.message, change.edit.place);
+  if (value == nullptr || !value->is_string()) return absent(change.edit.place);
+  constexpr char kCaseBit = 'a' ^ 'A';
+  auto text = value->get<std::string>();
+  for (char& letter : text)
+    if ((letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z'))
+      letter = static_cast<char>(letter ^ kCaseBit);
+  if (*value == text) return Error{Status::option, change.edit.place + " holds no letters"};
+  *value = text;
   return {};
 }
 
@@ -211,6 +248,9 @@ constexpr auto kOperations = std::to_array<Operation>({
     {"copy", "to", Argument::text, copy, nullptr, false},
     {"swap", "with", Argument::text, swap, nullptr, false},
     {"flip", "", Argument::none, flip, nullptr, false},
+    {"lengthen", "", Argument::none, lengthen, nullptr, false},
+    {"der", "", Argument::none, write_der, nullptr, false},
+    {"other_case", "", Argument::none, change_case, nullptr, false},
     {"duplicate", "", Argument::none, duplicate, nullptr, true},
     {"raw", "to", Argument::text, raw, nullptr, true},
     {"raw_hex", "to", Argument::text, raw_hex, nullptr, true},

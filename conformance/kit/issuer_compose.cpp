@@ -194,10 +194,18 @@ Result<void> IssuerRole::fill_initialization(Json& message) {
 
 namespace {
 
-/// Signs for each older key that the newer one above it takes its place. Spec: keygen2.md 7.10.
+/// Signs for each older key that the newer one above it takes its place, with the older one or the signer that the
+/// scenario names. Spec: keygen2.md 7.10.
 Result<void> authorize_roll_over(const IssuerMemory& memory, const Json& newer, Json& object) {
   for (Json* const entry : elements(object, "updatableKeyManagementKeys")) {
-    const crypto::PrivateKey* const key = memory.find_key(entry->value("publicKey", Json()));
+    const crypto::PrivateKey* key = memory.find_key(entry->value("publicKey", Json()));
+    if (entry->contains("signer")) {
+      SKS_LET(const std::string signer, text_of((*entry)["signer"]));
+      const auto other = memory.keys.find(signer);
+      if (other == memory.keys.end()) return Error{Status::option, "no key of the name " + signer};
+      key = &other->second;
+      entry->erase("signer");
+    }
     Findings unreadable;
     const Bytes spki = Node(newer, {}, unreadable).public_key();
     if (!entry->contains("authorization") && key != nullptr && unreadable.empty()) {
@@ -370,13 +378,14 @@ Result<Bytes> IssuerRole::authorize(const Credential& target) const {
   return Error{Status::option, "no key manages " + target.name};
 }
 
-/// { subject, not_before, not_after, chain, for_key, extensions, signature }
+/// { subject, issuer, not_before, not_after, chain, for_key, extensions, signature }
 Result<Json> IssuerRole::certify(const Json& request, const Json& public_key, const std::string& id) {
   const auto offset = [&](const char* name, const char* absent) { return parse_offset(request.value(name, absent)); };
   const std::int64_t now = system_clock().now();
   CertificateRequest wanted{request.value("subject", "CN=" + id), 0, 0, {}};
   SKS_LET(const std::int64_t not_before, offset("not_before", "-1h"));
   SKS_LET(const std::int64_t not_after, offset("not_after", "+365d"));
+  wanted.issuer = request.value("issuer", "");
   wanted.not_before = now + not_before;
   wanted.not_after = now + not_after;
   const Json extensions = request.value("extensions", Json::object());

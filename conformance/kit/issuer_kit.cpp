@@ -58,9 +58,12 @@ Result<Invocation> draw_ticket(const IssuerAddress& address) {
 /// One scenario: a session that is good but for what the scenario says.
 class SessionExaminer {
  public:
-  SessionExaminer(const Scenario& scenario, IssuerSession& session, Device& device,
-                  const std::optional<std::string>& success, ScenarioResult& result)
-      : steps_(scenario.runs.front().steps), session_(session), device_(device), success_(success), result_(result) {}
+  struct Known {
+    const std::optional<Endings>& endings;
+    const EarlierSession& earlier;
+  };
+  SessionExaminer(const Scenario& scenario, IssuerSession& session, Device& device, Known known, ScenarioResult& result)
+      : steps_(scenario.runs.front().steps), session_(session), device_(device), known_(known), result_(result) {}
 
   static Json otherwise(const std::vector<Step>& steps) {
     Json all = Json::object();
@@ -68,31 +71,42 @@ class SessionExaminer {
     return all;
   }
 
-  /// The place where the session ended well. Fails with the reason for which the scenario is broken.
-  Result<std::optional<std::string>> run();
-  const std::string& client_session_id() const { return role_->client_session_id(); }
+  /// Whether the session came to its end. Fails with the reason for which the scenario is broken.
+  Result<bool> run();
+  /// Of the last response to a step, or to the last message.
+  const std::string& location() const { return location_; }
+  ClientRole& role() { return *role_; }
 
  private:
   const Step* find_step(const std::string& message);
+  void add_placeholders();
   bool check_message(const HttpMessage& response);
   void check_termination(const HttpMessage& response);
   Result<std::optional<HttpMessage>> act(const Step& step, const Json& good);
   static std::optional<std::string> find_lack(const Step& step, const Json& good);
   Result<std::string> text_of_step(const Step& step, const Json& good);
+  void check_expectation(const Step& step, const HttpMessage& response, const std::optional<HttpMessage>& before);
   void check_refusal(const Step& step, const HttpMessage& response);
+  bool ends_well(const HttpMessage& response) const;
   void check_destroyed(const Json& good);
   void fail(const std::string& where, const std::string& sentence) { result_.findings.add({where, "", ""}, sentence); }
+  /// What was expected did not come.
+  void miss(const Step& step, const std::string& sentence) {
+    if (step.optional.empty()) return fail(step.send, sentence);
+    result_.skipped = sentence + ": " + step.optional;
+  }
   bool good_so_far() const { return result_.findings.empty() && result_.skipped.empty(); }
 
   const std::vector<Step>& steps_;
   IssuerSession& session_;
   std::optional<ClientRole> role_;
   Device& device_;
-  const std::optional<std::string>& success_;
+  Known known_;
   ScenarioResult& result_;
-  std::map<std::string, std::string> sent_;  ///< texts, by @qualifier
+  std::map<std::string, std::string> exchanged_;  ///< texts of either side, by @qualifier
   std::vector<const Step*> done_;
   std::string latest_;  ///< message of the issuer
+  std::string location_;
 };
 
 bool is_message(const HttpMessage& response) {
@@ -138,14 +152,26 @@ void SessionExaminer::check_termination(const HttpMessage& response) {
     fail("response", "has no absolute Location: \"" + location + '"');
 }
 
-Result<std::optional<std::string>> SessionExaminer::run() {
+void SessionExaminer::add_placeholders() {
+  role_->placeholders().add("earlier_credential", [this](const Json& argument) -> Result<Json> {
+    SKS_LET(const std::string member, text_of(argument));
+    const Json& credentials = known_.earlier.credentials;
+    if (credentials.empty()) return Error{Status::option, "an earlier session got no credential"};
+    if (!credentials.front().contains(member)) return Error{Status::option, "no member of a credential: " + member};
+    return credentials.front().at(member);
+  });
+}
+
+Result<bool> SessionExaminer::run() {
   SKS_LET(HttpMessage response, session_.get_init());
   role_.emplace(device_, session_.url(), session_.certificate(), otherwise(steps_));
+  add_placeholders();
   while (true) {
-    if (!check_message(response)) return std::optional<std::string>();
+    if (!check_message(response)) return false;
     latest_ = response.body;
     const std::optional<Json> good = role_->answer(response.body, result_.findings);
-    if (!good || !good_so_far()) return std::optional<std::string>();
+    if (!good || !good_so_far()) return false;
+    exchanged_[parse_document(latest_)->value("@qualifier", "")] = latest_;
     const std::string message = good->value("@qualifier", "");
     const std::string text = good->dump(2) + '\n';
     std::optional<HttpMessage> next;
@@ -154,33 +180,42 @@ Result<std::optional<std::string>> SessionExaminer::run() {
       SKS_LET(next, act(*step, *good));
       const bool over = step->expect.kind == Expectation::Kind::refusal ||
                         step->expect.kind == Expectation::Kind::refused_or_repeated;
-      if (over || !good_so_far()) return std::optional<std::string>();
+      if (over || !good_so_far()) return false;
     }
     if (!next) {
-      sent_[message] = text;
+      exchanged_[message] = text;
       SKS_LET(next, session_.post(text));
     }
     response = *std::move(next);
     if (message == kFinal) break;
   }
   check_termination(response);
+  location_ = response.header("Location").value_or("");
   for (const Step& step : steps_)
     if (std::ranges::find(done_, &step) == done_.end()) result_.skipped = "the issuer does not ask for " + step.send;
-  return response.header("Location");
+  return true;
 }
 
 Result<std::string> SessionExaminer::text_of_step(const Step& step, const Json& good) {
   if (!step.resend.empty()) {
-    const auto earlier = sent_.find(step.resend);
-    if (earlier == sent_.end()) return Error{Status::option, "no earlier message of the name " + step.resend};
+    const auto earlier = exchanged_.find(step.resend);
+    if (earlier == exchanged_.end()) return Error{Status::option, "no earlier message of the name " + step.resend};
     return earlier->second;
   }
-  std::vector<Edit> edits = step.edits;
-  edits.insert(edits.end(), step.tampers.begin(), step.tampers.end());
-  for (Edit& edit : edits) {
-    SKS_LET(edit.argument, role_->placeholders().resolve(edit.argument));
+  const auto resolved = [&](std::vector<Edit> edits) -> Result<std::vector<Edit>> {
+    for (Edit& edit : edits) {
+      SKS_LET(edit.argument, role_->placeholders().resolve(edit.argument));
+    }
+    return edits;
+  };
+  Json message = good;
+  if (!step.edits.empty()) {
+    SKS_LET(const std::vector<Edit> edits, resolved(step.edits));
+    SKS_TRY(apply(edits, message));
+    SKS_TRY(role_->attest(message));
   }
-  return to_text(edits, good);
+  SKS_LET(const std::vector<Edit> tampers, resolved(step.tampers));
+  return to_text(tampers, std::move(message));
 }
 
 /// Sends what the step says. Gives the response with which the session goes on, or none if the good message is still to
@@ -200,36 +235,28 @@ Result<std::optional<HttpMessage>> SessionExaminer::act(const Step& step, const 
   std::optional<HttpMessage> before;
   if (step.repeat) {
     const std::string good_text = good.dump(2) + '\n';
-    sent_[step.send] = good_text;
+    exchanged_[step.send] = good_text;
     SKS_LET(before, session_.post(good_text));
   }
   SKS_LET(HttpMessage response, session_.send(step.delivery, *text));
   result_.output += step.send + " was answered with " + shown(response) + '\n';
+  location_ = response.header("Location").value_or("");
   result_.findings.count();
+  for (const auto& [name, part] : step.headers)
+    if (response.header(name).value_or("").find(part) == std::string::npos)
+      miss(step, "was answered without a header " + name + " with \"" + part + '"');
+  check_expectation(step, response, before);
   switch (step.expect.kind) {
     case Kind::refusal:
-      check_refusal(step, response);
       // The stored response of a session that ended well may be there for ever.
       if (good_so_far() && !(step.repeat && step.send == kFinal)) check_destroyed(good);
       return std::optional<HttpMessage>();
     case Kind::refused_or_repeated:
-      if (response.status() != 302 && response.body != latest_)
-        fail(step.send, "expected a termination or the same message, but it was answered with " + shown(response));
-      return std::optional<HttpMessage>();
     case Kind::turned_away:
-      if (response.status() != 302)
-        fail(step.send, "expected a termination, but it was answered with " + shown(response));
       return std::optional<HttpMessage>();
     case Kind::status:
-      if (response.status() != step.expect.status || response.header("Location"))
-        fail(step.send, "expected status " + std::to_string(step.expect.status) +
-                            " without a redirect, but it was answered with " + shown(response));
       return before;
     case Kind::stored:
-      if (before && (before->status() != response.status() || before->body != response.body ||
-                     before->header("Location") != response.header("Location")))
-        fail(step.send, "expected the same response as before, which was " + shown(*before) +
-                            ", but it was answered with " + shown(response));
       return std::optional<HttpMessage>(std::move(response));
     case Kind::anything:
     case Kind::message:
@@ -237,8 +264,41 @@ Result<std::optional<HttpMessage>> SessionExaminer::act(const Step& step, const 
     case Kind::end:
       break;
   }
-  sent_[step.send] = *text;
+  exchanged_[step.send] = *text;
   return std::optional<HttpMessage>(std::move(response));
+}
+
+/// `before` is what the good message was answered with, where it went first.
+void SessionExaminer::check_expectation(const Step& step, const HttpMessage& response,
+                                        const std::optional<HttpMessage>& before) {
+  using Kind = Expectation::Kind;
+  const std::string but = ", but it was answered with " + shown(response);
+  switch (step.expect.kind) {
+    case Kind::refusal:
+      return check_refusal(step, response);
+    case Kind::refused_or_repeated:
+      if (response.status() != 302 && response.body != latest_)
+        miss(step, "expected a termination or the same message" + but);
+      return;
+    case Kind::turned_away:
+      if (response.status() != 302) miss(step, "expected a termination" + but);
+      return;
+    case Kind::status:
+      if (response.status() != step.expect.status || response.header("Location"))
+        miss(step, "expected status " + std::to_string(step.expect.status) + " without a redirect" + but);
+      return;
+    case Kind::stored:
+      if (before && (before->status() != response.status() || before->body != response.body ||
+                     before->header("Location") != response.header("Location")))
+        miss(step, "expected the same response as before, which was " + shown(*before) + but);
+      return;
+    case Kind::anything:
+    case Kind::message:
+    case Kind::abort:
+    case Kind::end:
+      if (step.send != kFinal && !is_message(response)) miss(step, "expected the next message" + but);
+      return;
+  }
 }
 
 std::optional<std::string> SessionExaminer::find_lack(const Step& step, const Json& good) {
@@ -251,10 +311,17 @@ std::optional<std::string> SessionExaminer::find_lack(const Step& step, const Js
 }
 
 void SessionExaminer::check_refusal(const Step& step, const HttpMessage& response) {
-  if (is_message(response)) return fail(step.send, "was accepted: it was answered with " + shown(response));
+  if (is_message(response)) return miss(step, "was accepted: it was answered with " + shown(response));
   check_termination(response);
-  if (step.send == kFinal && success_ && response.header("Location") == success_)
-    fail(step.send, "was accepted: it was answered as a good session is, with " + shown(response));
+  if (step.send != kFinal || !good_so_far()) return;
+  if (!known_.endings || !known_.endings->tell())
+    result_.skipped = "the Location does not tell whether a session of this issuer ended well";
+  else if (ends_well(response))
+    miss(step, "was accepted: it was answered as a good session is, with " + shown(response));
+}
+
+bool SessionExaminer::ends_well(const HttpMessage& response) const {
+  return known_.endings && known_.endings->tell() && known_.endings->is_good(response.header("Location").value_or(""));
 }
 
 /// After a refusal the good message comes too late. Spec: keygen2.md 1.6.
@@ -263,8 +330,21 @@ void SessionExaminer::check_destroyed(const Json& good) {
   if (!late) return;
   result_.findings.count();
   const std::string message = good.value("@qualifier", "");
-  if (is_message(*late) || (message == kFinal && success_ && late->header("Location") == success_))
+  if (is_message(*late) || (message == kFinal && ends_well(*late)))
     fail(message, "was accepted after a refusal: the session was not destroyed");
+}
+
+bool uses_earlier_keys(const Json& otherwise) { return otherwise.value("keys", "") == "of an earlier session"; }
+
+/// Whether a scenario needs to know how other sessions went.
+bool compares_with_other_sessions(const std::vector<Step>& steps) {
+  return std::ranges::any_of(steps, [](const Step& step) {
+    const bool asks = std::ranges::any_of(step.tampers, [](const Edit& edit) {
+      return edit.argument.dump().find("\"earlier_credential\"") != std::string::npos;
+    });
+    return asks || step.session.contains("client_session_id") || uses_earlier_keys(step.session) ||
+           (step.send == kFinal && step.expect.kind == Expectation::Kind::refusal);
+  });
 }
 
 }  // namespace
@@ -276,45 +356,92 @@ Result<IssuerExaminer> IssuerExaminer::create(IssuerAddress address, const Devic
 
 /// A device that is as the scenario wants it; none if there is no such device.
 Result<std::unique_ptr<Device>> IssuerExaminer::prepare_device(const Json& otherwise, ScenarioResult& result) const {
-  const attestation::SoftwareIdentity* identity = &devices_->own;
+  const auto given = [](const auto& device) -> const DeviceIdentity* { return device ? &*device : nullptr; };
+  const std::map<std::string, const DeviceIdentity*> identities{{"own", &devices_->own},
+                                                                {"stranger", given(devices_->stranger)},
+                                                                {"forged", given(devices_->forged)},
+                                                                {"expired", given(devices_->expired)}};
   const std::string which = otherwise.value("device", "own");
-  if (which != "own") {
-    const auto& other = which == "expired" ? devices_->expired : devices_->stranger;
-    identity = other ? &*other : nullptr;
+  const auto identity = identities.find(which);
+  if (identity == identities.end()) return Error{Status::option, "no such device: " + which};
+  if (identity->second == nullptr) {
+    result.skipped = "without --device-ca the issuer may take any device";
+    return std::unique_ptr<Device>();
   }
-  const bool repeats =
-      otherwise.contains("client_session_id") || otherwise.value("keys", "") == "of an earlier session";
-  if (identity == nullptr) result.skipped = "without --device-ca the issuer may take any device";
-  if (repeats && earlier_.client_session_id.empty()) result.skipped = "there is no earlier session that was good";
-  if (!result.skipped.empty()) return std::unique_ptr<Device>();
-  SKS_LET(std::unique_ptr<Device> device, Device::create(*identity));
+  SKS_LET(std::unique_ptr<Device> device, Device::create(*identity->second));
   if (otherwise.contains("client_session_id")) device->ids().use_id(earlier_.client_session_id);
   if (otherwise.contains("keys"))
-    device->keys().use_keys(repeats ? KeyMaker::Keys::of_earlier_session : KeyMaker::Keys::the_same, &earlier_);
+    device->keys().use_keys(
+        uses_earlier_keys(otherwise) ? KeyMaker::Keys::of_earlier_session : KeyMaker::Keys::the_same, &earlier_);
   return device;
+}
+
+Result<IssuerExaminer::Played> IssuerExaminer::play(const Scenario& scenario, ScenarioResult& result) {
+  Played played;
+  SKS_LET(played.device, prepare_device(SessionExaminer::otherwise(scenario.runs.front().steps), result));
+  if (played.device == nullptr) return played;
+  SKS_LET(const Invocation invocation, address_.ticket_command.empty()
+                                           ? Result<Invocation>(Invocation{address_.init, address_.url, ""})
+                                           : draw_ticket(address_));
+  SKS_LET(IssuerSession session,
+          IssuerSession::create(invocation.init, invocation.url, invocation.cookie, context_.get()));
+  SessionExaminer examiner(scenario, session, *played.device, {endings_, earlier_}, result);
+  SKS_LET(const bool ended, examiner.run());
+  played.location = examiner.location();
+  played.good = ended && result.findings.empty();
+  if (!played.good) return played;
+  SKS_LET(played.seen.client_session_id, from_base64url(examiner.role().client_session_id()));
+  played.seen.keys = played.device->keys().take_made();
+  played.seen.credentials = examiner.role().issued();
+  return played;
+}
+
+/// Two good sessions and a refused one, for scenarios that compare with them.
+Result<void> IssuerExaminer::rehearse() {
+  if (rehearsed_) return {};
+  rehearsed_ = true;
+  Scenario scenario{"rehearsal", "", "", ""};
+  scenario.runs.emplace_back();
+  std::vector<std::string> locations;
+  for (const bool first : {true, false}) {
+    ScenarioResult result;
+    SKS_LET(Played played, play(scenario, result));
+    if (!played.good) {
+      const Findings& findings = result.findings;
+      unready_ =
+          "no good session of this issuer came to its end" +
+          (findings.empty() ? ""
+                            : ": " + to_string(findings.list().front().place) + ' ' + findings.list().front().sentence);
+      return {};
+    }
+    locations.push_back(played.location);
+    if (first) earlier_ = std::move(played.seen);
+  }
+  Step refused{"InvocationResponse"};
+  refused.tampers.push_back({"set", "/serverSessionId", "another-session"});
+  refused.expect = {Expectation::Kind::refusal};
+  scenario.runs.front().steps.push_back(std::move(refused));
+  ScenarioResult result;
+  SKS_LET(const Played played, play(scenario, result));
+  endings_.emplace(locations[0], locations[1],
+                   result.findings.empty() ? std::optional<std::string>(played.location) : std::nullopt);
+  return {};
+}
+
+Result<void> IssuerExaminer::examine(const Scenario& scenario, ScenarioResult& result) {
+  if (compares_with_other_sessions(scenario.runs.front().steps)) {
+    SKS_TRY(rehearse());
+    result.skipped = unready_;
+    if (!unready_.empty()) return {};
+  }
+  SKS_LET(const Played played, play(scenario, result));
+  return {};
 }
 
 ScenarioResult IssuerExaminer::run(const Scenario& scenario) {
   ScenarioResult result{scenario.name, scenario.title, scenario.spec, scenario.proves, {}, {}, {}, {}};
-  const auto examine = [&]() -> Result<void> {
-    const Json otherwise = SessionExaminer::otherwise(scenario.runs.front().steps);
-    SKS_LET(const std::unique_ptr<Device> device, prepare_device(otherwise, result));
-    if (device == nullptr) return {};
-    SKS_LET(const Invocation invocation, address_.ticket_command.empty()
-                                             ? Result<Invocation>(Invocation{address_.init, address_.url, ""})
-                                             : draw_ticket(address_));
-    SKS_LET(IssuerSession session,
-            IssuerSession::create(invocation.init, invocation.url, invocation.cookie, context_.get()));
-    SessionExaminer examiner(scenario, session, *device, success_, result);
-    SKS_LET(const std::optional<std::string> end, examiner.run());
-    if (success_ || !end || !result.findings.empty()) return {};
-    success_ = end;
-    SKS_LET(earlier_.client_session_id, from_base64url(examiner.client_session_id()));
-    earlier_.keys = device->keys().take_made();
-    return {};
-  };
   try {
-    if (const auto ran = examine(); !ran) result.broken = ran.error().detail;
+    if (const auto ran = examine(scenario, result); !ran) result.broken = ran.error().detail;
   } catch (const Json::exception& exception) {
     result.broken = std::string("a value has another type than is needed: ") + exception.what();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "conformance/kit/device.h"
+#include "conformance/kit/endings.h"
 #include "conformance/kit/scenario.h"
 #include "conformance/kit/scenario_result.h"
 #include "conformance/kit/tls.h"
@@ -27,13 +28,24 @@ class IssuerExaminer {
  private:
   IssuerExaminer(IssuerAddress address, const Devices& devices, TlsContext context)
       : address_(std::move(address)), devices_(&devices), context_(std::move(context)) {}
+  struct Played {
+    std::unique_ptr<Device> device;
+    std::string location;  ///< of the last response
+    bool good = false;     ///< the session ended, and nothing was wrong with it
+    EarlierSession seen = {};
+  };
+  Result<void> examine(const Scenario& scenario, ScenarioResult& result);
+  Result<void> rehearse();
+  Result<Played> play(const Scenario& scenario, ScenarioResult& result);
   Result<std::unique_ptr<Device>> prepare_device(const Json& otherwise, ScenarioResult& result) const;
 
   IssuerAddress address_;
   const Devices* devices_;
   TlsContext context_;
-  std::optional<std::string> success_;  ///< where a good session has ended
-  EarlierSession earlier_;              ///< that session
+  bool rehearsed_ = false;
+  std::string unready_;             ///< why there is no earlier session, or empty
+  std::optional<Endings> endings_;  ///< of sessions whose outcome is known
+  EarlierSession earlier_;          ///< the first of them
 };
 
 }  // namespace sks::conformance

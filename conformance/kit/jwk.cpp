@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "conformance/node.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::conformance {
@@ -44,6 +45,20 @@ Json to_jwk(const crypto::PublicKey& key) {
   return {{"kty", "OKP"},
           {"crv", std::ranges::find(kKinds, key.kind(), &KindName::kind)->name},
           {"x", to_base64url(key.raw())}};
+}
+
+Result<Bytes> spki_of_any_point(const Json& jwk) {
+  Findings unreadable;
+  const Bytes spki = Node(jwk, {}, unreadable).public_key();
+  if (unreadable.empty()) return spki;
+  const Error none{Status::option, "no public key: " + jwk.dump()};
+  const Node key(jwk, {}, unreadable);
+  const auto* const curve = std::ranges::find(kCurves, key["crv"].optional_text(), &CurveName::name);
+  if (curve == kCurves.end()) return none;
+  const CurveInfo& info = curve_info(curve->curve);
+  const Bytes point = concat({key["x"].base64url(), key["y"].base64url()});
+  if (point.size() != 2 * info.field_bytes) return none;
+  return concat({info.spki_prefix, point});
 }
 
 }  // namespace sks::conformance

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <ctime>
+#include <iomanip>
+#include <locale>
+#include <sstream>
 
 #include "conformance/kit/authority.h"
 #include "keygen2/time.h"
@@ -55,6 +60,33 @@ Result<Json> algorithm_uri(const Json& argument) {
   return Json(std::string(kAlgorithmPrefix) + name);
 }
 
+/// { time_form = "%Y-%m-%dT%H:%M:%S.5Z" }: a time in UTC as strftime() writes it.
+Result<Json> time_in_form(std::int64_t time, const Json& argument) {
+  SKS_LET(const std::string form, text_of(argument));
+  const auto seconds = static_cast<std::time_t>(time);
+  std::tm fields{};
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  if (form.empty() || ::gmtime_r(&seconds, &fields) == nullptr)
+    return Error{Status::option, "no form of a time: \"" + form + '"'};
+  text << std::put_time(&fields, form.c_str());
+  return Json(text.str());
+}
+
+/// A time as a day that the month before does not have: who counts on over the end of a month finds the right time.
+Result<Json> time_past_end_of_month(std::int64_t time) {
+  namespace chrono = std::chrono;
+  const chrono::sys_seconds now{chrono::seconds(time)};
+  const chrono::year_month_day today(chrono::floor<chrono::days>(now));
+  const chrono::year_month month = today.year() / today.month();
+  const chrono::year_month before = month - chrono::months(1);
+  const unsigned last_day = static_cast<unsigned>((before / chrono::last).day());
+  const auto two_digits = [](unsigned number) { return (number < 10 ? "0" : "") + std::to_string(number); };
+  return time_in_form(time, std::to_string(static_cast<int>(before.year())) + '-' +
+                                two_digits(static_cast<unsigned>(before.month())) + '-' +
+                                two_digits(last_day + static_cast<unsigned>(today.day())) + "T%H:%M:%SZ");
+}
+
 }  // namespace
 
 Result<std::string> text_of(const Json& value) {
@@ -97,6 +129,8 @@ void add_plain_placeholders(Placeholders& placeholders, std::function<std::int64
     SKS_LET(const std::int64_t offset, parse_offset(text));
     return Json(keygen2::format_utc_time(now() + offset));
   });
+  placeholders.add("time_form", [now](const Json& argument) { return time_in_form(now(), argument); });
+  placeholders.add("time_past_end_of_month", [now](const Json&) { return time_past_end_of_month(now()); });
   placeholders.add("local_time", [now](const Json& argument) -> Result<Json> {
     SKS_LET(const std::string text, text_of(argument));
     SKS_LET(const std::int64_t offset, parse_offset(text));

@@ -21,7 +21,8 @@ class Placeholders {
   std::map<std::string, Compute> computations_;
 };
 
-/// Those that need nothing but their argument: hex, utf8, random_bytes, filled, times, algorithm, time, local_time.
+/// Those that need nothing but their argument: hex, utf8, random_bytes, filled, times, algorithm, time,
+/// time_form, time_past_end_of_month, local_time.
 void add_plain_placeholders(Placeholders& placeholders, std::function<std::int64_t()> now);
 
 /// "+2d", "-90m", "+10s": seconds. Fails with option.

@@ -42,12 +42,6 @@ constexpr auto kPurposes = std::to_array<std::string_view>({"enroll", "resume", 
 
 bool is_message(std::string_view name) { return std::ranges::find(kMessages, name) != kMessages.end(); }
 
-/// Of a known request: it and the response to it stand side by side.
-std::string response_to(std::string_view request) {
-  const auto* const found = std::ranges::find(kMessages, request);
-  return std::string(*std::next(found));
-}
-
 void refuse_unknown(const Node& node, std::span<const std::string_view> known) {
   if (!node.exists() || !node.json().is_object()) return;
   for (const auto& item : node.json().items())
@@ -128,9 +122,13 @@ void read_changes(const Node& node, Step& step) {
   };
   read_values("answer", step.answer);
   read_values("needs", step.needs);
-  const Node request = node["request"];
-  if (request.exists() && request.json().is_object())
-    for (const auto& item : request.json().items()) step.request.emplace_back(item.key(), request[item.key()].text());
+  step.optional = node["optional"].exists() ? node["optional"].text() : step.optional;
+  // Of a client a request comes back, of an issuer a response.
+  for (const char* const name : {"request", "response"}) {
+    const Node headers = node[name];
+    if (!headers.exists() || !headers.json().is_object()) continue;
+    for (const auto& item : headers.json().items()) step.headers.emplace_back(item.key(), headers[item.key()].text());
+  }
   const Node finds = node["finds"];
   if (finds.exists() && finds.json().is_object())
     for (const auto& item : finds.json().items()) step.finds[item.key()] = texts(finds[item.key()]);
@@ -139,7 +137,7 @@ void read_changes(const Node& node, Step& step) {
 Step read_step(const Node& node) {
   constexpr auto kKnown =
       std::to_array<std::string_view>({"send", "message", "edit", "tamper", "http", "session", "resend", "repeat",
-                                       "expect", "answer", "finds", "request", "needs"});
+                                       "expect", "answer", "finds", "request", "response", "needs", "optional"});
   refuse_unknown(node, kKnown);
   Step step{node["send"].text()};
   if (!is_message(step.send) && step.send != "termination") node["send"].fail("is no message: \"" + step.send + '"');
@@ -181,7 +179,7 @@ void change_step(Scenario& scenario, const Node& node) {
 void vary(Scenario& scenario, const Node& node) {
   constexpr auto kThen =
       std::to_array<std::string_view>({"at", "message", "edit", "tamper", "http", "session", "resend", "repeat",
-                                       "expect", "answer", "finds", "request", "needs"});
+                                       "expect", "answer", "finds", "request", "response", "needs", "optional"});
   constexpr auto kOwn = std::to_array<std::string_view>({"name", "proves", "spec", "keys", "pins", "then"});
   std::vector<std::string_view> known(kThen.begin(), kThen.end());
   known.insert(known.end(), kOwn.begin(), kOwn.end());
@@ -223,6 +221,13 @@ Scenario read_base(const Node& root, std::string name) {
 }
 
 }  // namespace
+
+/// They stand side by side.
+std::string response_to(std::string_view request) {
+  const auto* const found = std::ranges::find(kMessages, request);
+  SKS_CHECK(found != kMessages.end() && std::next(found) != kMessages.end());
+  return std::string(*std::next(found));
+}
 
 std::vector<Scenario> read_scenarios(const ScenarioText& file, Findings& findings) {
   const Place place{std::string(file.file), "", ""};

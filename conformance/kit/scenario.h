@@ -51,10 +51,11 @@ struct Step {
   Json session = Json::object();   ///< what the kit's own key store is to do otherwise
   Delivery delivery = {};
   Expectation expect = {};
-  std::vector<std::pair<std::string, Json>> answer = {};       ///< JSON pointer into what comes back, and its value
-  std::vector<std::pair<std::string, Json>> needs = {};        ///< the same; else the rest of the scenario is skipped
-  std::map<std::string, std::vector<std::string>> finds = {};  ///< id of a lookup, and the keys that it finds
-  std::vector<std::pair<std::string, std::string>> request = {};  ///< headers of what comes back, and texts in them
+  std::string optional = {};                              ///< why the specification allows another outcome, or empty
+  std::vector<std::pair<std::string, Json>> answer = {};  ///< JSON pointer into what comes back, and its value
+  std::vector<std::pair<std::string, Json>> needs = {};   ///< the same; else the rest of the scenario is skipped
+  std::map<std::string, std::vector<std::string>> finds = {};     ///< id of a lookup, and the keys that it finds
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< of what comes back, and texts in them
 };
 
 /// One start of the client.
@@ -78,6 +79,9 @@ struct ScenarioText {
   std::string_view file;  ///< "client/enrolment.toml"
   std::string_view text;
 };
+
+/// The @qualifier of the response to a message of an issuer.
+std::string response_to(std::string_view request);
 
 /// The scenarios that the program carries with it.
 std::span<const ScenarioText> built_in_scenarios();

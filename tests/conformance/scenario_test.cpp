@@ -7,6 +7,7 @@
 
 #include "conformance/kit/child_process.h"
 #include "conformance/kit/conditions.h"
+#include "conformance/kit/endings.h"
 #include "conformance/kit/http.h"
 #include "conformance/kit/placeholders.h"
 #include "conformance/kit/toml_document.h"
@@ -140,7 +141,7 @@ TEST_CASE("Edits: each changes what it says, and nothing that is not there") {
     const char* message;
     const char* expected;
   };
-  const std::array<Case, 27> cases{{
+  const std::array<Case, 34> cases{{
       {R"({"set": "/a/b", "to": 5})", R"({"a": {}})", R"({"a":{"b":5}})"},
       {R"({"set": "/a/0", "to": 5})", R"({"a": [1]})", R"({"a":[5]})"},
       {R"({"set": "/a/b", "to": 5})", R"({"a": []})", "the message has nothing at /a/b"},
@@ -161,6 +162,16 @@ TEST_CASE("Edits: each changes what it says, and nothing that is not there") {
       {R"({"swap": "/a/b", "with": ""})", R"({"a": {"b": 1}})", "the message has nothing at /a/b"},
       {R"({"flip": "/a"})", R"({"a": "AQI"})", R"({"a":"AQM"})"},
       {R"({"flip": "/a"})", R"({"a": "?"})", "/a is no base64url"},
+      {R"({"lengthen": "/a"})", R"({"a": "AQI"})", R"({"a":"AQIA"})"},
+      {R"({"lengthen": "/a"})", R"({"a": 5})", "the message has nothing at /a"},
+      {R"({"other_case": "/a"})", R"({"a": "aZ-1_z"})", R"({"a":"Az-1_Z"})"},
+      {R"({"other_case": "/a"})", R"({"a": "1-2"})", "/a holds no letters"},
+      // RFC 6979 A.2.5, "sample" with SHA-256, encoded by openssl asn1parse -genconf.
+      {R"({"der": "/a"})",
+       R"({"a": "79SLKqy2qP0RQN2c1F6B1p0sh3tWqvmRw00OqE6vNxb3yxyULWV8QdQ2x6G24p9l8-kA27mv9AZNxKsvhDrNqA"})",
+       R"({"a":"MEYCIQDv1IsqrLao_RFA3ZzUXoHWnSyHe1aq-ZHDTQ6oTq83FgIhAPfLHJQtZXxB1DbHobbin2Xz6QDbua_0Bk3Eqy-EOs2o"})"},
+      {R"({"der": "/a"})", R"({"a": "AQI"})", "ECDSA signature of a wrong length"},
+      {R"({"der": "/b"})", R"({"a": "AQI"})", "the message has nothing at /b"},
       {R"({"raw": "/a", "to": "[1 ]"})", R"({"a": 5})", R"({"a":[1]})"},
       {R"({"raw_hex": "/a", "to": "22c38522"})", R"({"a": 5})", "{\"a\":\"\xC3\x85\"}"},
       {R"({"duplicate": "/a"})", R"({"a": 5})", "{\n  \"a\": 5,\n  \"a\": 5\n}\n"},
@@ -208,6 +219,9 @@ TEST_CASE("Placeholders: tables with one known member become values") {
   CHECK(resolved(R"({"time": "+0s"})") == R"("2019-04-08T16:33:30Z")");
   CHECK(resolved(R"({"time": "-1d"})") == R"("2019-04-07T16:33:30Z")");
   CHECK(resolved(R"({"local_time": "+2h"})") == R"("2019-04-08T18:33:30+00:00")");
+  CHECK(resolved(R"({"time_form": "%Y-%m-%dt%H:%M:%S.5z"})") == R"("2019-04-08t16:33:30.5z")");
+  CHECK(resolved(R"({"time_form": ""})") == "no form of a time: \"\"");
+  CHECK(resolved(R"({"time_past_end_of_month": ""})") == R"("2019-03-39T16:33:30Z")");
   CHECK(resolved(R"({"algorithm": "ed25519"})") == R"("https://webpki.github.io/sks/algorithm#ed25519")");
   CHECK(resolved(R"({"filled": ["ab", 3]})") == R"("ababab")");
   CHECK(resolved(R"({"times": [2, {"a": {"utf8": "x"}}]})") == R"([{"a":"eA"},{"a":"eA"}])");
@@ -219,6 +233,55 @@ TEST_CASE("Placeholders: tables with one known member become values") {
   CHECK(resolved(R"({"time": "+d"})") == "no difference of times such as +2d: \"+d\"");
   CHECK(resolved(R"({"random_bytes": -1})") == "no number of bytes: -1");
   CHECK(resolved(R"({"filled": ["ab"]})") == "filled takes a text and how often it is to stand there");
+}
+
+TEST_CASE("Placeholders: in January the month before is that of another year") {
+  Placeholders placeholders;
+  add_plain_placeholders(placeholders, [] { return std::int64_t{1'546'300'800}; });  // 2019-01-01T00:00:00Z
+  CHECK(placeholders.resolve(*parse_document(R"({"time_past_end_of_month": ""})"))->dump() ==
+        R"("2018-12-32T00:00:00Z")");
+}
+
+TEST_CASE("Endings: good sessions are told from refused ones by path and parameters") {
+  struct Case {
+    const char* name;
+    const char* good;
+    const char* again;
+    std::optional<std::string> refused;
+    const char* location;
+    bool tell;
+    bool is_good;
+  };
+  const std::string main = "https://i.example/m";
+  const std::array<Case, 11> cases{{
+      {"one place", "https://i.example/done", "https://i.example/done", main + "?err=x", "https://i.example/done", true,
+       true},
+      {"another place", "https://i.example/done", "https://i.example/done", main, "https://i.example/m?err=y", true,
+       false},
+      {"with sessions", "https://i.example/m?s=1", "https://i.example/m?s=2", main + "?err=x&s=3",
+       "https://i.example/m?s=4", true, true},
+      {"refused, with a session", "https://i.example/m?s=1", "https://i.example/m?s=2", main + "?err=x&s=3",
+       "https://i.example/m?err=z&s=4", true, false},
+      {"an outcome", "https://i.example/m?r=ok&s=1", "https://i.example/m?s=2&r=ok", main + "?r=no&s=3",
+       "https://i.example/m?r=ok&s=4", true, true},
+      {"another outcome", "https://i.example/m?r=ok&s=1", "https://i.example/m?s=2&r=ok", main + "?r=no&s=3",
+       "https://i.example/m?r=no&s=4", true, false},
+      {"a fragment", "https://i.example/m#ok", "https://i.example/m#ok", main + "#no", "https://i.example/m#no", true,
+       false},
+      {"no refusal is known", "https://i.example/m?s=1", "https://i.example/m?s=2", std::nullopt,
+       "https://i.example/m?s=3", true, true},
+      {"different paths", "https://i.example/1", "https://i.example/2", main, "https://i.example/3", false, false},
+      {"different parameters", "https://i.example/m?a=1", "https://i.example/m?b=1", main, "https://i.example/m", false,
+       false},
+      {"a refusal ends there too", "https://i.example/m?s=1", "https://i.example/m?s=2", main + "?s=3",
+       "https://i.example/m?s=4", false, true},
+  }};
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const Endings endings(c.good, c.again, c.refused);
+    CHECK(endings.tell() == c.tell);
+    CHECK(endings.is_good(c.location) == c.is_good);
+  }
 }
 
 TEST_CASE("Commands: values become words of the shell, whatever they hold") {
