@@ -68,7 +68,7 @@ CLIENTS = [
 ISSUERS = [
     ("unknown-property", "issuer/session", "is no property of this object"),
     ("content-type", "issuer/session", "has the Content-Type"),
-    ("cacheable", "issuer/session", "no-store"),
+    ("cacheable", "issuer/http/no-store-invocation", "without a header Cache-Control"),
     ("clock", "issuer/session", "by more than a day"),
     ("key-not-on-curve", "issuer/session", "is no public key"),
     ("wrong-mac", "issuer/session", "MAC"),
