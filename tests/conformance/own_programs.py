@@ -110,7 +110,8 @@ def examine_issuer(work, kit, program):
             return {name: result["result"] for name, result in results.items()}
 
         results = play_profile("everything")
-        results |= play_profile("two", "--only", "issuer/i4-key-creation/two-keys-that-are-the-same")
+        for name in ("two-keys-that-are-the-same", "key-on-another-curve", "key-not-on-its-curve"):
+            results |= play_profile("two", "--only", f"issuer/i4-key-creation/{name}")
         results |= {f"{name} with a PUK": result for name, result in play_profile("two", "--only", "issuer/session").items()}
         # Every scenario is played with a profile for which it means something.
         assert set(results.values()) == {"passed"}, results
