@@ -1,5 +1,6 @@
 #include "key-user-api/local_issuer/local_issuer.h"
 
+#include <optional>
 #include <utility>
 
 #include "attestation/verifier.h"
@@ -29,9 +30,10 @@ Result<crypto::PrivateKey> make_ephemeral_key() {
 
 }  // namespace
 
-Result<LocalIssuer> LocalIssuer::open(SecureKeyStore& store, const Clock& clock, const Random& random) {
+Result<LocalIssuer> LocalIssuer::open(SecureKeyStore& store, const Clock& clock, const Random& random,
+                                      ByteView key_management_key) {
   LocalIssuer issuer(store, random);
-  SKS_TRY(issuer.agree(clock));
+  SKS_TRY(issuer.agree(clock, key_management_key));
   return issuer;
 }
 
@@ -39,6 +41,7 @@ LocalIssuer::LocalIssuer(LocalIssuer&& other) noexcept
     : store_(std::exchange(other.store_, nullptr)),
       random_(other.random_),
       session_(other.session_),
+      device_certificate_(std::move(other.device_certificate_)),
       ids_(std::move(other.ids_)),
       session_key_(std::move(other.session_key_)),
       counter_(other.counter_),
@@ -54,19 +57,30 @@ LocalIssuer::~LocalIssuer() {
   }
 }
 
-Result<void> LocalIssuer::agree(const Clock& clock) {
-  SKS_LET(const DeviceInfo device, store_->get_device_info());
+// Nobody is told of what these calls return, so that what they leave need not be durable before what close() leaves.
+template <class Call>
+auto LocalIssuer::without_waiting(const Call& call) {
+  std::optional<decltype(call())> result;
+  static_cast<void>(store_->begin_call([&] { result.emplace(call()); }));
+  SKS_CHECK(result.has_value());
+  return std::move(*result);
+}
+
+Result<void> LocalIssuer::agree(const Clock& clock, ByteView key_management_key) {
+  SKS_LET(DeviceInfo device, store_->get_device_info());
   SKS_CHECK(!device.certificate_path.empty());
+  device_certificate_ = std::move(device.certificate_path.front());
   SKS_LET(const crypto::PrivateKey ephemeral, make_ephemeral_key());
   SessionRequest request;
   request.session_key_algorithm = kSessionAlgorithm;
   request.server_session_id = kServerSessionId;
   request.server_ephemeral_key = ephemeral.public_key().spki();
   request.issuer_uri = kLocalIssuerUri;
+  request.key_management_key = to_bytes(key_management_key);
   request.client_time = static_cast<std::uint32_t>(clock.now());
   request.session_life_time = kSessionLifeTime;
   request.session_key_limit = static_cast<std::uint16_t>(kOperations);
-  SKS_LET(const CreatedSession created, store_->create_provisioning_session(request));
+  SKS_LET(const CreatedSession created, without_waiting([&] { return store_->create_provisioning_session(request); }));
   session_ = created.handle;
   ids_ = {request.server_session_id, created.client_session_id};
 
@@ -74,10 +88,11 @@ Result<void> LocalIssuer::agree(const Clock& clock) {
   claims.client_session_id = ids_.client;
   claims.server_session_id = ids_.server;
   claims.issuer_uri = request.issuer_uri;
-  claims.device_certificate = device.certificate_path.front();
+  claims.device_certificate = device_certificate_;
   claims.session_key_algorithm = request.session_key_algorithm;
   claims.server_ephemeral_key = request.server_ephemeral_key;
   claims.client_ephemeral_key = created.client_ephemeral_key;
+  claims.key_management_key = request.key_management_key;
   claims.client_time = request.client_time;
   claims.session_life_time = request.session_life_time;
   claims.session_key_limit = request.session_key_limit;
@@ -95,10 +110,22 @@ Bytes LocalIssuer::encrypt(ByteView plaintext) const {
   return keygen2::encrypt(keygen2::encryption_key(session_key_), plaintext, random_);
 }
 
-Result<PinPolicyHandle> LocalIssuer::create_pin_policy(const keygen2::PinPolicySpecifier& pin) {
+Result<PukPolicyHandle> LocalIssuer::create_puk_policy(keygen2::PukPolicySpecifier& policy, const SecureBytes& puk) {
+  policy.encrypted_puk = encrypt(puk.view());
+  PukPolicyRequest request;
+  request.id = policy.id;
+  request.encrypted_puk = policy.encrypted_puk;
+  request.format = policy.format;
+  request.retry_limit = policy.retry_limit;
+  request.mac = next_mac(keygen2::method::kCreatePukPolicy, keygen2::puk_policy_data(policy));
+  return without_waiting([&] { return store_->create_puk_policy(session_, request); });
+}
+
+Result<PinPolicyHandle> LocalIssuer::create_pin_policy(const keygen2::PinPolicySpecifier& pin, const PukChoice& puk) {
   SKS_CHECK(pin.user_defined());
   PinPolicyRequest request;
   request.id = pin.id;
+  request.puk_policy = puk.handle;
   request.user_defined = true;
   request.user_modifiable = pin.user_modifiable;
   request.format = pin.format;
@@ -108,8 +135,8 @@ Result<PinPolicyHandle> LocalIssuer::create_pin_policy(const keygen2::PinPolicyS
   request.min_length = pin.min_length;
   request.max_length = pin.max_length;
   request.input_method = pin.input_method;
-  request.mac = next_mac(keygen2::method::kCreatePinPolicy, keygen2::pin_policy_data(pin, nullptr));
-  return store_->create_pin_policy(session_, request);
+  request.mac = next_mac(keygen2::method::kCreatePinPolicy, keygen2::pin_policy_data(pin, puk.policy));
+  return without_waiting([&] { return store_->create_pin_policy(session_, request); });
 }
 
 Result<CreatedKey> LocalIssuer::create_key(const keygen2::KeyEntrySpecifier& key, const PinChoice& pin) {
@@ -132,7 +159,7 @@ Result<CreatedKey> LocalIssuer::create_key(const keygen2::KeyEntrySpecifier& key
   request.endorsed_algorithms = key.endorsed_algorithms;
   request.mac =
       next_mac(keygen2::method::kCreateKeyEntry, keygen2::key_entry_data(key, pin.policy, kKeyEntryAlgorithm));
-  SKS_LET(CreatedKey created, store_->create_key_entry(session_, request));
+  SKS_LET(CreatedKey created, without_waiting([&] { return store_->create_key_entry(session_, request); }));
   SKS_TRY(attestation::verify_device_attestation(session_key_, counter_++,
                                                  attestation::key_attestation_data(created.public_key, request.mac),
                                                  created.attestation));
@@ -148,7 +175,7 @@ Result<void> LocalIssuer::set_certificate_path(const CreatedKey& key, const std:
   SKS_CHECK(!path.empty());
   const Bytes mac =
       next_mac(keygen2::method::kSetCertificatePath, keygen2::certificate_path_data(key.public_key, id, path));
-  SKS_TRY(store_->set_certificate_path(key.handle, path, mac));
+  SKS_TRY(without_waiting([&] { return store_->set_certificate_path(key.handle, path, mac); }));
   end_entities_[key.handle] = path.front();
   return {};
 }
@@ -157,14 +184,14 @@ Result<void> LocalIssuer::import_private_key(KeyHandle key, const SecureBytes& p
   const Bytes encrypted = encrypt(pkcs8.view());
   const Bytes mac =
       next_mac(keygen2::method::kImportPrivateKey, keygen2::imported_key_data(end_entities_.at(key), encrypted));
-  return store_->import_private_key(key, encrypted, mac);
+  return without_waiting([&] { return store_->import_private_key(key, encrypted, mac); });
 }
 
 Result<void> LocalIssuer::import_symmetric_key(KeyHandle key, const SecureBytes& value) {
   const Bytes encrypted = encrypt(value.view());
   const Bytes mac =
       next_mac(keygen2::method::kImportSymmetricKey, keygen2::imported_key_data(end_entities_.at(key), encrypted));
-  return store_->import_symmetric_key(key, encrypted, mac);
+  return without_waiting([&] { return store_->import_symmetric_key(key, encrypted, mac); });
 }
 
 Result<void> LocalIssuer::add_extension(KeyHandle key, const ClearExtension& extension) {
@@ -176,7 +203,18 @@ Result<void> LocalIssuer::add_extension(KeyHandle key, const ClearExtension& ext
   request.mac = next_mac(
       keygen2::method::kAddExtension,
       keygen2::extension_data(end_entities_.at(key), request.type, request.sub_type, request.qualifier, request.data));
-  return store_->add_extension(key, request);
+  return without_waiting([&] { return store_->add_extension(key, request); });
+}
+
+Result<void> LocalIssuer::clone_protection(KeyHandle key, KeyHandle target, ByteView target_certificate,
+                                           const Authorize& authorize) {
+  TargetAuthorization request;
+  request.target = target;
+  SKS_LET(request.authorization,
+          authorize(keygen2::target_key_data(session_key_, device_certificate_, target_certificate)));
+  request.mac = next_mac(keygen2::method::kPostCloneKeyProtection,
+                         keygen2::replacing_operation_data(end_entities_.at(key), request.authorization));
+  return without_waiting([&] { return store_->post_clone_key_protection(key, request); });
 }
 
 Result<void> LocalIssuer::close() {
@@ -189,16 +227,32 @@ Result<void> LocalIssuer::close() {
                                                 attestation);
 }
 
+namespace {
+
+struct LocalAuthority {
+  crypto::PrivateKey key;
+  crypto::Certificate certificate;
+};
+
+Result<LocalAuthority> make_authority(std::int64_t not_before) {
+  SKS_LET(crypto::PrivateKey key, make_ephemeral_key());
+  const crypto::CertificateTemplate contents{
+      crypto::CertificateKind::ca, {{"CN", std::string(kLocalAuthorityName)}}, not_before, kNoEnd, {}, {}, {}};
+  SKS_LET(crypto::Certificate certificate, crypto::issue_certificate(contents, key.public_key(), nullptr, key));
+  return LocalAuthority{std::move(key), std::move(certificate)};
+}
+
+}  // namespace
+
 Result<Bytes> certify_locally(ByteView public_key_spki, const std::string& common_name, std::int64_t not_before) {
+  // It is never freed: at exit that would race with OpenSSL's own cleanup.
+  static const auto* const authority = new Result<LocalAuthority>(make_authority(not_before));
+  if (!*authority) return authority->error();
   SKS_LET(const crypto::PublicKey subject_key, crypto::PublicKey::from_spki(public_key_spki));
-  SKS_LET(const crypto::PrivateKey issuer_key, make_ephemeral_key());
-  const crypto::CertificateTemplate authority{
-      crypto::CertificateKind::ca, {{"CN", "Local issuer"}}, not_before, kNoEnd, {}, {}, {}};
-  SKS_LET(const crypto::Certificate issuer,
-          crypto::issue_certificate(authority, issuer_key.public_key(), nullptr, issuer_key));
   const crypto::CertificateTemplate leaf{
       crypto::CertificateKind::tls_client, {{"CN", common_name}}, not_before, kNoEnd, {}, {}, {}};
-  SKS_LET(const crypto::Certificate certificate, crypto::issue_certificate(leaf, subject_key, &issuer, issuer_key));
+  SKS_LET(const crypto::Certificate certificate,
+          crypto::issue_certificate(leaf, subject_key, &(*authority)->certificate, (*authority)->key));
   return certificate.der();
 }
 

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "keygen2/messages.h"
 #include "sks-core/base/clock.h"
@@ -18,23 +21,32 @@ inline constexpr std::string_view kLocalIssuerUri = "urn:sks:local-issuer";
 /// An issuer inside of this process: keys that are not enrolled take the same path into the key store as those that
 /// are, through one provisioning session whose MACs it makes and whose attestations it verifies.
 ///
-/// Nothing lasts before close() succeeds; an object that dies before aborts its session. Its keys have no key
-/// management key, so that no issuer can manage them later. Every method fails as the method of the key store that it
-/// calls, which then has aborted the session, or with crypto when an attestation is wrong.
+/// Nothing lasts before close() succeeds; an object that dies before aborts its session. Without a key management key
+/// no issuer can manage the keys later. Every method fails as the method of the key store that it calls, which then has
+/// aborted the session, or with crypto when an attestation is wrong. Only close() waits for a disk: what it makes
+/// durable comes after everything else of the session.
 class LocalIssuer {
  public:
   /// The most uses of the session key that an issuer may ask for, sks-api.md 3.7.
   static constexpr std::size_t kOperations = 32767;
 
+  /// `key_management_key`: SPKI, or empty.
   static Result<LocalIssuer> open(SecureKeyStore& store, const Clock& clock = system_clock(),
-                                  const Random& random = system_random());
+                                  const Random& random = system_random(), ByteView key_management_key = {});
 
   LocalIssuer(LocalIssuer&& other) noexcept;
   LocalIssuer& operator=(LocalIssuer&&) = delete;
   ~LocalIssuer();
 
-  /// A policy for PINs that the user chooses. `mac` need not be set.
-  Result<PinPolicyHandle> create_pin_policy(const keygen2::PinPolicySpecifier& pin);
+  /// `encrypted_puk` holds `puk` from then on; neither it nor `mac` need be set.
+  Result<PukPolicyHandle> create_puk_policy(keygen2::PukPolicySpecifier& policy, const SecureBytes& puk);
+
+  struct PukChoice {
+    const keygen2::PukPolicySpecifier* policy = nullptr;
+    PukPolicyHandle handle;
+  };
+  /// A policy for PINs that the user chooses. `mac` need not be set. `puk` as it is: no PUK.
+  Result<PinPolicyHandle> create_pin_policy(const keygen2::PinPolicySpecifier& pin, const PukChoice& puk);
 
   struct PinChoice {
     const keygen2::PinPolicySpecifier* policy = nullptr;
@@ -58,27 +70,39 @@ class LocalIssuer {
   };
   Result<void> add_extension(KeyHandle key, const ClearExtension& extension);
 
+  /// Makes a signature with the key management key of a session, sks-api.md 3.6.
+  using Authorize = std::function<Result<Bytes>(ByteView data)>;
+  /// `key`, which has no PIN, gets the PIN that `target` has when the session closes. `target_certificate`: its
+  /// end-entity certificate. Fails also as `authorize`. Spec: sks-api.md 4.16.
+  Result<void> clone_protection(KeyHandle key, KeyHandle target, ByteView target_certificate,
+                                const Authorize& authorize);
+
   /// Commits everything. Fails also when the close attestation is wrong: what was made stays then.
   Result<void> close();
 
  private:
   LocalIssuer(SecureKeyStore& store, const Random& random) : store_(&store), random_(random) {}
 
-  Result<void> agree(const Clock& clock);
+  Result<void> agree(const Clock& clock, ByteView key_management_key);
+  template <class Call>
+  auto without_waiting(const Call& call);
   Bytes next_mac(std::string_view method, ByteView data);
   Bytes encrypt(ByteView plaintext) const;
 
   SecureKeyStore* store_;  ///< null: nothing is left to abort
   const Random& random_;
   ProvisioningHandle session_;
+  Bytes device_certificate_;
   keygen2::SessionIds ids_;
   SecureBytes session_key_;
   std::uint16_t counter_ = 0;
   std::map<KeyHandle, Bytes> end_entities_;
 };
 
-/// A certificate for a key pair that was made in the key store and that nobody certifies: for keys whose symmetric
-/// half is all that matters. Signed by a key that is then thrown away.
+/// A certificate for a key that nobody else certifies: SKS wants one before a key can be used, and only its public half
+/// is known then. Its issuer is an authority that lives as long as this process and that nobody trusts, whose name is
+/// kLocalAuthorityName. `common_name` has 1 to 64 characters.
+inline constexpr std::string_view kLocalAuthorityName = "Local issuer";
 Result<Bytes> certify_locally(ByteView public_key_spki, const std::string& common_name, std::int64_t not_before);
 
 }  // namespace sks

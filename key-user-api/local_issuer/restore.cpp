@@ -128,7 +128,7 @@ struct Restorer {
   keygen2::Outcome<void> puk(const keygen2::PukPolicySpecifier&) { return {}; }
 
   keygen2::Outcome<void> pin(const PinPolicySpecifier& pin, const keygen2::PukPolicySpecifier*) {
-    auto made = issuer.create_pin_policy(pin);
+    auto made = issuer.create_pin_policy(pin, {});
     if (!made) return failure(keygen2::ErrorClass::sks, made.error());
     policy = *made;
     return {};
