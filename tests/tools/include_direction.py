@@ -50,6 +50,7 @@ RULES = [
         ["sks-core/", "sealed-storage/", "attestation/claims.h", "attestation/verifier.h", "keygen2/", "key-user-api/local_issuer/"],
         [],
     ),
+    ("key-user-api/key_files/", ["sks-core/base/", "sks-core/crypto/", "key-user-api/key_files/"], ["openssl/"]),
     (
         "key-user-api/",
         ["sks-core/", "sealed-storage/", "attestation/device_identity.h", "keygen2/", "key-user-api/"],

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "key-user-api/key_files/collection.h"
+
+namespace sks::key_files {
+
+/// The content of an OPENSSH PRIVATE KEY block: PROTOCOL.key of OpenSSH. OpenSSL cannot make keys of passphrases as
+/// these files do (bcrypt), so encrypted ones are refused with what helps.
+Result<void> read_openssh(ByteView content, Reading& reading);
+
+}  // namespace sks::key_files
