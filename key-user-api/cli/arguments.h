@@ -51,6 +51,10 @@ struct Arguments {
   std::string backup_passphrase_file;
   bool skip_protected = false;
   bool list_only = false;
+  ImportOptions key_import;
+  std::string import_passphrase_file;
+  KeyCreateOptions key_create;
+  PinOptions new_key_pin;
   std::string url;
   std::vector<std::string> resume;  ///< [SESSION] URL, or nothing
   std::string ca_file;

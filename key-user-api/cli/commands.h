@@ -155,6 +155,38 @@ struct RestoreOptions {
 Result<void> run_restore(RestoreOptions options, sealed::Backup backup, SecureKeyStore& store,
                          dialog::Terminal* terminal, const Clock& clock, std::ostream& out);
 
+/// Which PIN the keys get that a command brings or makes.
+struct PinOptions {
+  bool none = false;              ///< no PIN
+  std::string shared_with;        ///< that of this key: handle or certificate fingerprint; empty: a new one
+  std::vector<SecureBytes> pins;  ///< the one PIN as typed, or nothing
+};
+
+/// Who may be asked: for a new PIN, and for one that is there. Null: nobody.
+struct PinAskers {
+  dialog::AttendedDialog* attended = nullptr;
+  dialog::Terminal* terminal = nullptr;
+};
+
+struct ImportOptions {
+  std::string file;
+  std::string label;  ///< empty: what the file says of each key
+  bool exportable = false;
+  PinOptions pin = {};
+};
+/// Brings the keys of a file, all of them or none. `secrets` has the passphrase of the file.
+Result<void> run_import(ImportOptions options, Format format, SecureKeyStore& store, SecretSource& secrets,
+                        const PinAskers& askers, const Clock& clock, std::ostream& out);
+
+struct KeyCreateOptions {
+  std::string algorithm = "ec.nist.p256";  ///< end of the URI of a key generation algorithm
+  std::string label;
+  bool exportable = false;
+  PinOptions pin = {};
+};
+Result<void> run_key_create(KeyCreateOptions options, Format format, SecureKeyStore& store, const PinAskers& askers,
+                            const Clock& clock, std::ostream& out);
+
 /// The one password of a command as bytes for the key store: from `given`, else asked for at the terminal.
 /// Fails with option (several given, not in its format) or user_abort (none).
 Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, std::string_view what, std::uint8_t format,

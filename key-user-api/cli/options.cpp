@@ -97,6 +97,19 @@ void add_connection(CLI::App& command, Arguments& arguments) {
   command.add_flag("--open", arguments.open_pages, "open the issuer's pages in the browser");
 }
 
+/// The PIN of keys that come into the store.
+void add_new_key_pin(CLI::App& command, Arguments& arguments) {
+  CLI::Option* const none = command.add_flag("--no-pin", arguments.new_key_pin.none, "use the key without a PIN");
+  none->excludes(add_pins(command, arguments))->excludes(command.get_option("--pin-file"));
+  add_value(command, "--pin-of", "KEY", arguments.new_key_pin.shared_with,
+            "put it under the PIN of a key that was made or imported here before")
+      ->excludes(none);
+}
+
+void add_exportable(CLI::App& command, bool& exportable) {
+  command.add_flag("--exportable", exportable, "let the key leave the key store again, also in backups");
+}
+
 void add_export_passphrase(CLI::App& command, Arguments& arguments) {
   add_file(command, "--export-passphrase-file", arguments.export_passphrase_file,
            "a file with the passphrase of the exported persona");
@@ -188,6 +201,28 @@ void add_backup_options(CLI::App& command, Arguments& arguments) {
 
 void add_restore_options(CLI::App& command, Arguments& arguments) {
   add_backup(command, arguments);
+  add_accept_clock(command, arguments);
+}
+
+void add_import_options(CLI::App& command, Arguments& arguments) {
+  add_operand(command, "FILE", arguments.key_import.file, "PKCS#12, PEM, DER, OpenSSH or JWK");
+  add_file(command, "--import-passphrase-file", arguments.import_passphrase_file,
+           "a file with the passphrase of FILE, for nobody else to read");
+  add_value(command, "--label", "NAME", arguments.key_import.label, "the name of the key");
+  add_exportable(command, arguments.key_import.exportable);
+  add_new_key_pin(command, arguments);
+  add_json_option(command, arguments);
+  add_accept_clock(command, arguments);
+}
+
+void add_key_create_options(CLI::App& command, Arguments& arguments) {
+  add_value(command, "--algorithm", "NAME", arguments.key_create.algorithm,
+            "the kind of key, such as ec.nist.p384, rsa2048 or ed25519")
+      ->capture_default_str();
+  add_value(command, "--label", "NAME", arguments.key_create.label, "the name of the key");
+  add_exportable(command, arguments.key_create.exportable);
+  add_new_key_pin(command, arguments);
+  add_json_option(command, arguments);
   add_accept_clock(command, arguments);
 }
 

@@ -24,6 +24,8 @@ void add_integrate_desktop_options(CLI::App& command, Arguments& arguments);
 void add_delete_options(CLI::App& command, Arguments& arguments);
 void add_backup_options(CLI::App& command, Arguments& arguments);
 void add_restore_options(CLI::App& command, Arguments& arguments);
+void add_import_options(CLI::App& command, Arguments& arguments);
+void add_key_create_options(CLI::App& command, Arguments& arguments);
 void add_pin_check_options(CLI::App& command, Arguments& arguments);
 void add_persona_create_options(CLI::App& command, Arguments& arguments);
 void add_persona_delete_options(CLI::App& command, Arguments& arguments);

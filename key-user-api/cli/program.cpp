@@ -317,6 +317,54 @@ Outcome restore(Arguments& arguments, std::ostream& out) {
       run_restore({std::move(*pins)}, std::move(*backup), store->engine(), pointer_to(terminal), system_clock(), out));
 }
 
+Format format_of(const Arguments& arguments) { return arguments.json ? Format::json : Format::text; }
+
+/// Who is there to ask for a PIN that the options leave open.
+struct FoundAskers {
+  dialog::Attendant attendant;
+  std::optional<dialog::Terminal> terminal;
+
+  PinAskers get() { return {attendant.dialog(), pointer_to(terminal)}; }
+};
+Result<FoundAskers> find_askers(const PinOptions& pin) {
+  if (pin.none || !pin.pins.empty()) return FoundAskers{dialog::Attendant::none(), std::nullopt};
+  SKS_LET(dialog::Attendant attendant, dialog::Attendant::find(dialog::DialogKind::automatic, interrupted));
+  return FoundAskers{std::move(attendant), find_terminal()};
+}
+
+Result<PinOptions> take_new_key_pin(Arguments& arguments) {
+  PinOptions pin = std::move(arguments.new_key_pin);
+  SKS_LET(pin.pins, take_pins(arguments));
+  return pin;
+}
+
+Outcome import_keys(Arguments& arguments, std::ostream& out) {
+  auto pin = take_new_key_pin(arguments);
+  if (!pin) return wrong_usage(pin.error());
+  auto store = open_store_for_session(arguments);
+  if (!store) return refused(store.error());
+  auto askers = find_askers(*pin);
+  if (!askers) return refused(askers.error());
+  arguments.key_import.pin = std::move(*pin);
+  FileSecrets secrets(arguments.import_passphrase_file, "--import-passphrase-file", "");
+  const InterruptGuard guard;
+  return to_outcome(run_import(std::move(arguments.key_import), format_of(arguments), store->engine(), secrets,
+                               askers->get(), system_clock(), out));
+}
+
+Outcome create_key(Arguments& arguments, std::ostream& out) {
+  auto pin = take_new_key_pin(arguments);
+  if (!pin) return wrong_usage(pin.error());
+  auto store = open_store_for_session(arguments);
+  if (!store) return refused(store.error());
+  auto askers = find_askers(*pin);
+  if (!askers) return refused(askers.error());
+  arguments.key_create.pin = std::move(*pin);
+  const InterruptGuard guard;
+  return to_outcome(run_key_create(std::move(arguments.key_create), format_of(arguments), store->engine(),
+                                   askers->get(), system_clock(), out));
+}
+
 /// The commands that only look at an opened key store.
 template <auto Run>
 Outcome with_store(Arguments& arguments, std::ostream& out) {
@@ -325,7 +373,6 @@ Outcome with_store(Arguments& arguments, std::ostream& out) {
   return to_outcome(Run(arguments, store->engine(), out));
 }
 
-Format format_of(const Arguments& arguments) { return arguments.json ? Format::json : Format::text; }
 Result<void> device(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
   return run_device(arguments.device, store, out);
 }
@@ -410,6 +457,7 @@ struct Group {
   const char* description;
 };
 constexpr auto kGroups = std::to_array<Group>({
+    {"key", "make keys of one's own"},
     {"pin", "work with PINs"},
     {"persona", "work with the key stores of one's personas"},
     {"integrate", "make other programs of this user know sks"},
@@ -434,6 +482,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"", "delete", "delete a key", Store::chosen, remove, add_delete_options},
     {"", "backup", "write the keys that may leave into an encrypted file", Store::chosen, backup, add_backup_options},
     {"", "restore", "bring the keys of a backup into this key store", Store::chosen, restore, add_restore_options},
+    {"", "import", "bring the keys of a file into this key store", Store::chosen, import_keys, add_import_options},
+    {"key", "create", "make a key in this key store", Store::chosen, create_key, add_key_create_options},
     {"integrate", "desktop", "open the links of invitations (keygen2://) with sks", Store::none, integrate_desktop,
      add_integrate_desktop_options},
     {"pin", "check", "check the PIN of a key; a wrong one costs a try", Store::chosen, check_pin,
