@@ -185,8 +185,8 @@ TEST_CASE("HttpHandler: a lost database is 503 and says nothing about itself") {
   IssuerLab lab;
   LostRepository lost;
   const EnrolmentPorts ports = lab.issuer->ports();
-  HttpHandler handler({ports.url, lost, ports.authority, ports.devices, ports.profiles, ports.seal,
-                       ports.key_management_key, ports.server_certificates, ports.clock, ports.random},
+  HttpHandler handler({ports.url, lost, ports.authority, ports.devices, ports.profiles, ports.seal, ports.key_manager,
+                       ports.server_certificates, ports.clock, ports.random},
                       100);
   Device device(lab);
   device.cookie = "__Host-sks-session=x";
