@@ -86,7 +86,9 @@ Result<void> Issuer::load() {
   if (!assembled) return in_file(paths_.credential_ca, assembled.error());
   authority_ = std::move(assembled).value();
   SKS_LET(crypto::PrivateKey key_management_key, read_key(paths_.key_management_key));
-  key_manager_.emplace(std::move(key_management_key));
+  Result<KeyManager> key_manager = KeyManager::from_key(std::move(key_management_key));
+  if (!key_manager) return in_file(paths_.key_management_key, key_manager.error());
+  key_manager_ = std::move(key_manager).value();
   SKS_LET(SecureBytes kek, read_secret_file(paths_.kek));
   if (kek.size() != kKekSize) return Error{Status::option, paths_.kek + " must hold 32 bytes"};
   seal_ = std::make_unique<SessionSeal>(std::move(kek), random_);

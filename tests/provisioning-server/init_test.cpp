@@ -178,6 +178,21 @@ TEST_CASE("Issuer::open: refuses secrets that others may open, and says what to 
   CHECK(Issuer::open(folder.file("i"), clock));
 }
 
+TEST_CASE("Issuer::open: refuses a key management key whose halves do not belong together") {
+  const test::TempDir folder;
+  const test::FakeClock clock(kNow);
+  REQUIRE(init(folder.file("a")));
+  const IssuerPaths paths(folder.file("a"));
+  Bytes pkcs8 = from_pem(test::read_file(paths.key_management_key), "PRIVATE KEY")->front();
+  const std::size_t last_of_scalar = pkcs8.size() - 65 - 5 - 1;  // behind it A1 44 03 42 00 and the point
+  pkcs8[last_of_scalar] ^= 1U;
+  test::write_file(paths.key_management_key, to_pem(pkcs8, "PRIVATE KEY"));
+  const auto opened = Issuer::open(folder.file("a"), clock);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().status == Status::option);
+  CHECK(opened.error().detail.starts_with(paths.key_management_key + ": "));
+}
+
 TEST_CASE("Issuer::open: refuses a CA key that belongs to another certificate") {
   const test::TempDir folder;
   const test::FakeClock clock(kNow);
