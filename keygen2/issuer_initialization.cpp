@@ -26,7 +26,7 @@ bool form_fits(const ClientCapability& answer) {
   return answer.form == forms.at(static_cast<std::size_t>(query_kind(answer.type)));
 }
 
-/// Each query is answered once and in its form, and what the plan needs is there.
+/// Each query is answered once and in its form.
 Outcome<void> check_answers(const std::vector<ClientCapability>& answers, const IssuerState& own) {
   if (answers.size() != own.capability_queries.size())
     return Failure{ErrorClass::value, "not every query has one answer"};
@@ -36,8 +36,14 @@ Outcome<void> check_answers(const std::vector<ClientCapability>& answers, const 
   for (const std::string& query : own.capability_queries)
     if (answer_to(query) == answers.end()) return Failure{ErrorClass::value, "a query has no answer"};
   if (!std::ranges::all_of(answers, form_fits)) return Failure{ErrorClass::value, "an answer has a wrong form"};
+  return {};
+}
+
+/// What the plan needs is there.
+Outcome<void> check_needs(const IssuerState& own) {
   for (const std::string& query : own.required_capabilities)
-    if (!answer_to(query)->supported) return Failure{ErrorClass::policy, "the client does not support " + query};
+    if (!std::ranges::find(own.capabilities, query, &ClientCapability::type)->supported)
+      return Failure{ErrorClass::policy, "the client does not support " + query};
   return {};
 }
 
@@ -128,6 +134,7 @@ Outcome<std::string> on_invocation(StepInput in, IncomingMessage& message) {
     return Failure{ErrorClass::session, "the message belongs to another session"};
   SKS_TRY(check_answers(response.capabilities, in.state));
   in.state.capabilities = std::move(response.capabilities);
+  SKS_TRY(check_needs(in.state));
 
   const Algorithm* const algorithm = find_algorithm(kEphemeralKeyAlgorithm);
   SKS_CHECK(algorithm != nullptr);

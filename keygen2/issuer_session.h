@@ -216,7 +216,7 @@ class IssuerSession {
   IssuerPhase phase() const;
   /// When the session key expires, in seconds since 1970; 0 before initialization.
   std::int64_t expires() const;
-  /// Answers to all queries; empty before initialization.
+  /// Answers to all queries; empty before they have come. A run that fails because a needed one is missing keeps them.
   const std::vector<ClientCapability>& capabilities() const;
   const std::string& server_session_id() const;
   const std::string& client_session_id() const;   ///< empty before initialization

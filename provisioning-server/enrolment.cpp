@@ -260,17 +260,17 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
 
   StepDecisions decisions(ports_, before, **profile);
   const auto answer = session->receive(body, decisions, context());
+  // Also when the session fails because the keys need what is missing: what the profile says about it goes first.
+  const bool has_answers = before.phase == SessionPhase::invocation && !session->capabilities().empty();
+  const CapabilityCheck capabilities =
+      has_answers ? check_capabilities((*profile)->capabilities, session->capabilities()) : CapabilityCheck{};
+  if (!capabilities.missing.empty())
+    return end_with(Refusal::capability, "the client does not support " + capabilities.missing);
   if (!answer) {
     const Refusal why = decisions.refusal().value_or(refusal_of(answer.error().error_class));
     const std::string& device = decisions.device_fingerprint();
     return end_with(why, answer.error().detail + (device.empty() ? "" : " (device " + device + ")"));
   }
-
-  const bool has_answers = before.phase == SessionPhase::invocation;
-  const CapabilityCheck capabilities =
-      has_answers ? check_capabilities((*profile)->capabilities, session->capabilities()) : CapabilityCheck{};
-  if (!capabilities.missing.empty())
-    return end_with(Refusal::capability, "the client does not support " + capabilities.missing);
 
   Step step{before.phase, before.version, before, decisions.take_credentials(), decisions.take_operations(), {}};
   Session& after = step.after;

@@ -40,6 +40,19 @@ TEST_CASE("Capabilities: one that is required and not there refuses the device, 
   CHECK(lab.count("SELECT count(*) FROM sessions WHERE phase = 'aborted' AND device_fingerprint = ''") == 1);
 }
 
+TEST_CASE("Capabilities: what the profile requires is told before what the keys need") {
+  IssuerLab lab;
+  lab.edit_profile("default", "  [[pin_policy.key]]\n",
+                   "  [[pin_policy.key]]\n  biometric_protection = \"alternative\"\n");
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket())) == "policy");
+  add_tables(lab, "[[capability]]\nquery = \"biometric-support\"\nrequired = true\n");
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "capability");
+  // Answers that never came say nothing about the device.
+  device.begin_again();
+  CHECK(device.get(lab.new_ticket()).status == 200);
+  CHECK(outcome(device.post("{}")) == "json");
+}
 TEST_CASE("Capabilities: a value that is required has to be told") {
   IssuerLab lab;
   add_tables(lab, "[[capability]]\nquery = \"os-version\"\nrequired = true\n");
