@@ -110,7 +110,8 @@ struct Step {
   std::uint64_t from_version;
   /// The new row; its version is from_version + 1. Phase done makes the session's pending credentials valid, phase
   /// aborted abandons them. Done also makes the session's operations count: what they say happens to the credentials,
-  /// and all credentials of sessions that owned one of those keys belong to this session then.
+  /// and all credentials of sessions that owned one of those keys belong to this session then. Credentials of anonymous
+  /// clients stay as they are: nothing tells which device has done something to them.
   Session after;
   std::vector<Credential> pending;
   std::vector<KeyOperation> operations;
@@ -141,7 +142,7 @@ class Repository {
 
   virtual Result<std::optional<Credential>> find_credential(const std::string& fingerprint) = 0;
   /// The credential, when its key may be owned by this session: the one that owns it on record, or one that was to
-  /// operate on a key of that owner and never told how it ended.
+  /// operate on a key of that owner, directly or through others, where the records do not tell how these ended.
   virtual Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
                                                                const std::string& server_session_id,
                                                                const std::string& client_session_id) = 0;

@@ -149,25 +149,44 @@ Result<void> settle_credentials(sqlite3* database, const Session& session, std::
   return {};
 }
 
-/// What the end of a session means for the keys of earlier sessions that it was to operate on. Spec: keygen2.md 7.11
+/// Table absorbed: the sessions whose keys became those of session ?1 if the device has closed it. They are the owners
+/// of its targets, by the device's word and on record, and the owners of theirs in turn where the records do not tell
+/// how a session ended: its last message was lost, or its client was anonymous. `or_else` tells of which other sessions
+/// the targets count.
+std::string with_absorbed(const std::string& or_else) {
+  // Each step looks at the targets of one more session, so there is a limit, far above what losses explain. An owner is
+  // '' where a program of the first version has made the row: the session that issued the key.
+  return "WITH RECURSIVE absorbed (id) AS (SELECT ?1 UNION SELECT earlier.id FROM absorbed"
+         " JOIN sessions AS later ON later.id = absorbed.id"
+         " JOIN operations ON operations.session = later.id"
+         " JOIN credentials AS target ON target.fingerprint = operations.fingerprint"
+         " JOIN sessions AS earlier ON earlier.id IN (operations.owner,"
+         " CASE target.owner WHEN '' THEN target.server_session_id ELSE target.owner END)"
+         " WHERE later.phase <> 'done' OR target.privacy_enabled <> 0" +
+         or_else + " LIMIT 1000) ";
+}
+
+/// Of a credential: one of those sessions owns it.
+constexpr const char* kIsAbsorbed =
+    "(owner IN (SELECT id FROM absorbed) OR (owner = '' AND server_session_id IN (SELECT id FROM absorbed)))";
+
+/// What the end of a session means for the keys of earlier sessions that it was to operate on. Nothing is settled on
+/// the word of an anonymous client, who may speak of keys that another device holds. Spec: keygen2.md 7.11
 Result<void> settle_operations(sqlite3* database, const Session& session) {
   if (session.phase != SessionPhase::done) return {};
-  constexpr const char* kStatements[] = {
-      "UPDATE credentials SET status = 'removed' WHERE status = 'issued' AND fingerprint IN"
+  const std::string kStatements[] = {
+      "UPDATE credentials SET status = 'removed' WHERE status = 'issued' AND privacy_enabled = 0 AND fingerprint IN"
       " (SELECT fingerprint FROM operations WHERE session = ?1 AND operation = 'remove')",
-      // A session that the device names as an owner was closed there, whether or not we ever heard of it.
-      "UPDATE credentials SET owner = ?1 WHERE owner IN (SELECT owner FROM operations WHERE session = ?1"
-      " UNION SELECT target.owner FROM operations JOIN credentials AS target"
-      " ON target.fingerprint = operations.fingerprint WHERE operations.session = ?1 OR operations.session IN"
-      " (SELECT owner FROM operations WHERE session = ?1))"};
-  for (const char* const sql : kStatements) SKS_TRY(SqliteStatement(database, sql).bind(session.id).run());
+      with_absorbed(" OR later.id = ?1") + "UPDATE credentials SET owner = ?1 WHERE privacy_enabled = 0 AND " +
+          kIsAbsorbed};
+  for (const std::string& sql : kStatements) SKS_TRY(SqliteStatement(database, sql.c_str()).bind(session.id).run());
   return {};
 }
 
 constexpr const char* kSelectCredential =
     "SELECT fingerprint, certificate, subject, profile, app_usage, friendly_name, public_key_digest,"
     " server_session_id, client_session_id, device_fingerprint, key_management_key, privacy_enabled, status, issued,"
-    " revoked FROM credentials WHERE fingerprint = ?1";
+    " revoked FROM credentials WHERE ";
 
 Result<std::optional<Credential>> read_credential(SqliteStatement& statement) {
   SKS_LET(const bool found, statement.first());
@@ -341,7 +360,7 @@ Result<std::size_t> SqliteRepository::expire_sessions(std::int64_t now) {
 
 Result<std::optional<Credential>> SqliteRepository::find_credential(const std::string& fingerprint) {
   const std::lock_guard lock(mutex_);
-  SqliteStatement statement(database_.get(), kSelectCredential);
+  SqliteStatement statement(database_.get(), (kSelectCredential + std::string("fingerprint = ?")).c_str());
   return read_credential(statement.bind(fingerprint));
 }
 
@@ -349,15 +368,12 @@ Result<std::optional<Credential>> SqliteRepository::find_credential_in(const std
                                                                        const std::string& server_session_id,
                                                                        const std::string& client_session_id) {
   const std::lock_guard lock(mutex_);
-  const std::string sql =
-      kSelectCredential +
-      std::string(
-          " AND EXISTS (SELECT 1 FROM sessions WHERE id = ?2 AND client_session_id = ?3) AND (owner = ?2 OR"
-          " EXISTS (SELECT 1 FROM operations JOIN credentials AS target ON"
-          " target.fingerprint = operations.fingerprint WHERE operations.session = ?2 AND"
-          " target.owner = credentials.owner))");
+  const std::string sql = with_absorbed("") + kSelectCredential +
+                          "fingerprint = ?3 AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND"
+                          " client_session_id = ?2) AND " +
+                          kIsAbsorbed;
   SqliteStatement statement(database_.get(), sql.c_str());
-  return read_credential(statement.bind(fingerprint).bind(server_session_id).bind(client_session_id));
+  return read_credential(statement.bind(server_session_id).bind(client_session_id).bind(fingerprint));
 }
 
 Result<RevokeOutcome> SqliteRepository::revoke_credential(const std::string& fingerprint, const AuditEntry& audit) {

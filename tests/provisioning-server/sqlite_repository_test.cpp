@@ -207,6 +207,96 @@ TEST_CASE(
   CHECK(*repository.find_credential_in("print-four", "id-c", "client-c"));
 }
 
+TEST_CASE("SqliteRepository: a key is found, and moves, behind any number of last messages that were lost") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  const auto is_in = [&](const std::string& key, const std::string& name) {
+    return repository.find_credential_in("print-" + key, "id-" + name, "client-" + name)->has_value();
+  };
+  const auto unlock = [](const std::string& key, const std::string& owner) {
+    return KeyOperation{"print-" + key, KeyOperation::Kind::unlock, "id-" + owner};
+  };
+  run_session(fixture, "s0", SessionPhase::done, {"k0", "other"}, {});
+  run_session(fixture, "s1", SessionPhase::done, {"k1"}, {});
+  run_session(fixture, "s2", SessionPhase::aborted, {}, {unlock("k0", "s0"), unlock("k1", "s1")});
+  run_session(fixture, "s3", SessionPhase::aborted, {"k3"}, {unlock("k1", "s2")});
+  run_session(fixture, "apart", SessionPhase::done, {"far"}, {});
+  for (const char* const key : {"k0", "other", "k1", "k3"}) CHECK(is_in(key, "s3"));
+  CHECK_FALSE(is_in("far", "s3"));
+  CHECK_FALSE(is_in("k3", "s2"));
+  CHECK_FALSE(is_in("k1", "s0"));
+
+  run_session(fixture, "s4", SessionPhase::aborted, {}, {unlock("k3", "s3")});
+  CHECK(is_in("other", "s4"));
+  run_session(fixture, "s5", SessionPhase::done, {"k5"}, {unlock("k3", "s4")});
+  for (const char* const key : {"k0", "other", "k1", "k3", "k5"}) {
+    CAPTURE(key);
+    CHECK(is_in(key, "s5"));
+    CHECK_FALSE(is_in(key, "s0"));
+  }
+  CHECK_FALSE(is_in("far", "s5"));
+  CHECK(fixture.count("SELECT count(*) FROM credentials WHERE owner = 'id-s5'") == 5);
+}
+
+TEST_CASE("SqliteRepository: sessions that name each other as owners, and endless rows of them, come to an end") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  run_session(fixture, "a", SessionPhase::done, {"one"}, {});
+  run_session(fixture, "x", SessionPhase::aborted, {}, {{"print-one", KeyOperation::Kind::unlock, "id-y"}});
+  run_session(fixture, "y", SessionPhase::aborted, {}, {{"print-one", KeyOperation::Kind::unlock, "id-x"}});
+  CHECK(*repository.find_credential_in("print-one", "id-x", "client-x"));
+  // A row of 2000 lost sessions, each of which was to operate on a key of the one before.
+  fixture.execute(
+      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+      " INSERT INTO sessions SELECT 'id-' || i, 'row-' || i, 'ticket-a', profile, profile_digest, subject, 'aborted',"
+      " version, sealed_state, sealed_puk, last_request, reply_kind, reply_text, created, expires, 'client-' || i,"
+      " device_fingerprint FROM n, sessions WHERE id = 'id-a';"
+      "INSERT INTO credentials SELECT 'print-' || number, certificate, credentials.subject, credentials.profile,"
+      " app_usage, friendly_name, 'key-' || number, 'id-' || number, 'client-' || number,"
+      " credentials.device_fingerprint, key_management_key, privacy_enabled, status, issued, revoked, 'id-' || number"
+      " FROM credentials, (SELECT substr(id, 4) AS number FROM sessions WHERE cookie_digest LIKE 'row-%')"
+      " WHERE fingerprint = 'print-one';"
+      "INSERT INTO operations SELECT 'id-' || (substr(server_session_id, 4) + 1), fingerprint, 'unlock',"
+      " server_session_id FROM credentials WHERE server_session_id NOT IN ('id-a', 'id-2000')");
+  CHECK(*repository.find_credential_in("print-1", "id-900", "client-900"));
+  CHECK_FALSE(*repository.find_credential_in("print-1", "id-2000", "client-2000"));
+  CHECK(*repository.find_credential_in("print-1900", "id-2000", "client-2000"));
+}
+
+TEST_CASE("SqliteRepository: a credential without an owner belongs to the session that issued it") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  const auto is_in = [&](const std::string& key, const std::string& name) {
+    return repository.find_credential_in("print-" + key, "id-" + name, "client-" + name)->has_value();
+  };
+  run_session(fixture, "a", SessionPhase::done, {"one", "two"}, {});
+  run_session(fixture, "b", SessionPhase::done, {"three"}, {});
+  // As a program of the first version writes it, when it still serves while another command has brought the database
+  // to this version.
+  fixture.execute("UPDATE credentials SET owner = ''");
+  CHECK(is_in("one", "a"));
+  CHECK_FALSE(is_in("one", "b"));
+  run_session(fixture, "lost", SessionPhase::aborted, {}, {{"print-one", KeyOperation::Kind::unlock, "id-a"}});
+  CHECK(is_in("two", "lost"));
+  CHECK_FALSE(is_in("three", "lost"));
+  run_session(fixture, "c", SessionPhase::done, {}, {{"print-one", KeyOperation::Kind::unlock, "id-a"}});
+  CHECK(is_in("two", "c"));
+  CHECK_FALSE(is_in("two", "a"));
+  CHECK(fixture.count("SELECT count(*) FROM credentials WHERE owner = 'id-c'") == 2);
+}
+
+TEST_CASE("SqliteRepository: nothing is settled on the word of an anonymous client") {
+  const Fixture fixture;
+  SqliteRepository& repository = *fixture.repository;
+  run_session(fixture, "a", SessionPhase::done, {"one", "two"}, {});
+  fixture.execute("UPDATE credentials SET privacy_enabled = 1, device_fingerprint = ''");
+  run_session(fixture, "b", SessionPhase::done, {}, {{"print-one", KeyOperation::Kind::remove, "id-a"}});
+  CHECK((*repository.find_credential("print-one"))->status == Credential::Status::issued);
+  CHECK(fixture.count("SELECT count(*) FROM credentials WHERE owner = 'id-a'") == 2);
+  CHECK(*repository.find_credential_in("print-two", "id-a", "client-a"));
+  CHECK(*repository.find_credential_in("print-two", "id-b", "client-b"));
+}
+
 TEST_CASE("SqliteRepository: only the owner can read the files") {
   const Fixture fixture;
   for (const char* const suffix : {"", "-wal"}) {
