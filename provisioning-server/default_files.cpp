@@ -90,7 +90,7 @@ email_from_subject = false
 # same_subject = true        # false: also keys that were issued to other subjects than that of the ticket
 # # Without a filter all keys are found. A key has to match every member: finger_print, issuer_reg_ex, serial_number,
 # # subject_reg_ex, email_reg_ex, policy_rules, key_usage_rules, extended_key_usage_rules, issued_before, issued_after,
-# # grouping and app_usage.
+# # grouping (in the last lookup only) and app_usage.
 # filter = { app_usage = "authentication", issued_before = "2026-01-31T12:00:00Z" }
 
 # The rules for the PIN that the user chooses.

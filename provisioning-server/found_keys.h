@@ -1,9 +1,12 @@
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "keygen2/issuer_session.h"
+#include "keygen2/search_filter.h"
 #include "provisioning-server/certificate_authority.h"
 #include "provisioning-server/policy.h"
 #include "provisioning-server/repository.h"
@@ -13,7 +16,9 @@ namespace sks::issuer {
 /// What a session does about the keys that its lookups have found, by the rules of its profile.
 ///
 /// Nothing vouches for what a client says it holds. So every key is compared with the records: its credential, its
-/// device, the session that owns it and the filter of its lookup. That a client says everything, nothing can ensure.
+/// device, the session that owns it, and the filters of the profile's lookups, of which the first that matches decides,
+/// whichever one the client has named. That a client says everything, nothing can ensure; and that a key is locked, or
+/// of a grouping, is what it says.
 class FoundKeys {
  public:
   FoundKeys(Repository& repository, const CertificateAuthority& authority, const Session& session,
@@ -21,7 +26,7 @@ class FoundKeys {
       : repository_(repository), authority_(authority), session_(session), profile_(profile) {}
 
   /// Fails with not_allowed when the key is not one that the records know, on this device and in that session, or when
-  /// its lookup does not ask for it; with storage.
+  /// neither its lookup nor one before it asks for it; with storage.
   Result<void> recognize(const keygen2::FoundKey& key);
 
   /// For keys that have been recognized. Fails with not_allowed when a lookup refuses the session for one of them, or
@@ -32,14 +37,26 @@ class FoundKeys {
   std::vector<KeyOperation> take_operations() { return std::move(operations_); }
 
  private:
+  struct Recognized {
+    Credential credential;
+    std::size_t lookup;  ///< the one that decides
+  };
+
   Result<Credential> find(const keygen2::FoundKey& key);
-  Result<void> check_filter(const keygen2::FoundKey& key, const Credential& credential) const;
-  Result<void> decide(const keygen2::FoundKey& key, const Credential& credential, keygen2::Management& management);
+  Result<void> compile_filters();
+  /// What filters look at: the path that the client shows, whose end entity is on record. The authority joins it where
+  /// it has issued the key, so that no key gets past a lookup by leaving it out.
+  Result<std::vector<Bytes>> path_of(const keygen2::FoundKey& key) const;
+  Result<std::size_t> deciding_lookup(const keygen2::FoundKey& key, const Credential& credential);
+  Result<void> decide(const keygen2::FoundKey& key, const Recognized& recognized, keygen2::Management& management);
 
   Repository& repository_;
   const CertificateAuthority& authority_;
   const Session& session_;
   const Profile& profile_;
+  std::vector<std::optional<keygen2::FilterMatcher>> filters_;  ///< of the lookups; none: every key
+  keygen2::MatchBudget budget_;
+  std::map<std::string, Recognized> recognized_;  ///< by fingerprint
   std::vector<KeyOperation> operations_;
   bool refused_ = false;
 };

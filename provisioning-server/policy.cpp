@@ -255,7 +255,7 @@ Result<Profile> parse_profile(std::string_view content, const std::string& name,
     profile.keys.push_back(std::move(spec));
   }
   profile.capabilities = read_capabilities(root);
-  profile.lookups = read_lookups(root);
+  profile.lookups = read_lookups(root, profile.privacy_enabled);
   if (profile.pin_policies.empty() && profile.keys.empty() && profile.lookups.empty())
     root.refuse("", "a profile needs at least one [[key]], [[pin_policy]] with a [[pin_policy.key]], or [[lookup]]");
   if (profile.puk && profile.pin_policies.empty())

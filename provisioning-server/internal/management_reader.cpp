@@ -162,13 +162,24 @@ std::vector<CapabilityQuery> read_capabilities(TomlTable& root) {
   return queries;
 }
 
-std::vector<Lookup> read_lookups(TomlTable& root) {
+std::vector<Lookup> read_lookups(TomlTable& root, bool privacy_enabled) {
   std::vector<Lookup> lookups;
-  for (TomlTable& table : root.tables("lookup")) {
+  std::vector<TomlTable> tables = root.tables("lookup");
+  for (TomlTable& table : tables) {
     Lookup lookup;
     lookup.action = static_cast<FoundKeyAction>(table.choice("action", kActions));
     lookup.same_subject = table.boolean_or("same_subject", true);
+    if (privacy_enabled && !lookup.same_subject)
+      table.refuse(
+          "same_subject",
+          "same_subject = false cannot stand beside privacy_enabled = true: nothing else tells whether the key "
+          "of an anonymous device is its own");
     if (table.has("filter")) lookup.filter = read_filter(table.table("filter"));
+    const bool is_last = &table == &tables.back();
+    if (lookup.filter && lookup.filter->grouping && !is_last)
+      table.refuse("filter",
+                   "only the last lookup can ask for a grouping: it is not on record, so the device would choose "
+                   "which lookup decides");
     if (lookups.size() == keygen2::kMaxLookups) table.refuse("action", "a profile makes at most 20 lookups");
     lookups.push_back(std::move(lookup));
   }

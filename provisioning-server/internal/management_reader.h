@@ -7,6 +7,6 @@
 namespace sks::issuer {
 
 std::vector<CapabilityQuery> read_capabilities(TomlTable& root);
-std::vector<Lookup> read_lookups(TomlTable& root);
+std::vector<Lookup> read_lookups(TomlTable& root, bool privacy_enabled);
 
 }  // namespace sks::issuer

@@ -1,13 +1,16 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <functional>
 
 #include "sks-core/base/encoding.h"
+#include "tests/keygen2/json_edit.h"
 #include "tests/provisioning-server/issuer_fixture.h"
 
 /// Sessions that ask for capabilities, and that find keys of earlier sessions.
 using namespace sks;
 using namespace sks::issuer;
+namespace edit = sks::test::json_edit;
 using test::Device;
 using test::IssuerLab;
 using test::outcome;
@@ -21,6 +24,20 @@ void add_tables(const IssuerLab& lab, const std::string& tables) {
 
 std::int64_t count_status(const IssuerLab& lab, const std::string& status) {
   return lab.count("SELECT count(*) FROM credentials WHERE status = '" + status + "'");
+}
+
+std::string print_of(const Bytes& certificate) { return to_hex(crypto::sha256(certificate)); }
+
+/// An enrolment whose client says something else about the keys that it has found.
+Response enrol_lying(IssuerLab& lab, Device& device, const std::string& profile,
+                     const std::function<std::string(const std::string&)>& change) {
+  device.begin_again();
+  Response response = device.get(lab.new_ticket(profile));
+  while (response.status == 200) {
+    const std::string answer = device.answer(response);
+    response = device.post(edit::contains(answer, "/lookupResults") ? change(answer) : answer);
+  }
+  return response;
 }
 
 constexpr const char* kDelete = "[[lookup]]\naction = \"delete\"\n";
@@ -53,6 +70,7 @@ TEST_CASE("Capabilities: what the profile requires is told before what the keys 
   CHECK(device.get(lab.new_ticket()).status == 200);
   CHECK(outcome(device.post("{}")) == "json");
 }
+
 TEST_CASE("Capabilities: a value that is required has to be told") {
   IssuerLab lab;
   add_tables(lab, "[[capability]]\nquery = \"os-version\"\nrequired = true\n");
@@ -131,6 +149,92 @@ TEST_CASE("Lookups: the first one that finds a key decides about it") {
   CHECK(device.key_count() == 2);
   CHECK(lab.count("SELECT count(*) FROM credentials WHERE status = 'removed' AND app_usage = 'authentication'") == 1);
   CHECK(lab.count("SELECT count(*) FROM credentials WHERE status = 'issued' AND app_usage = 'signature'") == 1);
+}
+
+TEST_CASE("Lookups: the device does not choose which of them decides about a key") {
+  const auto without_first = [](const std::string& answer) {
+    return edit::with(answer, "/lookupResults/0/matchingCredentials", "[]");
+  };
+  IssuerLab lab;
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket("pair"))) == "complete");
+  test::write_file(lab.path + "/profiles/tidy.toml",
+                   "[certificate]\nvalidity_days = 1\n[[lookup]]\naction = \"ignore\"\n"
+                   "filter = { app_usage = \"signature\" }\n" +
+                       std::string(kDelete));
+  CHECK(outcome(enrol_lying(lab, device, "tidy", without_first)) == "complete");
+  CHECK(device.key_count() == 1);
+  CHECK(lab.count("SELECT count(*) FROM credentials WHERE status = 'issued' AND app_usage = 'signature'") == 1);
+
+  lab.edit_profile("tidy", "\"ignore\"", "\"refuse\"");
+  CHECK(outcome(enrol_lying(lab, device, "tidy", without_first)) == "existing-key");
+
+  // Nor does a path without the certificate that the first one asks for.
+  const std::string authority = print_of(lab.issuer->credential_authority().der());
+  lab.edit_profile("tidy", "app_usage = \"signature\"", "finger_print = \"" + authority + "\"");
+  const auto cut = [&](const std::string& answer) {
+    const std::string path = "/lookupResults/1/matchingCredentials/0/certificatePath";
+    const std::string end_entity = edit::value(answer, path + "/0");
+    return edit::with(without_first(answer), path, '[' + end_entity + ']');
+  };
+  CHECK(outcome(enrol_lying(lab, device, "tidy", cut)) == "existing-key");
+  CHECK(device.key_count() == 1);
+}
+
+TEST_CASE("Lookups: the last one may ask for a grouping") {
+  IssuerLab lab;
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket())) == "complete");
+  add_tables(lab, "[[lookup]]\naction = \"ignore\"\nfilter = { app_usage = \"encryption\" }\n" + std::string(kDelete) +
+                      "filter = { grouping = \"unique\" }\n");
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(device.key_count() == 2);
+  lab.edit_profile("default", "filter = { grouping = \"unique\" }", "filter = { grouping = \"shared\" }");
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(device.key_count() == 1);
+}
+
+TEST_CASE("Lookups: keys under an authority that has been replaced are found by its certificate") {
+  IssuerLab lab;
+  const IssuerLab other;
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket())) == "complete");
+  const std::string older = print_of(lab.issuer->credential_authority().der());
+  for (const char* const file : {"/credential-ca.pem", "/keys/credential-ca.key"})
+    test::write_file(lab.path + file, test::read_file(other.path + file));
+  lab.restart();
+  const std::string newer = print_of(lab.issuer->credential_authority().der());
+  REQUIRE(newer != older);
+  // Not by that of the new one, which has not issued them.
+  add_tables(lab, "[[lookup]]\naction = \"refuse\"\nfilter = { finger_print = \"" + newer + "\" }\n" + kDelete +
+                      "filter = { finger_print = \"" + older + "\" }\n");
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(device.key_count() == 1);
+  CHECK(count_status(lab, "removed") == 1);
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "existing-key");
+}
+
+TEST_CASE("Lookups: an anonymous device's keys are deleted there, and stay on record where and as they were") {
+  IssuerLab lab;
+  for (const char* const profile : {"default", "pair"})
+    lab.edit_profile(profile, "privacy_enabled = false", "privacy_enabled = true");
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket("pair"))) == "complete");
+  add_tables(lab, std::string(kDelete) + "filter = { app_usage = \"signature\" }\n");
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(device.key_count() == 2);
+  CHECK(count_status(lab, "issued") == 3);
+  CHECK(lab.count("SELECT count(*) FROM operations WHERE operation = 'remove'") == 1);
+  CHECK(lab.count("SELECT count(*) FROM credentials WHERE owner <> server_session_id") == 0);
+
+  // On the device, the first session is gone and the second one has its other key.
+  lab.edit_profile("default", "filter = { app_usage = \"signature\" }", "filter = { app_usage = \"authentication\" }");
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(device.key_count() == 1);
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(device.key_count() == 1);
+  CHECK(count_status(lab, "issued") == 5);
+  CHECK(lab.count("SELECT count(*) FROM credentials WHERE owner <> server_session_id") == 0);
 }
 
 TEST_CASE("Lookups: refuse ends the session as long as the key that was found is valid") {

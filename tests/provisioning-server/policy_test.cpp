@@ -327,6 +327,13 @@ required = true
 [[capability]]
 query = "urn:sks:ext:key-suspension"
 [[lookup]]
+action = "delete"
+[[lookup]]
+action = "unlock"
+[[lookup]]
+action = "ignore"
+filter = { app_usage = "signature" }
+[[lookup]]
 action = "refuse"
 same_subject = false
 [lookup.filter]
@@ -342,13 +349,6 @@ issued_before = "2026-02-01T00:00:00Z"
 issued_after = "1970-01-01T00:00:00Z"
 grouping = "signature+standard"
 app_usage = "encryption"
-[[lookup]]
-action = "delete"
-[[lookup]]
-action = "unlock"
-[[lookup]]
-action = "ignore"
-filter = { app_usage = "signature" }
 )",
                                      "p", "f");
   REQUIRE(profile);
@@ -359,10 +359,15 @@ filter = { app_usage = "signature" }
   CHECK(profile->capabilities[1].required);
   CHECK(profile->capabilities[2].uri == "urn:sks:ext:key-suspension");
   REQUIRE(profile->lookups.size() == 4);
-  CHECK(profile->lookups[0].action == FoundKeyAction::refuse);
-  CHECK_FALSE(profile->lookups[0].same_subject);
-  REQUIRE(profile->lookups[0].filter);
-  const keygen2::SearchFilter& filter = *profile->lookups[0].filter;
+  CHECK(profile->lookups[0].action == FoundKeyAction::remove);
+  CHECK(profile->lookups[0].same_subject);
+  CHECK_FALSE(profile->lookups[0].filter);
+  CHECK(profile->lookups[1].action == FoundKeyAction::unlock);
+  CHECK(profile->lookups[2].action == FoundKeyAction::ignore);
+  CHECK(profile->lookups[3].action == FoundKeyAction::refuse);
+  CHECK_FALSE(profile->lookups[3].same_subject);
+  REQUIRE(profile->lookups[3].filter);
+  const keygen2::SearchFilter& filter = *profile->lookups[3].filter;
   REQUIRE(filter.finger_print);
   CHECK(filter.finger_print->size() == 32);
   CHECK(filter.finger_print->back() == 0x1f);
@@ -377,18 +382,13 @@ filter = { app_usage = "signature" }
   CHECK(filter.issued_after == 0);
   CHECK(filter.grouping == 2);
   CHECK(filter.app_usage == 2);
-  CHECK(profile->lookups[1].action == FoundKeyAction::remove);
-  CHECK(profile->lookups[1].same_subject);
-  CHECK_FALSE(profile->lookups[1].filter);
-  CHECK(profile->lookups[2].action == FoundKeyAction::unlock);
-  CHECK(profile->lookups[3].action == FoundKeyAction::ignore);
 
   const auto plan = make_plan(*profile, "https://h/k", Bytes{1}, {});
   CHECK(plan.action == 0);
   CHECK(plan.capability_queries.size() == 3);
   REQUIRE(plan.lookups.size() == 4);
   CHECK(plan.lookups[0].key_management_key == Bytes{1});
-  CHECK(plan.lookups[0].filter == filter);
+  CHECK(plan.lookups[3].filter == filter);
   CHECK(plan.reserve.target_operations == kMaxKeyOperations);
 }
 
@@ -444,6 +444,13 @@ TEST_CASE("parse_profile: refuses questions and lookups that mean nothing, at th
       {"local time", filter("issued_before = \"2026-01-31T12:00:00+01:00\""), "f:9: issued_before" + time},
       {"a date of TOML", filter("issued_after = 2026-01-31"), "f:9: issued_after must be a text in quotes"},
       {"a day that is not", filter("issued_after = \"2026-02-30T12:00:00Z\""), "f:9: issued_after" + time},
+      {"subjects of anonymous devices", "privacy_enabled = true\n" + lookup + "same_subject = false\n",
+       "f:9: same_subject = false cannot stand beside privacy_enabled = true: nothing else tells whether the key of an "
+       "anonymous device is its own"},
+      {"grouping before another lookup",
+       lookup + "filter = { grouping = \"shared\" }\n[[lookup]]\naction = \"ignore\"\n",
+       "f:8: only the last lookup can ask for a grouping: it is not on record, so the device would choose which lookup "
+       "decides"},
       {"grouping", filter("grouping = \"all\""),
        "f:9: grouping must be one of \"none\", \"shared\", \"signature+standard\", \"unique\""},
   };
