@@ -44,6 +44,18 @@ std::string awaited_message(SessionPhase phase) {
 
 std::string policy_of(const Session& session) { return session.profile + ' ' + session.profile_digest; }
 
+/// "; deleted FINGERPRINT FINGERPRINT; unlocked FINGERPRINT" behind what there is.
+void add_operations(std::string& detail, const std::vector<KeyOperation>& operations) {
+  constexpr auto kWords = std::to_array<std::string_view>({"unlocked", "deleted"});
+  std::string_view last;
+  for (const KeyOperation& operation : operations) {
+    const std::string_view word = kWords.at(static_cast<std::size_t>(operation.kind));
+    if (word != last) detail.append(detail.empty() ? "" : "; ").append(word);
+    detail.append(" ").append(operation.fingerprint);
+    last = word;
+  }
+}
+
 /// The issuer's policy at work on one step: which device, which certificates.
 class StepDecisions final : public keygen2::IssuerDecisions {
  public:
@@ -292,6 +304,10 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   }
   step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", capabilities.answers};
   if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
+  if (done) {
+    SKS_LET(const std::vector<KeyOperation> operations, ports_.repository.find_operations(after.id));
+    add_operations(step.audit.detail, operations);
+  }
 
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
   if (outcome == StepOutcome::conflict) return std::optional<Reply>();

@@ -146,6 +146,8 @@ class Repository {
   virtual Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
                                                                const std::string& server_session_id,
                                                                const std::string& client_session_id) = 0;
+  /// What a session was to do to keys of earlier sessions: deletions first, in the order of the fingerprints.
+  virtual Result<std::vector<KeyOperation>> find_operations(const std::string& server_session_id) = 0;
   virtual Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) = 0;
   /// The sealed PUK of the session that issued a credential, and that session; none when unknown.
   virtual Result<std::optional<Session>> find_session_of(const Credential& credential) = 0;

@@ -376,6 +376,22 @@ Result<std::optional<Credential>> SqliteRepository::find_credential_in(const std
   return read_credential(statement.bind(server_session_id).bind(client_session_id).bind(fingerprint));
 }
 
+Result<std::vector<KeyOperation>> SqliteRepository::find_operations(const std::string& server_session_id) {
+  const std::lock_guard lock(mutex_);
+  std::vector<KeyOperation> operations;
+  SqliteStatement statement(database_.get(),
+                            "SELECT fingerprint, operation, owner FROM operations WHERE session = ?"
+                            " ORDER BY operation, fingerprint");
+  SKS_LET(bool found, statement.bind(server_session_id).first());
+  while (found) {
+    const SqliteRow row = statement.row();
+    SKS_LET(const KeyOperation::Kind kind, enum_of<KeyOperation::Kind>(kOperations, row.text(1)));
+    operations.push_back({row.text(0), kind, row.text(2)});
+    SKS_LET(found, statement.next());
+  }
+  return operations;
+}
+
 Result<RevokeOutcome> SqliteRepository::revoke_credential(const std::string& fingerprint, const AuditEntry& audit) {
   SKS_LET(const std::optional<Credential> credential, find_credential(fingerprint));
   if (!credential) return RevokeOutcome::unknown;

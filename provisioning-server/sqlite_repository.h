@@ -31,6 +31,7 @@ class SqliteRepository final : public Repository {
   Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
                                                        const std::string& server_session_id,
                                                        const std::string& client_session_id) override;
+  Result<std::vector<KeyOperation>> find_operations(const std::string& server_session_id) override;
   Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) override;
   Result<std::optional<Session>> find_session_of(const Credential& credential) override;
   Result<void> add_audit(const AuditEntry& audit) override;

@@ -68,6 +68,11 @@ Result<bool> SqliteStatement::first() {
   return failure();
 }
 
+Result<bool> SqliteStatement::next() {
+  if (code_ == SQLITE_ROW) code_ = SQLITE_OK;
+  return first();
+}
+
 Result<SqliteTransaction> SqliteTransaction::begin(sqlite3* database) {
   SKS_TRY(SqliteStatement(database, "BEGIN IMMEDIATE").run());
   return SqliteTransaction(database);

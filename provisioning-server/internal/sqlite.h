@@ -42,6 +42,7 @@ class SqliteStatement {
   Result<int> run();
   /// Whether there is a first row; it can be read until the statement goes away.
   Result<bool> first();
+  Result<bool> next();  ///< behind first() or next() with a row
   SqliteRow row() const { return SqliteRow(statement_.get()); }
 
  private:

@@ -30,6 +30,7 @@ class LostRepository final : public Repository {
                                                        const std::string&) override {
     return lost();
   }
+  Result<std::vector<KeyOperation>> find_operations(const std::string&) override { return lost(); }
   Result<RevokeOutcome> revoke_credential(const std::string&, const AuditEntry&) override { return lost(); }
   Result<std::optional<Session>> find_session_of(const Credential&) override { return lost(); }
   Result<void> add_audit(const AuditEntry&) override { return lost(); }

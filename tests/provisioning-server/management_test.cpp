@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 
@@ -108,6 +109,28 @@ TEST_CASE("Lookups: delete removes the older keys of the subject from the device
   CHECK(count_status(lab, "removed") == 2);
   CHECK((*lab.issuer->repository().find_credential(to_hex(crypto::sha256(older))))->status ==
         Credential::Status::removed);
+}
+
+TEST_CASE("Lookups: the audit row of the last message names the keys that were deleted and unlocked") {
+  IssuerLab lab;
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket())) == "complete");
+  const std::string mine = print_of(device.certificate(0));
+  CHECK(outcome(device.enrol_again(lab.new_ticket("pair"))) == "complete");
+  REQUIRE(device.key_count() == 3);
+  std::vector<std::string> pair{print_of(device.certificate(1)), print_of(device.certificate(2))};
+  std::ranges::sort(pair);
+  device.lock(0);
+  add_tables(lab, "[[lookup]]\naction = \"unlock\"\nfilter = { finger_print = \"" + mine + "\" }\n" + kDelete);
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(device.key_count() == 2);
+  const std::string device_print = print_of(device.device_certificate());
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE action = 'ProvisioningFinalizationResponse' AND result = 'ok' AND"
+                  " detail = 'device " +
+                  device_print + "; deleted " + pair[0] + ' ' + pair[1] + "; unlocked " + mine + "'") == 1);
+  // The sessions before had nothing to tell beside the device.
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE action = 'ProvisioningFinalizationResponse' AND detail = 'device " +
+                  device_print + "'") == 2);
 }
 
 TEST_CASE("Lookups: keys of another subject are left alone unless the profile says otherwise") {

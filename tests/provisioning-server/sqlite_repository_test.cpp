@@ -297,6 +297,25 @@ TEST_CASE("SqliteRepository: nothing is settled on the word of an anonymous clie
   CHECK(*repository.find_credential_in("print-two", "id-b", "client-b"));
 }
 
+TEST_CASE("SqliteRepository: tells what a session was to do to other keys") {
+  const Fixture fixture;
+  run_session(fixture, "a", SessionPhase::done, {"one", "two", "three"}, {});
+  run_session(fixture, "b", SessionPhase::aborted, {},
+              {{"print-two", KeyOperation::Kind::unlock, "id-a"},
+               {"print-three", KeyOperation::Kind::remove, "id-a"},
+               {"print-one", KeyOperation::Kind::remove, "id-a"}});
+  const auto operations = fixture.repository->find_operations("id-b");
+  REQUIRE(operations);
+  REQUIRE(operations->size() == 3);
+  CHECK((*operations)[0].fingerprint == "print-one");
+  CHECK((*operations)[0].kind == KeyOperation::Kind::remove);
+  CHECK((*operations)[1].fingerprint == "print-three");
+  CHECK((*operations)[2].fingerprint == "print-two");
+  CHECK((*operations)[2].kind == KeyOperation::Kind::unlock);
+  CHECK((*operations)[2].owner == "id-a");
+  CHECK(fixture.repository->find_operations("id-a")->empty());
+}
+
 TEST_CASE("SqliteRepository: only the owner can read the files") {
   const Fixture fixture;
   for (const char* const suffix : {"", "-wal"}) {
