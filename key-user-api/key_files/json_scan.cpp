@@ -56,12 +56,11 @@ class Scanner {
     if (take('}')) return true;
     do {
       JsonValue name;
-      std::pair<std::string_view, JsonValue> member;
+      JsonValue member;
       skip_space();
-      if (!string(name) || !take(':') || !value(member.second, depth + 1)) return false;
-      member.first = name.content;
-      if (std::ranges::find(out.members, name.content, [](const auto& m) { return m.first; }) != out.members.end())
-        return false;
+      if (!string(name) || !take(':') || !value(member, depth + 1)) return false;
+      member.name = name.content;
+      if (std::ranges::find(out.members, name.content, &JsonValue::name) != out.members.end()) return false;
       out.members.push_back(std::move(member));
     } while (take(','));
     return take('}');
@@ -145,8 +144,8 @@ class Scanner {
 }  // namespace
 
 const JsonValue* JsonValue::find(std::string_view name) const {
-  const auto found = std::ranges::find(members, name, [](const auto& member) { return member.first; });
-  return found == members.end() ? nullptr : &found->second;
+  const auto found = std::ranges::find(members, name, &JsonValue::name);
+  return found == members.end() ? nullptr : &*found;
 }
 
 std::optional<std::string_view> JsonValue::text(std::string_view name) const {

@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "sks-core/base/bytes.h"
@@ -22,7 +21,8 @@ struct JsonValue {
   Type type = Type::other;
   std::string_view content;  ///< of a string, between the quotes
   bool escaped = false;      ///< the string has escapes, which are left as they are
-  std::vector<std::pair<std::string_view, JsonValue>> members;
+  std::string_view name;     ///< of a member of an object
+  std::vector<JsonValue> members;
   std::vector<JsonValue> items;
 };
 
