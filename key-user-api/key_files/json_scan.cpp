@@ -59,8 +59,8 @@ class Scanner {
       JsonValue member;
       skip_space();
       if (!string(name) || !take(':') || !value(member, depth + 1)) return false;
-      member.name = name.content;
-      if (std::ranges::find(out.members, name.content, &JsonValue::name) != out.members.end()) return false;
+      member.member_name = name.content;
+      if (std::ranges::find(out.members, name.content, &JsonValue::member_name) != out.members.end()) return false;
       out.members.push_back(std::move(member));
     } while (take(','));
     return take('}');
@@ -144,7 +144,7 @@ class Scanner {
 }  // namespace
 
 const JsonValue* JsonValue::find(std::string_view name) const {
-  const auto found = std::ranges::find(members, name, &JsonValue::name);
+  const auto found = std::ranges::find(members, name, &JsonValue::member_name);
   return found == members.end() ? nullptr : &*found;
 }
 

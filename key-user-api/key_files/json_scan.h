@@ -19,9 +19,9 @@ struct JsonValue {
   std::optional<std::string_view> text(std::string_view name) const;
 
   Type type = Type::other;
-  std::string_view content;  ///< of a string, between the quotes
-  bool escaped = false;      ///< the string has escapes, which are left as they are
-  std::string_view name;     ///< of a member of an object
+  std::string_view content;      ///< of a string, between the quotes
+  bool escaped = false;          ///< the string has escapes, which are left as they are
+  std::string_view member_name;  ///< of a member of an object
   std::vector<JsonValue> members;
   std::vector<JsonValue> items;
 };

@@ -105,7 +105,7 @@ Result<void> read_block(RawBlock& block, Reading& reading) {
 
 bool is_pem(ByteView content) {
   const ByteView begin = as_bytes(kBegin);
-  return !std::ranges::search(content, begin).empty();
+  return std::search(content.begin(), content.end(), begin.begin(), begin.end()) != content.end();
 }
 
 Result<void> read_pem(ByteView content, Reading& reading) {

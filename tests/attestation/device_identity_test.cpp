@@ -68,9 +68,10 @@ TEST_CASE("a device identity is refused when its parts do not fit") {
   trailing.push_back(0);
   Bytes other_scalar = test::private_key("lone");
   constexpr std::uint8_t kBeforeScalar[] = {0x02, 0x01, 0x01, 0x04, 0x20};  // version of ECPrivateKey, then its key
-  const auto scalar = std::ranges::search(other_scalar, kBeforeScalar).end();
-  REQUIRE(scalar != other_scalar.end());
-  *(scalar + 31) ^= 1U;
+  const auto before =
+      std::search(other_scalar.begin(), other_scalar.end(), std::begin(kBeforeScalar), std::end(kBeforeScalar));
+  REQUIRE(before != other_scalar.end());
+  *(before + std::size(kBeforeScalar) + 31) ^= 1U;
   const Case cases[] = {
       {"private key of another point", test::path({"lone"}), other_scalar, Status::option},
       {"no certificate", {}, test::private_key("lone"), Status::crypto},
