@@ -23,6 +23,11 @@ void BodyWriter::u32(std::uint32_t value) {
   u16(static_cast<std::uint16_t>(value & 0xFFFF));
 }
 
+void BodyWriter::u64(std::uint64_t value) {
+  u32(static_cast<std::uint32_t>(value >> 32));
+  u32(static_cast<std::uint32_t>(value & 0xFFFFFFFF));
+}
+
 void BodyWriter::array(ByteView value) {
   count(value.size());
   raw(value);

@@ -18,6 +18,7 @@ class BodyWriter {
   void u8(std::uint8_t value);
   void u16(std::uint16_t value);
   void u32(std::uint32_t value);
+  void u64(std::uint64_t value);
   void array(ByteView value);     ///< byte[], and the UTF-8 bytes of text
   void blob(ByteView value);      ///< U32(length) || bytes
   void count(std::size_t value);  ///< of a list

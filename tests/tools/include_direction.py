@@ -44,6 +44,11 @@ RULES = [
         ["sks-core/", "key-user-api/"],
         ["openssl/", "p11-kit/"],
     ),
+    (
+        "key-user-api/token/",
+        ["sks-core/", "keygen2/", "key-user-api/local_issuer/", "key-user-api/token/", "key-user-api/user_api.h"],
+        ["p11-kit/", "openssl/"],
+    ),
     # The one issuer half in a device: what its owner puts into the key store.
     (
         "key-user-api/local_issuer/",
