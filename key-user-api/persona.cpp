@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "key-user-api/socket_place/socket_place.h"
+
 namespace sks {
 namespace {
 
@@ -26,8 +28,7 @@ std::string home_folder() {
   return found->pw_dir;
 }
 
-bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-bool is_name_character(char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; }
+static_assert(kMaxPersonaName == kMaxPersonaNameLength);
 
 Result<ChosenStore> store_of(const std::string& persona) {
   SKS_LET(std::string folder, persona_folder(persona));
@@ -39,9 +40,7 @@ Result<ChosenStore> store_of(const std::string& persona) {
 // No upper case: a medium that does not tell it from lower case would give two personas one folder. No dot: what is
 // being made or removed lies beside the personas under names that have one.
 Result<void> check_persona_name(std::string_view name) {
-  if (!name.empty() && name.size() <= kMaxPersonaName && is_letter_or_digit(name.front()) &&
-      std::ranges::all_of(name, is_name_character))
-    return {};
+  if (is_persona_name(name)) return {};
   return Error{Status::option, "'" + std::string(name.substr(0, kMaxPersonaName)) +
                                    "' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and "
                                    "'_', and starts with a letter or digit"};

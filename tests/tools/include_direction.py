@@ -49,6 +49,8 @@ RULES = [
         ["sks-core/", "keygen2/", "key-user-api/local_issuer/", "key-user-api/token/", "key-user-api/user_api.h"],
         ["p11-kit/", "openssl/"],
     ),
+    # The PKCS#11 module has it without OpenSSL.
+    ("key-user-api/socket_place/", ["key-user-api/socket_place/"], []),
     # The one issuer half in a device: what its owner puts into the key store.
     (
         "key-user-api/local_issuer/",
