@@ -49,6 +49,11 @@ RULES = [
         ["sks-core/", "keygen2/", "key-user-api/local_issuer/", "key-user-api/token/", "key-user-api/user_api.h"],
         ["p11-kit/", "openssl/"],
     ),
+    (
+        "key-user-api/daemon/",
+        ["sks-core/", "sealed-storage/", "attestation/device_identity.h", "key-user-api/"],
+        ["CLI/", "p11-kit/", "seccomp"],
+    ),
     # The PKCS#11 module has it without OpenSSL.
     ("key-user-api/socket_place/", ["key-user-api/socket_place/"], []),
     # The one issuer half in a device: what its owner puts into the key store.
@@ -106,7 +111,7 @@ FORBIDDEN = [
     ("keygen2/issuer", "keygen2/client"),
 ]
 
-LIBRARY = re.compile(r"^(openssl|nlohmann|CLI|boost|toml\+\+|spdlog|p11-kit|cbor|sqlite3|doctest|libpq|tss2|pcre2)")
+LIBRARY = re.compile(r"^(openssl|nlohmann|CLI|boost|toml\+\+|spdlog|p11-kit|cbor|sqlite3|doctest|libpq|tss2|pcre2|seccomp)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
 
