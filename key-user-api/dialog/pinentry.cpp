@@ -2,11 +2,10 @@
 
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/dialog/question_text.h"
+#include "key-user-api/dialog/secret_entry.h"
 
 namespace sks::dialog {
 namespace {
-
-constexpr const char* kTitle = "Key store of this device";
 
 /// A window's text has room for the numbering of the windows that follow it.
 constexpr std::size_t kMaxDescription = assuan::kMaxLine - 40;
@@ -26,7 +25,7 @@ std::vector<std::string> into_pages(const std::string& introduction, const std::
 
 Result<bool> confirm_page(const PinentrySettings& settings, const std::string& page, bool is_last) {
   SKS_LET(PinentryProgram program, PinentryProgram::start(settings));
-  SKS_TRY(program.offer("SETTITLE", kTitle));
+  SKS_TRY(program.offer("SETTITLE", kWindowTitle));
   SKS_TRY(program.set("SETDESC", page));
   SKS_TRY(program.offer("SETOK", is_last ? "Agree" : "Go on"));
   SKS_TRY(program.offer("SETCANCEL", "Cancel"));
@@ -36,7 +35,7 @@ Result<bool> confirm_page(const PinentrySettings& settings, const std::string& p
 
 Result<void> show_message(const PinentrySettings& settings, const std::string& text) {
   SKS_LET(PinentryProgram program, PinentryProgram::start(settings));
-  SKS_TRY(program.offer("SETTITLE", kTitle));
+  SKS_TRY(program.offer("SETTITLE", kWindowTitle));
   SKS_TRY(program.set("SETDESC", text));
   SKS_LET(const assuan::Answer answer, program.ask("MESSAGE"));
   static_cast<void>(answer);  // whatever button was pressed
@@ -44,18 +43,6 @@ Result<void> show_message(const PinentrySettings& settings, const std::string& t
 }
 
 }  // namespace
-
-struct PinentryDialog::PinQuestion {
-  std::string description;
-  std::string prompt;
-  std::string complaint;  ///< about the last PIN, or empty
-  bool offer_repeat = true;
-};
-
-struct PinentryDialog::Entry {
-  std::optional<SecureBytes> typed;  ///< none: cancelled
-  bool repeated = false;             ///< the program had it typed twice
-};
 
 Result<bool> PinentryDialog::confirm(const std::string& introduction, const std::vector<std::string>& points) {
   const std::vector<std::string> pages = into_pages(introduction, points);
@@ -91,35 +78,6 @@ void PinentryDialog::alert(const std::string& sentence) {
   failure_ = shown ? "" : shown.error().detail;
 }
 
-Result<PinentryDialog::Entry> PinentryDialog::enter(const PinQuestion& question) const {
-  SKS_LET(PinentryProgram program, PinentryProgram::start(settings_));
-  SKS_TRY(program.offer("SETTITLE", kTitle));
-  SKS_TRY(program.set("SETDESC", question.description));
-  SKS_TRY(program.set("SETPROMPT", question.prompt));
-  SKS_TRY(program.offer("SETOK", "OK"));
-  SKS_TRY(program.offer("SETCANCEL", "Cancel"));
-  if (!question.complaint.empty()) SKS_TRY(program.set("SETERROR", question.complaint));
-  if (question.offer_repeat) {
-    SKS_LET(const bool repeats, program.offer("SETREPEAT", "Once more:"));
-    if (repeats) SKS_TRY(program.offer("SETREPEATERROR", "The two entries differ."));
-  }
-  SKS_LET(assuan::Answer answer, program.ask("GETPIN"));
-  if (answer.error != 0 || answer.data.empty()) return Entry{};
-  return Entry{std::move(answer.data), answer.pin_repeated};
-}
-
-Result<std::optional<SecureBytes>> PinentryDialog::enter_twice(PinQuestion question) {
-  while (true) {
-    SKS_LET(Entry first, enter(question));
-    if (!first.typed || first.repeated) return std::move(first.typed);
-    // Not every program can ask twice by itself, and some only say so.
-    SKS_LET(const Entry second, enter({question.description, "Once more:", "", false}));
-    if (!second.typed) return std::optional<SecureBytes>();
-    if (equal_constant_time(first.typed->view(), second.typed->view())) return std::move(first.typed);
-    question.complaint = "The two entries differ.";
-  }
-}
-
 Result<std::optional<SecureBytes>> PinentryDialog::enter_new_pin(const keygen2::PinRequest& request,
                                                                  std::string complaint) {
   // What the issuer has a say in comes last: the window may cut it.
@@ -128,7 +86,7 @@ Result<std::optional<SecureBytes>> PinentryDialog::enter_new_pin(const keygen2::
   while (true) {
     const std::string shown = complaint.empty() ? "" : "Not accepted: " + for_window(complaint) + ".";
     SKS_LET(const std::optional<SecureBytes> typed,
-            enter_twice({description, "New " + request.label + ":", shown, true}));
+            enter_secret_twice(settings_, {description, "New " + request.label + ":", shown, true}));
     if (!typed) return std::optional<SecureBytes>();
     auto pin = new_pin_from_text(typed->view(), request.format);
     if (pin) return std::optional(std::move(*pin));

@@ -22,12 +22,7 @@ class PinentryDialog final : public AttendedDialog {
   std::string failure() const override { return failure_; }
 
  private:
-  struct PinQuestion;
-  struct Entry;
-
   Result<bool> confirm(const std::string& introduction, const std::vector<std::string>& points);
-  Result<Entry> enter(const PinQuestion& question) const;
-  Result<std::optional<SecureBytes>> enter_twice(PinQuestion question);
   Result<std::optional<SecureBytes>> enter_new_pin(const keygen2::PinRequest& request, std::string complaint);
   bool answer(const Result<bool>& result);
 

@@ -202,9 +202,11 @@ Result<void> PinentryProgram::prepare() {
   const auto greeting = connection_.receive(settings_.answer_limit);
   if (!greeting) return about_program(greeting.error());
   if (greeting->error != 0) return about_program({Status::external, "does not start: " + printable(greeting->message)});
-  for (const Option& option : kOptions)
-    if (const std::string value = option.value(); !value.empty())
+  for (const Option& option : kOptions) {
+    const bool is_elsewhere = option.value == terminal_name && !settings_.terminal.empty();
+    if (const std::string value = is_elsewhere ? settings_.terminal : option.value(); !value.empty())
       SKS_TRY(offer("OPTION", std::string(option.name) + "=" + value));
+  }
   SKS_TRY(offer("SETTIMEOUT", std::to_string(settings_.person_limit.count())));
   return {};
 }

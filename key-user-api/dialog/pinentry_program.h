@@ -10,7 +10,8 @@
 namespace sks::dialog {
 
 struct PinentrySettings {
-  std::string program;  ///< absolute path
+  std::string program;        ///< absolute path
+  std::string terminal = {};  ///< that the person is at, if it is not that of this process
   StopRequested stop_requested = nullptr;
   /// How long the program may take for what it asks nobody about.
   std::chrono::milliseconds answer_limit = std::chrono::seconds(10);
