@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -18,9 +19,14 @@ inline constexpr int kExitUsage = 2;
 inline constexpr const char* kMemoryStore = "memory:";
 
 struct Options {
-  std::string store;            ///< a folder, or kMemoryStore
-  std::string passphrase_file;  ///< or empty
-  std::vector<wire::Address> listen;
+  std::string store;                  ///< a folder, or kMemoryStore
+  std::string passphrase_file;        ///< or empty
+  std::vector<wire::Address> listen;  ///< for the SKS API alone; empty: applications are served at `socket`
+  std::string socket;                 ///< absolute
+  std::string name;                   ///< of the log: the persona's, or that of the store's socket
+  std::string log_file;               ///< or empty
+  bool foreground = false;
+  std::chrono::seconds idle_limit{600};  ///< of a server that was started on demand; 0: none
   Mode mode = Mode::ordinary;
   attestation::AttestationKeyType attestation_key = attestation::AttestationKeyType::p256;
 };

@@ -33,18 +33,22 @@ Result<std::unique_ptr<ServedStore>> ServedStore::assemble(std::unique_ptr<Stora
   return made;
 }
 
-Result<std::unique_ptr<ServedStore>> ServedStore::open(const std::string& folder, Mode mode, SecretSource& secrets) {
+Result<std::unique_ptr<ServedStore>> ServedStore::open(const std::string& folder, Mode mode, SecretSource& secrets,
+                                                       std::chrono::milliseconds patience) {
   std::error_code ignored;
   if (std::filesystem::status(folder, ignored).type() == std::filesystem::file_type::not_found)
     return Error{Status::not_available, "no key store in " + folder + "; make one with 'sks init'"};
-  auto storage = SqliteStore::open(folder, secrets, kLockPatience);
+  auto storage = SqliteStore::open(folder, secrets, patience);
   if (!storage) return with_folder(std::move(storage).error(), folder);
   auto stored = (*storage)->identity();
   if (!stored) return with_folder(std::move(stored).error(), folder);
   auto identity = SoftwareIdentity::from_parts(std::move(stored->certificate_path), stored->private_key.view());
   if (!identity) return with_folder(std::move(identity).error(), folder);
+  const auto anchor = (*storage)->anchor_name();
+  if (!anchor) return with_folder(anchor.error(), folder);
   auto made = assemble(std::move(*storage), std::move(*identity), mode);
   if (!made) return with_folder(std::move(made).error(), folder);
+  (*made)->uses_tpm_ = anchor->starts_with("tpm2");
   return made;
 }
 

@@ -1,0 +1,125 @@
+#include "key-user-api/daemon/on_demand.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "key-user-api/daemon/options.h"
+
+namespace sks::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kReady = "ready\n";
+constexpr int kFirstSystemdSocket = 3;
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before threads start
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string read_all(int descriptor) {
+  std::string text;
+  std::array<char, 512> part{};
+  for (;;) {
+    const ssize_t got = ::read(descriptor, part.data(), part.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return text;
+    text.append(part.data(), static_cast<std::size_t>(got));
+  }
+}
+
+void leave_terminal() {
+  ::setsid();
+  static_cast<void>(::chdir("/") == 0);
+  const wire::Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing.number(), stream);
+}
+
+}  // namespace
+
+bool is_served(const std::string& socket) { return static_cast<bool>(wire::connect(wire::UnixAddress{socket}, 2s)); }
+
+Result<void> make_socket_folder(const std::string& socket) {
+  const std::filesystem::path folder = std::filesystem::path(socket).parent_path();
+  std::error_code failure;
+  std::filesystem::create_directories(folder.parent_path(), failure);
+  if (!failure && ::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) failure = {errno, std::generic_category()};
+  if (failure) return Error{Status::storage, "cannot make " + folder.string() + ": " + failure.message()};
+  struct stat found {};
+  if (::stat(folder.c_str(), &found) != 0) return wire::system_error(Status::storage, folder.string(), errno);
+  if (found.st_uid == ::geteuid() && (found.st_mode & 022) == 0) return {};
+  return Error{Status::not_allowed, folder.string() + " is no place for a socket: others may write there"};
+}
+
+void StartReport::ready() { tell(kReady); }
+void StartReport::failed(std::string_view sentence) { tell(sentence); }
+
+void StartReport::tell(std::string_view text) {
+  if (!starter_) return;
+  [[maybe_unused]] const ssize_t written = ::write(starter_.number(), text.data(), text.size());
+  starter_.close();
+}
+
+Result<Detached> detach(std::ostream& err) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return wire::system_error(Status::not_available, "Cannot start", errno);
+  const wire::Descriptor reader(ends[0]);
+  wire::Descriptor writer(ends[1]);
+  const pid_t process = ::fork();
+  if (process < 0) return wire::system_error(Status::not_available, "Cannot start", errno);
+  if (process == 0) {
+    leave_terminal();
+    return Detached{false, kExitOk, StartReport(std::move(writer))};
+  }
+  writer.close();
+  const std::string told = read_all(reader.number());
+  if (told == kReady) return Detached{true, kExitOk};
+  complain(err, told.empty() ? "sksd has ended before it could serve" : told);
+  return Detached{true, kExitRefused};
+}
+
+std::optional<wire::Descriptor> take_systemd_socket() {
+  const bool is_for_us = environment("LISTEN_PID") == std::to_string(::getpid()) && environment("LISTEN_FDS") == "1";
+  for (const char* const name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);
+  if (!is_for_us) return std::nullopt;
+  ::fcntl(kFirstSystemdSocket, F_SETFD, FD_CLOEXEC);
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  sockaddr_un name{};
+  socklen_t name_size = sizeof(name);
+  // Clients may be gone before they are accepted.
+  ::fcntl(kFirstSystemdSocket, F_SETFL, ::fcntl(kFirstSystemdSocket, F_GETFL) | O_NONBLOCK);
+  if (::getsockopt(kFirstSystemdSocket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0 ||
+      ::getsockname(kFirstSystemdSocket, reinterpret_cast<sockaddr*>(&name), &name_size) != 0 ||
+      name.sun_family != AF_UNIX)
+    return std::nullopt;
+  return wire::Descriptor(kFirstSystemdSocket);
+}
+
+void notify_systemd(std::string_view state) {
+  const std::string place = environment("NOTIFY_SOCKET");
+  sockaddr_un name{};
+  if (place.empty() || place.size() >= sizeof(name.sun_path)) return;
+  name.sun_family = AF_UNIX;
+  std::memcpy(name.sun_path, place.data(), place.size());
+  if (place[0] == '@') name.sun_path[0] = '\0';
+  const wire::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) return;
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + place.size());
+  static_cast<void>(::sendto(socket.number(), state.data(), state.size(), MSG_NOSIGNAL,
+                             reinterpret_cast<const sockaddr*>(&name), size));
+}
+
+}  // namespace sks::daemon
