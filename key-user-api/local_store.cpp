@@ -35,8 +35,9 @@ Result<LocalStore> LocalStore::open(const std::string& folder) {
   return open(folder, secrets);
 }
 
-Result<LocalStore> LocalStore::open(const std::string& folder, SecretSource& secrets) {
-  SKS_LET(std::unique_ptr<SqliteStore> storage, SqliteStore::open(folder, secrets, kLockPatience));
+Result<LocalStore> LocalStore::open(const std::string& folder, SecretSource& secrets,
+                                    std::chrono::milliseconds patience) {
+  SKS_LET(std::unique_ptr<SqliteStore> storage, SqliteStore::open(folder, secrets, patience));
   SKS_LET(StoredIdentity stored, storage->identity());
   SKS_LET(attestation::SoftwareIdentity identity,
           attestation::SoftwareIdentity::from_parts(std::move(stored.certificate_path), stored.private_key.view()));

@@ -20,10 +20,11 @@ class LocalStore {
                              const sealed::Protection& protection = sealed::key_file_provider(),
                              SecretSource& secrets = no_secrets(), const sealed::AnchorChoice& anchor = {});
 
-  /// Waits about two seconds for another process that uses the store. Without a source of secrets there are those that
+  /// Waits `patience` for another process that uses the store. Without a source of secrets there are those that
   /// wait for unattended programs. Fails as SqliteStore::open and Engine::open.
   static Result<LocalStore> open(const std::string& folder);
-  static Result<LocalStore> open(const std::string& folder, SecretSource& secrets);
+  static Result<LocalStore> open(const std::string& folder, SecretSource& secrets,
+                                 std::chrono::milliseconds patience = kLockPatience);
 
   /// Puts the store's master key under another protection, or a new secret. Waits and fails as SqliteStore::reprotect.
   static Result<void> reprotect(const std::string& folder, const sealed::Protection& protection, SecretSource& secrets);

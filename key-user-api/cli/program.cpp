@@ -17,9 +17,9 @@
 #include "key-user-api/cli/file_secrets.h"
 #include "key-user-api/cli/https_client.h"
 #include "key-user-api/cli/interrupt.h"
+#include "key-user-api/cli/opened_store.h"
 #include "key-user-api/cli/options.h"
 #include "key-user-api/dialog/pin_text.h"
-#include "key-user-api/local_store.h"
 #include "key-user-api/passphrase_source.h"
 #include "key-user-api/persona.h"
 
@@ -57,19 +57,23 @@ Error with_folder(Error error, const std::string& folder) {
   return error;
 }
 
-Result<LocalStore> open_store(const Arguments& arguments) {
+StorePlace chosen_place(const Arguments& arguments) {
+  return place_of(arguments.store, arguments.persona, !arguments.chosen_store && !arguments.chosen_persona);
+}
+
+Result<OpenedStore> open_store(const Arguments& arguments) {
   SKS_TRY(find_store(arguments));
   CommandSecrets secrets(arguments.passphrase_file);
-  auto store = LocalStore::open(arguments.store, secrets);
+  auto store = OpenedStore::open(chosen_place(arguments), secrets);
   // Spec: keygen2.md 8.8. A failure is no reason to refuse the command: enrolments try again, and report it.
-  if (store) static_cast<void>(abort_stale_sessions(store->engine(), system_clock().now()));
+  if (store && !store->is_shared()) static_cast<void>(abort_stale_sessions(store->engine(), system_clock().now()));
   if (store) return store;
   return with_folder(std::move(store).error(), arguments.store);
 }
 
 /// The key store for a command that begins a provisioning session, whose lifetime is counted by the clock.
-Result<LocalStore> open_store_for_session(const Arguments& arguments) {
-  SKS_LET(LocalStore store, open_store(arguments));
+Result<OpenedStore> open_store_for_session(const Arguments& arguments) {
+  SKS_LET(OpenedStore store, open_store(arguments));
   if (arguments.accept_clock) return store;
   if (auto clock = check_clock(store.engine(), system_clock().now()); !clock) {
     Error error = std::move(clock).error();
@@ -146,6 +150,7 @@ Outcome reprotect(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_protection(arguments, arguments.new_passphrase_file, "--new-passphrase-file"));
   SKS_LET(const sealed::Protection protection, take_protection(arguments));
   if (const auto found = find_store(arguments); !found) return refused(found.error());
+  SKS_TRY(to_outcome(free_from_sksd(chosen_place(arguments))));
   CommandSecrets secrets(arguments.passphrase_file, CommandSecrets::NewPassphrase::change,
                          arguments.new_passphrase_file);
   const auto done = run_reprotect({arguments.store, protection}, secrets, out);
@@ -156,6 +161,7 @@ Outcome reprotect(Arguments& arguments, std::ostream& out) {
 Outcome anchor(Arguments& arguments, std::ostream& out) {
   SKS_LET(const sealed::AnchorChoice choice, take_anchor(arguments));
   if (const auto found = find_store(arguments); !found) return refused(found.error());
+  SKS_TRY(to_outcome(free_from_sksd(chosen_place(arguments))));
   CommandSecrets secrets(arguments.passphrase_file);
   const AnchorCheck check = arguments.anchor_lost ? AnchorCheck::skipped : AnchorCheck::required;
   const auto done = run_anchor({arguments.store, choice, check}, secrets, out);
@@ -198,7 +204,7 @@ Outcome enroll(Arguments& arguments, std::ostream& out) { return run_session(arg
 Outcome list_waiting(const Arguments& arguments, std::ostream& out) {
   auto store = open_store(arguments);
   if (!store) return refused(store.error());
-  const auto key_count_of = [&](ProvisioningHandle session) { return store->engine().key_count(session); };
+  const auto key_count_of = [&](ProvisioningHandle session) { return store->key_count(session); };
   return to_outcome(run_resume_list(arguments.json ? Format::json : Format::text, store->engine(), key_count_of,
                                     system_clock(), out));
 }
@@ -294,7 +300,7 @@ Outcome backup(Arguments& arguments, std::ostream& out) {
   FileSecrets secrets = backup_secrets(arguments);
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;
-  const auto pin_group_of = [&](KeyHandle key) { return store->engine().pin_group(key); };
+  const auto pin_group_of = [&](KeyHandle key) { return store->pin_group(key); };
   return to_outcome(
       run_backup({arguments.backup_file, arguments.skip_protected ? ProtectedKeys::skip : ProtectedKeys::take,
                   std::move(*pins), std::move(arguments.secrets.puks)},
@@ -396,6 +402,12 @@ Outcome check_persona_usage(const Arguments& arguments, const std::string& name)
   return {};
 }
 
+Outcome free_persona_from_sksd(const std::string& name) {
+  const auto folder = persona_folder(name);
+  if (!folder) return wrong_usage(folder.error());
+  return to_outcome(free_from_sksd(place_of(*folder, name, false)));
+}
+
 Outcome persona_list(Arguments& arguments, std::ostream& out) {
   return to_outcome(run_persona_list(format_of(arguments), arguments.store, out));
 }
@@ -410,6 +422,7 @@ Outcome persona_create(Arguments& arguments, std::ostream& out) {
 
 Outcome persona_delete(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_persona_usage(arguments, arguments.persona_deletion.name));
+  SKS_TRY(free_persona_from_sksd(arguments.persona_deletion.name));
   UnattendedSecrets secrets(arguments.passphrase_file);
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;
@@ -423,6 +436,7 @@ FileSecrets export_secrets(const Arguments& arguments) {
 
 Outcome persona_export(Arguments& arguments, std::ostream& out) {
   SKS_TRY(check_persona_usage(arguments, arguments.persona_export.name));
+  SKS_TRY(free_persona_from_sksd(arguments.persona_export.name));
   CommandSecrets secrets(arguments.passphrase_file);
   FileSecrets file_secrets = export_secrets(arguments);
   return to_outcome(run_persona_export(arguments.persona_export, secrets, file_secrets, out));
