@@ -1,0 +1,36 @@
+#include "key-user-api/token/operations/operation_set.h"
+
+namespace sks::token {
+namespace {
+
+Refusal not_running() { return {CKR_OPERATION_NOT_INITIALIZED, "no such operation, or it has ended"}; }
+
+}  // namespace
+
+std::shared_ptr<OperationSet> make_operation_set() { return std::make_shared<OperationSet>(); }
+
+Outcome<std::uint32_t> OperationSet::add(std::shared_ptr<RunningOperation> running) {
+  const std::lock_guard lock(mutex_);
+  if (running_.size() >= kMaxOperations) return Refusal{CKR_HOST_MEMORY, "too many operations at the same time"};
+  do {
+    ++last_;
+  } while (last_ == 0 || running_.contains(last_));
+  running_.emplace(last_, std::move(running));
+  return last_;
+}
+
+Outcome<std::shared_ptr<RunningOperation>> OperationSet::find(std::uint32_t number) {
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(number);
+  if (found == running_.end()) return not_running();
+  return found->second;
+}
+
+Outcome<std::shared_ptr<RunningOperation>> OperationSet::take(std::uint32_t number) {
+  const std::lock_guard lock(mutex_);
+  const auto node = running_.extract(number);
+  if (node.empty()) return not_running();
+  return node.mapped();
+}
+
+}  // namespace sks::token
