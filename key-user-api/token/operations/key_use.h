@@ -46,6 +46,9 @@ class KeyUse {
   template <class T, class Stored, class Local>
   Outcome<T> run(Call& call, Stored stored, Local local) const;
 
+  template <class T>
+  Outcome<T> answer_of(Call& call, Result<T> result) const;
+
   std::shared_ptr<const KeyInUse> key_;
   const FunctionRow* function_;
   std::uint32_t ticket_;
