@@ -1,8 +1,11 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <shared_mutex>
 
 #include "key-user-api/token/service.h"
+#include "key-user-api/token/session_object.h"
 
 namespace sks::token {
 
@@ -12,8 +15,15 @@ class OperationSet;
 /// Never null. What it returns is destroyed with its application, when no request of it is served any more.
 std::shared_ptr<OperationSet> make_operation_set();
 
+/// Who is logged in at a token.
+enum class LoggedIn : std::uint8_t { nobody, user, so };
+
 class Application {
  public:
+  /// Session objects, and bytes in them about. Spec: spec/sksd.md 4.
+  static constexpr std::size_t kMaxObjects = 4096;
+  static constexpr std::size_t kMaxObjectBytes = std::size_t{8} << 20U;
+
   Application();
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;
@@ -21,8 +31,57 @@ class Application {
 
   OperationSet& operations() const { return *operations_; }
 
+  LoggedIn logged_in(std::uint32_t slot) const;
+  bool is_user(std::uint32_t slot) const { return logged_in(slot) == LoggedIn::user; }
+  /// Fails with CKR_USER_ALREADY_LOGGED_IN or CKR_USER_ANOTHER_ALREADY_LOGGED_IN.
+  Outcome<void> check_nobody(std::uint32_t slot, LoggedIn who) const;
+  /// Keeps the PIN or PUK that `who` has shown to be right. Fails as check_nobody().
+  Outcome<void> log_in(std::uint32_t slot, LoggedIn who, SecureBytes pin);
+  /// Ends the login, with the tickets and the private session objects of the slot. False: nobody was logged in.
+  bool log_out(std::uint32_t slot);
+  /// The PIN or PUK of a login. None: it is not `who` that is logged in.
+  std::optional<SecureBytes> pin_of(std::uint32_t slot, LoggedIn who) const;
+  /// After the user has changed the PIN.
+  void replace_pin(std::uint32_t slot, SecureBytes pin);
+
+  /// A PIN that was found right for one operation with a key until `deadline`. The oldest ticket goes when there are
+  /// too many.
+  std::uint32_t add_ticket(CK_OBJECT_HANDLE key, std::uint32_t slot, SecureBytes pin, std::int64_t deadline);
+  /// The ticket is gone whatever this returns. None: it is not for this key, or not any more.
+  std::optional<SecureBytes> take_ticket(std::uint32_t ticket, CK_OBJECT_HANDLE key, std::int64_t now);
+
+  /// Fails with CKR_HOST_MEMORY. The object has its handle.
+  Outcome<void> add_object(std::shared_ptr<const SessionObject> object);
+  /// Null: there is none.
+  std::shared_ptr<const SessionObject> find_object(CK_OBJECT_HANDLE object) const;
+  /// In place of `old`. False: that was not there any more. Fails with CKR_HOST_MEMORY.
+  Outcome<bool> replace_object(const std::shared_ptr<const SessionObject>& old,
+                               std::shared_ptr<const SessionObject> changed);
+  bool erase_object(CK_OBJECT_HANDLE object);
+  /// Ascending, those above `after`.
+  std::vector<std::shared_ptr<const SessionObject>> objects(std::uint32_t slot, CK_OBJECT_HANDLE after) const;
+
  private:
+  struct Login {
+    LoggedIn who;
+    SecureBytes pin;
+  };
+  struct Ticket {
+    CK_OBJECT_HANDLE key;
+    std::uint32_t slot;
+    SecureBytes pin;
+    std::int64_t deadline;
+  };
+  Outcome<void> check_nobody_locked(std::uint32_t slot, LoggedIn who) const;
+  Outcome<void> check_room(std::size_t objects, std::size_t bytes) const;
+
   std::shared_ptr<OperationSet> operations_;
+  mutable std::shared_mutex mutex_;
+  std::map<std::uint32_t, Login> logins_;
+  std::map<std::uint32_t, Ticket> tickets_;
+  std::uint32_t last_ticket_ = 0;
+  std::map<CK_OBJECT_HANDLE, std::shared_ptr<const SessionObject>> objects_;
+  std::size_t object_bytes_ = 0;
 };
 
 }  // namespace sks::token

@@ -1,0 +1,65 @@
+#include "key-user-api/token/digest_index.h"
+
+#include <algorithm>
+
+#include "sks-core/base/byte_reader.h"
+#include "sks-core/base/byte_writer.h"
+#include "sks-core/crypto/hash.h"
+
+namespace sks::token {
+namespace {
+
+constexpr std::size_t kSmall = 256;  // entries that wait
+
+}  // namespace
+
+Digest Digester::operator()(CK_ATTRIBUTE_TYPE type, ByteView value) const {
+  ByteWriter in;
+  in.raw(key_).u64(type).raw(value);
+  const crypto::Sha256Digest hash = crypto::sha256(in.view());
+  return ByteReader(hash).u64();
+}
+
+void DigestIndex::insert(Digest digest, CK_OBJECT_HANDLE object) {
+  const Entry entry{digest, object};
+  if (gone_.erase(entry) == 0 && !std::binary_search(sorted_.begin(), sorted_.end(), entry)) recent_.insert(entry);
+  merge_if_worth_it();
+}
+
+void DigestIndex::erase(Digest digest, CK_OBJECT_HANDLE object) {
+  const Entry entry{digest, object};
+  if (recent_.erase(entry) == 0 && std::binary_search(sorted_.begin(), sorted_.end(), entry)) gone_.insert(entry);
+  merge_if_worth_it();
+}
+
+std::vector<CK_OBJECT_HANDLE> DigestIndex::find(Digest digest) const {
+  std::vector<CK_OBJECT_HANDLE> found;
+  const Entry first{digest, 0};
+  for (auto at = std::lower_bound(sorted_.begin(), sorted_.end(), first); at != sorted_.end() && at->digest == digest;
+       ++at)
+    if (gone_.empty() || !gone_.contains(*at)) found.push_back(at->object);
+  const std::size_t old = found.size();
+  for (auto at = recent_.lower_bound(first); at != recent_.end() && at->digest == digest; ++at)
+    found.push_back(at->object);
+  std::inplace_merge(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(old), found.end());
+  return found;
+}
+
+// A merge moves everything, so it waits for a part that grows with the whole.
+void DigestIndex::merge_if_worth_it() {
+  const std::size_t waiting = recent_.size() + gone_.size();
+  if (waiting < kSmall + sorted_.size() / kSmall) return;
+  std::vector<Entry> merged;
+  merged.reserve(sorted_.size() + recent_.size() - gone_.size());
+  auto next = recent_.begin();
+  for (const Entry& entry : sorted_) {
+    for (; next != recent_.end() && *next < entry; ++next) merged.push_back(*next);
+    if (!gone_.contains(entry)) merged.push_back(entry);
+  }
+  merged.insert(merged.end(), next, recent_.end());
+  sorted_ = std::move(merged);
+  recent_.clear();
+  gone_.clear();
+}
+
+}  // namespace sks::token
