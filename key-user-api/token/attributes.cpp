@@ -13,7 +13,6 @@ namespace sks::token {
 namespace {
 
 using enum Kind;
-using enum Needs;
 
 constexpr unsigned operator|(Kind a, Kind b) { return static_cast<unsigned>(a) | static_cast<unsigned>(b); }
 constexpr unsigned operator|(unsigned a, Kind b) { return a | static_cast<unsigned>(b); }

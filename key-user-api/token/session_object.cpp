@@ -56,7 +56,7 @@ Outcome<void> take_given(SessionObject& object, const Template& attributes) {
   return {};
 }
 
-void finish_key(SessionObject& object) {
+void finish_key(SessionObject& object, std::optional<crypto::PublicKey> public_key) {
   if (object.facts.object_class == CKO_CERTIFICATE || object.facts.object_class == CKO_DATA) return;
   auto use = std::make_shared<KeyInUse>();
   use->object = object.facts.handle;
@@ -65,7 +65,7 @@ void finish_key(SessionObject& object) {
   use->slot = object.slot;
   use->usages = usages_of(object.facts.flags);
   use->extractable = object.facts.has(flag::kExtractable);
-  if (object.in_use != nullptr) use->public_key = object.in_use->public_key;
+  use->public_key = std::move(public_key);
   use->private_key = object.private_key;
   if (object.facts.object_class == CKO_SECRET_KEY) use->secret = object.value;
   object.in_use = std::move(use);

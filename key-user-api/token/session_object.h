@@ -31,7 +31,7 @@ struct SessionObject {
 /// Fails with CKR_ATTRIBUTE_VALUE_INVALID.
 Outcome<void> take_given(SessionObject& object, const Template& attributes);
 
-/// Makes `in_use` out of the rest; once the handle is there.
-void finish_key(SessionObject& object);
+/// Makes `in_use` of a key out of the rest; once, when the handle is there.
+void finish_key(SessionObject& object, std::optional<crypto::PublicKey> public_key);
 
 }  // namespace sks::token

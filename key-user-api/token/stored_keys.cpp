@@ -342,6 +342,23 @@ std::optional<TokenIdentity> StoredKeys::token(std::uint32_t slot) const {
   return found->second.identity;
 }
 
+std::optional<std::uint32_t> StoredKeys::token_of(KeyHandle key) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = slots_.find(key);
+  if (found == slots_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::vector<KeyHandle> StoredKeys::keys_of(std::uint32_t slot) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<KeyHandle> keys;
+  const auto token = tokens_.find(slot);
+  if (token == tokens_.end()) return keys;
+  for (const auto& entry : token->second.keys)
+    if (entry.first) keys.push_back(entry.first);
+  return keys;
+}
+
 std::optional<Facts> StoredKeys::facts_of(const Token& token, CK_OBJECT_HANDLE object) const {
   const std::optional<KeyHandle> key = key_of(object);
   if (!key) return std::nullopt;

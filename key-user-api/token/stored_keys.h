@@ -65,6 +65,9 @@ class StoredKeys {
 
   std::vector<TokenIdentity> tokens() const;
   std::optional<TokenIdentity> token(std::uint32_t slot) const;
+  /// The slot of a key. None: there is no such key.
+  std::optional<std::uint32_t> token_of(KeyHandle key) const;
+  std::vector<KeyHandle> keys_of(std::uint32_t slot) const;
 
   enum class Sees : std::uint8_t { public_objects, everything };
   struct Query {

@@ -32,18 +32,36 @@ SecureBytes bool_value(bool value) {
   return bytes;
 }
 
-std::optional<Template> read_template(ByteReader& in) {
+void fail(ByteReader& in) {
+  static_cast<void>(in.rest());
+  static_cast<void>(in.u8());
+}
+
+Template read_template(ByteReader& in) {
   const std::size_t count = in.u16();
-  if (count > kMaxAttributes) return std::nullopt;
+  if (count > kMaxAttributes) fail(in);
   Template attributes;
-  attributes.reserve(count);
   for (std::size_t i = 0; i < count && !in.failed(); ++i) {
     const CK_ATTRIBUTE_TYPE type = in.u64();
     const ByteView value = in.blob();
-    if (value.size() > kMaxAttributeValue) return std::nullopt;
-    attributes.push_back({type, SecureBytes::copy_of(value)});
+    if (value.size() > kMaxAttributeValue) fail(in);
+    if (!in.failed()) attributes.push_back({type, SecureBytes::copy_of(value)});
   }
   return attributes;
+}
+
+std::vector<CK_ATTRIBUTE_TYPE> read_types(ByteReader& in) {
+  const std::size_t count = in.u16();
+  if (count > kMaxAttributes) fail(in);
+  std::vector<CK_ATTRIBUTE_TYPE> types;
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) types.push_back(in.u64());
+  return types;
+}
+
+Outcome<void> check_decoded(const ByteReader& in) {
+  const Result<void> finished = in.finish();
+  if (!finished) return Refusal{CKR_ARGUMENTS_BAD, finished.error().detail};
+  return {};
 }
 
 const Attribute* find_attribute(const Template& attributes, CK_ATTRIBUTE_TYPE type) {

@@ -15,9 +15,14 @@ inline constexpr std::size_t kMaxAttributeValue = 65536;  ///< bytes
 SecureBytes ulong_value(std::uint64_t value);
 SecureBytes bool_value(bool value);
 
-/// `list of attribute`. What is beyond the limits of chapter 2 is a request that does not decode: the reader then has
-/// failed, or the result is none.
-std::optional<Template> read_template(ByteReader& in);
+/// What is beyond the limits of chapter 2 is a request that does not decode: the reader then has failed.
+void fail(ByteReader& in);
+/// `list of attribute`
+Template read_template(ByteReader& in);
+/// `list of ulong type`
+std::vector<CK_ATTRIBUTE_TYPE> read_types(ByteReader& in);
+/// Asks finish(). Fails with CKR_ARGUMENTS_BAD, which Service::answer turns into ERROR_OPTION.
+Outcome<void> check_decoded(const ByteReader& in);
 
 /// The attribute of this type, or null.
 const Attribute* find_attribute(const Template& attributes, CK_ATTRIBUTE_TYPE type);

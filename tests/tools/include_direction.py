@@ -46,7 +46,14 @@ RULES = [
     ),
     (
         "key-user-api/token/",
-        ["sks-core/", "keygen2/", "key-user-api/local_issuer/", "key-user-api/token/", "key-user-api/user_api.h"],
+        [
+            "sks-core/",
+            "keygen2/",
+            "key-user-api/dialog/pin_encoding.h",
+            "key-user-api/local_issuer/",
+            "key-user-api/token/",
+            "key-user-api/user_api.h",
+        ],
         ["p11-kit/", "openssl/"],
     ),
     (
