@@ -84,6 +84,7 @@ Bytes property_bag(const LocalKeySpec& spec) {
   ByteWriter bag;
   bag.text(kPkcs11Id).boolean(true).text(to_hex(spec.pkcs11_id));
   bag.text(kPkcs11Label).boolean(true).text(spec.label);
+  bag.text(kPkcs11Certificates).boolean(true).text("");
   return bag.take();
 }
 

@@ -14,10 +14,12 @@
 /// that attestations and policies hold for them too. Spec: spec/local-keys.md.
 namespace sks {
 
-/// The property bag of local keys: "id" (hexadecimal) and "label", which setProperty may change.
+/// The property bag of local keys: "id" (hexadecimal), "label" and "certificates" (those that have taken the place of
+/// the key's own), which setProperty may change.
 inline constexpr std::string_view kPkcs11ExtensionType = "urn:sks:ext:pkcs11";
 inline constexpr std::string_view kPkcs11Id = "id";
 inline constexpr std::string_view kPkcs11Label = "label";
+inline constexpr std::string_view kPkcs11Certificates = "certificates";
 
 /// The empty extension of the key that lets further keys under a PIN.
 inline constexpr std::string_view kPinManagerType = "urn:sks:ext:pin-manager";

@@ -129,8 +129,7 @@ constexpr AttributeRow never(CK_ATTRIBUTE_TYPE type, unsigned kinds) { return fa
 constexpr AttributeRow content(CK_ATTRIBUTE_TYPE type, unsigned kinds,
                                SecureBytes (*value)(const Facts&, const Contents&),
                                AtCreation creation = AtCreation::given, Later later = Later::fixed) {
-  return {
-      .type = type, .kinds = kinds, .needs = Needs::contents, .value = value, .creation = creation, .later = later};
+  return {.type = type, .kinds = kinds, .needs = Needs::contents, .value = value, .creation = creation, .later = later};
 }
 constexpr AttributeRow secret_content(CK_ATTRIBUTE_TYPE type, unsigned kinds,
                                       SecureBytes (*value)(const Facts&, const Contents&)) {
@@ -165,11 +164,9 @@ constexpr auto kRows = std::to_array<AttributeRow>({
             [](const Facts&, const Contents& c) { return certificate_date(c, &CertificateFields::not_before); }),
     content(CKA_END_DATE, only(certificate),
             [](const Facts&, const Contents& c) { return certificate_date(c, &CertificateFields::not_after); }),
-    content(CKA_PUBLIC_KEY_INFO, kPairs | certificate,
-            [](const Facts&, const Contents& c) { return copy(c.spki); }),
+    content(CKA_PUBLIC_KEY_INFO, kPairs | certificate, [](const Facts&, const Contents& c) { return copy(c.spki); }),
 
-    fact(CKA_CERTIFICATE_TYPE, only(certificate),
-         [](const Facts&, const Contents&) { return ulong_value(CKC_X_509); }),
+    fact(CKA_CERTIFICATE_TYPE, only(certificate), [](const Facts&, const Contents&) { return ulong_value(CKC_X_509); }),
     fact(CKA_CERTIFICATE_CATEGORY, only(certificate),
          [](const Facts& f, const Contents&) { return ulong_value(f.category); }),
     never(CKA_TRUSTED, kPublic | certificate | secret),
@@ -249,8 +246,8 @@ const AttributeRow* find_row(Kind kind, CK_ATTRIBUTE_TYPE type) {
 }
 
 bool needs_contents(CK_ATTRIBUTE_TYPE type) {
-  return std::ranges::any_of(
-      kRows, [&](const AttributeRow& row) { return row.type == type && row.needs == Needs::contents; });
+  return std::ranges::any_of(kRows,
+                             [&](const AttributeRow& row) { return row.type == type && row.needs == Needs::contents; });
 }
 
 bool is_readable(const AttributeRow& row, const Facts& facts) {

@@ -20,8 +20,8 @@ struct AttributeRow {
   unsigned kinds;  ///< bits of Kind
   Needs needs;
   SecureBytes (*value)(const Facts& facts, const Contents& contents);
-  std::uint32_t flag = 0;       ///< instead of `value`: CK_BBOOL
-  bool is_secret = false;       ///< leaves only as CKA_SENSITIVE and CKA_EXTRACTABLE allow
+  std::uint32_t flag = 0;  ///< instead of `value`: CK_BBOOL
+  bool is_secret = false;  ///< leaves only as CKA_SENSITIVE and CKA_EXTRACTABLE allow
   AtCreation creation = AtCreation::given;
   Later later = Later::fixed;
 };

@@ -31,7 +31,7 @@ Outcome<std::shared_ptr<const KeyInUse>> Core::find_key(Application& application
     const std::optional<KeyHandle> key = key_of(object);
     if (!key || !*key || (part != kSecretPart && part != kPublicPart)) return no_object();
     SKS_LET(const std::shared_ptr<const KeyDetails> details, keys.details(*key));
-    const bool is_there = details->slot == slot && (part == kSecretPart || details->shape);
+    const bool is_there = details->slot == slot && !details->is_hidden && (part == kSecretPart || details->shape);
     const bool is_visible = part == kPublicPart || slot == 0 || application.is_user(slot);
     if (is_there && is_visible) found = details->in_use(part);
   }

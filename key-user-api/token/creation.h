@@ -20,8 +20,8 @@ struct Pair {
 Outcome<Pair> generate_key_pair(Core& core, Application& application, std::uint32_t slot, CK_MECHANISM_TYPE mechanism,
                                 const Template& public_attributes, const Template& private_attributes);
 
-Outcome<CK_OBJECT_HANDLE> copy_object(Core& core, Application& application, std::uint32_t slot,
-                                      CK_OBJECT_HANDLE object, const Template& attributes);
+Outcome<CK_OBJECT_HANDLE> copy_object(Core& core, Application& application, std::uint32_t slot, CK_OBJECT_HANDLE object,
+                                      const Template& attributes);
 
 Outcome<void> set_attributes(Core& core, Application& application, std::uint32_t slot, CK_OBJECT_HANDLE object,
                              const Template& attributes);

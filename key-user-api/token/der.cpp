@@ -96,8 +96,7 @@ std::optional<CertificateFields> split_certificate(ByteView der) {
   const auto not_before = take_element(times);
   const auto not_after = take_element(times);
   if (!not_before || !not_after) return std::nullopt;
-  return CertificateFields{serial->all,    issuer->all,  not_before->all,
-                           not_after->all, subject->all, spki->all};
+  return CertificateFields{serial->all, issuer->all, not_before->all, not_after->all, subject->all, spki->all};
 }
 
 std::optional<SpkiFields> split_spki(ByteView der) {

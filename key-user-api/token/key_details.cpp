@@ -12,8 +12,8 @@
 namespace sks::token {
 namespace {
 
-constexpr std::uint8_t kTrustedGui = 2;     // inputMethod, sks-api.md 5.1
-constexpr std::size_t kObjectCost = 4096;   // bytes of OpenSSL's objects and of ours, about
+constexpr std::uint8_t kTrustedGui = 2;    // inputMethod, sks-api.md 5.1
+constexpr std::size_t kObjectCost = 4096;  // bytes of OpenSSL's objects and of ours, about
 constexpr char kCertificateSeparator = '.';
 
 bool is_aes_size(std::size_t bytes) { return bytes == 16 || bytes == 24 || bytes == 32; }
@@ -77,6 +77,7 @@ Result<std::shared_ptr<const KeyDetails>> KeyDetails::read(SecureKeyStore& store
   details->endorsed_algorithms = std::move(attributes.endorsed_algorithms);
   const auto& extensions = attributes.extension_types;
   details->has_properties = std::ranges::find(extensions, kPkcs11ExtensionType) != extensions.end();
+  details->is_hidden = std::ranges::find(extensions, kPinManagerType) != extensions.end();
   if (details->has_properties) SKS_TRY(details->read_properties(store));
   if (details->id.empty()) details->id = id_of(details->spki);
   if (details->label.empty()) details->label = std::move(attributes.friendly_name);

@@ -8,10 +8,7 @@
 
 namespace sks::token {
 
-/// The property of a local key that holds certificates which have taken the place of its own.
-/// Spec: spec/local-keys.md 2.
-inline constexpr std::string_view kPkcs11Certificates = "certificates";
-
+/// The value of the property "certificates". Spec: spec/local-keys.md 2.
 std::string write_certificates(const std::vector<Bytes>& path);
 /// None when the text is no such property or a certificate does not decode.
 std::optional<std::vector<Bytes>> read_certificates(std::string_view text);
@@ -38,6 +35,7 @@ class KeyDetails {
   bool is_extractable = false;
   bool always_authenticate = false;
   bool has_properties = false;
+  bool is_hidden = false;           ///< no object: the manager of a PIN (spec/local-keys.md 3)
   bool has_own_certificate = true;  ///< no other certificate has taken its place
   DeleteProtection delete_protection = DeleteProtection::forbidden;
 

@@ -100,12 +100,19 @@ std::uint16_t usages_of_public(std::uint16_t private_usages) {
   return usages;
 }
 
-std::vector<std::string> endorsed_for(std::optional<KeyKind> kind, std::uint16_t usages) {
+std::uint16_t usages_of_secret(CK_KEY_TYPE type) {
+  return type == CKK_AES ? bits({Usage::encrypt, Usage::decrypt, Usage::wrap, Usage::unwrap})
+                         : bits({Usage::sign, Usage::verify, Usage::derive});
+}
+
+std::vector<std::string> endorsed_for(std::optional<KeyKind> kind, std::size_t secret_bytes, std::uint16_t usages) {
   std::vector<std::string> endorsed;
   bool is_restricted = false;
   for (const Algorithm& algorithm : all_algorithms()) {
     if (!fits(algorithm, kind)) continue;
-    if ((usages_of_algorithm(algorithm) & usages) == 0) {
+    const bool is_too_long_or_short =
+        algorithm.category == Category::cipher && algorithm.size != 0 && algorithm.size != secret_bytes;
+    if (is_too_long_or_short || (usages_of_algorithm(algorithm) & usages) == 0) {
       is_restricted = true;
     } else {
       endorsed.emplace_back(algorithm.uri);

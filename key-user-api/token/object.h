@@ -63,7 +63,9 @@ inline constexpr unsigned kUsageShift = 16;
 constexpr std::uint32_t of(Usage usage) { return std::uint32_t{static_cast<std::uint16_t>(usage)} << kUsageShift; }
 }  // namespace flag
 
-constexpr std::uint16_t usages_of(std::uint32_t flags) { return static_cast<std::uint16_t>(flags >> flag::kUsageShift); }
+constexpr std::uint16_t usages_of(std::uint32_t flags) {
+  return static_cast<std::uint16_t>(flags >> flag::kUsageShift);
+}
 
 /// What is known of an object without looking into the key store.
 struct Facts {
@@ -105,8 +107,11 @@ std::uint16_t usages_of_key(std::optional<KeyKind> kind, const std::vector<std::
 /// Of the public half: what its private half answers.
 std::uint16_t usages_of_public(std::uint16_t private_usages);
 
+/// Of a secret key: what its type is for.
+std::uint16_t usages_of_secret(CK_KEY_TYPE type);
+
 /// The algorithms that a key with these usages alone may be endorsed for, ascending; empty when they are all that it
-/// can have.
-std::vector<std::string> endorsed_for(std::optional<KeyKind> kind, std::uint16_t usages);
+/// can have. `secret_bytes`: the length of a secret key (`kind` none).
+std::vector<std::string> endorsed_for(std::optional<KeyKind> kind, std::size_t secret_bytes, std::uint16_t usages);
 
 }  // namespace sks::token

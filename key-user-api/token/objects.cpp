@@ -148,8 +148,8 @@ Outcome<void> generate_pair(Core& core, Call& call) {
   SKS_TRY(check_decoded(call.in));
   call.record.subject = slot;
   SKS_TRY(check_no_parameter(mechanism));
-  SKS_LET(const Pair made, generate_key_pair(core, call.application, slot, mechanism.type, public_attributes,
-                                             private_attributes));
+  SKS_LET(const Pair made,
+          generate_key_pair(core, call.application, slot, mechanism.type, public_attributes, private_attributes));
   call.record.subject = made.private_key;
   call.out.u64(made.public_key);
   call.out.u64(made.private_key);

@@ -310,8 +310,7 @@ Outcome<void> change_pin(Core& core, Call& call) {
   SKS_TRY(check_modifiable(token));
   SKS_TRY(check_source(token, ask, !old.empty() || !fresh.empty()));
   const Policy policy = token.policy_of(LoggedIn::user);
-  Outcome<SecureBytes> pin =
-      ask ? get_verified(core, call, token, LoggedIn::user, ask, old) : decode(policy, old);
+  Outcome<SecureBytes> pin = ask ? get_verified(core, call, token, LoggedIn::user, ask, old) : decode(policy, old);
   if (!pin) return std::move(pin).error();
   SKS_LET(SecureBytes new_pin, get_new(core, call, token, ask, fresh));
   const Result<void> changed = core.ports.store.change_pin(token.identity.any_key, *pin, new_pin);

@@ -50,17 +50,22 @@ Kind kind_of(const KeyRecord& record, unsigned part) {
 
 bool has_part(const KeyRecord& record, unsigned part) {
   if (is_authority(part)) return part - kFirstAuthorityPart < record.authorities.size();
-  if (record.is_device) return false;
+  if (!record.has_objects) return false;
   if (part == kSecretPart || part == kAttestationPart) return true;
   return record.kind && (part == kPublicPart || part == kCertificatePart);
 }
 
 std::uint32_t flag_if(bool holds, std::uint32_t flag) { return holds ? flag : 0; }
 
+// The user of a token has its PIN, not its PUK.
+bool may_be_deleted(DeleteProtection protection) {
+  return protection == DeleteProtection::none || protection == DeleteProtection::pin;
+}
+
 std::uint32_t secret_flags(const KeyRecord& record, bool needs_login) {
   return flag::kToken | flag::kSensitive | flag_if(needs_login, flag::kPrivate) |
          flag_if(record.has_properties, flag::kModifiable) |
-         flag_if(record.delete_protection != DeleteProtection::forbidden, flag::kDestroyable) |
+         flag_if(may_be_deleted(record.delete_protection), flag::kDestroyable) |
          flag_if(record.is_extractable, flag::kExtractable) |
          flag_if(!record.is_extractable && !record.is_imported, flag::kNeverExtractable) |
          flag_if(!record.is_imported, flag::kLocal | flag::kAlwaysSensitive) |
@@ -69,8 +74,7 @@ std::uint32_t secret_flags(const KeyRecord& record, bool needs_login) {
 }
 
 std::uint32_t public_flags(const KeyRecord& record) {
-  return flag::kToken | flag_if(record.has_properties, flag::kModifiable) |
-         flag_if(!record.is_imported, flag::kLocal) |
+  return flag::kToken | flag_if(record.has_properties, flag::kModifiable) | flag_if(!record.is_imported, flag::kLocal) |
          std::uint32_t{usages_of_public(record.usages)} << flag::kUsageShift;
 }
 
@@ -167,7 +171,7 @@ Result<void> StoredKeys::refresh() {
     for (const auto& [slot, token] : tokens_)
       for (const auto& [key, record] : token.keys) known.emplace(key, record.session);
   }
-  if (known.empty() || known.begin()->first) SKS_TRY(load(KeyHandle{}, ProvisioningHandle{}));  // the device
+  if (known.empty() || known.begin()->first) SKS_TRY(load(KeyHandle{}, ProvisioningHandle{}, Joins::no));  // the device
   known.erase(KeyHandle{});
   // A key that was made after `known` was written down is in neither list, or in the second one alone.
   SKS_LET(const auto present, enumerate());
@@ -175,7 +179,7 @@ Result<void> StoredKeys::refresh() {
     if (!present.contains(entry.first)) remove(entry.first);
   for (const auto& entry : present) {
     const auto old = known.find(entry.first);
-    if (old == known.end() || old->second != entry.second) SKS_TRY(load(entry.first, entry.second));
+    if (old == known.end() || old->second != entry.second) SKS_TRY(load(entry.first, entry.second, Joins::no));
   }
   return {};
 }
@@ -184,10 +188,10 @@ Result<void> StoredKeys::add(KeyHandle key) {
   SKS_CHECK(key);
   SKS_LET(const std::optional<EnumeratedKey> found, store_.enumerate_keys(KeyHandle{key.value - 1}));
   if (!found || found->handle != key) return {};
-  return load(key, found->session);
+  return load(key, found->session, Joins::possibly);
 }
 
-Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session) {
+Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session, Joins joins) {
   const auto details = KeyDetails::read(store_, pin_group_of_, key);
   if (!details && details.error().status == Status::no_key) {  // deleted meanwhile
     remove(key);
@@ -209,6 +213,9 @@ Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session) {
   const std::unique_lock lock(mutex_);
   erase(key);
   insert(*identity, key, std::move(record), authorities);
+  // A key that joins a PIN brings all others into its session. Spec: sks-api.md 7.6.
+  if (found.slot != 0 && joins == Joins::possibly)
+    for (auto& entry : tokens_.at(found.slot).keys) entry.second.session = session;
   return {};
 }
 
@@ -226,11 +233,12 @@ Result<TokenIdentity> StoredKeys::identify(std::uint32_t slot, KeyHandle key, Pr
 KeyRecord StoredKeys::record_of(const KeyDetails& details, ProvisioningHandle session) const {
   KeyRecord record;
   record.session = session;
-  record.is_device = details.is_device();
-  const std::size_t authorities = details.path.empty() || details.is_secret() ? 0 : details.path.size() - 1;
+  record.has_objects = !details.is_device() && !details.is_hidden;
+  const std::size_t authorities =
+      details.path.empty() || details.is_secret() || details.is_hidden ? 0 : details.path.size() - 1;
   for (std::size_t i = 0; i < std::min(authorities, kMaxAuthorities); ++i)
     record.authorities.push_back(digester_(CKA_VALUE, details.path[i + 1]));
-  if (record.is_device) return record;
+  if (!record.has_objects) return record;
   if (details.shape) record.kind = details.shape->kind;
   record.size = details.shape ? details.shape->bits : details.secret_bytes;
   record.key_type = details.key_type();
@@ -399,21 +407,41 @@ Outcome<std::shared_ptr<const KeyDetails>> StoredKeys::details(KeyHandle key) {
   return std::move(read).value();
 }
 
-std::vector<KeyHandle> StoredKeys::keys_with(std::uint32_t slot, Indexed attribute, ByteView value) const {
-  const auto row = std::ranges::find(kIndexed, attribute, &IndexedRow::attribute);
+Outcome<std::optional<KeyHandle>> StoredKeys::pair_of(std::uint32_t slot, ByteView spki) {
+  const std::optional<KeyShape> shape = shape_of(spki);
+  if (!shape) return std::optional<KeyHandle>();
+  Contents contents;
+  contents.spki = spki;
+  const CK_ATTRIBUTE_TYPE type = shape->kind == KeyKind::rsa ? CKA_MODULUS : CKA_EC_POINT;
+  const AttributeRow* const row = find_row(public_kind_of(shape->kind), type);
+  const Digest digest = digester_(type, compute(*row, Facts(), contents).view());
+  std::vector<KeyHandle> keys;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const CK_OBJECT_HANDLE object : index_.find(digest)) {
+      const auto found = slots_.find(*key_of(object));
+      if (part_of(object) == kPublicPart && found != slots_.end() && found->second == slot)
+        keys.push_back(found->first);
+    }
+  }
+  for (const KeyHandle key : keys) {
+    SKS_LET(const std::shared_ptr<const KeyDetails> found, details(key));
+    if (equal(found->spki, spki)) return std::optional(key);
+  }
+  return std::optional<KeyHandle>();
+}
+
+std::vector<KeyHandle> StoredKeys::pairs_with_other_certificates(std::uint32_t slot) const {
   const std::shared_lock lock(mutex_);
   std::vector<KeyHandle> keys;
-  for (const CK_OBJECT_HANDLE object : index_.find(digester_(row->type, value))) {
-    const std::optional<KeyHandle> key = key_of(object);
-    const auto found = slots_.find(*key);
-    if (is_authority(part_of(object)) || found == slots_.end() || found->second != slot) continue;
-    if (keys.empty() || keys.back() != *key) keys.push_back(*key);
-  }
+  const auto token = tokens_.find(slot);
+  if (token == tokens_.end()) return keys;
+  for (const auto& entry : token->second.keys)
+    if (!entry.second.has_own_certificate) keys.push_back(entry.first);
   return keys;
 }
 
-std::vector<CK_OBJECT_HANDLE> StoredKeys::objects_of(const Token& token, KeyHandle key,
-                                                     const KeyRecord& record) const {
+std::vector<CK_OBJECT_HANDLE> StoredKeys::objects_of(const Token& token, KeyHandle key, const KeyRecord& record) const {
   std::vector<CK_OBJECT_HANDLE> objects;
   for (const unsigned part : {kSecretPart, kPublicPart, kCertificatePart})
     if (has_part(record, part)) objects.push_back(object_of(key, part));
@@ -440,8 +468,7 @@ const Digests& StoredKeys::digests_at(const Token& token, CK_OBJECT_HANDLE objec
 bool StoredKeys::matches(const Token& token, const Facts& facts, const Wanted& wanted) const {
   const AttributeRow* const row = find_digested(facts.kind, wanted.attribute->type);
   if (row == nullptr) return false;
-  if (wanted.row != nullptr)
-    return digests_at(token, facts.handle)[index_of(wanted.row->attribute)] == wanted.digest;
+  if (wanted.row != nullptr) return digests_at(token, facts.handle)[index_of(wanted.row->attribute)] == wanted.digest;
   if (row->needs == Needs::contents) return true;
   return equal(compute(*row, facts, Contents()).view(), wanted.attribute->value.view());
 }
@@ -455,8 +482,7 @@ std::vector<CK_OBJECT_HANDLE> StoredKeys::candidates(const Token& token, const Q
     if (object <= query.after) return;
     const std::optional<Facts> facts = facts_of(token, object);
     if (!facts || (facts->has(flag::kPrivate) && query.sees == Sees::public_objects)) return;
-    const bool fits =
-        std::ranges::all_of(wanted, [&](const Wanted& one) { return matches(token, *facts, one); });
+    const bool fits = std::ranges::all_of(wanted, [&](const Wanted& one) { return matches(token, *facts, one); });
     if (fits) found.push_back(object);
   };
   const bool is_final = std::ranges::all_of(
@@ -487,7 +513,8 @@ Outcome<std::vector<CK_OBJECT_HANDLE>> StoredKeys::find(const Query& query) {
     const IndexedRow* const row = find_indexed(attribute.type);
     wanted.push_back({&attribute, row, row == nullptr ? 0 : digester_(attribute.type, attribute.value.view())});
   }
-  std::ranges::sort(wanted, {}, [](const Wanted& one) { return one.row == nullptr ? kIndexed.data() + kIndexed.size() : one.row; });
+  std::ranges::sort(wanted, {},
+                    [](const Wanted& one) { return one.row == nullptr ? kIndexed.data() + kIndexed.size() : one.row; });
   std::vector<CK_OBJECT_HANDLE> found;
   std::vector<Facts> facts;
   {

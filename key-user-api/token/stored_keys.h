@@ -24,7 +24,7 @@ struct KeyRecord {
   std::uint32_t size = 0;  ///< bits of a modulus, bytes of a secret
   CK_KEY_TYPE key_type = 0;
   std::uint16_t usages = 0;
-  bool is_device = false;
+  bool has_objects = true;  ///< besides authorities
   bool is_imported = false;
   bool is_extractable = false;
   bool always_authenticate = false;
@@ -84,8 +84,10 @@ class StoredKeys {
   Outcome<Facts> facts(std::uint32_t slot, CK_OBJECT_HANDLE object, Sees sees) const;
   Outcome<std::shared_ptr<const KeyDetails>> details(KeyHandle key);
 
-  /// The pairs of a slot whose certificates or public keys are these: for objects that are written once more.
-  std::vector<KeyHandle> keys_with(std::uint32_t slot, Indexed attribute, ByteView value) const;
+  /// The key pair of a slot with this public key.
+  Outcome<std::optional<KeyHandle>> pair_of(std::uint32_t slot, ByteView spki);
+  /// Those whose certificate another one has taken the place of.
+  std::vector<KeyHandle> pairs_with_other_certificates(std::uint32_t slot) const;
 
  private:
   struct Authority {
@@ -99,7 +101,8 @@ class StoredKeys {
   };
   struct Wanted;
 
-  Result<void> load(KeyHandle key, ProvisioningHandle session);
+  enum class Joins : std::uint8_t { no, possibly };
+  Result<void> load(KeyHandle key, ProvisioningHandle session, Joins joins);
   Result<std::map<KeyHandle, ProvisioningHandle>> enumerate();
   Result<TokenIdentity> identify(std::uint32_t slot, KeyHandle key, ProvisioningHandle session);
   KeyRecord record_of(const KeyDetails& details, ProvisioningHandle session) const;

@@ -125,8 +125,7 @@ Outcome<std::string> text_or_empty(const Template& attributes, CK_ATTRIBUTE_TYPE
 Outcome<void> check_no_duplicates(const Template& attributes) {
   for (auto one = attributes.begin(); one != attributes.end(); ++one)
     for (auto other = attributes.begin(); other != one; ++other)
-      if (one->type == other->type)
-        return Refusal{CKR_TEMPLATE_INCONSISTENT, name_of(one->type) + " is there twice"};
+      if (one->type == other->type) return Refusal{CKR_TEMPLATE_INCONSISTENT, name_of(one->type) + " is there twice"};
   return {};
 }
 
