@@ -88,6 +88,11 @@ Outcome<void> Application::check_room(std::size_t objects, std::size_t bytes) co
 
 Outcome<void> Application::add_object(std::shared_ptr<const SessionObject> object) {
   const std::unique_lock lock(mutex_);
+  if (object->slot != 0 && object->facts.has(flag::kPrivate)) {
+    const auto login = logins_.find(object->slot);
+    if (login == logins_.end() || login->second.who != LoggedIn::user)
+      return Refusal{CKR_USER_NOT_LOGGED_IN, "a private object needs a login"};
+  }
   const std::size_t bytes = object_bytes_ + object->size();
   SKS_TRY(check_room(objects_.size() + 1, bytes));
   const CK_OBJECT_HANDLE handle = object->facts.handle;

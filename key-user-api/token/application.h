@@ -50,7 +50,8 @@ class Application {
   /// The ticket is gone whatever this returns. None: it is not for this key, or not any more.
   std::optional<SecureBytes> take_ticket(std::uint32_t ticket, CK_OBJECT_HANDLE key, std::int64_t now);
 
-  /// Fails with CKR_HOST_MEMORY. The object has its handle.
+  /// The object has its handle. Fails with CKR_USER_NOT_LOGGED_IN (a private object of a token with a PIN) or
+  /// CKR_HOST_MEMORY.
   Outcome<void> add_object(std::shared_ptr<const SessionObject> object);
   /// Null: there is none.
   std::shared_ptr<const SessionObject> find_object(CK_OBJECT_HANDLE object) const;

@@ -166,8 +166,6 @@ Outcome<CK_OBJECT_HANDLE> copy_object(Core& core, Application& application, std:
   }
   SessionObject copy = *found.session;
   SKS_TRY(change_session_object(copy, attributes, true));
-  if (slot != 0 && copy.facts.has(flag::kPrivate) && !application.is_user(slot))
-    return Refusal{CKR_USER_NOT_LOGGED_IN, "a private object needs a login"};
   const std::optional<crypto::PublicKey> public_key = copy.in_use == nullptr ? std::nullopt : copy.in_use->public_key;
   return add_session_object({core, application, slot, attributes, Origin::brought}, std::move(copy), public_key);
 }

@@ -89,9 +89,6 @@ Outcome<SessionObject> start_session_object(const Making& making, Kind kind, CK_
     SKS_LET(const bool holds, bool_or(making.attributes, row.type, row.otherwise));
     if (holds) object.facts.flags |= row.flag;
   }
-  const bool needs_login = making.slot != 0 && object.facts.has(flag::kPrivate);
-  if (needs_login && !making.application.is_user(making.slot))
-    return Refusal{CKR_USER_NOT_LOGGED_IN, "a private object needs a login"};
   if (making.origin == Origin::made_here) {
     object.facts.flags |= flag::kLocal;
     if (object.facts.has(flag::kSensitive)) object.facts.flags |= flag::kAlwaysSensitive;

@@ -27,10 +27,10 @@ Outcome<void> check_is(const Template& attributes, CK_OBJECT_CLASS object_class,
 Outcome<std::uint16_t> wanted_usages(const Template& attributes, std::uint16_t possible);
 
 /// An object for the session: what follows from the template for its kind, without its value and handle. Fails with
-/// CKR_USER_NOT_LOGGED_IN (a private object) or CKR_ATTRIBUTE_VALUE_INVALID.
+/// CKR_ATTRIBUTE_VALUE_INVALID.
 Outcome<SessionObject> start_session_object(const Making& making, Kind kind, CK_OBJECT_CLASS object_class);
 
-/// Gives it a handle. Fails with CKR_HOST_MEMORY.
+/// Gives it a handle. Fails as Application::add_object().
 Outcome<CK_OBJECT_HANDLE> add_session_object(const Making& making, SessionObject object,
                                              std::optional<crypto::PublicKey> public_key);
 
