@@ -1,6 +1,6 @@
 #include "sks-core/base/bytes.h"
 
-#include <openssl/crypto.h>
+#include <string.h>  // explicit_bzero is not in <cstring>
 
 #include <algorithm>
 #include <utility>
@@ -28,13 +28,16 @@ Bytes concat(std::initializer_list<ByteView> parts) {
 }
 
 bool equal_constant_time(ByteView a, ByteView b) {
-  return a.size() == b.size() && (a.empty() || CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0);
+  if (a.size() != b.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
+  return difference == 0;
 }
 
 bool equal(ByteView a, ByteView b) { return std::ranges::equal(a, b); }
 
 void cleanse(std::span<std::uint8_t> memory) {
-  if (!memory.empty()) OPENSSL_cleanse(memory.data(), memory.size());
+  if (!memory.empty()) ::explicit_bzero(memory.data(), memory.size());
 }
 
 SecureBytes::SecureBytes(std::size_t size)
