@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
+#include <memory>
 
 namespace sks {
 namespace {
@@ -57,6 +57,32 @@ std::string digest_of(std::string_view text) {
   return digits;
 }
 
+struct FreeDeleter {
+  void operator()(char* text) const { std::free(text); }
+};
+
+std::string absolute_name(const std::string& name) {
+  if (name.starts_with('/')) return name;
+  const std::unique_ptr<char, FreeDeleter> here(::getcwd(nullptr, 0));
+  return std::string(here == nullptr ? "" : here.get()) + "/" + name;
+}
+
+/// Without empty parts, ".", and ".." with what is before it. Absolute names stay absolute.
+std::string without_detours(std::string_view name) {
+  std::string plain;
+  while (!name.empty()) {
+    const std::size_t end = std::min(name.find('/'), name.size());
+    const std::string_view part = name.substr(0, end);
+    name.remove_prefix(std::min(end + 1, name.size()));
+    if (part.empty() || part == ".") continue;
+    if (part == "..")
+      plain.resize(plain.empty() ? 0 : plain.find_last_of('/'));
+    else
+      plain.append("/").append(part);
+  }
+  return plain.empty() ? "/" : plain;
+}
+
 }  // namespace
 
 bool is_persona_name(std::string_view name) {
@@ -86,13 +112,18 @@ SocketPlaceOrProblem socket_of_environment() {
 }
 
 std::string canonical_folder(const std::string& folder) {
-  namespace fs = std::filesystem;
-  std::error_code failure;
-  fs::path canonical = fs::weakly_canonical(fs::absolute(folder, failure), failure);
-  if (failure) canonical = fs::absolute(folder, failure).lexically_normal();
-  std::string name = canonical.string();
-  while (name.size() > 1 && name.ends_with('/')) name.pop_back();
-  return name;
+  // Without std::filesystem, which brings the locales of the C++ library into every program that loads the module.
+  std::string existing = absolute_name(folder);
+  std::string rest;
+  for (;;) {
+    const std::unique_ptr<char, FreeDeleter> real(::realpath(existing.c_str(), nullptr));
+    if (real != nullptr) return without_detours(std::string(real.get()) + "/" + rest);
+    const std::size_t slash = existing.find_last_of('/');
+    if (slash == std::string::npos) return without_detours(existing + "/" + rest);
+    rest = existing.substr(slash + 1) + "/" + rest;
+    existing.resize(slash);
+    if (existing.empty()) return without_detours("/" + rest);
+  }
 }
 
 }  // namespace sks
