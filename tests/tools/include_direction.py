@@ -44,6 +44,13 @@ RULES = [
         ["sks-core/", "key-user-api/"],
         ["openssl/", "p11-kit/"],
     ),
+    # No OpenSSL, in whatever folder.
+    (
+        "key-user-api/pkcs11_client/",
+        ["sks-core/base/", "sks-core/wire/body_writer.h", "sks-core/wire/frame.h", "key-user-api/dialog/pin_encoding.h",
+         "key-user-api/socket_place/", "key-user-api/pkcs11_client/"],
+        ["p11-kit/"],
+    ),
     (
         "key-user-api/token/",
         [
