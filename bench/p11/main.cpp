@@ -114,14 +114,15 @@ class Bench {
   }
 
   static void prepare(std::ostream& out, const Side& side, const char* who) {
-    const Sample sample = run_together({make_keys_job(side.at(Stage::small))}, kLongestMeasurement).front();
+    const Sample sample = test::run_together({make_keys_job(side.at(Stage::small))}, kLongestMeasurement).front();
     if (!sample.problem.empty()) out << who << ": " << sample.problem << '\n';
   }
 
   void fill_once(std::ostream& out) {
     if (std::exchange(filled_, true)) return;
     const auto fill = [&](const Side& side, const char* who) {
-      const Sample sample = run_together({fill_job(side.at(Stage::filled), side.fill_threads)}, kLongestFill).front();
+      const Sample sample =
+          test::run_together({fill_job(side.at(Stage::filled), side.fill_threads)}, kLongestFill).front();
       if (!sample.problem.empty()) out << who << ", filling: " << sample.problem << '\n';
     };
     fill(options_.module, "module");
@@ -145,15 +146,7 @@ class Bench {
   }
 
   static Sample together(const std::vector<Job>& jobs) {
-    Sample sum;
-    for (const Sample& sample : run_together(jobs, kLongestMeasurement)) {
-      sum.value += sample.value;
-      sum.errors += sample.errors;
-      // One that could not even begin.
-      if (!sample.problem.empty() && sample.errors == 0) ++sum.errors;
-      if (sum.problem.empty()) sum.problem = sample.problem;
-    }
-    return sum;
+    return test::sum_of(test::run_together(jobs, kLongestMeasurement));
   }
 
   Sample sample_of(const Figure& figure, const Side& side, bool is_module) const {

@@ -1,12 +1,15 @@
 #pragma once
 
 #include "bench/p11/bare_operations.h"
-#include "bench/p11/children.h"
 #include "bench/p11/figures.h"
 #include "bench/p11/operations.h"
+#include "tests/support/children.h"
 
 /// Jobs that measure one figure once. They load the module in the child.
 namespace sks::bench {
+
+using test::Job;
+using test::Sample;
 
 /// A module and the token that a figure is measured with.
 struct Subject {

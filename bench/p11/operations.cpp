@@ -6,6 +6,7 @@
 
 #include "bench/p11/payload.h"
 #include "tests/support/pkcs11/keys.h"
+#include "tests/support/pkcs11/life_cycle.h"
 
 namespace sks::bench {
 namespace {
@@ -145,38 +146,13 @@ class Generate : public WithSession {
   std::vector<client::KeyPair> made_;
 };
 
-/// A pair is generated in the token, found, used for a signature that OpenSSL verifies, and destroyed.
-class Cycle : public WithSession {
+class Cycle : public Operation {
  public:
-  Cycle(Session session, unsigned thread) : WithSession(std::move(session)) {
-    std::random_device random;
-    id_ = {0xC1, static_cast<std::uint8_t>(thread)};
-    for (int i = 0; i < 8; ++i) id_.push_back(static_cast<std::uint8_t>(random()));
-  }
-  Answer<void> run() override {
-    ++id_.back();
-    SKS_LET(const client::KeyPair pair, client::generate_p256(session_, client::Lifetime::token, id_, "bench-cycle"));
-    auto result = use(pair);
-    auto gone = session_.destroy(pair.private_key);
-    (void)static_cast<bool>(session_.destroy(pair.public_key));
-    if (!result) return result;
-    return gone;
-  }
+  explicit Cycle(Session session) : cycle_(std::move(session)) {}
+  Answer<void> run() override { return cycle_.run(); }
 
  private:
-  Answer<void> use(const client::KeyPair& pair) {
-    Attributes wanted;
-    SKS_LET(const CK_OBJECT_HANDLE found,
-            session_.find_one(wanted.number(CKA_CLASS, CKO_PRIVATE_KEY).add(CKA_ID, id_)));
-    if (found != pair.private_key) return client::Refused{"the search finds another key"};
-    SKS_LET(const ossl::Pkey public_key, client::p256_public_key(session_, pair.public_key));
-    Bytes signature;
-    SKS_TRY(session_.sign(found, CKM_ECDSA, kHash, signature));
-    if (!client::is_p256_signature(public_key.get(), kHash, signature)) return client::Refused{"a wrong signature"};
-    return {};
-  }
-
-  Bytes id_;
+  client::LifeCycle cycle_;
 };
 
 using Made = Answer<std::unique_ptr<Operation>>;
@@ -231,7 +207,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"token-info", with_session<TokenInfo>},
     {"slot-list", with_session<SlotList>},
     {"generate-p256", with_thread<Generate>},
-    {"cycle", with_thread<Cycle>},
+    {"cycle", with_session<Cycle>},
 });
 
 }  // namespace

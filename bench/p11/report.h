@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "bench/p11/children.h"
 #include "bench/p11/figures.h"
+#include "tests/support/children.h"
 
 namespace sks::bench {
+
+using test::Sample;
 
 /// What one side of a figure came to: the median of the rounds, or why there is none.
 struct Outcome {

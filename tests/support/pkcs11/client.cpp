@@ -96,6 +96,10 @@ Answer<Session> Session::open(const Module& module, const TokenChoice& token) {
   return session;
 }
 
+Session Session::adopt(const Module& module, CK_SESSION_HANDLE handle, CK_SLOT_ID slot) {
+  return Session(&module.functions(), handle, slot);
+}
+
 Session::Session(Session&& other) noexcept
     : functions_(other.functions_), handle_(std::exchange(other.handle_, CK_INVALID_HANDLE)), slot_(other.slot_) {}
 

@@ -61,6 +61,9 @@ class Session {
   /// The same without login.
   static Answer<Session> open_public(const Module& module, const TokenChoice& token);
 
+  /// A session that is open already.
+  static Session adopt(const Module& module, CK_SESSION_HANDLE handle, CK_SLOT_ID slot);
+
   Session(Session&& other) noexcept;
   Session& operator=(Session&&) = delete;
   ~Session();

@@ -1,4 +1,4 @@
-#include "bench/p11/children.h"
+#include "tests/support/children.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 
 #include "sks-core/base/result.h"
 
-namespace sks::bench {
+namespace sks::test {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -127,4 +127,16 @@ std::vector<Sample> run_together(const std::vector<Job>& jobs, std::chrono::seco
   return samples;
 }
 
-}  // namespace sks::bench
+Sample sum_of(const std::vector<Sample>& samples) {
+  Sample sum;
+  for (const Sample& sample : samples) {
+    sum.value += sample.value;
+    sum.errors += sample.errors;
+    if (sample.problem.empty()) continue;
+    if (sample.value == 0 && sample.errors == 0) ++sum.errors;
+    sum.problem += (sum.problem.empty() ? "" : " | ") + sample.problem;
+  }
+  return sum;
+}
+
+}  // namespace sks::test
