@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <set>
 #include <sstream>
 
 #include "sks-core/base/result.h"
@@ -128,13 +129,16 @@ std::vector<Sample> run_together(const std::vector<Job>& jobs, std::chrono::seco
 }
 
 Sample sum_of(const std::vector<Sample>& samples) {
+  constexpr std::size_t kMostTold = 4;
   Sample sum;
+  std::set<std::string> told;
   for (const Sample& sample : samples) {
     sum.value += sample.value;
     sum.errors += sample.errors;
     if (sample.problem.empty()) continue;
     if (sample.value == 0 && sample.errors == 0) ++sum.errors;
-    sum.problem += (sum.problem.empty() ? "" : " | ") + sample.problem;
+    if (told.size() > kMostTold || !told.insert(sample.problem).second) continue;
+    sum.problem += (sum.problem.empty() ? "" : " | ") + (told.size() > kMostTold ? "and others" : sample.problem);
   }
   return sum;
 }

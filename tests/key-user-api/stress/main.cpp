@@ -25,6 +25,8 @@ constexpr auto kModes = std::to_array<Mode>({
 void declare(CLI::App& app, Options& options) {
   app.add_option("--token", options.token.label, "label of the token (default: the first one with a PIN)");
   app.add_option("--pin", options.token.pin, "its PIN");
+  app.add_option("--key-label", options.key_label, "of the P-256 pair for signatures, which is made if it is not there")
+      ->capture_default_str();
   app.add_option("--threads", options.threads, "in each process")->capture_default_str()->check(CLI::Range(1, 1000));
   app.add_option("--processes", options.processes, "at the same time")
       ->capture_default_str()
