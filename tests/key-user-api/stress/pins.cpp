@@ -97,8 +97,9 @@ class Guesser {
     const std::optional<pid_t> daemon =
         options_.kill_command.empty() ? client::listener_of(options_.socket) : std::nullopt;
     if (!daemon && options_.kill_command.empty()) tally_.expected("no daemon to kill");
-    std::uniform_int_distribution<int> microseconds(0, 4000);
-    const std::chrono::microseconds delay(microseconds(random_));
+    // More often while the daemon is at the PIN than behind it.
+    const double part = std::uniform_real_distribution<double>(0, 1)(random_);
+    const std::chrono::microseconds delay(static_cast<int>(4000 * part * part));
     const std::jthread killer([&, delay, daemon] {
       std::this_thread::sleep_for(delay);
       if (daemon)
