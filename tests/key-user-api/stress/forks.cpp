@@ -42,6 +42,13 @@ void use_inherited(const Options& options, const Signer& signer, const client::S
   }
 }
 
+/// Handles are those of an application, and the child is another one.
+client::Answer<void> find_and_sign(const Options& options, const client::Session& session, ByteView hash,
+                                   Bytes& signature) {
+  SKS_LET(const CK_OBJECT_HANDLE key, session.find_one(signing_key(options, CKO_PRIVATE_KEY)));
+  return session.sign(key, CKM_ECDSA, hash, signature);
+}
+
 client::Answer<void> sign_in_child(const Options& options, const Signer& signer, std::atomic<unsigned>& initialized,
                                    std::latch& all) {
   const auto answer = signer.module.initialize();
@@ -50,7 +57,7 @@ client::Answer<void> sign_in_child(const Options& options, const Signer& signer,
   Bytes signature;
   const Bytes hash = client::test_hash(2);
   const auto signed_well =
-      session ? session->sign(signer.private_key, CKM_ECDSA, hash, signature) : client::Answer<void>(session.error());
+      session ? find_and_sign(options, *session, hash, signature) : client::Answer<void>(session.error());
   // The login goes with the last session, so nobody leaves before all are done.
   all.arrive_and_wait();
   if (!answer && answer.error().code != CKR_CRYPTOKI_ALREADY_INITIALIZED) return answer;

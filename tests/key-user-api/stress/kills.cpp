@@ -50,6 +50,8 @@ class Worker {
       return true;
     }
     judge(answer.error());
+    // As an application would, and so that all of them do not keep a daemon from starting that runs on one processor.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return false;
   }
 

@@ -10,11 +10,6 @@
 namespace sks::stress {
 namespace {
 
-client::Attributes signing_key(const Options& options, CK_OBJECT_CLASS object_class) {
-  client::Attributes wanted;
-  return wanted.number(CKA_CLASS, object_class).number(CKA_KEY_TYPE, CKK_EC).add(CKA_LABEL, options.key_label);
-}
-
 client::Answer<void> ensure(const Options& options) {
   SKS_LET(const client::Module module, client::Module::load(options.module));
   SKS_TRY(module.initialize());
@@ -52,6 +47,11 @@ test::Sample Tally::sum() const {
   for (const auto& [what, count] : expected_) sample.problem += std::to_string(count) + " x " + what + "; ";
   if (wrong_ != 0) sample.problem += "first wrong answer: " + first_;
   return sample;
+}
+
+client::Attributes signing_key(const Options& options, CK_OBJECT_CLASS object_class) {
+  client::Attributes wanted;
+  return wanted.number(CKA_CLASS, object_class).number(CKA_KEY_TYPE, CKK_EC).add(CKA_LABEL, options.key_label);
 }
 
 test::Sample ensure_key(const Options& options) {

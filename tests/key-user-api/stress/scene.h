@@ -65,6 +65,9 @@ struct Signer {
   ossl::Pkey judge;  ///< the public key as OpenSSL has it
 };
 
+/// What finds one key of the pair.
+client::Attributes signing_key(const Options& options, CK_OBJECT_CLASS object_class);
+
 /// Makes the pair if it is not there. For one process, before others start.
 test::Sample ensure_key(const Options& options);
 client::Answer<Signer> open_signer(const Options& options);
