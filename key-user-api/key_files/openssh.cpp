@@ -4,6 +4,7 @@
 #include <array>
 
 #include "key-user-api/key_files/raw_keys.h"
+#include "key-user-api/key_files/ssh_keys.h"
 #include "sks-core/base/byte_reader.h"
 
 namespace sks::key_files {
@@ -11,20 +12,12 @@ namespace {
 
 constexpr std::string_view kMagic{"openssh-key-v1\0", 15};
 constexpr std::string_view kWhat = "the OpenSSH private key";
-constexpr std::uint8_t kUncompressed = 0x04;
 constexpr std::size_t kBlock = 8;  ///< what a key that is not encrypted is padded to
 
-/// An integer of two's complement that must not be negative, RFC 4251 chapter 5.
-std::optional<ByteView> mpint(ByteReader& in) {
-  const ByteView bytes = in.blob();
-  if (!bytes.empty() && bytes.front() >= 0x80) return std::nullopt;
-  return !bytes.empty() && bytes.front() == 0 ? bytes.subspan(1) : bytes;
-}
-
-Result<SecureBytes> read_rsa(ByteReader& in, std::string_view) {
+Result<SecureBytes> read_rsa(ByteReader& in, const ssh::KeyType*) {
   std::array<ByteView, 6> numbers;
   for (ByteView& number : numbers) {
-    const auto read = mpint(in);
+    const auto read = ssh::read_mpint(in);
     if (!read) return damaged(kWhat);
     number = *read;
   }
@@ -32,54 +25,38 @@ Result<SecureBytes> read_rsa(ByteReader& in, std::string_view) {
   return rsa_pkcs8({n, e, d, p, q, {}, {}, qi});
 }
 
-struct SshCurve {
-  std::string_view name;
-  Curve curve;
-};
-constexpr auto kCurves = std::to_array<SshCurve>({
-    {"nistp256", Curve::p256},
-    {"nistp384", Curve::p384},
-    {"nistp521", Curve::p521},
-});
-
-Result<SecureBytes> read_ec(ByteReader& in, std::string_view curve_name) {
-  const ByteView named = in.blob();
-  const ByteView point = in.blob();
-  const auto scalar = mpint(in);
-  const auto row = std::ranges::find(kCurves, curve_name, &SshCurve::name);
-  SKS_CHECK(row != kCurves.end());
-  const std::size_t field = curve_info(row->curve).field_bytes;
-  if (in.failed() || !scalar || !equal(named, as_bytes(curve_name)) || point.size() != 1 + 2 * field ||
-      point.front() != kUncompressed)
-    return damaged(kWhat);
-  return ec_pkcs8(row->curve, *scalar, point.subspan(1, field), point.last(field));
+Result<SecureBytes> read_ec(ByteReader& in, const ssh::KeyType* type) {
+  const ByteView curve_name = in.blob();
+  const auto point = ssh::read_point(in.blob(), type->curve);
+  const auto scalar = ssh::read_mpint(in);
+  if (in.failed() || !scalar || !point || !equal(curve_name, as_bytes(type->curve_name))) return damaged(kWhat);
+  return ec_pkcs8(type->curve, *scalar, point->x, point->y);
 }
 
-Result<SecureBytes> read_ed25519(ByteReader& in, std::string_view) {
+Result<SecureBytes> read_ed25519(ByteReader& in, const ssh::KeyType* type) {
   constexpr std::size_t kSeed = 32;
   const ByteView public_key = in.blob();
   const ByteView both = in.blob();
   if (both.size() != 2 * kSeed || !equal(both.last(kSeed), public_key)) return damaged(kWhat);
-  return raw_pkcs8(KeyKind::ed25519, both.first(kSeed), public_key);
+  return raw_pkcs8(type->kind, both.first(kSeed), public_key);
 }
 
-Result<SecureBytes> refuse_dsa(ByteReader&, std::string_view) {
+Result<SecureBytes> refuse_dsa(ByteReader&, const ssh::KeyType*) {
   return Error{Status::not_available, "the file has a DSA key, and no key store holds such keys"};
 }
 
-/// What stands behind the name of a type of key, as PKCS#8.
-struct KeyType {
+/// What stands behind the name of a type of key, as PKCS#8. The type is null for those that no key store holds.
+struct PrivateKeyType {
   std::string_view name;
-  std::string_view curve;
-  Result<SecureBytes> (*read)(ByteReader& in, std::string_view curve);
+  Result<SecureBytes> (*read)(ByteReader& in, const ssh::KeyType* type);
 };
-constexpr auto kTypes = std::to_array<KeyType>({
-    {"ssh-rsa", "", read_rsa},
-    {"ecdsa-sha2-nistp256", "nistp256", read_ec},
-    {"ecdsa-sha2-nistp384", "nistp384", read_ec},
-    {"ecdsa-sha2-nistp521", "nistp521", read_ec},
-    {"ssh-ed25519", "", read_ed25519},
-    {"ssh-dss", "", refuse_dsa},
+constexpr auto kTypes = std::to_array<PrivateKeyType>({
+    {"ssh-rsa", read_rsa},
+    {"ecdsa-sha2-nistp256", read_ec},
+    {"ecdsa-sha2-nistp384", read_ec},
+    {"ecdsa-sha2-nistp521", read_ec},
+    {"ssh-ed25519", read_ed25519},
+    {"ssh-dss", refuse_dsa},
 });
 
 /// 1, 2, 3, ... to the end of a block.
@@ -96,10 +73,10 @@ Result<void> read_private_part(ByteView part, Reading& reading) {
   if (in.u32() != check || part.size() % kBlock != 0) return damaged(kWhat);
   const std::string type = to_string(in.blob());
   if (in.failed()) return damaged(kWhat);
-  const auto row = std::ranges::find(kTypes, std::string_view(type), &KeyType::name);
+  const auto row = std::ranges::find(kTypes, std::string_view(type), &PrivateKeyType::name);
   if (row == kTypes.end())
     return Error{Status::not_available, "the file has an OpenSSH key of a type that no key store holds"};
-  SKS_LET(const SecureBytes pkcs8, row->read(in, row->curve));
+  SKS_LET(const SecureBytes pkcs8, row->read(in, ssh::find_key_type(type)));
   const std::string comment = to_string(in.blob());
   if (in.failed() || !has_padding(in)) return damaged(kWhat);
   return reading.found.add_private_key(pkcs8.view(), comment);

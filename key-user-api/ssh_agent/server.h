@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "key-user-api/ssh_agent/agent.h"
+#include "key-user-api/ssh_agent/store_keys.h"
+
+namespace sks::ssh {
+
+struct ServerPorts {
+  SecureKeyStore& store;
+  UserApi::PinGroupOf pin_group_of;
+  token::TrustedDialog& dialog;
+  ConfirmationDialog& confirmation;
+  const Clock& clock;
+  const Random& random;
+  std::function<void(const AgentUse&)> record = {};  ///< as AgentPorts::record
+};
+
+struct ServerOptions {
+  Confirm confirm = Confirm::never;
+  std::chrono::seconds pin_lifetime{600};             ///< of PINs whose issuer lets them be remembered; 0: none is
+  std::size_t max_connections = 64;                   ///< one more is closed at once
+  std::chrono::milliseconds message_timeout{10'000};  ///< from the first byte of a message to its last, either way
+};
+
+/// The SSH agent of a key store on a Unix socket: one thread for each connection, processes of our own user only.
+///
+/// A connection ends with the first malformed message; a client gets whole answers or none.
+class SshAgentServer {
+ public:
+  /// Serves at `path`, which gets mode 0600; its folder must be there. The ports must outlive the server. Fails with
+  /// not_available, as wire::Listener::open.
+  static Result<std::unique_ptr<SshAgentServer>> open(const std::string& path, ServerPorts ports,
+                                                      ServerOptions options = {});
+  ~SshAgentServer();
+
+  /// Serves until stop(). Call it once. Returns when every connection has ended; one whose user is being asked ends
+  /// with the answer.
+  void run();
+
+  /// From any thread, and from a signal handler.
+  void stop() noexcept;
+
+ private:
+  struct Impl;
+  explicit SshAgentServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Where the agent of a sksd is: beside its socket, which ends in ".sock" as a rule, with the end ".ssh" instead.
+std::string agent_socket_of(const std::string& sksd_socket);
+
+}  // namespace sks::ssh
