@@ -25,10 +25,13 @@ bool is_large_enough(const crypto::PublicKey& key) {
   return (modulus.size() - 1) * 8 + static_cast<std::size_t>(std::bit_width(modulus.front())) >= kMinRsaBits;
 }
 
+bool has_extension(const KeyAttributes& attributes, std::string_view type) {
+  return std::ranges::find(attributes.extension_types, type) != attributes.extension_types.end();
+}
+
 /// Empty: the key has none of its own.
 Result<std::string> label_of(SecureKeyStore& store, KeyHandle key, const KeyAttributes& attributes) {
-  if (std::ranges::find(attributes.extension_types, kPkcs11ExtensionType) == attributes.extension_types.end())
-    return std::string();
+  if (!has_extension(attributes, kPkcs11ExtensionType)) return std::string();
   SKS_LET(const ExtensionContent extension, store.get_extension(key, kPkcs11ExtensionType));
   const auto properties = engine::read_property_bag(extension.data.view());
   if (!properties) return std::string();  // an issuer's extension of that name
@@ -44,8 +47,10 @@ Result<std::string> comment_of(SecureKeyStore& store, KeyHandle key, const KeyAt
   return dialog::shorten(dialog::printable(comment), kMaxComment);
 }
 
+/// A PIN manager signs what lets further keys under its PIN: it must not sign what others hand it.
 bool may_sign(const KeyAttributes& attributes, const KeyProtectionInfo& protection) {
-  return attributes.app_usage != static_cast<std::uint8_t>(AppUsage::encryption) &&
+  return !has_extension(attributes, kPinManagerType) &&
+         attributes.app_usage != static_cast<std::uint8_t>(AppUsage::encryption) &&
          (protection.protection_status & kSuspended) == 0 &&
          (protection.biometric_protection == kNoBiometrics ||
           protection.biometric_protection == kAlternativeBiometrics);

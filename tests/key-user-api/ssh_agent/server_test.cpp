@@ -1,0 +1,186 @@
+#include "key-user-api/ssh_agent/server.h"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "key-user-api/local_issuer/local_keys.h"
+#include "sks-core/base/byte_writer.h"
+#include "sks-core/wire/socket.h"
+#include "tests/key-user-api/ssh_agent/host.h"
+#include "tests/sks-core/engine/device.h"
+#include "tests/support/temp_dir.h"
+
+namespace sks::test {
+namespace {
+
+using std::chrono::milliseconds;
+
+class NoDialog final : public token::TrustedDialog, public ssh::ConfirmationDialog {
+ public:
+  std::optional<SecureBytes> ask(const Question&) override { return std::nullopt; }
+  bool confirm(const ssh::Requester&, const std::string&) override { return false; }
+};
+
+struct Lab {
+  explicit Lab(ssh::ServerOptions options = {}) {
+    static_cast<void>(create_key(*device.engine, {kSks + "ed25519"}, {"key"}, {}, device.clock).value());
+    server = ssh::SshAgentServer::open(path,
+                                       {*device.engine,
+                                        [this](KeyHandle key) { return device.real_engine->pin_group(key); },
+                                        dialog,
+                                        dialog,
+                                        device.clock,
+                                        system_random(),
+                                        {}},
+                                       options)
+                 .value();
+    serving = std::thread([this] { server->run(); });
+  }
+  ~Lab() { end(); }
+  void end() {
+    if (!serving.joinable()) return;
+    server->stop();
+    serving.join();
+    server.reset();
+  }
+  wire::Descriptor connect() const { return wire::connect(wire::UnixAddress{path}, milliseconds(5000)).value(); }
+
+  Device device;
+  TempDir folder;
+  std::string path = folder.file("agent.ssh");
+  NoDialog dialog;
+  std::unique_ptr<ssh::SshAgentServer> server;
+  std::thread serving;
+};
+
+void send(const wire::Descriptor& socket, ByteView bytes) {
+  REQUIRE(::send(socket.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+}
+Bytes framed(ByteView message) { return ByteWriter().blob(message).take(); }
+
+/// The next answer; none when the connection was closed.
+std::optional<Bytes> receive(const wire::Descriptor& socket) {
+  const auto frame = wire::receive_frame(socket.number(), wire::patience_for(milliseconds(10'000)));
+  if (!frame) return std::nullopt;
+  return to_bytes(frame->view());
+}
+std::optional<Bytes> ask(const wire::Descriptor& socket, ByteView message) {
+  send(socket, framed(message));
+  return receive(socket);
+}
+bool lists_one_key(const wire::Descriptor& socket) {
+  const auto answer = ask(socket, list_message());
+  return answer && answer->size() > 5 && answer->front() == kIdentitiesAnswer && (*answer)[4] == 1;
+}
+
+TEST_CASE("agent server: a socket for its owner alone, which goes with the server") {
+  Lab lab;
+  struct stat info {};
+  REQUIRE(::stat(lab.path.c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0600);
+  CHECK(lists_one_key(lab.connect()));
+  lab.end();
+  CHECK(::stat(lab.path.c_str(), &info) != 0);
+}
+
+TEST_CASE("agent server: several messages on one connection, however they arrive") {
+  Lab lab;
+  const wire::Descriptor socket = lab.connect();
+  CHECK(lists_one_key(socket));
+  const Bytes list = framed(list_message());
+  send(socket, concat({list, list}));
+  CHECK(receive(socket));
+  CHECK(receive(socket));
+  for (const std::uint8_t byte : list) {
+    send(socket, ByteView(&byte, 1));
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  CHECK(receive(socket));
+}
+
+TEST_CASE("agent server: a malformed message is answered and ends its connection alone") {
+  Lab lab;
+  const wire::Descriptor good = lab.connect();
+  for (const Bytes& message : {Bytes{11, 0}, Bytes{13}, Bytes(ssh::kMaxMessage + 1, 11)}) {
+    const wire::Descriptor bad = lab.connect();
+    CHECK(ask(bad, message) == Bytes{kAgentFailure});
+    CHECK_FALSE(receive(bad));
+  }
+  for (const Bytes& header : {Bytes{0, 0, 0, 0}, Bytes{0xff, 0xff, 0xff, 0xff}}) {
+    const wire::Descriptor bad = lab.connect();
+    send(bad, header);
+    CHECK_FALSE(receive(bad));
+  }
+  CHECK(lists_one_key(good));
+}
+
+TEST_CASE("agent server: a message that does not get on ends its connection") {
+  ssh::ServerOptions options;
+  options.message_timeout = milliseconds(100);
+  Lab lab(options);
+  const wire::Descriptor silent = lab.connect();
+  const wire::Descriptor half = lab.connect();
+  send(half, Bytes{0, 0, 0, 9, 11});
+  CHECK_FALSE(receive(half));
+  CHECK(lists_one_key(silent));  // between messages a client has all the time
+}
+
+TEST_CASE("agent server: one connection too many is closed, and the place of one that ended is free") {
+  ssh::ServerOptions options;
+  options.max_connections = 3;
+  Lab lab(options);
+  std::vector<wire::Descriptor> sockets;
+  for (int i = 0; i < 3; ++i) {
+    sockets.push_back(lab.connect());
+    CHECK(lists_one_key(sockets.back()));
+  }
+  const wire::Descriptor refused = lab.connect();
+  CHECK_FALSE(receive(refused));
+  sockets.pop_back();
+  bool served = false;
+  for (int i = 0; i < 200 && !served; ++i) {
+    std::this_thread::sleep_for(milliseconds(10));
+    const wire::Descriptor next = lab.connect();
+    const Bytes list = framed(list_message());
+    if (::send(next.number(), list.data(), list.size(), MSG_NOSIGNAL) < 0) continue;
+    served = receive(next).has_value();
+  }
+  CHECK(served);
+}
+
+TEST_CASE("agent server: stops though clients are connected, and during the pause after a wrong passphrase") {
+  Lab lab;
+  const wire::Descriptor idle = lab.connect();
+  CHECK(lists_one_key(idle));
+  CHECK(ask(idle, lock_message("right")) == Bytes{kAgentSuccess});
+  const wire::Descriptor guessing = lab.connect();
+  for (int i = 0; i < 3; ++i) CHECK(ask(guessing, unlock_message("wrong")) == Bytes{kAgentFailure});
+  for (int i = 0; i < 3; ++i) send(guessing, framed(unlock_message("wrong")));
+  const auto start = std::chrono::steady_clock::now();
+  lab.end();
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
+  CHECK_FALSE(receive(idle));
+}
+
+TEST_CASE("agent server: says why it cannot serve") {
+  Lab lab;
+  NoDialog dialog;
+  const auto open = [&](const std::string& path) {
+    return ssh::SshAgentServer::open(path, {*lab.device.engine, {}, dialog, dialog, lab.device.clock, system_random()});
+  };
+  CHECK(status_of(open(lab.path)) == Status::not_available);
+  CHECK(status_of(open(lab.folder.file("no/folder"))) == Status::not_available);
+}
+
+TEST_CASE("agent server: its socket is beside that of sksd") {
+  CHECK(ssh::agent_socket_of("/run/user/7/sks/work.sock") == "/run/user/7/sks/work.ssh");
+  CHECK(ssh::agent_socket_of("/tmp/sksd") == "/tmp/sksd.ssh");
+}
+
+}  // namespace
+}  // namespace sks::test
