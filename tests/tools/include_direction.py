@@ -76,6 +76,14 @@ RULES = [
         ["sks-core/", "sealed-storage/", "attestation/claims.h", "attestation/verifier.h", "keygen2/", "key-user-api/local_issuer/"],
         [],
     ),
+    (
+        "key-user-api/ssh_agent/",
+        [
+            "sks-core/", "key-user-api/dialog/", "key-user-api/key_files/ssh_keys.h", "key-user-api/local_issuer/local_keys.h",
+            "key-user-api/ssh_agent/", "key-user-api/token/service.h", "key-user-api/user_api.h",
+        ],
+        ["openssl/"],
+    ),
     ("key-user-api/key_files/", ["sks-core/base/", "sks-core/crypto/", "key-user-api/key_files/"], ["openssl/"]),
     (
         "key-user-api/",
