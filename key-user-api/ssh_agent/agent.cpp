@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "key-user-api/key_files/ssh_keys.h"
+#include "key-user-api/ssh_agent/consent.h"
 #include "sks-core/base/byte_writer.h"
 
 namespace sks::ssh {
@@ -102,7 +103,7 @@ Result<Bytes> AgentConnection::permitted_signature(ByteView key_blob, const Sche
   const Requester asking = requester(data);
   const Confirm confirm = agent_.options().confirm;
   const bool must_ask = confirm == Confirm::always || (confirm == Confirm::forwarded && asking.forwarded);
-  if (must_ask && !agent_.ports().confirmation.confirm(asking, identity.comment))
+  if (must_ask && !agent_.ports().dialog.confirm(question_about(asking, identity.comment, "signature", "")))
     return Error{Status::user_abort, "the user does not agree"};
   return agent_.ports().keys.sign(asking, key_blob, scheme, data);
 }

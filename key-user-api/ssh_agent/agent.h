@@ -28,7 +28,7 @@ struct AgentUse {
 
 struct AgentPorts {
   AgentKeys& keys;
-  ConfirmationDialog& confirmation;
+  token::TrustedDialog& dialog;
   const Random& random;
   AgentLock::Pause pause;
   /// Gets every signature, lock, unlock, bind and refusal. May be empty. Called by several threads at once.

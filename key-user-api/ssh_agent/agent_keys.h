@@ -42,12 +42,4 @@ class AgentKeys {
 
 inline constexpr std::size_t kMaxIdentities = 2'048;
 
-/// Asks the user whether a key may be used.
-class ConfirmationDialog {
- public:
-  virtual ~ConfirmationDialog() = default;
-  /// False also when nobody can be asked.
-  virtual bool confirm(const Requester& requester, const std::string& key_comment) = 0;
-};
-
 }  // namespace sks::ssh

@@ -52,7 +52,7 @@ struct SshAgentServer::Impl {
         stop_reader(std::move(reader)),
         stop_writer(std::move(writer)),
         keys({ports.store, ports.pin_group_of, ports.dialog, ports.clock}, options.pin_lifetime),
-        agent({keys, ports.confirmation, ports.random, [this](milliseconds time) { pause(time); }, ports.record},
+        agent({keys, ports.dialog, ports.random, [this](milliseconds time) { pause(time); }, ports.record},
               {options.confirm}) {}
 
   bool wait_for_client();
@@ -71,6 +71,7 @@ struct SshAgentServer::Impl {
   wire::Descriptor stop_writer;
   StoreKeys keys;
   Agent agent;
+  std::atomic<bool> used = false;
   std::list<Connection> connections;  ///< of the thread of run()
 };
 
@@ -90,6 +91,7 @@ void SshAgentServer::Impl::accept_client() {
   wire::Descriptor socket(::accept4(listener->number(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!socket && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) pause(kShortagePause);
   if (!socket || !wire::is_of_our_user(socket.number())) return;
+  used = true;
   join_ended();
   if (connections.size() >= options.max_connections) return;
   start(std::move(socket));
@@ -119,6 +121,7 @@ void SshAgentServer::Impl::serve(Connection& connection) {
 }
 
 void SshAgentServer::Impl::converse(int socket) {
+  const std::shared_ptr<void> scope = ports.working_for ? ports.working_for(socket) : nullptr;
   AgentConnection connection(agent, program_behind(socket));
   pollfd watched{socket, POLLIN, 0};
   for (bool open = true; open;) {
@@ -171,6 +174,8 @@ void SshAgentServer::stop() noexcept {
   [[maybe_unused]] const ssize_t written = ::write(impl_->stop_writer.number(), &byte, 1);
   errno = kept;
 }
+
+bool SshAgentServer::used() const noexcept { return impl_->used; }
 
 std::string agent_socket_of(const std::string& sksd_socket) {
   constexpr std::string_view kEnd = ".sock";

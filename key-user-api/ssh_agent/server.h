@@ -12,10 +12,12 @@ struct ServerPorts {
   SecureKeyStore& store;
   UserApi::PinGroupOf pin_group_of;
   token::TrustedDialog& dialog;
-  ConfirmationDialog& confirmation;
   const Clock& clock;
   const Random& random;
   std::function<void(const AgentUse&)> record = {};  ///< as AgentPorts::record
+  /// Called by the thread of a connection with its socket; what it returns lives as long as the connection. May be
+  /// empty.
+  std::function<std::shared_ptr<void>(int socket)> working_for = {};
 };
 
 struct ServerOptions {
@@ -42,6 +44,10 @@ class SshAgentServer {
 
   /// From any thread, and from a signal handler.
   void stop() noexcept;
+
+  /// Whether anybody has ever connected. From then on some shell's environment names the socket, and a server that
+  /// ended would not be missed until ssh fails.
+  bool used() const noexcept;
 
  private:
   struct Impl;

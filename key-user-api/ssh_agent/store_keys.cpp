@@ -1,7 +1,7 @@
 #include "key-user-api/ssh_agent/store_keys.h"
 
 #include "key-user-api/dialog/pin_encoding.h"
-#include "key-user-api/ssh_agent/confirmation.h"
+#include "key-user-api/ssh_agent/consent.h"
 #include "sks-core/base/pin_value.h"
 #include "sks-core/crypto/hash.h"
 
@@ -146,8 +146,8 @@ Result<Bytes> StoreKeys::ask_and_execute(const Task& task) {
     SKS_LET(const KeyProtectionInfo info, ports_.store.get_key_protection_info(task.identity.handle));
     if (is_locked(info)) return locked();
     if (problem.empty() && info.pin_error_count > 0) problem = describe_tries(info);
-    const std::optional<SecureBytes> typed = ports_.dialog.ask(
-        {task.requester.program, task.identity.comment + describe_purpose(task.requester), "PIN", problem});
+    const std::optional<SecureBytes> typed =
+        ports_.dialog.ask(question_about(task.requester, task.identity.comment, "PIN", problem));
     if (!typed || typed->empty()) return Error{Status::user_abort, "nobody has given the PIN"};
     const Result<SecureBytes> pin = to_pin(*typed, info.format);
     if (!pin) {

@@ -21,7 +21,7 @@ struct Program {
   std::uint32_t pid = 0;
 };
 
-/// Asks the user for PINs and PUKs where no application may see them.
+/// Asks the user for PINs and PUKs where no application may see them, and for consent.
 class TrustedDialog {
  public:
   virtual ~TrustedDialog() = default;
@@ -33,6 +33,9 @@ class TrustedDialog {
   };
   /// None when the user cancels or nobody can be asked.
   virtual std::optional<SecureBytes> ask(const Question& question) = 0;
+  /// Whether the user lets the program do `what` ("signature") with what `token_label` names. False also when nobody
+  /// can be asked, as by dialogs that ask for secrets alone.
+  virtual bool confirm(const Question& /*question*/) { return false; }
 };
 
 /// What one application has: its logins, session objects and operations. Thread-safe: the connections of an application

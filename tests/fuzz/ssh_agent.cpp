@@ -32,9 +32,10 @@ class KeysInMemory final : public ssh::AgentKeys {
   Bytes blob = ByteWriter().blob(as_bytes("ssh-ed25519")).blob(Bytes(32, 7)).take();
 };
 
-class Consent final : public ssh::ConfirmationDialog {
+class Consent final : public token::TrustedDialog {
  public:
-  bool confirm(const ssh::Requester&, const std::string&) override { return true; }
+  std::optional<SecureBytes> ask(const Question&) override { return std::nullopt; }
+  bool confirm(const Question&) override { return true; }
 };
 
 /// A server, and one session with it. Made once: signatures take their time.

@@ -37,17 +37,16 @@ class KeysInMemory final : public ssh::AgentKeys {
   int forgotten = 0;
 };
 
-class Consent final : public ssh::ConfirmationDialog {
+class Consent final : public token::TrustedDialog {
  public:
-  bool confirm(const ssh::Requester& requester, const std::string& comment) override {
+  std::optional<SecureBytes> ask(const Question&) override { return std::nullopt; }
+  bool confirm(const Question& question) override {
     ++asked;
-    last = requester;
-    last_comment = comment;
+    last = question;
     return agrees;
   }
   bool agrees = true;
-  ssh::Requester last;
-  std::string last_comment;
+  Question last;
   int asked = 0;
 };
 
@@ -239,9 +238,10 @@ TEST_CASE("agent: asks for consent where it is told to") {
     CHECK(lab.verifies(forwarded.answer(sign_message(lab.keys.blob, lab.login(far))).message, lab.login(far)));
     CHECK(lab.consent.asked == (confirm == ssh::Confirm::never ? 0 : 1));
     if (confirm == ssh::Confirm::never) continue;
-    CHECK(lab.consent.last_comment == "my key");
+    CHECK(lab.consent.last.what == "signature");
+    CHECK(lab.consent.last.token_label == "my key, to log in as jo at the host " + ssh::fingerprint(far.host_key) +
+                                              ", asked for by the host " + ssh::fingerprint(near.host_key));
     CHECK(lab.consent.last.program.executable == "/usr/bin/ssh");
-    CHECK(lab.consent.last.hosts.back() == ssh::fingerprint(far.host_key));
     lab.consent.agrees = false;
     const int before = lab.keys.signatures;
     CHECK(fails(forwarded, sign_message(lab.keys.blob, lab.login(far))));

@@ -6,7 +6,7 @@
 
 #include "key-user-api/local_issuer/local_keys.h"
 #include "key-user-api/local_store.h"
-#include "key-user-api/ssh_agent/confirmation.h"
+#include "key-user-api/ssh_agent/consent.h"
 #include "key-user-api/ssh_agent/server.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/x509.h"
@@ -29,6 +29,14 @@ class FileDialog final : public token::TrustedDialog {
     std::string line;
     if (!std::getline(in_, line)) return std::nullopt;
     return SecureBytes::copy_of(as_bytes(line));
+  }
+  bool confirm(const Question& question) override {
+    dialog::PinentrySettings settings;
+    auto program = dialog::find_pinentry();
+    if (!program) return false;
+    settings.program = *program;
+    const Result<bool> agreed = ssh::ask_consent(settings, question);
+    return agreed && *agreed;
   }
 
  private:
@@ -83,7 +91,6 @@ Result<void> serve(const std::string& folder, const std::string& socket, const s
   SKS_LET(LocalStore store, LocalStore::open(folder));
   const char* const answers = std::getenv("ANSWERS");
   FileDialog dialog(answers == nullptr ? "/dev/null" : answers);
-  ssh::PinentryConfirmation confirmation;
   ssh::ServerOptions options;
   options.confirm = confirm == "always"      ? ssh::Confirm::always
                     : confirm == "forwarded" ? ssh::Confirm::forwarded
@@ -91,8 +98,7 @@ Result<void> serve(const std::string& folder, const std::string& socket, const s
   const auto pin_group_of = [&](KeyHandle key) { return store.engine().pin_group(key); };
   SKS_LET(const auto agent,
           ssh::SshAgentServer::open(
-              socket, {store.engine(), pin_group_of, dialog, confirmation, system_clock(), system_random(), record},
-              options));
+              socket, {store.engine(), pin_group_of, dialog, system_clock(), system_random(), record}, options));
   std::thread serving([&] { agent->run(); });
   std::cout << "serving" << std::endl;
   int number = 0;

@@ -20,10 +20,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class NoDialog final : public token::TrustedDialog, public ssh::ConfirmationDialog {
+class NoDialog final : public token::TrustedDialog {
  public:
   std::optional<SecureBytes> ask(const Question&) override { return std::nullopt; }
-  bool confirm(const ssh::Requester&, const std::string&) override { return false; }
 };
 
 struct Lab {
@@ -32,7 +31,6 @@ struct Lab {
     server = ssh::SshAgentServer::open(path,
                                        {*device.engine,
                                         [this](KeyHandle key) { return device.real_engine->pin_group(key); },
-                                        dialog,
                                         dialog,
                                         device.clock,
                                         system_random(),
@@ -83,7 +81,9 @@ TEST_CASE("agent server: a socket for its owner alone, which goes with the serve
   struct stat info {};
   REQUIRE(::stat(lab.path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
+  CHECK_FALSE(lab.server->used());
   CHECK(lists_one_key(lab.connect()));
+  CHECK(lab.server->used());
   lab.end();
   CHECK(::stat(lab.path.c_str(), &info) != 0);
 }
@@ -171,7 +171,7 @@ TEST_CASE("agent server: says why it cannot serve") {
   Lab lab;
   NoDialog dialog;
   const auto open = [&](const std::string& path) {
-    return ssh::SshAgentServer::open(path, {*lab.device.engine, {}, dialog, dialog, lab.device.clock, system_random()});
+    return ssh::SshAgentServer::open(path, {*lab.device.engine, {}, dialog, lab.device.clock, system_random()});
   };
   CHECK(status_of(open(lab.path)) == Status::not_available);
   CHECK(status_of(open(lab.folder.file("no/folder"))) == Status::not_available);
