@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "key-user-api/cli/agent.h"
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/secret_arguments.h"
 #include "key-user-api/dialog/attendant.h"
@@ -38,6 +39,8 @@ struct Arguments {
   std::string anchor;
   bool anchor_lost = false;
   InitOptions init;
+  AgentOptions agent;
+  bool ssh = false;  ///< print lines for SSH
   IntegrateDesktopOptions integrate_desktop;
   std::string new_persona;
   DeviceOptions device;

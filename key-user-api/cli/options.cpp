@@ -176,6 +176,9 @@ void add_show_options(CLI::App& command, Arguments& arguments) {
       add_value(command, "--extension", "TYPE", arguments.show.extension, "only what the extension of this type holds");
   CLI::Option* const json = command.add_flag("--json", arguments.json, "print JSON");
   add_file(command, "--out", arguments.show.file, "write it there, as it is")->needs(extension)->excludes(json);
+  command.add_flag("--ssh", arguments.ssh, "only the line for the authorized_keys of an SSH server")
+      ->excludes(json)
+      ->excludes(extension);
 }
 
 void add_integrate_desktop_options(CLI::App& command, Arguments& arguments) {
@@ -252,6 +255,12 @@ void add_persona_import_options(CLI::App& command, Arguments& arguments) {
   add_value(command, "--name", "NAME", arguments.persona_import.name, "its name here (default: the one that it had)");
   add_protection(command, arguments)->capture_default_str();
   add_export_passphrase(command, arguments);
+}
+
+void add_list_options(CLI::App& command, Arguments& arguments) {
+  add_json_option(command, arguments);
+  command.add_flag("--ssh", arguments.ssh, "print the lines for the authorized_keys of an SSH server")
+      ->excludes(command.get_option("--json"));
 }
 
 void add_json_option(CLI::App& command, Arguments& arguments) {

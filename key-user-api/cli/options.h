@@ -31,6 +31,7 @@ void add_persona_create_options(CLI::App& command, Arguments& arguments);
 void add_persona_delete_options(CLI::App& command, Arguments& arguments);
 void add_persona_export_options(CLI::App& command, Arguments& arguments);
 void add_persona_import_options(CLI::App& command, Arguments& arguments);
+void add_list_options(CLI::App& command, Arguments& arguments);
 /// --json, of commands that have nothing else.
 void add_json_option(CLI::App& command, Arguments& arguments);
 

@@ -19,6 +19,7 @@
 #include "key-user-api/cli/interrupt.h"
 #include "key-user-api/cli/opened_store.h"
 #include "key-user-api/cli/options.h"
+#include "key-user-api/cli/ssh_lines.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/passphrase_source.h"
 #include "key-user-api/persona.h"
@@ -371,6 +372,22 @@ Outcome create_key(Arguments& arguments, std::ostream& out) {
                                    askers->get(), system_clock(), out));
 }
 
+/// Where the sksd of the chosen store is: SKS_SOCKET counts as long as no option chooses a store.
+Result<SocketPlace> find_socket_place(const Arguments& arguments) {
+  SocketPlaceOrProblem found = arguments.chosen_store     ? socket_of_store(*arguments.chosen_store)
+                               : arguments.chosen_persona ? socket_of_persona(*arguments.chosen_persona)
+                                                          : socket_of_environment();
+  if (!found.place) return Error{Status::not_available, found.problem};
+  return std::move(*found.place);
+}
+
+Outcome agent(Arguments& arguments, std::ostream& out) {
+  const auto place = find_socket_place(arguments);
+  if (!place) return refused(place.error());
+  arguments.agent.passphrase_file = arguments.passphrase_file;
+  return to_outcome(run_agent(*place, arguments.agent, out));
+}
+
 /// The commands that only look at an opened key store.
 template <auto Run>
 Outcome with_store(Arguments& arguments, std::ostream& out) {
@@ -383,9 +400,11 @@ Result<void> device(const Arguments& arguments, SecureKeyStore& store, std::ostr
   return run_device(arguments.device, store, out);
 }
 Result<void> list(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
+  if (arguments.ssh) return run_list_ssh(store, out);
   return run_list(format_of(arguments), store, out);
 }
 Result<void> show(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
+  if (arguments.ssh) return run_show_ssh(arguments.show.key, store, out);
   ShowOptions options = arguments.show;
   if (&out == &std::cout && ::isatty(STDOUT_FILENO) == 1) options.reader = Reader::person;
   return run_show(options, format_of(arguments), store, out);
@@ -489,7 +508,7 @@ constexpr auto kCommands = std::to_array<Command>({
      add_device_options},
     {"", "enroll", "get keys and certificates from an issuer", Store::chosen, enroll, add_enroll_options},
     {"", "resume", "list what waits for an issuer, or go on with it", Store::chosen, resume, add_resume_options},
-    {"", "list", "list the keys", Store::chosen, with_store<list>, add_json_option},
+    {"", "list", "list the keys", Store::chosen, with_store<list>, add_list_options},
     {"", "show", "show everything about a key, or what one of its extensions holds", Store::chosen, with_store<show>,
      add_show_options},
     {"", "sessions", "list the provisioning sessions", Store::chosen, with_store<sessions>, add_json_option},
@@ -497,6 +516,8 @@ constexpr auto kCommands = std::to_array<Command>({
     {"", "backup", "write the keys that may leave into an encrypted file", Store::chosen, backup, add_backup_options},
     {"", "restore", "bring the keys of a backup into this key store", Store::chosen, restore, add_restore_options},
     {"", "import", "bring the keys of a file into this key store", Store::chosen, import_keys, add_import_options},
+    {"", "agent", "tell a shell or a command of the SSH agent of the key store, and start it", Store::chosen, agent,
+     [](CLI::App& command, Arguments& arguments) { add_agent_options(command, arguments.agent); }},
     {"key", "create", "make a key in this key store", Store::chosen, create_key, add_key_create_options},
     {"integrate", "desktop", "open the links of invitations (keygen2://) with sks", Store::none, integrate_desktop,
      add_integrate_desktop_options},

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Uses the SSH agent through OpenSSH: ssh-add, ssh-keygen, and ssh with sshd on the loopback.
-# usage: openssh.sh SERVE_AGENT
+# usage: openssh.sh SERVE_AGENT SKS
 set -u
-SERVE=$1
+SERVE=$1 SKS=$2
 PATH=$PATH:/usr/sbin
 for program in ssh ssh-add ssh-keygen sshd openssl python3; do
   command -v $program >/dev/null || { echo "SKIP: $program is not installed"; exit 77; }
@@ -28,25 +28,30 @@ report() { # NAME
   sed 's/^/     /' log | tail -15
   FAILED=1
 }
+# Functions too.
+limited() {
+  if [ "$(type -t "$1")" = function ]; then timeout 60 bash -c '"$@"' limited "$@"; else timeout 60 "$@"; fi
+}
 # check NAME COMMAND...: the command must succeed.
 check() {
   local name=$1
   shift
-  if timeout 60 "$@" >log 2>&1 </dev/null; then echo "ok   $name"; else report "$name"; fi
+  if limited "$@" >log 2>&1 </dev/null; then echo "ok   $name"; else report "$name"; fi
 }
-# check_fails NAME COMMAND...: it must fail, and not by a signal or for want of time.
+# check_fails NAME COMMAND...: it must run and fail, and not by a signal or for want of time.
 check_fails() {
   local name=$1
   shift
-  timeout 60 "$@" >log 2>&1 </dev/null
+  limited "$@" >log 2>&1 </dev/null
   local code=$?
-  if [ $code -gt 0 ] && [ $code -ne 124 ] && [ $code -lt 128 ] || [ $code -eq 255 ]; then echo "ok   $name"; else report "$name ($code)"; fi
+  cp log last
+  if [ $code -gt 0 ] && [ $code -lt 124 ] || [ $code -eq 255 ]; then echo "ok   $name"; else report "$name ($code)"; fi
 }
 # check_says NAME TEXT COMMAND...: it must print the text, whatever it thinks of it.
 check_says() {
   local name=$1 text=$2
   shift 2
-  timeout 60 "$@" >log 2>&1 </dev/null
+  limited "$@" >log 2>&1 </dev/null
   if grep -qF -- "$text" log; then echo "ok   $name"; else report "$name: no \"$text\""; fi
 }
 
@@ -80,11 +85,11 @@ export SKS_PINENTRY=$W/pinentry
 # start_agent NAME CONFIRM: sets SSH_AUTH_SOCK. All agents have the same store, one after the other.
 AGENT=
 start_agent() {
-  "$SERVE" store "$1" "$2" >"$1.log" 2>&1 &
+  "$SERVE" store "$1.ssh" "$2" >"$1.log" 2>&1 &
   AGENT=$!
   PIDS+=($AGENT)
   wait_for "$1.log" serving
-  export SSH_AUTH_SOCK=$W/$1
+  export SSH_AUTH_SOCK=$W/$1.ssh
 }
 stop_agent() {
   kill $AGENT
@@ -121,6 +126,22 @@ check "ssh-add -l" bash -c 'ssh-add -l >fingerprints'
 for key in $KEYS pin; do
   check_says "  $key" "$(ssh-keygen -l -f $key.pub | cut -d" " -f2)" cat fingerprints
 done
+
+# The command of sks that tells of an agent.
+export SKS_SOCKET=$W/first.sock
+sks() { env -u SSH_AUTH_SOCK "$SKS" "$@"; }
+export -f sks
+export SKS
+check_says "sks agent -- COMMAND" "$(head -1 fingerprints)" sks agent -- ssh-add -l
+check_says "sks agent for sh" "$(head -1 fingerprints)" bash -c 'line=$(SHELL=/bin/sh sks agent); unset SSH_AUTH_SOCK; eval "$line"; ssh-add -l'
+check_says "  asked for" "SSH_AUTH_SOCK=$W/first.ssh; export SSH_AUTH_SOCK;" env SHELL=/bin/tcsh "$SKS" agent -s
+check_says "sks agent for csh" "setenv SSH_AUTH_SOCK $W/first.ssh;" env SHELL=/bin/tcsh "$SKS" agent
+check_says "  asked for" "setenv SSH_AUTH_SOCK $W/first.ssh;" env SHELL=/bin/sh "$SKS" agent -c
+check_says "the exit code of the command" "code 7" bash -c 'sks agent -- sh -c "exit 7"; echo code $?'
+check_fails "a command that is not there" sks agent -- "$W/nothing"
+check_says "  and why" "cannot run $W/nothing: No such file or directory" cat last
+check_fails "sks agent where nobody serves" env SKS_SOCKET="$W/none.sock" "$SKS" agent
+check_says "  and why" "no SSH agent is served beside $W/none.sock" cat last
 
 # Signatures.
 for key in p256 p384 p521 ed25519; do
@@ -266,5 +287,11 @@ check_says "  naming both" "at the host $(host_key far ed25519), asked for by th
 echo yes >consent
 check_says "  which is agreed to" deep bash -c "remote -A -i p256.pub near $far echo deep"
 stop_agent
+
+# The public keys without an agent.
+check "sks list --ssh" bash -c '"$SKS" --store store list --ssh | cmp - expected'
+handle_of() { "$SKS" --store store list --json | python3 -c 'import json, sys; print(next(k["handle"] for k in json.load(sys.stdin) if k["friendlyName"] == sys.argv[1]))' "$1"; }
+check_says "sks show --ssh" "$(cat p384.pub)" "$SKS" --store store show "$(handle_of p384)" --ssh
+check_fails "  not of a key for encryption" "$SKS" --store store show "$(handle_of encryption)" --ssh
 
 exit $FAILED
