@@ -165,20 +165,11 @@ constexpr auto kTpmCalls = std::to_array<AllowedCall>({
 
 int add_rule(scmp_filter_ctx filter, const AllowedCall& call) {
   if (call.number < 0) return 0;
-  switch (call.condition) {
-    case Condition::none:
-      return ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call.number, 0);
-    case Condition::has_bits:
-      return ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call.number, 1,
-                                SCMP_CMP(call.argument, SCMP_CMP_MASKED_EQ, call.value, call.value));
-    case Condition::lacks_bits:
-      return ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call.number, 1,
-                                SCMP_CMP(call.argument, SCMP_CMP_MASKED_EQ, call.value, 0));
-    case Condition::equals:
-      return ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call.number, 1,
-                                SCMP_CMP(call.argument, SCMP_CMP_EQ, call.value));
-  }
-  return -EINVAL;
+  if (call.condition == Condition::none) return ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call.number, 0);
+  scmp_arg_cmp comparison{call.argument, SCMP_CMP_EQ, call.value, 0};
+  if (call.condition == Condition::has_bits) comparison = {call.argument, SCMP_CMP_MASKED_EQ, call.value, call.value};
+  if (call.condition == Condition::lacks_bits) comparison = {call.argument, SCMP_CMP_MASKED_EQ, call.value, 0};
+  return ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call.number, 1, &comparison);
 }
 
 Error cannot_filter(int result) {
