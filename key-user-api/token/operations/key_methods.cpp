@@ -42,14 +42,19 @@ Outcome<std::optional<std::size_t>> take_value_length(Template& attributes) {
   return std::optional<std::size_t>(length);
 }
 
-Outcome<void> check_class(const Template& attributes, CK_OBJECT_CLASS expected) {
+/// Derived keys are secret keys, whether the template says so or nothing.
+Outcome<void> make_secret_key(Template& attributes) {
+  SecureBytes secret = SecureBytes::copy_of(ByteWriter().u64(CKO_SECRET_KEY).view());
   const auto found = std::ranges::find(attributes, CKA_CLASS, &Attribute::type);
-  if (found == attributes.end()) return {};
-  if (equal(found->value.view(), ByteWriter().u64(expected).view())) return {};
+  if (found == attributes.end()) {
+    attributes.push_back({CKA_CLASS, std::move(secret)});
+    return {};
+  }
+  if (equal(found->value.view(), secret.view())) return {};
   return Refusal{CKR_TEMPLATE_INCONSISTENT, "the mechanism makes no key of this class"};
 }
 
-/// Rows of raw public points behind an optional DER OCTET STRING header. Spec: PKCS#11, CK_ECDH1_DERIVE_PARAMS.
+/// A point without the header of a DER OCTET STRING, if it has one. Spec: PKCS#11, CK_ECDH1_DERIVE_PARAMS.
 ByteView without_octet_string(ByteView point, std::size_t size) {
   constexpr std::uint8_t kOctetString = 0x04, kLongForm = 0x81;
   if (point.size() == size + 2 && point[0] == kOctetString && point[1] == size && size < 0x80) return point.subspan(2);
@@ -139,7 +144,7 @@ Outcome<void> derive_key(Call& call) {
   SKS_LET(KeyUse key, KeyUse::find(call, function, *mechanism, wanted.slot, wanted.object, wanted.ticket));
   const Bytes peer = peer_spki(key.public_key(), parameter.public_data);
   if (peer.empty()) return Refusal{CKR_MECHANISM_PARAM_INVALID, "no public key for this private key"};
-  SKS_TRY(check_class(attributes, CKO_SECRET_KEY));
+  SKS_TRY(make_secret_key(attributes));
   SKS_LET(const std::optional<std::size_t> length, take_value_length(attributes));
   SKS_TRY(key.spend_ticket(call));
   SKS_LET(SecureBytes z, key.agree(call, mechanism->algorithms.front().uri, peer));

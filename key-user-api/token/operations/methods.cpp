@@ -17,6 +17,12 @@ Outcome<Function> function_of(std::uint8_t kind) {
 
 Outcome<void> check_size(ByteView data, const FunctionRow& function) { return check_room(0, data.size(), function); }
 
+/// A digest uses no key, and so is nothing for the log.
+void note_digest(CK_MECHANISM_TYPE type, Call& call) {
+  const Mechanism* const mechanism = find_mechanism(type);
+  if (mechanism != nullptr && mechanism->scheme == Scheme::digest) call.record.is_use = false;
+}
+
 Outcome<void> operate(Call& call) {
   const std::uint8_t kind = call.in.u8();
   Wanted wanted = read_wanted(call, Function::sign);
@@ -24,6 +30,7 @@ Outcome<void> operate(Call& call) {
   SKS_TRY(check_decoded(call));
   SKS_LET(wanted.function, function_of(kind));
   if (wanted.function == Function::verify) return Refusal{CKR_ARGUMENTS_BAD, "a verification needs a signature"};
+  note_digest(wanted.mechanism, call);
   SKS_TRY(check_size(data, row_of(wanted.function)));
   SKS_LET(const std::unique_ptr<Operation> operation, start_operation(call, wanted));
   SKS_LET(const SecureBytes result, operation->finish(call, data));
@@ -62,6 +69,7 @@ Outcome<void> begin(Call& call) {
 void note(const RunningOperation& running, Call& call) {
   call.record.subject = running.subject;
   call.record.mechanism = running.mechanism;
+  note_digest(running.mechanism, call);
 }
 
 Outcome<SecureBytes> take_part(RunningOperation& running, Call& call, ByteView part) {

@@ -128,6 +128,8 @@ TEST_CASE("agreement: the new key gets what the template says, but not its lengt
   CHECK(made.size() == 3);
   CHECK(made.at(CKA_LABEL) == to_bytes(as_bytes("shared")));
   CHECK_FALSE(made.contains(CKA_VALUE_LEN));
+  REQUIRE(bench.derive(key, CKM_ECDH1_DERIVE, ecdh(CKD_NULL, {}, point), {}).code == CKR_OK);
+  CHECK(bench.keys.made.back().attributes.at(CKA_CLASS) == ulongs({CKO_SECRET_KEY}));
 }
 
 TEST_CASE("agreement: peers and templates that do not fit are refused") {

@@ -94,6 +94,7 @@ Answer Bench::send(std::uint8_t method, ByteView body, Application& from) {
   ByteReader in(body);
   wire::BodyWriter out(64);
   Answer answer;
+  answer.record.is_use = row->is_use;
   Call call{*device.engine, keys, from, program, in, out, answer.record};
   const Outcome<void> served = row->serve(call);
   answer.decodable = static_cast<bool>(in.finish());

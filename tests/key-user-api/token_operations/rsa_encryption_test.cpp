@@ -114,15 +114,15 @@ TEST_CASE("RSA: encryption with the public key is decrypted by OpenSSL, with len
   }
   CHECK(bench.operate(kEncrypt, object, CKM_RSA_PKCS, {}, Bytes(246)).code == CKR_DATA_LEN_RANGE);
   const std::map<std::string, std::size_t> most{{"sha1", 214}, {"sha256", 190}, {"sha384", 158}, {"sha512", 126}};
-  for (const auto& [hash, limit] : most)
+  for (const auto& each : most)
     for (const char* const mgf : {"sha1", "sha512"})
       for (const Bytes& label : {Bytes(), some_bytes(40)}) {
-        CAPTURE(hash);
-        const Bytes parameter = oaep(kHashes.at(hash).hash, kHashes.at(mgf).mgf, label);
-        const Bytes data = some_bytes(limit);
+        CAPTURE(each.first);
+        const Bytes parameter = oaep(kHashes.at(each.first).hash, kHashes.at(mgf).mgf, label);
+        const Bytes data = some_bytes(each.second);
         const Bytes encrypted = blob_of(bench.operate(kEncrypt, object, CKM_RSA_PKCS_OAEP, parameter, data));
-        CHECK(decrypt_with_openssl(key, true, hash.c_str(), mgf, label, encrypted) == data);
-        CHECK(bench.operate(kEncrypt, object, CKM_RSA_PKCS_OAEP, parameter, Bytes(limit + 1)).code ==
+        CHECK(decrypt_with_openssl(key, true, each.first.c_str(), mgf, label, encrypted) == data);
+        CHECK(bench.operate(kEncrypt, object, CKM_RSA_PKCS_OAEP, parameter, Bytes(each.second + 1)).code ==
               CKR_DATA_LEN_RANGE);
       }
 }

@@ -58,6 +58,10 @@ TEST_CASE("running: the log learns what the parts belong to") {
   }
   CHECK(bench.operate(kSign, 999, CKM_ECDSA, {}, {}).record.subject == 999);
   CHECK(bench.verify(998, CKM_ECDSA, {}, {}, {}).record.mechanism == CKM_ECDSA);
+  // The service says what each method is; a digest is no use of a key.
+  CHECK(bench.operate(kSign, ec, CKM_ECDSA, {}, Bytes(32)).record.is_use);
+  CHECK_FALSE(bench.operate(kDigest, 0, CKM_SHA256, {}, {}).record.is_use);
+  CHECK_FALSE(bench.finish(u32_of(bench.begin(kDigest, 0, CKM_SHA256)), {}).record.is_use);
 }
 
 TEST_CASE("running: an application has at most 1,024 operations, and others have theirs") {
