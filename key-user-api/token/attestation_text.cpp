@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "key-user-api/token/der.h"
+#include "key-user-api/token/store_walk.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
 
@@ -117,11 +118,11 @@ std::string session_of(const SessionInfo& session) {
 
 Result<std::string> attestation_text(SecureKeyStore& store, KeyHandle key) {
   const Error gone{Status::no_key, "the key is gone"};
-  SKS_LET(const std::optional<EnumeratedKey> found, store.enumerate_keys(KeyHandle{key.value - 1}));
-  if (!found || found->handle != key) return gone;
-  SKS_LET(const std::optional<SessionInfo> session,
-          store.enumerate_provisioning_sessions(ProvisioningHandle{found->session.value - 1}, SessionState::closed));
-  if (!session || session->handle != found->session) return gone;
+  SKS_LET(const auto keys, enumerate_all_keys(store));
+  const auto found = keys.find(key);
+  if (found == keys.end()) return gone;
+  SKS_LET(const std::optional<SessionInfo> session, find_closed_session(store, found->second));
+  if (!session) return gone;
   SKS_LET(const KeyAttributes attributes, store.get_key_attributes(key));
   SKS_LET(const KeyProtectionInfo info, store.get_key_protection_info(key));
   SKS_LET(const DeviceInfo device, store.get_device_info());

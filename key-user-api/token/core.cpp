@@ -9,6 +9,7 @@ namespace sks::token {
 namespace {
 
 constexpr std::string_view kLocalIssuerName = "local";
+constexpr int kTries = 5;
 
 Refusal no_object() { return {CKR_OBJECT_HANDLE_INVALID, "there is no such object"}; }
 Refusal not_logged_in() { return {CKR_USER_NOT_LOGGED_IN, "the user is not logged in"}; }
@@ -115,7 +116,10 @@ Outcome<LocalPin> Core::pin_for_new_key(const Application& application, std::uin
   }
   // Looking for it takes a look at every key.
   if (!manager || keys.token_of(manager->key) != slot) {
-    Result<PinManager> found = find_pin_manager(ports.store, identity.any_key);
+    // It says that there is no such key also when another one was deleted under its eyes.
+    Result<PinManager> found = Error{Status::no_key, "the token is gone"};
+    for (int i = 0; i < kTries && !found && found.error().status == Status::no_key; ++i)
+      found = find_pin_manager(ports.store, identity.any_key);
     if (!found && found.error().status == Status::option) return is_protected;
     if (!found) return refusal_of(found.error());
     manager = std::move(found).value();

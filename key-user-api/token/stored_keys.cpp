@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "key-user-api/local_issuer/local_issuer.h"
+#include "key-user-api/token/store_walk.h"
 
 namespace sks::token {
 namespace {
@@ -152,17 +153,6 @@ StoredKeys::StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, 
   without_pin.identity.label = kNoPinLabel;
 }
 
-Result<std::map<KeyHandle, ProvisioningHandle>> StoredKeys::enumerate() {
-  std::map<KeyHandle, ProvisioningHandle> keys;
-  KeyHandle previous;
-  while (true) {
-    SKS_LET(const std::optional<EnumeratedKey> next, store_.enumerate_keys(previous));
-    if (!next) return keys;
-    keys.emplace_hint(keys.end(), next->handle, next->session);
-    previous = next->handle;
-  }
-}
-
 Result<void> StoredKeys::refresh() {
   const std::lock_guard turn(refreshing_);
   std::map<KeyHandle, ProvisioningHandle> known;
@@ -171,27 +161,40 @@ Result<void> StoredKeys::refresh() {
     for (const auto& [slot, token] : tokens_)
       for (const auto& [key, record] : token.keys) known.emplace(key, record.session);
   }
-  if (known.empty() || known.begin()->first) SKS_TRY(load(KeyHandle{}, ProvisioningHandle{}, Joins::no));  // the device
+  if (known.empty() || known.begin()->first) SKS_TRY(load(KeyHandle{}, ProvisioningHandle{}));  // the device
   known.erase(KeyHandle{});
   // A key that was made after `known` was written down is in neither list, or in the second one alone.
-  SKS_LET(const auto present, enumerate());
+  SKS_LET(const auto present, enumerate_all_keys(store_));
   for (const auto& entry : known)
     if (!present.contains(entry.first)) remove(entry.first);
   for (const auto& entry : present) {
     const auto old = known.find(entry.first);
-    if (old == known.end() || old->second != entry.second) SKS_TRY(load(entry.first, entry.second, Joins::no));
+    if (old == known.end() || (old->second && old->second != entry.second)) {
+      SKS_TRY(load(entry.first, entry.second));
+    } else if (!old->second) {
+      note_session(entry.first, entry.second);
+    }
   }
   return {};
 }
 
-Result<void> StoredKeys::add(KeyHandle key) {
-  SKS_CHECK(key);
-  SKS_LET(const std::optional<EnumeratedKey> found, store_.enumerate_keys(KeyHandle{key.value - 1}));
-  if (!found || found->handle != key) return {};
-  return load(key, found->session, Joins::possibly);
+void StoredKeys::note_session(KeyHandle key, ProvisioningHandle session) {
+  const std::unique_lock lock(mutex_);
+  const auto slot = slots_.find(key);
+  if (slot != slots_.end()) tokens_.at(slot->second).keys.at(key).session = session;
 }
 
-Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session, Joins joins) {
+Result<void> StoredKeys::add(KeyHandle key) {
+  SKS_TRY(load(key, ProvisioningHandle{}));
+  // A key that joins a PIN brings all others into its session. Spec: sks-api.md 7.6.
+  const std::unique_lock lock(mutex_);
+  const auto slot = slots_.find(key);
+  if (slot == slots_.end() || slot->second == 0) return {};
+  for (auto& entry : tokens_.at(slot->second).keys) entry.second.session = {};
+  return {};
+}
+
+Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session) {
   const auto details = KeyDetails::read(store_, pin_group_of_, key);
   if (!details && details.error().status == Status::no_key) {  // deleted meanwhile
     remove(key);
@@ -210,22 +213,28 @@ Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session, Joins j
   if (!identity) {
     SKS_LET(identity, identify(found.slot, key, session));
   }
-  const std::unique_lock lock(mutex_);
-  erase(key);
-  insert(*identity, key, std::move(record), authorities);
-  // A key that joins a PIN brings all others into its session. Spec: sks-api.md 7.6.
-  if (found.slot != 0 && joins == Joins::possibly)
-    for (auto& entry : tokens_.at(found.slot).keys) entry.second.session = session;
+  {
+    const std::unique_lock lock(mutex_);
+    erase(key);
+    insert(*identity, key, std::move(record), authorities);
+  }
+  // Somebody may have deleted it before it was here to be removed.
+  if (found.is_device()) return {};
+  SKS_LET(const bool is_there, has_key(store_, key));
+  if (!is_there) remove(key);
   return {};
 }
 
 Result<TokenIdentity> StoredKeys::identify(std::uint32_t slot, KeyHandle key, ProvisioningHandle session) {
-  SKS_LET(const std::optional<SessionInfo> info,
-          store_.enumerate_provisioning_sessions(ProvisioningHandle{session.value - 1}, SessionState::closed));
+  if (!session) {
+    SKS_LET(const auto keys, enumerate_all_keys(store_));
+    if (const auto found = keys.find(key); found != keys.end()) session = found->second;
+  }
+  SKS_LET(const std::optional<SessionInfo> info, find_closed_session(store_, session));
   TokenIdentity identity;
   identity.slot = slot;
   identity.any_key = key;
-  identity.issuer = issuer_name(info && info->handle == session ? info->issuer_uri : "");
+  identity.issuer = issuer_name(info ? info->issuer_uri : "");
   identity.label = label_of(slot, identity.issuer);
   return identity;
 }

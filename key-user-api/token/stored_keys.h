@@ -19,7 +19,8 @@ using Digests = std::array<Digest, static_cast<std::size_t>(Indexed::count)>;
 
 /// A key as far as finding it and its yes-or-no attributes take. There may be many.
 struct KeyRecord {
-  ProvisioningHandle session;  ///< that owns it: another one may have put another key under this handle
+  /// That owns it: another one may have put another key under this handle. 0: not known yet.
+  ProvisioningHandle session;
   std::optional<KeyKind> kind;
   std::uint32_t size = 0;  ///< bits of a modulus, bytes of a secret
   CK_KEY_TYPE key_type = 0;
@@ -101,10 +102,9 @@ class StoredKeys {
   };
   struct Wanted;
 
-  enum class Joins : std::uint8_t { no, possibly };
-  Result<void> load(KeyHandle key, ProvisioningHandle session, Joins joins);
-  Result<std::map<KeyHandle, ProvisioningHandle>> enumerate();
+  Result<void> load(KeyHandle key, ProvisioningHandle session);
   Result<TokenIdentity> identify(std::uint32_t slot, KeyHandle key, ProvisioningHandle session);
+  void note_session(KeyHandle key, ProvisioningHandle session);
   KeyRecord record_of(const KeyDetails& details, ProvisioningHandle session) const;
   Digests digests_of(Kind kind, const Contents& contents) const;
 
