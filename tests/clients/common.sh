@@ -120,6 +120,8 @@ provision_store() {
   local handle
   export SKS_STORE=$W/store SKS_SKSD=$BUILD/bin/sksd
   unset SKS_SOCKET SKS_PERSONA
+  # p11-kit knows SoftHSM2 too where that is installed, and its empty token is none for systemd-cryptenroll.
+  export SOFTHSM2_CONF=$W/absent
   MODULE=$BUILD/lib/libsks-pkcs11.so
   echo import >"$W/import-passphrase"
   chmod 600 "$W/import-passphrase"

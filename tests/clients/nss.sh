@@ -13,9 +13,10 @@ check_says "certutil -L" "ecuser" certutil -L -d "$D" -h "$TOKEN" -f pin
 check_says "certutil -K" "rsa" certutil -K -d "$D" -h "$TOKEN" -f pin
 connect() { echo Q | timeout 30 openssl s_client -connect "127.0.0.1:$PORT"; }
 client() { # KEY VERSION
-  printf 'GET / HTTP/1.0\r\n\r\n' | timeout 30 tstclnt -4 -h localhost -p "$PORT" -d "$D" -W pin -n "$TOKEN:${1}user" -V "$2:$2"
+  timeout 30 tstclnt -A request-text -4 -h localhost -p "$PORT" -d "$D" -W pin -n "$TOKEN:${1}user" -V "$2:$2"
 }
 echo "to be signed" >data
+printf 'GET / HTTP/1.0\r\n\r\n' >request-text
 for key in ec rsa; do
   for version in tls1.2 tls1.3; do
     start_tls_server
