@@ -58,8 +58,9 @@ Result<std::vector<Identity>> StoreKeys::identities() {
   std::vector<Identity> identities;
   std::map<Bytes, KeyHandle> handles;
   for (StoredIdentity& identity : stored) {
-    handles.emplace(identity.key_blob, identity.handle);
-    identities.push_back({std::move(identity.key_blob), std::move(identity.comment)});
+    // The same key may be there twice, under two certificates.
+    if (handles.emplace(identity.key_blob, identity.handle).second)
+      identities.push_back({std::move(identity.key_blob), std::move(identity.comment)});
   }
   const std::lock_guard guard(handles_mutex_);
   handles_ = std::move(handles);

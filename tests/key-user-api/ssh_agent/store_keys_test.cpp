@@ -133,6 +133,17 @@ TEST_CASE("agent keys: what manages a PIN signs for nobody else") {
   CHECK(lab.keys.identities()->size() == 1);
 }
 
+TEST_CASE("agent keys: a key that is there twice is listed once") {
+  Lab lab;
+  const crypto::PrivateKey key = generate_key(kSks + "ed25519");
+  for (const char* const label : {"first", "second"})
+    REQUIRE(import_key(*lab.device.engine, {key.to_pkcs8().value(), {}}, labelled(label), {}, lab.device.clock));
+  const auto identities = lab.keys.identities();
+  REQUIRE(identities->size() == 1);
+  CHECK(identities->front().comment == "first");
+  CHECK(lab.keys.find(identities->front().key_blob)->comment == "first");
+}
+
 TEST_CASE("agent keys: a label that was set is the comment") {
   Lab lab;
   const LocalKey key =
