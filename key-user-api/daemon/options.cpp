@@ -68,7 +68,8 @@ void declare_application_options(CLI::App& app, Arguments& arguments, const std:
                  "with --for: end after so many seconds without clients (default: 600; 0: never)")
       ->type_name("SECONDS")
       ->check(CLI::Range(std::uint32_t{0}, std::uint32_t{1'000'000}));
-  app.add_option("--log", arguments.log_file, "with --for: the file of the log (default: $XDG_STATE_HOME/sks/PERSONA.log)")
+  app.add_option("--log", arguments.log_file,
+                 "with --for: the file of the log (default: $XDG_STATE_HOME/sks/PERSONA.log)")
       ->type_name("FILE")
       ->check(check_not_empty);
 }
