@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "sks-core/base/result.h"
 #include "tests/key-user-api/pkcs11/provision.h"
@@ -46,7 +48,21 @@ const std::string& shared_store() {
   return path;
 }
 
-void use_store(const std::string& folder) { ::setenv("SKS_STORE", folder.c_str(), 1); }
+void use_store(const std::string& folder) {
+  // The module starts sksd, which must not outlive the folders of the tests for long.
+  static const TempDir place;
+  static const bool prepared = [] {
+    const std::string program = place.file("sksd");
+    std::ofstream(program) << "#!/bin/sh\nexec '" << SKSD << "' --idle-exit 2 \"$@\"\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    ::setenv("SKS_SKSD", program.c_str(), 1);
+    ::setenv("XDG_RUNTIME_DIR", place.file("").c_str(), 1);
+    ::setenv("XDG_STATE_HOME", place.file("").c_str(), 1);
+    return true;
+  }();
+  static_cast<void>(prepared);
+  ::setenv("SKS_STORE", folder.c_str(), 1);
+}
 
 Initialized::Initialized(const std::string& folder) {
   use_store(folder);
