@@ -169,7 +169,7 @@ void ApplicationServer::Impl::serve_requests(Connection& connection) {
     if (*request) {
       if (!answer(caller, **request)) return;
       stream.done();
-      share.reset();
+      if (!stream.is_large()) share.reset();
       patience.reset();
     } else if (!receive(caller.socket, stream, patience, share)) {
       return;

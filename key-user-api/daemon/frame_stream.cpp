@@ -28,9 +28,8 @@ void FrameStream::done() {
   const std::size_t whole = announced();
   cleanse(buffer_.span().subspan(begin_, whole));
   begin_ += whole;
-  if (begin_ != end_) return;
-  begin_ = end_ = 0;
-  if (buffer_.size() > kSmallFrame) buffer_ = SecureBytes(kSmallFrame);
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (is_large() && end_ - begin_ <= kSmallFrame) move_to(kSmallFrame);
 }
 
 std::span<std::uint8_t> FrameStream::room() {

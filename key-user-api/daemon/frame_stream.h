@@ -32,6 +32,8 @@ class FrameStream {
 
   /// Whether a frame has begun.
   bool is_within_frame() const { return begin_ != end_; }
+  /// Whether it holds more memory than kSmallFrame.
+  bool is_large() const { return buffer_.size() > kSmallFrame; }
   /// Bytes of the frame that has begun, with its header; 0 while its header is not there.
   std::size_t announced() const;
 

@@ -78,3 +78,15 @@ TEST_CASE("frame stream: memory goes with what has arrived") {
   CHECK(stream.announced() == wire::kMaxBodySize + 4);
   CHECK(stream.is_within_frame());
 }
+
+TEST_CASE("frame stream: a large frame gives its memory back, also when more has arrived behind it") {
+  FrameStream stream;
+  Bytes bytes = frame(100'000, 1);
+  const Bytes behind = frame(10, 2);
+  bytes.insert(bytes.end(), behind.begin(), behind.begin() + 7);
+  CHECK(pass(stream, ByteView(bytes).first(90'000), 5000).empty());
+  CHECK(stream.is_large());
+  CHECK(pass(stream, ByteView(bytes).subspan(90'000), bytes.size()) == std::vector<Bytes>{Bytes(100'000, 1)});
+  CHECK_FALSE(stream.is_large());
+  CHECK(pass(stream, ByteView(behind).subspan(7), 100) == std::vector<Bytes>{Bytes(10, 2)});
+}
