@@ -59,7 +59,8 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--peer", options.peer.module, "another module for the same figures");
   declare_side(app, options.module, "", "");
   declare_side(app, options.peer, "peer-", " of the peer");
-  app.add_option("--socket", options.socket, "where the module's daemon listens; it may be ended and started again");
+  app.add_option("--socket", options.socket,
+                 "where the module's daemon listens, or a folder for its socket; it may be ended and started again");
   app.add_flag("--stop", options.stop, "ends the daemon at the socket when all is measured");
   app.add_option("--daemon-pid", options.daemon_pid, "the daemon, for its memory, if it has no socket of its own");
   app.add_option("--rounds", options.rounds, "measurements of a figure, of which the median counts")
@@ -138,7 +139,7 @@ class Bench {
   bool stop_daemon() const {
     if (options_.socket.empty()) return false;
     const std::optional<pid_t> pid = daemon();
-    if (!pid) return true;
+    if (!pid) return false;
     ::kill(*pid, SIGTERM);
     for (int i = 0; i < 1000 && client::is_running(*pid); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));

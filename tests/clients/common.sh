@@ -119,7 +119,7 @@ make_certificates() {
 provision_store() {
   local handle
   export SKS_STORE=$W/store SKS_SKSD=$BUILD/bin/sksd
-  unset SKS_SOCKET SKS_PERSONA
+  unset SKS_SOCKET SKS_PERSONA XDG_STATE_HOME
   # p11-kit knows SoftHSM2 too where that is installed, and its empty token is none for systemd-cryptenroll.
   export SOFTHSM2_CONF=$W/absent
   MODULE=$BUILD/lib/libsks-pkcs11.so

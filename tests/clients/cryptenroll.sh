@@ -15,7 +15,7 @@ trap '[ -z "$SYSTEM_FILE" ] || rm -f "$SYSTEM_FILE"; cleanup' EXIT
 truncate -s 64M disk
 printf %s passphrase >passphrase
 check "an encrypted image" cryptsetup luksFormat -q --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 disk passphrase
-check_says "--pkcs11-token-uri=list" "^pkcs11:" systemd-cryptenroll --pkcs11-token-uri=list
+# --pkcs11-token-uri=list shows hardware (CKF_HW_SLOT) only, which a key store in software does not claim to be.
 PASSWORD=passphrase PIN=$PIN check "enrol" timeout 120 systemd-cryptenroll --pkcs11-token-uri="$(token_uri);id=$(echo "$RSAID" | sed 's/../%&/g')" disk
 check_says "the header names the token" "systemd-pkcs11" cryptsetup luksDump disk
 # Unlocking needs the device mapper, which test machines lack. What it would do can be done: the volume key is encrypted to the
@@ -31,4 +31,4 @@ check "read the encrypted key" python3 header.py
 check "decrypt it with the token" tool --token-label "$TOKEN" --login --pin $PIN --decrypt -m RSA-PKCS --id "$RSAID" -i encrypted -o volume-key
 base64 -w0 volume-key >volume-passphrase 2>/dev/null
 check "it opens the image" cryptsetup open --test-passphrase --key-file volume-passphrase disk
-exercised "systemd-cryptenroll" "$(version_of systemd)" "listing tokens, enrolling an RSA key on a LUKS2 image, and the enrolled key opens it"
+exercised "systemd-cryptenroll" "$(version_of systemd)" "enrolling an RSA key on a LUKS2 image, and the enrolled key opens it"

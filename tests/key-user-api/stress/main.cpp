@@ -36,7 +36,8 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--forks", options.forks, "of the mode forks")->capture_default_str();
   app.add_flag("--sessions-survive-fork", options.sessions_survive_fork,
                "a child may go on with the sessions of its parent, as with SoftHSM2");
-  app.add_option("--socket", options.socket, "of the daemon to kill: who listens there gets SIGKILL");
+  app.add_option("--socket", options.socket,
+                 "of the daemon to kill, or the folder of it: who listens there gets SIGKILL");
   app.add_option("--kill-command", options.kill_command, "a shell command that kills it instead");
   app.add_option("--kill-every", options.kill_every, "seconds from one kill to the next, on average")
       ->capture_default_str()

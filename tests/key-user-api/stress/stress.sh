@@ -4,7 +4,7 @@
 STRESS=$(readlink -f "$2") MODE=$3
 . "$(dirname "$0")/../../clients/common.sh"
 SECONDS_EACH=${SKS_STRESS_SECONDS:-5}
-SOCKET=$W/run/sks/store-$(printf %s "$W/store" | sha256sum | cut -c1-16).sock
+SOCKET=$W/run/sks
 stress() { # NAME OPTION...
   local name=$1
   shift

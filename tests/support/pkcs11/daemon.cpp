@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Inode numbers of the sockets that are bound to this path.
+/// Inode numbers of the sockets that are bound to this path or below it.
 std::set<std::string> sockets_at(const std::string& path) {
   std::set<std::string> inodes;
   std::ifstream table("/proc/net/unix");
@@ -28,7 +28,7 @@ std::set<std::string> sockets_at(const std::string& path) {
     std::string name;
     for (int column = 0; column < 7 && words >> word; ++column) inode = word;
     words >> name;
-    if (name == path) inodes.insert(inode);
+    if (name == path || name.starts_with(path + "/")) inodes.insert(inode);
   }
   return inodes;
 }
@@ -77,8 +77,8 @@ fs::path folder_of(pid_t pid) { return fs::path("/proc") / std::to_string(pid); 
 
 }  // namespace
 
-std::optional<pid_t> listener_of(const std::string& socket) {
-  const std::set<std::string> inodes = sockets_at(socket);
+std::optional<pid_t> listener_of(const std::string& socket_or_folder) {
+  const std::set<std::string> inodes = sockets_at(socket_or_folder);
   if (inodes.empty()) return std::nullopt;
   std::optional<pid_t> lowest;
   std::error_code error;
@@ -88,7 +88,11 @@ std::optional<pid_t> listener_of(const std::string& socket) {
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc() || pid == ::getpid()) continue;
     if ((!lowest || pid < *lowest) && holds_one_of(process->path(), inodes)) lowest = pid;
   }
-  return lowest ? lowest : peer_of(socket);
+  if (lowest) return lowest;
+  if (!fs::is_directory(socket_or_folder, error)) return peer_of(socket_or_folder);
+  for (fs::directory_iterator socket(socket_or_folder, error), end; !error && socket != end; socket.increment(error))
+    if (const auto peer = peer_of(socket->path().string())) return peer;
+  return std::nullopt;
 }
 
 bool is_running(pid_t pid) {
