@@ -81,6 +81,26 @@ Bytes rsa_spki(ByteView modulus, ByteView exponent) {
   return der(0x30, concat({kRsaAlgorithmIdentifier, bits}));
 }
 
+/// The INTEGER at the beginning of DER: not negative, of the shortest form, below 128 bytes. `value` has no leading
+/// zero.
+struct DerNumber {
+  ByteView value;
+  ByteView rest;
+};
+std::optional<DerNumber> first_der_number(ByteView der) {
+  constexpr std::uint8_t kInteger = 0x02, kSign = 0x80;
+  if (der.size() < 3 || der[0] != kInteger || der[1] == 0 || der[1] >= kSign || der[1] > der.size() - 2)
+    return std::nullopt;
+  ByteView value = der.subspan(2, der[1]);
+  const ByteView rest = der.subspan(2 + value.size());
+  if (value[0] >= kSign) return std::nullopt;
+  if (value[0] == 0) {
+    value = value.subspan(1);
+    if (!value.empty() && value[0] < kSign) return std::nullopt;
+  }
+  return DerNumber{value, rest};
+}
+
 Result<Bytes> bn_parameter(EVP_PKEY* key, const char* name) {
   BIGNUM* number = nullptr;
   if (EVP_PKEY_get_bn_param(key, name, &number) != 1) return ossl::take_error("RSA key without its numbers");
@@ -275,16 +295,22 @@ Bytes PublicKey::raw() const {
 }
 
 Result<Bytes> ecdsa_der_to_raw(Curve curve, ByteView der_signature) {
+  constexpr std::uint8_t kSequence = 0x30, kLongForm = 0x81;
+  const Error malformed{Status::crypto, "ECDSA signature is malformed"};
   const std::size_t field = curve_info(curve).field_bytes;
-  const std::uint8_t* at = der_signature.data();
-  const EcdsaSig signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der_signature.size())));
-  if (signature == nullptr || at != der_signature.data() + der_signature.size())
-    return ossl::take_error("ECDSA signature is malformed");
+  const bool is_long = der_signature.size() > 1 && der_signature[1] == kLongForm;
+  const std::size_t head = is_long ? 3 : 2;
+  if (der_signature.size() < head || der_signature[0] != kSequence) return malformed;
+  const ByteView content = der_signature.subspan(head);
+  if (der_signature[head - 1] != content.size() || is_long != (content.size() >= 0x80)) return malformed;
+  const std::optional<DerNumber> r = first_der_number(content);
+  const std::optional<DerNumber> s = r ? first_der_number(r->rest) : std::nullopt;
+  if (!s || !s->rest.empty()) return malformed;
+  if (r->value.size() > field || s->value.size() > field)
+    return Error{Status::crypto, "ECDSA signature too large for its curve"};
   Bytes raw(2 * field);
-  const int size = static_cast<int>(field);
-  if (BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), raw.data(), size) != size ||
-      BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), raw.data() + field, size) != size)
-    return ossl::take_error("ECDSA signature too large for its curve");
+  std::ranges::copy(r->value, raw.data() + field - r->value.size());
+  std::ranges::copy(s->value, raw.data() + 2 * field - s->value.size());
   return raw;
 }
 

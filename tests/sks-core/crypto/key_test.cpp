@@ -51,6 +51,29 @@ void check_eddsa(const test::VectorBlock& block, const PrivateKey& key, const st
   CHECK(status_of(key.sign_ecdsa(HashId::sha256, message)) == Status::crypto);
 }
 
+TEST_CASE("ecdsa_der_to_raw: numbers come out in the size of the field, and only from strict DER") {
+  // Two numbers and the length of their sequence, which is all that differs.
+  const auto converted = [](Curve curve, std::string_view hex) {
+    return ecdsa_der_to_raw(curve, from_hex(hex).value());
+  };
+  const std::string zeros(62, '0');
+  CHECK(to_hex(converted(Curve::p256, "3006020101020102").value()) == zeros + "01" + zeros + "02");
+  CHECK(to_hex(converted(Curve::p256, "30080202008002020080").value()) == zeros + "80" + zeros + "80");
+  CHECK(to_hex(converted(Curve::p256, "3006020100020100").value()) == zeros + "00" + zeros + "00");
+  const std::string most = "ff" + std::string(62, 'f');
+  CHECK(to_hex(converted(Curve::p256, "3046022100" + most + "022100" + most).value()) == most + most);
+  const std::string p521 = "01" + std::string(130, 'f');
+  CHECK(to_hex(converted(Curve::p521, "3081880242" + p521 + "0242" + p521).value()) == p521 + p521);
+  for (const std::string& wrong : std::vector<std::string>{
+           "", "30", "3000", "3003020101", "30060201010201", "300602010102010200", "3007020101020102",
+           "3106020101020102", "308106020101020102", "30820006020101020102", "3006030101020102", "300602010102017f00",
+           "3005020002010200", "30060201ff020102", "300702020001020102", "30080202ff80020200ff",
+           "3047022100" + most + "02220000" + most, "3026022101" + most + "020101", "3080020101020102"}) {
+    CAPTURE(wrong);
+    CHECK(status_of(converted(Curve::p256, wrong)) == Status::crypto);
+  }
+}
+
 TEST_CASE("PrivateKey: signs and agrees as the OpenSSL command line does") {
   int checked = 0;
   for (const test::VectorBlock& block : test::read_vectors("crypto/keys.vec")) {
