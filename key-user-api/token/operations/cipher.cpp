@@ -35,7 +35,7 @@ bool advance_counter(std::span<std::uint8_t> block, std::size_t bits, std::uint6
 
 class CipherOperation final : public Operation {
  public:
-  explicit CipherOperation(Start start)
+  explicit CipherOperation(Start&& start)
       : mechanism_(start.mechanism), parameter_(std::move(start.parameter)), key_(std::move(*start.key)) {}
 
   Outcome<SecureBytes> update(Call& call, ByteView part) override;
@@ -151,7 +151,7 @@ void CipherOperation::chain(ByteView data, ByteView result) {
 
 }  // namespace
 
-Outcome<std::unique_ptr<Operation>> start_cipher(Start start) {
+Outcome<std::unique_ptr<Operation>> start_cipher(Start&& start) {
   const SecureBytes* const secret = start.key->key().secret.get();
   if (!start.key->key().stored && secret->size() != 16 && secret->size() != 24 && secret->size() != 32)
     return Refusal{start.key->function().wrong_key_type, "the key has no length of AES"};

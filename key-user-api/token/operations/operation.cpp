@@ -23,7 +23,7 @@ class DigestOperation final : public Operation {
   RunningHash hash_;
 };
 
-using Starter = Outcome<std::unique_ptr<Operation>> (*)(Start);
+using Starter = Outcome<std::unique_ptr<Operation>> (*)(Start&&);
 
 struct StartRow {
   Scheme scheme;
@@ -57,7 +57,7 @@ Outcome<void> Operation::finish_verify(Call&, ByteView, ByteView) {
   return Refusal{CKR_OPERATION_NOT_INITIALIZED, "the operation is no verification"};
 }
 
-Outcome<std::unique_ptr<Operation>> start_digest(Start start) {
+Outcome<std::unique_ptr<Operation>> start_digest(Start&& start) {
   return std::unique_ptr<Operation>(std::make_unique<DigestOperation>(*find_hash(start.mechanism.hash)));
 }
 

@@ -45,11 +45,11 @@ Outcome<std::unique_ptr<Operation>> start_operation(Call& call, const Wanted& wa
 Outcome<const Mechanism*> mechanism_for(CK_MECHANISM_TYPE type, const FunctionRow& function);
 
 /// Starts of the schemes.
-Outcome<std::unique_ptr<Operation>> start_digest(Start start);
-Outcome<std::unique_ptr<Operation>> start_signature(Start start);
-Outcome<std::unique_ptr<Operation>> start_public_encryption(Start start);
-Outcome<std::unique_ptr<Operation>> start_private_decryption(Start start);
-Outcome<std::unique_ptr<Operation>> start_cipher(Start start);
+Outcome<std::unique_ptr<Operation>> start_digest(Start&& start);
+Outcome<std::unique_ptr<Operation>> start_signature(Start&& start);
+Outcome<std::unique_ptr<Operation>> start_public_encryption(Start&& start);
+Outcome<std::unique_ptr<Operation>> start_private_decryption(Start&& start);
+Outcome<std::unique_ptr<Operation>> start_cipher(Start&& start);
 
 /// Whether `more` bytes can be added to `size` that are collected. Fails with the wrong_length of the function.
 Outcome<void> check_room(std::size_t size, std::size_t more, const FunctionRow& function);

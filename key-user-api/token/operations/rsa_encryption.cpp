@@ -10,7 +10,7 @@ namespace {
 /// Everything is done at the end.
 class RsaOperation : public Operation {
  public:
-  explicit RsaOperation(Start start)
+  explicit RsaOperation(Start&& start)
       : mechanism_(start.mechanism), parameter_(std::move(start.parameter)), key_(std::move(*start.key)) {}
 
   Outcome<SecureBytes> update(Call&, ByteView part) override {
@@ -50,7 +50,7 @@ class RsaEncryption final : public RsaOperation {
 
 class RsaDecryption final : public RsaOperation {
  public:
-  RsaDecryption(Start start, std::string_view algorithm) : RsaOperation(std::move(start)), algorithm_(algorithm) {}
+  RsaDecryption(Start&& start, std::string_view algorithm) : RsaOperation(std::move(start)), algorithm_(algorithm) {}
   Outcome<SecureBytes> run(Call& call, ByteView data) override {
     if (data.size() != modulus_size(key_.public_key())) return wrong_length();
     // The algorithms with a hash of their own take no parameters.
@@ -70,11 +70,11 @@ bool suits(const SksAlgorithm& algorithm, const Parameter& parameter) {
 
 }  // namespace
 
-Outcome<std::unique_ptr<Operation>> start_public_encryption(Start start) {
+Outcome<std::unique_ptr<Operation>> start_public_encryption(Start&& start) {
   return std::unique_ptr<Operation>(std::make_unique<RsaEncryption>(std::move(start)));
 }
 
-Outcome<std::unique_ptr<Operation>> start_private_decryption(Start start) {
+Outcome<std::unique_ptr<Operation>> start_private_decryption(Start&& start) {
   const KeyUse& key = *start.key;
   const auto algorithms =
       start.mechanism.scheme == Scheme::rsa_oaep ? start.mechanism.algorithms : start.mechanism.decryption_algorithms;

@@ -30,7 +30,7 @@ ByteView digest_in(const Mechanism& mechanism, HashId id, ByteView data) {
 /// A signature or MAC while its data arrives.
 class SignatureOperation final : public Operation {
  public:
-  explicit SignatureOperation(Start start)
+  explicit SignatureOperation(Start&& start)
       : mechanism_(start.mechanism), parameter_(std::move(start.parameter)), key_(std::move(*start.key)) {}
 
   Outcome<SecureBytes> update(Call& call, ByteView part) override;
@@ -211,7 +211,7 @@ Outcome<void> check_permitted(const Start& start) {
 
 }  // namespace
 
-Outcome<std::unique_ptr<Operation>> start_signature(Start start) {
+Outcome<std::unique_ptr<Operation>> start_signature(Start&& start) {
   if (start.mechanism.scheme == Scheme::rsa_pss) SKS_TRY(check_pss(start));
   if (start.key->key().stored) SKS_TRY(check_permitted(start));
   return std::unique_ptr<Operation>(std::make_unique<SignatureOperation>(std::move(start)));
