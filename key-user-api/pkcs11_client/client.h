@@ -12,7 +12,7 @@ struct Client {
   Tokens tokens{daemon};
   Keys keys{daemon, tokens};
   Sessions sessions{daemon, tokens, keys};
-  Objects objects{daemon, tokens, keys};
+  Objects objects{daemon, keys};
 };
 
 /// C_Initialize and C_Finalize. A forked child starts without initialization; what it inherited is let go of without a

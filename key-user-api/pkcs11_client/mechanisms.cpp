@@ -10,47 +10,48 @@ constexpr CK_FLAGS kSigns = CKF_SIGN | CKF_VERIFY;
 constexpr CK_FLAGS kCrypts = CKF_ENCRYPT | CKF_DECRYPT;
 constexpr CK_FLAGS kWraps = CKF_WRAP | CKF_UNWRAP;
 
-#define SKS_KEYS_1(a) \
-  { a, a, a, a }
-#define SKS_RSA SKS_KEYS_1(CKK_RSA)
-#define SKS_EC SKS_KEYS_1(CKK_EC)
-#define SKS_AES SKS_KEYS_1(CKK_AES)
-#define SKS_ANY SKS_KEYS_1(kAnyKey)
+constexpr std::array<CK_KEY_TYPE, 3> only(CK_KEY_TYPE key) { return {key, key, key}; }
+constexpr auto kRsa = only(CKK_RSA);
+constexpr auto kEc = only(CKK_EC);
+constexpr auto kAes = only(CKK_AES);
+constexpr auto kAny = only(kAnyKey);
 
 constexpr Mechanism rsa_hash(CK_MECHANISM_TYPE type) {
-  return {type, Parameter::none, kSigns, Output::modulus, 0, true, SKS_RSA};
+  return {type, Parameter::none, kSigns, Output::modulus, 0, true, kRsa};
 }
 constexpr Mechanism pss_hash(CK_MECHANISM_TYPE type) {
-  return {type, Parameter::pss, kSigns, Output::modulus, 0, true, SKS_RSA};
+  return {type, Parameter::pss, kSigns, Output::modulus, 0, true, kRsa};
 }
 constexpr Mechanism ecdsa_hash(CK_MECHANISM_TYPE type) {
-  return {type, Parameter::none, kSigns, Output::ec_signature, 0, true, SKS_EC};
+  return {type, Parameter::none, kSigns, Output::ec_signature, 0, true, kEc};
 }
 constexpr Mechanism hmac(CK_MECHANISM_TYPE type, std::uint16_t size, CK_KEY_TYPE own) {
-  return {type, Parameter::none, kSigns, Output::fixed, size, true, {CKK_GENERIC_SECRET, own, CKK_AES, own}};
+  return {type, Parameter::none, kSigns, Output::fixed, size, true, {CKK_GENERIC_SECRET, own, CKK_AES}};
+}
+constexpr Mechanism hmac_general(CK_MECHANISM_TYPE type, CK_KEY_TYPE own) {
+  return {type, Parameter::mac_length, kSigns, Output::chosen, 0, true, {CKK_GENERIC_SECRET, own, CKK_AES}};
 }
 constexpr Mechanism digest(CK_MECHANISM_TYPE type, std::uint16_t size) {
-  return {type, Parameter::none, CKF_DIGEST, Output::fixed, size, true, SKS_ANY};
+  return {type, Parameter::none, CKF_DIGEST, Output::fixed, size, true, kAny};
 }
 constexpr Mechanism generates(CK_MECHANISM_TYPE type, CK_FLAGS use) {
-  return {type, Parameter::none, use, Output::nothing, 0, false, SKS_ANY};
+  return {type, Parameter::none, use, Output::nothing, 0, false, kAny};
 }
 constexpr Mechanism aes(CK_MECHANISM_TYPE type, Parameter parameter, Output output) {
-  return {type, parameter, kCrypts | kWraps, output, 0, true, SKS_AES};
+  return {type, parameter, kCrypts | (output == Output::padded ? kWraps : 0), output, 0, true, kAes};
 }
 constexpr Mechanism key_wrap(CK_MECHANISM_TYPE type) {
   // At most eight bytes of padding and eight in front.
-  return {type, Parameter::wrap_iv, kCrypts | kWraps, Output::padded, 0, false, SKS_AES};
+  return {type, Parameter::wrap_iv, kCrypts | kWraps, Output::padded, 0, false, kAes};
 }
 
 /// Ascending by type.
 constexpr auto kMechanisms = std::to_array<Mechanism>({
     generates(CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR),
-    {CKM_RSA_PKCS, Parameter::none, kSigns | kCrypts | kWraps, Output::modulus, 0, false, SKS_RSA},
+    {CKM_RSA_PKCS, Parameter::none, kSigns | kCrypts | kWraps, Output::modulus, 0, false, kRsa},
     rsa_hash(CKM_SHA1_RSA_PKCS),
-    {CKM_RSA_PKCS_OAEP, Parameter::oaep, kCrypts | kWraps, Output::modulus, 0, false, SKS_RSA},
-    {CKM_RSA_PKCS_PSS, Parameter::pss, kSigns, Output::modulus, 0, false, SKS_RSA},
-    pss_hash(CKM_SHA1_RSA_PKCS_PSS),
+    {CKM_RSA_PKCS_OAEP, Parameter::oaep, kCrypts | kWraps, Output::modulus, 0, false, kRsa},
+    {CKM_RSA_PKCS_PSS, Parameter::pss, kSigns, Output::modulus, 0, false, kRsa},
     rsa_hash(CKM_SHA256_RSA_PKCS),
     rsa_hash(CKM_SHA384_RSA_PKCS),
     rsa_hash(CKM_SHA512_RSA_PKCS),
@@ -58,22 +59,24 @@ constexpr auto kMechanisms = std::to_array<Mechanism>({
     pss_hash(CKM_SHA384_RSA_PKCS_PSS),
     pss_hash(CKM_SHA512_RSA_PKCS_PSS),
     rsa_hash(CKM_SHA224_RSA_PKCS),
-    pss_hash(CKM_SHA224_RSA_PKCS_PSS),
-    digest(CKM_SHA512_224, 28),
-    digest(CKM_SHA512_256, 32),
     digest(CKM_SHA_1, 20),
     hmac(CKM_SHA_1_HMAC, 20, CKK_SHA_1_HMAC),
+    hmac_general(CKM_SHA_1_HMAC_GENERAL, CKK_SHA_1_HMAC),
     digest(CKM_SHA256, 32),
     hmac(CKM_SHA256_HMAC, 32, CKK_SHA256_HMAC),
+    hmac_general(CKM_SHA256_HMAC_GENERAL, CKK_SHA256_HMAC),
     digest(CKM_SHA224, 28),
     hmac(CKM_SHA224_HMAC, 28, CKK_SHA224_HMAC),
+    hmac_general(CKM_SHA224_HMAC_GENERAL, CKK_SHA224_HMAC),
     digest(CKM_SHA384, 48),
     hmac(CKM_SHA384_HMAC, 48, CKK_SHA384_HMAC),
+    hmac_general(CKM_SHA384_HMAC_GENERAL, CKK_SHA384_HMAC),
     digest(CKM_SHA512, 64),
     hmac(CKM_SHA512_HMAC, 64, CKK_SHA512_HMAC),
+    hmac_general(CKM_SHA512_HMAC_GENERAL, CKK_SHA512_HMAC),
     generates(CKM_GENERIC_SECRET_KEY_GEN, CKF_GENERATE),
     generates(CKM_EC_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR),
-    {CKM_ECDSA, Parameter::none, kSigns, Output::ec_signature, 0, false, SKS_EC},
+    {CKM_ECDSA, Parameter::none, kSigns, Output::ec_signature, 0, false, kEc},
     ecdsa_hash(CKM_ECDSA_SHA1),
     ecdsa_hash(CKM_ECDSA_SHA224),
     ecdsa_hash(CKM_ECDSA_SHA256),
@@ -85,11 +88,11 @@ constexpr auto kMechanisms = std::to_array<Mechanism>({
      Output::nothing,
      0,
      false,
-     {CKK_EC, kCkkEcMontgomery, kCkkEcMontgomery, kCkkEcMontgomery}},
-    {CKM_ECDH1_COFACTOR_DERIVE, Parameter::ecdh, CKF_DERIVE, Output::nothing, 0, false, SKS_EC},
+     {CKK_EC, kCkkEcMontgomery, kCkkEcMontgomery}},
+    {CKM_ECDH1_COFACTOR_DERIVE, Parameter::ecdh, CKF_DERIVE, Output::nothing, 0, false, kEc},
     generates(CKM_EC_EDWARDS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR),
     generates(kCkmEcMontgomeryKeyPairGen, CKF_GENERATE_KEY_PAIR),
-    {CKM_EDDSA, Parameter::eddsa, kSigns, Output::eddsa_signature, 0, false, SKS_KEYS_1(CKK_EC_EDWARDS)},
+    {CKM_EDDSA, Parameter::eddsa, kSigns, Output::eddsa_signature, 0, false, only(CKK_EC_EDWARDS)},
     generates(CKM_AES_KEY_GEN, CKF_GENERATE),
     aes(CKM_AES_ECB, Parameter::none, Output::same),
     aes(CKM_AES_CBC, Parameter::iv, Output::same),
@@ -108,6 +111,7 @@ constexpr std::size_t kBlock = 16;
 /// Of everything with a length in a parameter: additional data, labels, points.
 constexpr CK_ULONG kMostParameter = 65'536;
 constexpr CK_ULONG kMostTagBits = 128;
+constexpr CK_ULONG kMostMac = 64;
 
 /// Reads the structure behind a parameter. The application's memory may not be aligned.
 template <class T>
@@ -207,22 +211,34 @@ bool encode_eddsa(const CK_MECHANISM& mechanism, wire::BodyWriter&, std::size_t&
   return take(mechanism, value) && value.phFlag == CK_FALSE && value.ulContextDataLen == 0;
 }
 
+bool encode_mac_length(const CK_MECHANISM& mechanism, wire::BodyWriter& out, std::size_t& tag_size) {
+  CK_ULONG length = 0;
+  if (!take(mechanism, length) || length == 0 || length > kMostMac) return false;
+  tag_size = length;
+  out.u64(length);
+  return true;
+}
+
 using Encoder = bool (*)(const CK_MECHANISM&, wire::BodyWriter&, std::size_t& tag_size);
 struct ParameterRow {
   Parameter parameter;
   Encoder encode;
 };
 constexpr ParameterRow kParameters[] = {
-    {Parameter::none, encode_none}, {Parameter::pss, encode_pss},         {Parameter::oaep, encode_oaep},
-    {Parameter::ecdh, encode_ecdh}, {Parameter::iv, encode_iv},           {Parameter::counter, encode_counter},
-    {Parameter::gcm, encode_gcm},   {Parameter::wrap_iv, encode_wrap_iv}, {Parameter::eddsa, encode_eddsa},
+    {Parameter::none, encode_none},   {Parameter::pss, encode_pss},
+    {Parameter::oaep, encode_oaep},   {Parameter::ecdh, encode_ecdh},
+    {Parameter::iv, encode_iv},       {Parameter::counter, encode_counter},
+    {Parameter::gcm, encode_gcm},     {Parameter::wrap_iv, encode_wrap_iv},
+    {Parameter::eddsa, encode_eddsa}, {Parameter::mac_length, encode_mac_length},
 };
 
-Encoder encoder_of(Parameter parameter) {
+constexpr Encoder encoder_of(Parameter parameter) {
   for (const ParameterRow& row : kParameters)
     if (row.parameter == parameter) return row.encode;
   return nullptr;
 }
+static_assert(std::all_of(kMechanisms.begin(), kMechanisms.end(),
+                          [](const Mechanism& row) { return encoder_of(row.parameter) != nullptr; }));
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "key-user-api/pkcs11_client/daemon.h"
 
 /// The table of mechanisms: how their parameters travel (spec/sksd.md 7), and how much they put out. Whether a key may
@@ -10,7 +12,7 @@ namespace sks::p11 {
 enum class Kind : std::uint8_t { encrypt = 1, decrypt = 2, sign = 3, verify = 4, digest = 5 };
 
 /// The structure that PKCS#11 has for the parameter.
-enum class Parameter : std::uint8_t { none, pss, oaep, ecdh, iv, counter, gcm, wrap_iv, eddsa };
+enum class Parameter : std::uint8_t { none, pss, oaep, ecdh, iv, counter, gcm, wrap_iv, eddsa, mac_length };
 
 /// How much is put out.
 enum class Output : std::uint8_t {
@@ -19,6 +21,7 @@ enum class Output : std::uint8_t {
   ec_signature,  ///< twice the length of the curve's order
   eddsa_signature,
   fixed,   ///< `size` bytes
+  chosen,  ///< as the parameter says
   same,    ///< as the input
   padded,  ///< filled up to whole blocks of AES
   tagged,  ///< the input and the tag of GCM
@@ -32,7 +35,7 @@ struct Mechanism {
   std::uint16_t size;  ///< for Output::fixed
   bool in_parts;       ///< sksd takes its data in parts
   /// Types of keys that it works with; unused places repeat the first. Nothing is said where the first is kAnyKey.
-  CK_KEY_TYPE keys[4];
+  std::array<CK_KEY_TYPE, 3> keys;
 };
 inline constexpr CK_KEY_TYPE kAnyKey = CK_UNAVAILABLE_INFORMATION;
 
@@ -44,7 +47,7 @@ bool suits(const Mechanism& mechanism, CK_KEY_TYPE key);
 struct EncodedMechanism {
   const Mechanism* row;
   SecureBytes parameter;
-  std::size_t tag_size = 0;  ///< of GCM
+  std::size_t tag_size = 0;  ///< of GCM, and of a MAC whose length is chosen
 
   void write(wire::BodyWriter& out) const;
 };

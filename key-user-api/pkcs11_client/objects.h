@@ -10,7 +10,7 @@ using Template = std::span<const CK_ATTRIBUTE>;
 
 class Objects {
  public:
-  Objects(Daemon& daemon, Tokens& tokens, Keys& keys) : daemon_(daemon), tokens_(tokens), keys_(keys) {}
+  Objects(Daemon& daemon, Keys& keys) : daemon_(daemon), keys_(keys) {}
 
   Answer<CK_OBJECT_HANDLE> create(Session& session, Template attributes);
   Answer<CK_OBJECT_HANDLE> copy(Session& session, CK_OBJECT_HANDLE object, Template attributes);
@@ -56,7 +56,6 @@ class Objects {
   Answer<void> check_key(const Session& session, CK_OBJECT_HANDLE key, const Mechanism& mechanism, CK_FLAGS use);
 
   Daemon& daemon_;
-  Tokens& tokens_;
   Keys& keys_;
 };
 

@@ -39,6 +39,8 @@ Operation::Size Operation::size_of(std::size_t input) const {
       return {2 * (known != 0 ? known : kMostCurve), known != 0};
     case Output::fixed:
       return {mechanism.row->size, true};
+    case Output::chosen:
+      return {mechanism.tag_size, true};
     case Output::same:
       return {input, true};
     case Output::padded:

@@ -208,7 +208,7 @@ TEST_CASE("Parameters travel in the form of the specification") {
         ByteWriter().u64(0x250).u64(2).u64(32).take());
 
   const CK_SESSION_HANDLE open = lab.open(kOpenSlot);
-  CK_BYTE iv[12] = {1, 2, 3};
+  CK_BYTE iv[16] = {1, 2, 3};
   CK_BYTE aad[2] = {8, 9};
   CK_GCM_PARAMS gcm{iv, sizeof iv, 96, aad, sizeof aad, 128};
   const Bytes gcm_travels = ByteWriter().blob(iv).blob(aad).u64(128).take();
@@ -218,6 +218,14 @@ TEST_CASE("Parameters travel in the form of the specification") {
   CK_AES_CTR_PARAMS counter{64, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
   CHECK(parameter_of({CKM_AES_CTR, &counter, sizeof counter}, open, kOpenAesKey, true) ==
         Bytes{0, 0, 0, 0, 0, 0, 0, 64, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16});
+
+  CK_ULONG mac_length = 10;
+  CHECK(parameter_of({CKM_AES_CBC, iv, sizeof iv}, open, kOpenAesKey, true) == Bytes(iv, iv + sizeof iv));
+  CHECK(sign_init(open, CKM_SHA256_HMAC_GENERAL, kOpenAesKey) == CKR_MECHANISM_PARAM_INVALID);
+  CK_MECHANISM general{CKM_SHA256_HMAC_GENERAL, &mac_length, sizeof mac_length};
+  CHECK(f.C_SignInit(open, &general, kOpenAesKey) == CKR_KEY_FUNCTION_NOT_PERMITTED);
+  mac_length = 0;
+  CHECK(f.C_SignInit(open, &general, kOpenAesKey) == CKR_MECHANISM_PARAM_INVALID);
 
   const auto refused = [&](CK_MECHANISM mechanism) { return f.C_EncryptInit(open, &mechanism, kOpenAesKey); };
   gcm.ulIvLen = 0;
@@ -230,7 +238,7 @@ TEST_CASE("Parameters travel in the form of the specification") {
   CHECK(refused({CKM_AES_GCM, &gcm, sizeof gcm}) == CKR_MECHANISM_PARAM_INVALID);
   CHECK(refused({CKM_AES_GCM, nullptr, 0}) == CKR_MECHANISM_PARAM_INVALID);
   CHECK(refused({CKM_AES_GCM, &gcm, sizeof gcm - 1}) == CKR_MECHANISM_PARAM_INVALID);
-  CHECK(refused({CKM_AES_CBC, iv, sizeof iv}) == CKR_MECHANISM_PARAM_INVALID);
+  CHECK(refused({CKM_AES_CBC, iv, 12}) == CKR_MECHANISM_PARAM_INVALID);
 }
 
 TEST_CASE("Verification and digests") {
