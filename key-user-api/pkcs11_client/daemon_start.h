@@ -11,7 +11,7 @@ class DaemonStart {
  public:
   /// `program` is a name with a slash, or one that is looked for in PATH. No `option`: nothing is ever started.
   DaemonStart(std::string program, std::string option, std::string value,
-              std::chrono::milliseconds patience = std::chrono::seconds(30))
+              std::chrono::milliseconds patience = std::chrono::seconds(60))
       : program_(std::move(program)), option_(std::move(option)), value_(std::move(value)), patience_(patience) {}
 
   /// Returns once the program says whether its socket accepts connections. False when it does not, when it takes too

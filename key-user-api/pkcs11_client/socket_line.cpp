@@ -47,7 +47,7 @@ class SocketLine final : public Line {
   Delivery exchange(ByteView request, std::chrono::seconds patience, SecureBytes& answer) override;
 
  private:
-  bool send(ByteView request) const;
+  Delivery send(ByteView request) const;
   bool receive(std::chrono::seconds patience, SecureBytes& answer) const;
   /// Reads until `buffer` has at least `needed` bytes. `until` is set when the first wait is over. False at the end of
   /// the stream, at an error, and when it takes too long.
@@ -68,11 +68,13 @@ SocketLine::~SocketLine() {
 }
 
 Delivery SocketLine::exchange(ByteView request, std::chrono::seconds patience, SecureBytes& answer) {
-  if (!wire::is_body_size(request.size()) || !send(request)) return Delivery::not_sent;
+  if (!wire::is_body_size(request.size())) return Delivery::not_sent;
+  if (const Delivery sent = send(request); sent != Delivery::answered) return sent;
   return receive(patience, answer) ? Delivery::answered : Delivery::unknown;
 }
 
-bool SocketLine::send(ByteView request) const {
+/// `answered` when all of it is under way. A frame that is not whole is carried out by nobody.
+Delivery SocketLine::send(ByteView request) const {
   auto header = wire::frame_header(static_cast<std::uint32_t>(request.size()));
   // iovec knows no const; sendmsg does not write.
   std::array<iovec, 2> parts{iovec{header.data(), header.size()},
@@ -83,14 +85,16 @@ bool SocketLine::send(ByteView request) const {
   for (;;) {
     const ssize_t result = ::sendmsg(socket_, &message, MSG_NOSIGNAL);
     if (result < 0 && errno == EINTR) continue;
-    if (result < 0) return false;
+    // Somebody is there and reads nothing: he would not read it the next time either.
+    if (result < 0 && errno == EAGAIN) return Delivery::unknown;
+    if (result < 0) return Delivery::not_sent;
     std::size_t sent = static_cast<std::size_t>(result);
     while (message.msg_iovlen > 0 && sent >= message.msg_iov->iov_len) {
       sent -= message.msg_iov->iov_len;
       ++message.msg_iov;
       --message.msg_iovlen;
     }
-    if (message.msg_iovlen == 0) return true;
+    if (message.msg_iovlen == 0) return Delivery::answered;
     message.msg_iov->iov_base = static_cast<std::uint8_t*>(message.msg_iov->iov_base) + sent;
     message.msg_iov->iov_len -= sent;
   }
