@@ -63,9 +63,7 @@ CK_RV explain(Client& client, const Session& session, CK_OBJECT_HANDLE key, CK_R
   if (std::find(std::begin(kSurprises), std::end(kSurprises), code) == std::end(kSurprises)) return code;
   client.keys.forget();
   client.tokens.forget();
-  if (code != CKR_KEY_HANDLE_INVALID) return code;
-  const Answer<sks::p11::KeyFacts> now = client.keys.facts(session.slot, key);
-  return !now && now.error().code == CKR_USER_NOT_LOGGED_IN ? CKR_USER_NOT_LOGGED_IN : code;
+  return code == CKR_KEY_HANDLE_INVALID ? client.keys.explain_missing(session.slot, key) : code;
 }
 
 /// "A call to C_Sign always terminates the active signing operation unless it returns CKR_BUFFER_TOO_SMALL or is a

@@ -143,16 +143,23 @@ Answer<KeyFacts> Keys::facts(std::uint32_t slot, CK_OBJECT_HANDLE key) {
   }
   Era era = 0;
   Answer<KeyFacts> facts = ask(slot, key, era);
-  if (!facts) {
-    if (facts.error().code != CKR_OBJECT_HANDLE_INVALID) return facts;
-    const bool may_be_hidden = !is_session_object(key) && (key & kKindMask) == kPrivateOrSecretKey;
-    const Answer<TokenView> token = may_be_hidden ? tokens_.find(slot) : Answer<TokenView>(Rv{CKR_OK});
-    const bool is_hidden = token && token->has_pin && token->logged_in == LoggedIn::nobody;
-    return Rv{is_hidden ? CKR_USER_NOT_LOGGED_IN : CKR_KEY_HANDLE_INVALID};
+  if (!facts && facts.error().code == CKR_OBJECT_HANDLE_INVALID) {
+    const std::optional<LoggedIn> hider = may_hide(slot, key);
+    if (hider == LoggedIn::nobody) return Rv{CKR_USER_NOT_LOGGED_IN};
+    // Another thread has logged in meanwhile.
+    if (hider == LoggedIn::user) facts = ask(slot, key, era);
   }
+  if (!facts) return Rv{facts.error().code == CKR_OBJECT_HANDLE_INVALID ? CKR_KEY_HANDLE_INVALID : facts.error().code};
   const std::lock_guard lock(mutex_);
   if (version == version_) place_of(slot, key) = {true, slot, key, era, *facts};
   return facts;
+}
+
+std::optional<LoggedIn> Keys::may_hide(std::uint32_t slot, CK_OBJECT_HANDLE key) {
+  if (is_session_object(key) || (key & kKindMask) != kPrivateOrSecretKey) return std::nullopt;
+  const Answer<TokenView> token = tokens_.find(slot);
+  if (!token || !token->has_pin) return std::nullopt;
+  return token->logged_in;
 }
 
 Answer<KeyFacts> Keys::ask(std::uint32_t slot, CK_OBJECT_HANDLE key, Era& era) {
@@ -174,6 +181,12 @@ Answer<KeyFacts> Keys::ask(std::uint32_t slot, CK_OBJECT_HANDLE key, Era& era) {
   SKS_TRY(reply.finish());
   if (!is_key) return Rv{CKR_KEY_HANDLE_INVALID};
   return facts;
+}
+
+CK_RV Keys::explain_missing(std::uint32_t slot, CK_OBJECT_HANDLE key) {
+  const Answer<KeyFacts> now = facts(slot, key);
+  const bool is_there = now || now.error().code == CKR_USER_NOT_LOGGED_IN;
+  return is_there && may_hide(slot, key) ? CKR_USER_NOT_LOGGED_IN : CKR_KEY_HANDLE_INVALID;
 }
 
 void Keys::forget() {

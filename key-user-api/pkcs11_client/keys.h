@@ -39,6 +39,9 @@ class Keys {
   /// Fails with CKR_KEY_HANDLE_INVALID, or with CKR_USER_NOT_LOGGED_IN when the handle is that of a private key in a
   /// token that nobody is logged in to.
   Answer<KeyFacts> facts(std::uint32_t slot, CK_OBJECT_HANDLE key);
+  /// Why an operation has found no key: CKR_USER_NOT_LOGGED_IN when the key was but hidden then, else
+  /// CKR_KEY_HANDLE_INVALID.
+  CK_RV explain_missing(std::uint32_t slot, CK_OBJECT_HANDLE key);
   void forget();
 
  private:
@@ -50,6 +53,8 @@ class Keys {
     KeyFacts facts;
   };
 
+  /// Who is logged in at a token that shows such a key after login only; none when nothing hides it.
+  std::optional<LoggedIn> may_hide(std::uint32_t slot, CK_OBJECT_HANDLE key);
   Entry& place_of(std::uint32_t slot, CK_OBJECT_HANDLE key);
   Answer<KeyFacts> ask(std::uint32_t slot, CK_OBJECT_HANDLE key, Era& era);
 

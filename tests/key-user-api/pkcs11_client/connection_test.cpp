@@ -220,6 +220,38 @@ TEST_CASE("A daemon that was started anew: sessions stay, logins do not") {
   CHECK(f.C_Logout(session) == CKR_OK);
 }
 
+TEST_CASE("Threads that notice a new daemon at the same time are told to log in") {
+  Lab lab;
+  const CK_SESSION_HANDLE first = lab.logged_in();
+  std::atomic<bool> stop{false};
+  std::atomic<int> right{0};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&, session = lab.open(kPinSlot)] {
+      while (!stop) {
+        CK_RV code = sign_init(session, CKM_ECDSA, kEcKey);
+        if (code == CKR_OK) code = sign(session);
+        if (code == CKR_OK) ++right;
+        if (code == CKR_USER_NOT_LOGGED_IN) login(session, kPin);
+        if (code != CKR_OK && code != CKR_USER_NOT_LOGGED_IN && code != CKR_DEVICE_ERROR) ++wrong;
+      }
+    });
+  }
+  for (int i = 0; i < 10; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    lab.daemon.kill();
+    lab.daemon.listen_again();
+  }
+  const int before = right;
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  CHECK(right > before);
+  CHECK(state_of(first) == CKS_RW_USER_FUNCTIONS);
+}
+
 TEST_CASE("An answer that is lost: what reads is asked again, what acts is not") {
   Lab lab;
   CK_FUNCTION_LIST& f = functions();
