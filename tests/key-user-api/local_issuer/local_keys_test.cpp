@@ -138,10 +138,11 @@ TEST_CASE("local keys: id and label for PKCS#11 are there to be changed") {
     return to_string(device.engine->get_extension(key->handle, "urn:sks:ext:pkcs11").value().data.view());
   };
   using namespace std::string_literals;
-  CHECK(bag() == "\0\2id\1\0\4"s + "01ab" + "\0\5label\1\0\5Brief"s);
+  const std::string certificates = "\0\14certificates\1\0\0"s;
+  CHECK(bag() == "\0\2id\1\0\4"s + "01ab" + "\0\5label\1\0\5Brief"s + certificates);
   REQUIRE(device.engine->set_property(key->handle, kPkcs11ExtensionType, "label", "Letter"));
   REQUIRE(device.engine->set_property(key->handle, kPkcs11ExtensionType, "id", ""));
-  CHECK(bag() == "\0\2id\1\0\0"s + "\0\5label\1\0\6Letter"s);
+  CHECK(bag() == "\0\2id\1\0\0"s + "\0\5label\1\0\6Letter"s + certificates);
 }
 
 TEST_CASE("local keys: a long label or none makes a name that X.509 takes") {
