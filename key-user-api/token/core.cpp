@@ -8,7 +8,6 @@
 namespace sks::token {
 namespace {
 
-constexpr std::string_view kLocalIssuerName = "local";
 constexpr int kTries = 5;
 
 Refusal no_object() { return {CKR_OBJECT_HANDLE_INVALID, "there is no such object"}; }
@@ -16,10 +15,9 @@ Refusal not_logged_in() { return {CKR_USER_NOT_LOGGED_IN, "the user is not logge
 
 }  // namespace
 
-Core::Core(Ports service_ports, std::string device)
+Core::Core(Ports service_ports, Bytes device_certificate)
     : ports(std::move(service_ports)),
-      device_id(std::move(device)),
-      keys(ports.store, ports.pin_group_of, ports.random) {}
+      keys(ports.store, ports.pin_group_of, ports.random, std::move(device_certificate)) {}
 
 Outcome<std::shared_ptr<const KeyInUse>> Core::find_key(Application& application, std::uint32_t slot,
                                                         CK_OBJECT_HANDLE object) {
@@ -106,7 +104,7 @@ Outcome<LocalPin> Core::pin_for_new_key(const Application& application, std::uin
   if (slot == 0) return LocalPin();
   SKS_LET(const TokenIdentity identity, token(slot));
   const Refusal is_protected{CKR_TOKEN_WRITE_PROTECTED, "only the issuer of this token can put a key there"};
-  if (identity.issuer != kLocalIssuerName) return is_protected;
+  if (!identity.is_local) return is_protected;
   std::optional<SecureBytes> pin = application.pin_of(slot, LoggedIn::user);
   if (!pin) return not_logged_in();
   std::optional<PinManager> manager;

@@ -19,10 +19,9 @@ struct FoundObject {
 
 class Core final : public KeyAccess {
  public:
-  Core(Ports service_ports, std::string device);
+  Core(Ports service_ports, Bytes device_certificate);
 
   Ports ports;
-  const std::string device_id;  ///< eight hexadecimal digits
   StoredKeys keys;
 
   Outcome<std::shared_ptr<const KeyInUse>> find_key(Application& application, std::uint32_t slot,

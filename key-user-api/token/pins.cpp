@@ -108,7 +108,7 @@ Outcome<SecureBytes> decode_new(const KeyProtectionInfo& info, ByteView typed) {
 Outcome<SecureBytes> ask_user(Core& core, const Call& call, const PinToken& token, std::string_view what,
                               std::string problem) {
   std::optional<SecureBytes> answer =
-      core.ports.dialog.ask({call.program, token.identity.label, std::string(what), std::move(problem)});
+      core.ports.dialog.ask({call.program, token.identity.names.label, std::string(what), std::move(problem)});
   if (!answer) return cancelled();
   return std::move(*answer);
 }
@@ -205,12 +205,10 @@ Outcome<void> list_tokens(Core& core, Call& call) {
   for (const Row& row : rows) {
     const std::uint32_t slot = row.identity.slot;
     const bool has_pin = slot != 0;
-    std::array<char, 9> digits{};
-    std::snprintf(digits.data(), digits.size(), "%08x", slot);
     call.out.u32(slot);
-    call.out.array(as_bytes(row.identity.label));
-    call.out.array(as_bytes(core.device_id + digits.data()));
-    call.out.array(as_bytes(row.identity.issuer));
+    call.out.array(as_bytes(row.identity.names.label));
+    call.out.array(as_bytes(row.identity.names.serial));
+    call.out.array(as_bytes(row.identity.names.issuer));
     call.out.u8(has_pin ? 1 : 0);
     call.out.u8(has_puk(row.info) ? 1 : 0);
     call.out.u8(row.info.format);

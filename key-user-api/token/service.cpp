@@ -45,7 +45,7 @@ const Row* find_method(std::span<const Row> rows, std::uint8_t id) {
 
 class TokenService final : public Service {
  public:
-  TokenService(Ports ports, std::string device) : core_(std::move(ports), std::move(device)) {}
+  TokenService(Ports ports, Bytes device_certificate) : core_(std::move(ports), std::move(device_certificate)) {}
 
   Result<void> load() { return core_.keys.refresh(); }
 
@@ -118,8 +118,9 @@ class TokenService final : public Service {
 }  // namespace
 
 Result<std::unique_ptr<Service>> Service::open(Ports ports) {
-  SKS_LET(std::string device, UserApi(ports.store, ports.pin_group_of).device_id());
-  auto service = std::make_unique<TokenService>(std::move(ports), std::move(device));
+  SKS_LET(DeviceInfo device, ports.store.get_device_info());
+  if (device.certificate_path.empty()) return Error{Status::internal, "the store has no device certificate"};
+  auto service = std::make_unique<TokenService>(std::move(ports), std::move(device.certificate_path.front()));
   SKS_TRY(service->load());
   return std::unique_ptr<Service>(std::move(service));
 }

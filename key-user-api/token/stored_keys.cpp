@@ -111,29 +111,6 @@ Facts make_facts(CK_OBJECT_HANDLE object, const KeyRecord& record, bool needs_lo
   }
 }
 
-/// The host of the issuer, reduced to what needs no quoting in a PKCS#11 URI.
-std::string issuer_name(std::string_view uri) {
-  if (uri == kLocalIssuerUri) return "local";
-  const std::size_t scheme = uri.find("://");
-  if (scheme != std::string_view::npos) uri.remove_prefix(scheme + 3);
-  std::string name(uri.substr(0, uri.find_first_of("/:?#")));
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
-  };
-  for (char& c : name)
-    if (!plain(c)) c = '_';
-  return name.empty() ? "issuer" : name;
-}
-
-constexpr std::size_t kMaxLabel = 32;  // bytes, CK_TOKEN_INFO
-constexpr std::string_view kNoPinLabel = "OpenSKS keys without PIN";
-
-/// Issuer and group number: two groups of one issuer keep distinct labels, however long its name is.
-std::string label_of(std::uint32_t slot, const std::string& issuer) {
-  const std::string number = std::string("-").append(std::to_string(slot));
-  return issuer.substr(0, kMaxLabel - number.size()).append(number);
-}
-
 Refusal no_object() { return {CKR_OBJECT_HANDLE_INVALID, "there is no such object"}; }
 
 Refusal store_failed(const Error& error) { return {CKR_DEVICE_ERROR, error.detail}; }
@@ -147,10 +124,14 @@ struct StoredKeys::Wanted {
   Digest digest;
 };
 
-StoredKeys::StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, const Random& random)
-    : store_(store), pin_group_of_(std::move(pin_group_of)), digester_(random), cache_(kCacheBudget) {
-  Token& without_pin = tokens_[0];
-  without_pin.identity.label = kNoPinLabel;
+StoredKeys::StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, const Random& random,
+                       Bytes device_certificate)
+    : store_(store),
+      pin_group_of_(std::move(pin_group_of)),
+      digester_(random),
+      device_certificate_(std::move(device_certificate)),
+      cache_(kCacheBudget) {
+  tokens_[0].identity.names = token_names(0, {}, device_certificate_);
 }
 
 Result<void> StoredKeys::refresh() {
@@ -234,8 +215,9 @@ Result<TokenIdentity> StoredKeys::identify(std::uint32_t slot, KeyHandle key, Pr
   TokenIdentity identity;
   identity.slot = slot;
   identity.any_key = key;
-  identity.issuer = issuer_name(info ? info->issuer_uri : "");
-  identity.label = label_of(slot, identity.issuer);
+  const std::string issuer = info ? info->issuer_uri : "";
+  identity.names = token_names(slot, issuer, device_certificate_);
+  identity.is_local = issuer == kLocalIssuerUri;
   return identity;
 }
 
@@ -281,7 +263,7 @@ Digests StoredKeys::digests_of(Kind kind, const Contents& contents) const {
 void StoredKeys::insert(const TokenIdentity& identity, KeyHandle key, KeyRecord record,
                         const std::vector<Digests>& authorities) {
   Token& token = tokens_[identity.slot];
-  if (token.identity.label.empty()) token.identity = identity;
+  if (token.identity.names.label.empty()) token.identity = identity;
   token.keys[key] = std::move(record);
   slots_[key] = identity.slot;
   insert_objects(token, key, authorities);

@@ -9,6 +9,7 @@
 #include "key-user-api/token/attributes.h"
 #include "key-user-api/token/digest_index.h"
 #include "key-user-api/token/key_details.h"
+#include "key-user-api/token_names.h"
 #include "sks-core/engine/object_cache.h"
 
 namespace sks::token {
@@ -39,9 +40,9 @@ struct KeyRecord {
 /// What does not change about a token while it is there.
 struct TokenIdentity {
   std::uint32_t slot = 0;
-  std::string label;
-  std::string issuer;  ///< host, may be empty
-  KeyHandle any_key;   ///< of a PIN group
+  TokenNames names;
+  bool is_local = false;  ///< its issuer is the local one
+  KeyHandle any_key;      ///< of a PIN group
 };
 
 /// A stored object with what is known of it.
@@ -56,7 +57,8 @@ struct StoredObject {
 /// here unless the answer needs it.
 class StoredKeys {
  public:
-  StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, const Random& random);
+  /// `device_certificate`: the first of the device's path, DER.
+  StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, const Random& random, Bytes device_certificate);
 
   /// Looks again at what the store holds: takes keys that are new, that went, or that another session owns now.
   Result<void> refresh();
@@ -126,6 +128,7 @@ class StoredKeys {
   SecureKeyStore& store_;
   UserApi::PinGroupOf pin_group_of_;
   Digester digester_;
+  Bytes device_certificate_;
 
   std::mutex refreshing_;
   mutable std::shared_mutex mutex_;

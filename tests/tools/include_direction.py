@@ -59,7 +59,7 @@ RULES = [
             "key-user-api/dialog/pin_encoding.h",
             "key-user-api/local_issuer/",
             "key-user-api/token/",
-            "sks-core/", "keygen2/", "key-user-api/local_issuer/", "key-user-api/token/", "key-user-api/token_names.h",
+            "key-user-api/token_names.h",
             "key-user-api/user_api.h",
         ],
         ["p11-kit/", "openssl/"],

@@ -214,7 +214,7 @@ TEST_CASE("generateKeyPair: a key joins the PIN of a local token") {
     CHECK(!signs(lab, stored(made.second), "0000"));
     REQUIRE(client.application().pin_of(lab.slot, token::LoggedIn::user));
   }
-  CHECK(token_of(client, lab.slot).issuer == "local");
+  CHECK(token_of(client, lab.slot).issuer == "local-issuer");
   // The manager of the PIN is no key of the user's.
   CHECK(client.find(lab.slot, Attributes().number(CKA_CLASS, CKO_PRIVATE_KEY)).size() == 4);
   CHECK(client.find(lab.slot, Attributes().text(CKA_LABEL, "PIN manager")).empty());
