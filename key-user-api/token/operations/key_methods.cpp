@@ -3,32 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "key-user-api/token/template.h"
 #include "sks-core/base/byte_writer.h"
 
 namespace sks::token {
 namespace {
-
-constexpr std::size_t kMaxAttributes = 64;
-constexpr std::size_t kMaxAttributeValue = 65'536;
-
-/// list of attribute; spec/sksd.md 2. More than fits fails when the request is finished.
-Template read_template(ByteReader& in) {
-  Template attributes;
-  const std::size_t count = in.u16();
-  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
-    const CK_ATTRIBUTE_TYPE type = in.u64();
-    attributes.push_back({type, SecureBytes::copy_of(in.blob())});
-  }
-  return attributes;
-}
-
-Outcome<void> check_template(const Template& attributes) {
-  const bool fits = attributes.size() <= kMaxAttributes && std::ranges::all_of(attributes, [](const Attribute& each) {
-                      return each.value.size() <= kMaxAttributeValue;
-                    });
-  if (!fits) return Refusal{CKR_ARGUMENTS_BAD, "the template is too large"};
-  return {};
-}
 
 /// CKA_VALUE_LEN, which says how long a new key shall be and is no attribute to set. Takes it out of the template.
 Outcome<std::optional<std::size_t>> take_value_length(Template& attributes) {
@@ -137,7 +116,6 @@ Outcome<void> derive_key(Call& call) {
   const Wanted wanted = read_wanted(call, Function::derive);
   Template attributes = read_template(call.in);
   SKS_TRY(check_decoded(call));
-  SKS_TRY(check_template(attributes));
   const FunctionRow& function = row_of(Function::derive);
   SKS_LET(const Mechanism* const mechanism, mechanism_for(wanted.mechanism, function));
   SKS_LET(const AgreementParameter parameter, read_agreement_parameter(wanted.parameter));
@@ -175,7 +153,6 @@ Outcome<void> unwrap_key(Call& call) {
   const ByteView wrapped = call.in.blob();
   Template attributes = read_template(call.in);
   SKS_TRY(check_decoded(call));
-  SKS_TRY(check_template(attributes));
   SKS_TRY(check_room(0, wrapped.size(), row_of(Function::unwrap)));
   SKS_LET(const std::optional<std::size_t> length, take_value_length(attributes));
   SKS_LET(const std::unique_ptr<Operation> operation, start_operation(call, wanted));
