@@ -1,5 +1,6 @@
 #include "key-user-api/token/application.h"
 
+#include <algorithm>
 #include <mutex>
 
 namespace sks::token {
@@ -126,6 +127,18 @@ bool Application::erase_object(CK_OBJECT_HANDLE object) {
   object_bytes_ -= found->second->size();
   objects_.erase(found);
   return true;
+}
+
+void Application::note_deleted(KeyHandle key) {
+  constexpr std::size_t kMostRemembered = 64;
+  const std::unique_lock lock(mutex_);
+  deleted_.push_back(key);
+  if (deleted_.size() > kMostRemembered) deleted_.pop_front();
+}
+
+bool Application::has_deleted(KeyHandle key) const {
+  const std::shared_lock lock(mutex_);
+  return std::find(deleted_.begin(), deleted_.end(), key) != deleted_.end();
 }
 
 std::vector<std::shared_ptr<const SessionObject>> Application::objects(std::uint32_t slot,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -59,6 +60,10 @@ class Application {
   Outcome<bool> replace_object(const std::shared_ptr<const SessionObject>& old,
                                std::shared_ptr<const SessionObject> changed);
   bool erase_object(CK_OBJECT_HANDLE object);
+  /// This application has deleted a stored key, and the objects beside its private one with it. The latest ones are
+  /// remembered, for programs that then destroy those too.
+  void note_deleted(KeyHandle key);
+  bool has_deleted(KeyHandle key) const;
   /// Ascending, those above `after`.
   std::vector<std::shared_ptr<const SessionObject>> objects(std::uint32_t slot, CK_OBJECT_HANDLE after) const;
 
@@ -83,6 +88,7 @@ class Application {
   std::uint32_t last_ticket_ = 0;
   std::map<CK_OBJECT_HANDLE, std::shared_ptr<const SessionObject>> objects_;
   std::size_t object_bytes_ = 0;
+  std::deque<KeyHandle> deleted_;
 };
 
 }  // namespace sks::token

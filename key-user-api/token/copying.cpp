@@ -189,13 +189,21 @@ Outcome<void> delete_stored_key(Core& core, Application& application, KeyHandle 
   }
   if (!deleted && deleted.error().status != Status::no_key) return refusal_of(deleted.error());
   core.keys.remove(key);
+  if (deleted) application.note_deleted(key);
   return deleted ? Outcome<void>() : gone();
 }
 
 }  // namespace
 
 Outcome<void> destroy_object(Core& core, Application& application, std::uint32_t slot, CK_OBJECT_HANDLE object) {
-  SKS_LET(const FoundObject found, core.find_object(application, slot, object));
+  auto sought = core.find_object(application, slot, object);
+  if (!sought) {
+    // Programs destroy a pair half by half, and here both are one key.
+    const std::optional<KeyHandle> key = key_of(object);
+    const bool went_with_key = key && part_of(object) != kSecretPart && application.has_deleted(*key);
+    return went_with_key ? Outcome<void>() : std::move(sought).error();
+  }
+  const FoundObject& found = *sought;
   if (!found.facts.has(flag::kDestroyable)) return prohibited("the object cannot be destroyed, or not by itself");
   if (found.session != nullptr) return application.erase_object(object) ? Outcome<void>() : gone();
   const KeyHandle key = *key_of(object);

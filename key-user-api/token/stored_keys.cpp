@@ -330,7 +330,11 @@ void StoredKeys::remove(KeyHandle key) {
 std::vector<TokenIdentity> StoredKeys::tokens() const {
   const std::shared_lock lock(mutex_);
   std::vector<TokenIdentity> all;
-  for (const auto& entry : tokens_) all.push_back(entry.second.identity);
+  for (const auto& [slot, token] : tokens_) {
+    // Programs that look for the only token log in there unasked, and to an empty one nobody means to.
+    const bool is_empty = slot == 0 && token.keys.upper_bound(KeyHandle()) == token.keys.end();  // 0: the device
+    if (!is_empty || tokens_.size() == 1) all.push_back(token.identity);
+  }
   return all;
 }
 

@@ -66,6 +66,7 @@ class StoredKeys {
   Result<void> add(KeyHandle key);
   void remove(KeyHandle key);
 
+  /// Those that are listed: the slot without PIN only when it has keys, or when there is no other.
   std::vector<TokenIdentity> tokens() const;
   std::optional<TokenIdentity> token(std::uint32_t slot) const;
   /// The slot of a key. None: there is no such key.

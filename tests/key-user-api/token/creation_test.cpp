@@ -645,6 +645,10 @@ TEST_CASE("destroyObject: a key of the store goes as its deleteProtection says")
   for (const std::size_t i : {0U, 1U}) {
     CHECK(client.destroy(slot, object_of(keys[i], 1)) == CKR_OK);
     CHECK(client.destroy(slot, object_of(keys[i], 1)) == CKR_OBJECT_HANDLE_INVALID);
+    for (const unsigned part : {2U, 3U}) {  // went with the key, which this application deleted
+      CHECK(client.destroy(slot, object_of(keys[i], part)) == CKR_OK);
+      CHECK(Client(*lab.service).destroy(slot, object_of(keys[i], part)) == CKR_OBJECT_HANDLE_INVALID);
+    }
     CHECK(client.find(slot, Attributes().text(CKA_LABEL, i == 0 ? "free" : "pin")).empty());
   }
   CHECK(all_keys(*lab.device.engine) == std::vector<KeyHandle>{keys[2], keys[3]});
