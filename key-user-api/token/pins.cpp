@@ -167,20 +167,15 @@ Outcome<SecureBytes> get_verified(Core& core, const Call& call, const PinToken& 
   }
 }
 
-/// A new PIN, asked for twice.
+/// A new PIN. A dialog asks until the policy takes it, or the user has enough.
 Outcome<SecureBytes> get_new(Core& core, const Call& call, const PinToken& token, bool ask, ByteView given) {
   if (!ask) return decode_new(token.info, given);
   std::string problem;
   while (true) {
     SKS_LET(const SecureBytes typed, ask_user(core, call, token, "new PIN", std::move(problem)));
     Outcome<SecureBytes> decoded = decode_new(token.info, typed.view());
-    if (!decoded) {
-      problem = std::move(decoded).error().sentence;
-      continue;
-    }
-    SKS_LET(const SecureBytes again, ask_user(core, call, token, "new PIN again", ""));
-    if (equal_constant_time(typed.view(), again.view())) return decoded;
-    problem = "the two were not the same";
+    if (decoded) return decoded;
+    problem = std::move(decoded).error().sentence;
   }
 }
 

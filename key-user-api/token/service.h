@@ -28,7 +28,7 @@ class TrustedDialog {
   struct Question {
     Program program;
     std::string token_label;
-    std::string what;     ///< "PIN", "PUK", "new PIN"
+    std::string what;     ///< "PIN", "PUK", or "new PIN", which is to be typed twice
     std::string problem;  ///< about the last answer, or empty
   };
   /// None when the user cancels or nobody can be asked.
