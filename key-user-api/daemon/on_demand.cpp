@@ -40,6 +40,18 @@ std::string read_all(int descriptor) {
   }
 }
 
+/// Nothing of the program that has started us: whoever waits for the end of one of its pipes must not wait for ours.
+wire::Descriptor keep_only(wire::Descriptor kept) {
+  constexpr int kPlace = STDERR_FILENO + 1;
+  if (kept.number() != kPlace) {
+    wire::Descriptor moved(::dup3(kept.number(), kPlace, O_CLOEXEC));
+    kept.close();
+    kept = std::move(moved);
+  }
+  static_cast<void>(::close_range(kPlace + 1, ~0U, 0));
+  return kept;
+}
+
 void leave_terminal() {
   ::setsid();
   static_cast<void>(::chdir("/") == 0);
@@ -75,13 +87,14 @@ void StartReport::tell(std::string_view text) {
 Result<Detached> detach(std::ostream& err) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return wire::system_error(Status::not_available, "Cannot start", errno);
-  const wire::Descriptor reader(ends[0]);
+  wire::Descriptor reader(ends[0]);
   wire::Descriptor writer(ends[1]);
   const pid_t process = ::fork();
   if (process < 0) return wire::system_error(Status::not_available, "Cannot start", errno);
   if (process == 0) {
+    reader.close();
     leave_terminal();
-    return Detached{false, kExitOk, StartReport(std::move(writer))};
+    return Detached{false, kExitOk, StartReport(keep_only(std::move(writer)))};
   }
   writer.close();
   const std::string told = read_all(reader.number());

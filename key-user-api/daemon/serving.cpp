@@ -172,6 +172,11 @@ int serve(const Options& options, bool in_foreground, std::optional<wire::Descri
 }  // namespace
 
 int serve_applications(const Options& options, std::ostream& err) {
+  // Whatever the program that starts us has made of signals.
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) std::signal(signal, SIG_DFL);
   std::signal(SIGPIPE, SIG_IGN);
   std::optional<wire::Descriptor> systemd_socket = take_systemd_socket();
   const bool in_foreground = options.foreground || systemd_socket;

@@ -167,6 +167,29 @@ TEST_CASE("on demand: a store that another process holds is waited for, and then
   leaving.join();
 }
 
+TEST_CASE("on demand: nothing of the program that starts it is kept, be it files or what it does with signals") {
+  const Home home;
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);  // inherited
+  const ProgramRun started = run_program_process(SKSD_SCRIPTED, {"--for", "work"}, [&] {
+    home.set_environment();
+    for (const int signal : {SIGTERM, SIGCHLD}) std::signal(signal, SIG_IGN);
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  });
+  CHECK(started.exit_code == 0);
+  ::close(ends[1]);
+  CHECK(wire::wait_for(ends[0], POLLIN, wire::patience_for(2s)));  // the end of the pipe
+  char byte = 0;
+  CHECK(::read(ends[0], &byte, 1) == 0);
+  ::close(ends[0]);
+  const pid_t pid = home.server();
+  REQUIRE(pid > 0);
+  ::kill(pid, SIGTERM);
+  CHECK(soon([&] { return !std::filesystem::exists(home.socket); }));
+}
+
 TEST_CASE("on demand: the socket of a server that was killed is replaced") {
   const Home home;
   REQUIRE(home.start().exit_code == 0);
