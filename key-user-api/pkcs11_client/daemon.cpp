@@ -139,12 +139,17 @@ void Daemon::forget_one() {
 
 Answer<Daemon::Connection> Daemon::connect() {
   const std::lock_guard lock(opening_);
-  std::unique_ptr<Line> line = exchange_->connect();
-  if (line == nullptr) return Rv{CKR_DEVICE_ERROR, true};
-  return open_application(std::move(line));
+  for (int failures = 0; failures < kMostFreshFailures; ++failures) {
+    std::unique_ptr<Line> line = exchange_->connect();
+    if (line == nullptr) return Rv{CKR_DEVICE_ERROR, true};
+    SKS_LET(std::optional<Connection> connection, open_application(std::move(line)));
+    if (connection) return std::move(*connection);
+  }
+  return Rv{CKR_DEVICE_ERROR};
 }
 
-Answer<Daemon::Connection> Daemon::open_application(std::unique_ptr<Line> line) {
+/// None when the daemon left before it answered: nothing has come of it.
+Answer<std::optional<Daemon::Connection>> Daemon::open_application(std::unique_ptr<Line> line) {
   for (;;) {
     const bool is_known = !secret_.empty();
     wire::BodyWriter out(64);
@@ -154,7 +159,7 @@ Answer<Daemon::Connection> Daemon::open_application(std::unique_ptr<Line> line) 
     const SecureBytes request = out.take();
     SecureBytes body;
     if (line->exchange(request.view(), kOpenApplication.patience, body) != Delivery::answered)
-      return Rv{CKR_DEVICE_ERROR};
+      return std::optional<Connection>();
     Answer<Reply> reply = decode(std::move(body), era());
     if (!reply && is_known && reply.error().code == CKR_DEVICE_REMOVED) {
       secret_ = SecureBytes();
@@ -169,7 +174,7 @@ Answer<Daemon::Connection> Daemon::open_application(std::unique_ptr<Line> line) 
     if (is_known && !equal_constant_time(secret, secret_.view())) return Rv{CKR_DEVICE_ERROR};
     if (!is_known) secret_ = SecureBytes::copy_of(secret);
     maximum_data_.store(std::min<std::size_t>(maximum, kMostData), std::memory_order_relaxed);
-    return Connection{std::move(line), era()};
+    return std::optional(Connection{std::move(line), era()});
   }
 }
 

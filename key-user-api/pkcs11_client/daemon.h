@@ -82,7 +82,7 @@ class Daemon {
   void give_back(Connection connection);
   void forget_one();
   Answer<Connection> connect();
-  Answer<Connection> open_application(std::unique_ptr<Line> line);
+  Answer<std::optional<Connection>> open_application(std::unique_ptr<Line> line);
   static Answer<Reply> decode(SecureBytes body, Era era);
 
   const std::unique_ptr<Exchange> exchange_;
