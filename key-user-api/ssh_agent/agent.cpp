@@ -29,9 +29,9 @@ Bytes status(std::uint8_t code) { return {code}; }
 
 /// What is not here fails: keys live in the key store, and are neither added nor removed through an agent.
 const AgentConnection::Row AgentConnection::kRows[] = {
-    {11, "list", false, &AgentConnection::list},       {13, "sign", true, &AgentConnection::sign},
-    {22, "lock", true, &AgentConnection::lock},        {23, "unlock", true, &AgentConnection::unlock},
-    {27, "extension", true, &AgentConnection::extend},
+    {11, "sshList", false, &AgentConnection::list},       {13, "sshSign", true, &AgentConnection::sign},
+    {22, "sshLock", true, &AgentConnection::lock},        {23, "sshUnlock", true, &AgentConnection::unlock},
+    {27, "sshExtension", true, &AgentConnection::extend},
 };
 
 Agent::Agent(AgentPorts ports, AgentOptions options)
@@ -44,10 +44,13 @@ Reply AgentConnection::answer(ByteView message) {
   Request request{ByteReader(message.subspan(1)), {}};
   request.use.request = row->name;
   request.use.program = program_;
+  const auto start = std::chrono::steady_clock::now();
   Result<Bytes> done = (this->*row->handle)(request);
   if (!done) request.use.failure = done.error();
   if (agent_.ports().record && (row->is_recorded || !done)) {
     request.use.hosts = hosts();
+    request.use.duration =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
     agent_.ports().record(request.use);
   }
   if (done) return {std::move(*done), false};
@@ -92,14 +95,16 @@ Result<Bytes> AgentConnection::sign(Request& request) {
   const Scheme* const scheme = find_scheme(to_string(ByteReader(key_blob).blob()), flags);
   if (scheme == nullptr) return Error{Status::algorithm, "no key signs in this way"};
   request.use.scheme = scheme->name;
-  SKS_LET(const Bytes signature, permitted_signature(key_blob, *scheme, data));
+  SKS_LET(const Bytes signature, permitted_signature(key_blob, *scheme, data, request.use));
   if (agent_.lock().locked()) return locked();  // meanwhile
   return ByteWriter().u8(kSignResponse).blob(signature).take();
 }
 
-Result<Bytes> AgentConnection::permitted_signature(ByteView key_blob, const Scheme& scheme, ByteView data) {
+Result<Bytes> AgentConnection::permitted_signature(ByteView key_blob, const Scheme& scheme, ByteView data,
+                                                   AgentUse& use) {
   SKS_TRY(binds_.permit(key_blob, scheme.name, data));
   SKS_LET(const Identity identity, agent_.ports().keys.find(key_blob));
+  use.handle = identity.handle;
   const Requester asking = requester(data);
   const Confirm confirm = agent_.options().confirm;
   const bool must_ask = confirm == Confirm::always || (confirm == Confirm::forwarded && asking.forwarded);
@@ -130,13 +135,13 @@ Result<Bytes> AgentConnection::extend(Request& request) {
   if (request.malformed) return malformed();
   if (name == kSessionBind) return bind_session(request);
   if (name != kQuery) return Error{Status::option, "no such extension"};
-  request.use.request = "query";
+  request.use.request = "sshQuery";
   SKS_TRY(finish(request));
   return ByteWriter().u8(kExtensionResponse).blob(as_bytes(kQuery)).blob(as_bytes(kSessionBind)).take();
 }
 
 Result<Bytes> AgentConnection::bind_session(Request& request) {
-  request.use.request = "bind";
+  request.use.request = "sshBind";
   Bind bind;
   bind.host_key = to_bytes(request.in.blob());
   bind.session_id = to_bytes(request.in.blob());

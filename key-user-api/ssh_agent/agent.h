@@ -18,12 +18,14 @@ enum class Confirm : std::uint8_t { never, forwarded, always };
 
 /// A request, for the log.
 struct AgentUse {
-  std::string_view request;  ///< "sign", "lock" ...
-  std::string key;           ///< fingerprint; empty where there is none
-  std::string_view scheme;   ///< of a signature
+  std::string_view request;         ///< "sshSign", "sshLock" ...; a text that never goes away
+  std::optional<KeyHandle> handle;  ///< none: the request is about no key that is there
+  std::string key;                  ///< fingerprint; empty where there is none
+  std::string_view scheme;          ///< of a signature
   std::vector<std::string> hosts;
   token::Program program;
   std::optional<Error> failure;
+  std::chrono::microseconds duration{};
 };
 
 struct AgentPorts {
@@ -90,7 +92,7 @@ class AgentConnection {
   Result<Bytes> extend(Request& request);
   Result<Bytes> bind_session(Request& request);
 
-  Result<Bytes> permitted_signature(ByteView key_blob, const Scheme& scheme, ByteView data);
+  Result<Bytes> permitted_signature(ByteView key_blob, const Scheme& scheme, ByteView data, AgentUse& use);
   Requester requester(ByteView data) const;
   std::vector<std::string> hosts() const;
 

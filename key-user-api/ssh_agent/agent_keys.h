@@ -11,6 +11,7 @@ namespace sks::ssh {
 struct Identity {
   Bytes key_blob;
   std::string comment;  ///< printable, in one line
+  KeyHandle handle;     ///< in its key store
 };
 
 /// Who wants a signature, and for what.

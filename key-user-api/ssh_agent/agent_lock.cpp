@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr crypto::ScryptCosts kCosts{14, 8, 1};  ///< 16 MiB, some 50 milliseconds
+constexpr crypto::ScryptCosts kCosts{12, 8, 1};  ///< 4 MiB, which must be there while memory is locked
 constexpr std::size_t kSaltSize = 16;
 constexpr std::size_t kHashSize = 32;
 

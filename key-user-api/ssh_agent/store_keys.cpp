@@ -60,7 +60,7 @@ Result<std::vector<Identity>> StoreKeys::identities() {
   for (StoredIdentity& identity : stored) {
     // The same key may be there twice, under two certificates.
     if (handles.emplace(identity.key_blob, identity.handle).second)
-      identities.push_back({std::move(identity.key_blob), std::move(identity.comment)});
+      identities.push_back({std::move(identity.key_blob), std::move(identity.comment), identity.handle});
   }
   const std::lock_guard guard(handles_mutex_);
   handles_ = std::move(handles);
@@ -86,7 +86,7 @@ Result<StoredIdentity> StoreKeys::look_up(ByteView key_blob) {
 
 Result<Identity> StoreKeys::find(ByteView key_blob) {
   SKS_LET(StoredIdentity identity, look_up(key_blob));
-  return Identity{std::move(identity.key_blob), std::move(identity.comment)};
+  return Identity{std::move(identity.key_blob), std::move(identity.comment), identity.handle};
 }
 
 Result<Bytes> StoreKeys::sign(const Requester& requester, ByteView key_blob, const Scheme& scheme, ByteView data) {

@@ -18,10 +18,10 @@ constexpr int kMaxLocks = 3;  ///< each takes its time
 /// The signature of a key is what it was asked to sign.
 class KeysInMemory final : public ssh::AgentKeys {
  public:
-  Result<std::vector<ssh::Identity>> identities() override { return std::vector<ssh::Identity>{{blob, "key"}}; }
+  Result<std::vector<ssh::Identity>> identities() override { return std::vector<ssh::Identity>{{blob, "key", {}}}; }
   Result<ssh::Identity> find(ByteView key_blob) override {
     if (!equal(key_blob, blob)) return Error{Status::no_key, "no such key"};
-    return ssh::Identity{blob, "key"};
+    return ssh::Identity{blob, "key", {}};
   }
   Result<Bytes> sign(const ssh::Requester&, ByteView key_blob, const ssh::Scheme& scheme, ByteView data) override {
     fuzz::require(equal(key_blob, blob) && scheme.key_type == "ssh-ed25519", "only the key that is there signs");

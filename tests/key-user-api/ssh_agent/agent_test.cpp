@@ -18,7 +18,7 @@ class KeysInMemory final : public ssh::AgentKeys {
   Result<std::vector<ssh::Identity>> identities() override { return listed; }
   Result<ssh::Identity> find(ByteView key_blob) override {
     if (!equal(key_blob, blob)) return Error{Status::no_key, "no such key"};
-    return ssh::Identity{blob, "my key"};
+    return ssh::Identity{blob, "my key", KeyHandle{5}};
   }
   Result<Bytes> sign(const ssh::Requester& requester, ByteView, const ssh::Scheme&, ByteView data) override {
     ++signatures;
@@ -30,7 +30,7 @@ class KeysInMemory final : public ssh::AgentKeys {
 
   crypto::PrivateKey key = generate_key(kEd25519);
   Bytes blob = ssh_blob(key);
-  std::vector<ssh::Identity> listed{{blob, "my key"}};
+  std::vector<ssh::Identity> listed{{blob, "my key", KeyHandle{5}}};
   std::optional<Error> failure;
   ssh::Requester last;
   int signatures = 0;
@@ -96,9 +96,9 @@ TEST_CASE("agent: lists its keys") {
 TEST_CASE("agent: lists what fits into an answer") {
   Lab lab;
   ssh::AgentConnection connection = lab.connect();
-  lab.keys.listed.assign(5000, {Bytes(1), ""});
+  lab.keys.listed.assign(5000, {Bytes(1), "", {}});
   CHECK(connection.answer(list_message()).message.size() == 1 + 4 + 2048 * 9);
-  lab.keys.listed.assign(2048, {Bytes(279), std::string(100, 'x')});
+  lab.keys.listed.assign(2048, {Bytes(279), std::string(100, 'x'), {}});
   const Bytes answer = connection.answer(list_message()).message;
   CHECK(answer.size() <= ssh::kMaxMessage);
   CHECK(answer.size() > ssh::kMaxMessage - (8 + 279 + 100));
@@ -139,12 +139,13 @@ TEST_CASE("agent: records uses and refusals, and no data") {
   connection.answer(sign_message(lab.keys.blob, {}, 2));
   connection.answer(lock_message("secret"));
   REQUIRE(lab.uses.size() == 3);
-  CHECK(lab.uses[0].request == "sign");
+  CHECK(lab.uses[0].request == "sshSign");
+  CHECK(lab.uses[0].handle == KeyHandle{5});
   CHECK(lab.uses[0].key == ssh::fingerprint(lab.keys.blob));
   CHECK(lab.uses[0].scheme == "ssh-ed25519");
   CHECK_FALSE(lab.uses[0].failure);
   CHECK(lab.uses[1].failure->status == Status::algorithm);
-  CHECK(lab.uses[2].request == "lock");
+  CHECK(lab.uses[2].request == "sshLock");
   CHECK(lab.uses[2].program.pid == 7);
 }
 
@@ -215,7 +216,7 @@ TEST_CASE("agent: a bind that does not hold fails as an extension, and nothing i
   CHECK(reply.message == Bytes{kExtensionFailure});
   CHECK_FALSE(reply.close);
   REQUIRE(lab.uses.size() == 1);
-  CHECK(lab.uses[0].request == "bind");
+  CHECK(lab.uses[0].request == "sshBind");
   CHECK(lab.uses[0].failure->status == Status::option);
   CHECK(fails(connection, sign_message(lab.keys.blob, {})));
   CHECK(fails(connection, sign_message(lab.keys.blob, lab.login(host))));

@@ -244,16 +244,16 @@ host_key() { ssh-keygen -l -f host-$1-$2.pub | cut -d" " -f2; }
 for key in $KEYS; do
   check_says "ssh with $key" arrived bash -c "remote -i $key.pub near echo arrived"
 done
-check_says "  a login as it is recorded" "sign ssh-ed25519 $(ssh-keygen -l -f ed25519.pub | cut -d" " -f2) at $(host_key near ed25519): done" cat first.log
+check_says "  a login as it is recorded" "sshSign ssh-ed25519 $(ssh-keygen -l -f ed25519.pub | cut -d" " -f2) at $(host_key near ed25519): done" cat first.log
 check_says "ssh with rsa-sha2-256" arrived bash -c "remote -i rsa.pub -o PubkeyAcceptedAlgorithms=rsa-sha2-256 near echo arrived"
-check_says "  recorded" "sign rsa-sha2-256 " cat first.log
+check_says "  recorded" "sshSign rsa-sha2-256 " cat first.log
 check_says "ssh with the PIN key" arrived bash -c "remote -i pin.pub near echo arrived"
 check_says "  the question names user and host" "asked for PIN of pin, to log in as $(id -un) at the host $(host_key near ed25519) by " cat first.log
 check_fails "  nobody gives the PIN any more" bash -c "remote -i pin.pub near echo arrived"
 for kind in rsa:rsa-sha2-512 rsa:rsa-sha2-256 ecdsa:ecdsa-sha2-nistp256 ed25519:ssh-ed25519; do
   check_says "bound to a host key that signs ${kind#*:}" arrived \
     bash -c "remote -i p256.pub -o HostKeyAlgorithms=${kind#*:} near echo arrived"
-  check_says "  recorded" "bind   at $(host_key near "${kind%:*}"): done" cat first.log
+  check_says "  recorded" "sshBind   at $(host_key near "${kind%:*}"): done" cat first.log
 done
 
 # Forwarding. The key is offered by the agent alone: the hosts have its public half.
