@@ -244,7 +244,7 @@ void ApplicationServer::Impl::join_ended() {
 
 /// Milliseconds until the server has been idle for long enough; -1: until something happens.
 int ApplicationServer::Impl::patience_for_poll() {
-  if (options.idle_limit.count() == 0) return -1;
+  if (options.idle_limit.count() == 0 || (options.is_needed && options.is_needed())) return -1;
   const std::lock_guard lock(mutex);
   if (connected > 0) return -1;
   return wire::milliseconds_left({idle_since + options.idle_limit});
@@ -314,6 +314,8 @@ Result<void> ApplicationServer::stop_unless_used() {
     const std::string name = program.executable + " (process " + std::to_string(program.pid) + ")";
     if (users.find(name) == std::string::npos) users += (users.empty() ? "" : ", ") + name;
   }
+  if (impl_->options.is_needed && impl_->options.is_needed())
+    users += (users.empty() ? "" : ", ") + std::string("the programs that know of its SSH agent");
   if (!users.empty()) return Error{Status::not_allowed, "sksd serves the key store to " + users};
   stop();
   return {};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <variant>
 
@@ -20,6 +21,9 @@ struct ApplicationServerOptions {
   std::size_t large_frames = std::size_t{64} << 20;
   /// How long nobody need be connected until run() ends by itself; 0: it does not.
   std::chrono::milliseconds idle_limit{0};
+  /// Whether the SSH agent is in use: then this process neither ends by itself nor when a client asks for it. May be
+  /// empty. Called by any thread.
+  std::function<bool()> is_needed = {};
 };
 
 /// One thread for each connection, which reads a request, answers it and tells of it; so a request costs a system call

@@ -59,14 +59,18 @@ bool DialogHelper::is_over() const {
   return ::poll(watched.data(), watched.size(), 0) > 0;
 }
 
-std::optional<SecureBytes> DialogHelper::ask(const Question& question) {
+std::optional<SecureBytes> DialogHelper::ask(const Question& question) { return transact(question, false); }
+
+bool DialogHelper::confirm(const Question& question) { return transact(question, true).has_value(); }
+
+std::optional<SecureBytes> DialogHelper::transact(const Question& question, bool consent) {
   const std::lock_guard lock(mutex_);
-  if (is_over() || !send_question(question)) return std::nullopt;
+  if (is_over() || !send_question(question, consent)) return std::nullopt;
   return await_answer();
 }
 
-bool DialogHelper::send_question(const Question& question) {
-  const SecureBytes packet = encode(DialogRequest{++number_, false, question});
+bool DialogHelper::send_question(const Question& question, bool consent) {
+  const SecureBytes packet = encode(DialogRequest{++number_, false, question, consent});
   return ::send(socket_.number(), packet.data(), packet.size(), MSG_NOSIGNAL) > 0;
 }
 

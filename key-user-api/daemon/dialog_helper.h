@@ -21,6 +21,7 @@ class DialogHelper final : public token::TrustedDialog {
   ~DialogHelper() override;
 
   std::optional<SecureBytes> ask(const Question& question) override;
+  bool confirm(const Question& question) override;
 
   /// From now on nobody is asked. From any thread.
   void stop() noexcept;
@@ -30,7 +31,8 @@ class DialogHelper final : public token::TrustedDialog {
 
  private:
   DialogHelper(pid_t process, wire::Descriptor socket, wire::Descriptor stopped);
-  bool send_question(const Question& question);
+  std::optional<SecureBytes> transact(const Question& question, bool consent);
+  bool send_question(const Question& question, bool consent);
   bool is_over() const;
   std::optional<SecureBytes> await_answer();
 

@@ -15,6 +15,7 @@
 #include "key-user-api/daemon/dialog_protocol.h"
 #include "key-user-api/dialog/question_text.h"
 #include "key-user-api/dialog/secret_entry.h"
+#include "key-user-api/ssh_agent/consent.h"
 #include "sks-core/wire/socket.h"
 
 namespace sks::daemon {
@@ -49,11 +50,16 @@ std::string description_of(const token::TrustedDialog::Question& question) {
                             question.what + " of the token \"" + question.token_label + "\".");
 }
 
-Result<std::optional<SecureBytes>> ask(const token::TrustedDialog::Question& question) {
+Result<std::optional<SecureBytes>> ask(const DialogRequest& request) {
+  const token::TrustedDialog::Question& question = request.question;
   dialog::PinentrySettings settings;
   SKS_LET(settings.program, dialog::find_pinentry());
   settings.terminal = terminal_of(question.program.pid);
   settings.stop_requested = [] { return g_asked_to_stop != 0; };
+  if (request.consent) {
+    SKS_LET(const bool agreed, ssh::ask_consent(settings, question));
+    return agreed ? std::optional(SecureBytes()) : std::nullopt;
+  }
   const std::string complaint = question.problem.empty() ? "" : dialog::for_window(question.problem);
   const bool is_new = question.what.starts_with("new ");
   const dialog::SecretQuestion asked{description_of(question), dialog::for_window(question.what) + ":", complaint,
@@ -75,7 +81,7 @@ void send_packet(int socket, const SecureBytes& packet) {
   const sigset_t signals = stop_signals();
   ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   DialogAnswer answer{request.number};
-  auto asked = ask(request.question);
+  auto asked = ask(request);
   if (asked)
     answer.secret = std::move(*asked);
   else

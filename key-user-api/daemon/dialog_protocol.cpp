@@ -20,6 +20,7 @@ SecureBytes encode(const DialogRequest& request) {
   wire::BodyWriter out(kRoom);
   out.u32(request.number);
   out.u8(request.cancels ? 1 : 0);
+  out.u8(request.consent ? 1 : 0);
   out.u32(request.question.program.pid);
   put_text(out, request.question.program.executable);
   put_text(out, request.question.token_label);
@@ -33,6 +34,7 @@ std::optional<DialogRequest> decode_request(ByteView packet) {
   DialogRequest request;
   request.number = in.u32();
   request.cancels = in.boolean();
+  request.consent = in.boolean();
   request.question.program.pid = in.u32();
   request.question.program.executable = in.text();
   request.question.token_label = in.text();

@@ -17,6 +17,7 @@ struct DialogRequest {
   std::uint32_t number = 0;
   bool cancels = false;  ///< the question of that number; otherwise it is one
   token::TrustedDialog::Question question = {};
+  bool consent = false;  ///< a question without a secret: the answer has an empty one for yes
 };
 SecureBytes encode(const DialogRequest& request);
 std::optional<DialogRequest> decode_request(ByteView packet);

@@ -42,6 +42,7 @@ struct Arguments {
   std::optional<std::string> for_persona;
   std::optional<std::string> for_store;
   std::string log_file;
+  std::optional<std::string> ssh_confirm;
   bool foreground = false;
   std::optional<std::uint32_t> idle_exit;
 };
@@ -63,6 +64,10 @@ void declare_application_options(CLI::App& app, Arguments& arguments, const std:
     for_persona->excludes(other);
     for_store->excludes(other);
   }
+  app.add_option("--ssh-confirm", arguments.ssh_confirm,
+                 "with --for: ask for consent before signatures of the SSH agent, always or when another host asks")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"never", "forwarded", "always"}));
   app.add_flag("--foreground", arguments.foreground, "with --for: stay, and write the log to the standard error");
   app.add_option("--idle-exit", arguments.idle_exit,
                  "with --for: end after so many seconds without clients (default: 600; 0: never)")
@@ -133,6 +138,8 @@ Result<Options> judge_applications(const Arguments& arguments) {
   if (!arguments.log_file.empty()) options.log_file = std::filesystem::absolute(arguments.log_file, failure).string();
   if (failure) return Error{Status::option, failure.message()};
   options.foreground = arguments.foreground;
+  if (arguments.ssh_confirm == "always") options.ssh_confirm = ssh::Confirm::always;
+  if (arguments.ssh_confirm == "forwarded") options.ssh_confirm = ssh::Confirm::forwarded;
   if (arguments.idle_exit) options.idle_limit = std::chrono::seconds(*arguments.idle_exit);
   return options;
 }
@@ -142,8 +149,8 @@ Result<Options> judge(const Arguments& arguments) {
   if (for_applications && (arguments.conformance || !arguments.attestation_key.empty()))
     return Error{Status::option, "--conformance and --attestation-key go with --listen"};
   if (for_applications) return judge_applications(arguments);
-  if (arguments.foreground || arguments.idle_exit || !arguments.log_file.empty())
-    return Error{Status::option, "--foreground, --idle-exit and --log go with --for and --for-store"};
+  if (arguments.foreground || arguments.idle_exit || !arguments.log_file.empty() || arguments.ssh_confirm)
+    return Error{Status::option, "--foreground, --idle-exit, --log and --ssh-confirm go with --for and --for-store"};
   if (arguments.listen.empty()) return Error{Status::option, "--for, --for-store or --listen is required"};
   Options options;
   SKS_LET(ChosenStore chosen, choose_store(arguments.store, arguments.persona));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "key-user-api/daemon/served_store.h"
+#include "key-user-api/ssh_agent/agent.h"
 #include "sks-core/wire/address.h"
 
 namespace sks::daemon {
@@ -27,6 +28,7 @@ struct Options {
   std::string log_file;               ///< or empty
   bool foreground = false;
   std::chrono::seconds idle_limit{600};  ///< of a server that was started on demand; 0: none
+  ssh::Confirm ssh_confirm = ssh::Confirm::never;
   Mode mode = Mode::ordinary;
   attestation::AttestationKeyType attestation_key = attestation::AttestationKeyType::p256;
 };

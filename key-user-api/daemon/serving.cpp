@@ -15,6 +15,7 @@
 #include "key-user-api/daemon/stop_signals.h"
 #include "key-user-api/daemon/use_log.h"
 #include "key-user-api/passphrase_source.h"
+#include "key-user-api/ssh_agent/server.h"
 #include "sealed-storage/store_folder.h"
 
 namespace sks::daemon {
@@ -80,6 +81,20 @@ Result<std::unique_ptr<UseLog>> open_log(const Options& options, bool in_foregro
   return UseLog::open(std::move(log));
 }
 
+/// A use of the SSH agent, as the log has uses. The object is the private key.
+Use use_of(const ssh::AgentUse& done) {
+  constexpr std::uint64_t kObjectsPerKey = 256;
+  Use use;
+  use.time = std::chrono::system_clock::now();
+  use.peer = std::make_shared<const Peer>(Peer{::geteuid(), done.program});
+  use.record.method = done.request;
+  use.record.subject = done.handle ? done.handle->value * kObjectsPerKey + 1 : 0;
+  use.record.result = done.failure ? static_cast<std::uint64_t>(done.failure->status) : 0;
+  use.record.is_use = true;
+  use.duration = done.duration;
+  return use;
+}
+
 /// What one run of the server needs, in the order in which it comes into being.
 class Serving {
  public:
@@ -103,6 +118,7 @@ class Serving {
     router_.emplace(RouterPorts{engine, *service_, [&engine](KeyHandle key) { return engine.pin_group(key); },
                                 [&engine](ProvisioningHandle session) { return engine.key_count(session); },
                                 [this] { return release(); }, *log_});
+    open_agent();
     SKS_TRY(open_door(std::move(systemd_socket)));
     notify_systemd("READY=1");  // later there are no new sockets
     if (can_filter_system_calls()) SKS_TRY(filter_system_calls({store_->uses_tpm()}));
@@ -116,17 +132,40 @@ class Serving {
       dialog_->stop();
       server_->stop();
     });
+    std::thread serving_agent([this] {
+      if (agent_) agent_->run();
+    });
     server_->run();
     dialog_->stop();
+    if (agent_) agent_->stop();
+    serving_agent.join();
     ::pthread_kill(stopping.native_handle(), SIGTERM);  // it may wait yet
     stopping.join();
     log_->note("ending");
   }
 
  private:
+  /// Applications are served without it too.
+  void open_agent() {
+    Engine& engine = store_->engine();
+    ssh::ServerOptions options;
+    options.confirm = options_.ssh_confirm;
+    auto opened = ssh::SshAgentServer::open(
+        ssh::agent_socket_of(options_.socket),
+        {engine, [&engine](KeyHandle key) { return engine.pin_group(key); }, *dialog_, system_clock(), system_random(),
+         [this](const ssh::AgentUse& use) { log_->add(use_of(use)); },
+         [](int socket) { return std::make_shared<WorkingFor>(socket); }},
+        options);
+    if (opened)
+      agent_ = std::move(*opened);
+    else
+      log_->note("no SSH agent: " + opened.error().detail);
+  }
+
   Result<void> open_door(std::optional<wire::Descriptor> systemd_socket) {
     ApplicationServerOptions server;
     if (on_demand_) server.idle_limit = options_.idle_limit;
+    server.is_needed = [this] { return agent_ && agent_->used(); };
     if (systemd_socket) {
       SKS_LET(server_, ApplicationServer::open(std::move(*systemd_socket), *router_, server));
       return {};
@@ -149,6 +188,7 @@ class Serving {
   std::unique_ptr<UseLog> log_;
   std::unique_ptr<token::Service> service_;
   std::optional<Router> router_;
+  std::unique_ptr<ssh::SshAgentServer> agent_;
   std::unique_ptr<ApplicationServer> server_;
 };
 

@@ -71,6 +71,20 @@ TEST_CASE("dialog helper: a problem with the last answer is shown, and names can
   for (const char* const part : {"\x1b", "<b>", "%0A"}) CHECK(description.find(part) == std::string::npos);
 }
 
+TEST_CASE("dialog helper: consent is given or not, and no secret is asked for") {
+  const token::TrustedDialog::Question question{{"/usr/bin/ssh", 4711}, "Work, for the host X", "signature", ""};
+  for (const bool agrees : {true, false}) {
+    Asker asker(Script{Process{{"CONFIRM", agrees ? "OK" : kNotConfirmed}}});
+    CHECK(asker.helper->confirm(question) == agrees);
+    CHECK(asker.pinentry.logged("1 SETDESC ") ==
+          "/usr/bin/ssh (process 4711) wants a signature with the key Work, for the host X.");
+    CHECK_FALSE(asker.pinentry.has_logged("1 GETPIN"));
+  }
+  Asker broken(Script{Process{{"CONFIRM", kUnknownCommand}}});
+  CHECK_FALSE(broken.helper->confirm(question));
+  CHECK_FALSE(broken.helper->failure().empty());
+}
+
 TEST_CASE("dialog helper: a new PIN is typed twice") {
   Asker asker(Script{Process{{"SETREPEAT", kUnknownCommand}, {"GETPIN", "D 1234\nOK"}},
                      Process{{"GETPIN", "D 1235\nOK"}}, Process{{"SETREPEAT", kUnknownCommand}, {"GETPIN", "D 77\nOK"}},

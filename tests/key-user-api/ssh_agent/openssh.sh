@@ -294,4 +294,23 @@ handle_of() { "$SKS" --store store list --json | python3 -c 'import json, sys; p
 check_says "sks show --ssh" "$(cat p384.pub)" "$SKS" --store store show "$(handle_of p384)" --ssh
 check_fails "  not of a key for encryption" "$SKS" --store store show "$(handle_of encryption)" --ssh
 
+# The service, which sks starts.
+unset SKS_SOCKET SSH_AUTH_SOCK
+export XDG_RUNTIME_DIR=$W/run XDG_STATE_HOME=$W/state SKS_STORE=$W/store
+mkdir -m 0700 run
+check_says "sks agent starts sksd" "$(ssh-keygen -l -f p256.pub | cut -d" " -f2)" "$SKS" agent -- ssh-add -l
+check "  its socket is for its owner" bash -c 'test "$(stat -c %a run/sks/store-*.ssh)" = 600'
+check_says "  ssh through sksd" arrived "$SKS" agent -- ssh -F config -i p256.pub near echo arrived
+check_says "  other programs of sks do not end it" "serves the key store to the programs that know of its SSH agent" \
+  "$SKS" reprotect --protect file
+wait_for "$(echo state/sks/store-*.log)" '"method":"sshSign"'
+SKSD=$(python3 -c 'import glob, socket, struct
+s = socket.socket(socket.AF_UNIX)
+s.connect(glob.glob("run/sks/store-*.ssh")[0])
+print(struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])')
+PIDS+=($SKSD)
+kill $SKSD
+for _ in $(seq 200); do ls run/sks/*.ssh >/dev/null 2>&1 || break; sleep 0.05; done
+check_fails "  its sockets go with it" ls run/sks/*.ssh
+
 exit $FAILED
