@@ -43,9 +43,10 @@ class Home {
     REQUIRE(LocalStore::create(store, "Test device"));
   }
   ~Home() {
-    for (pid_t pid = 0; (pid = server()) > 0 && pid != ::getpid();) {
-      ::kill(pid, SIGKILL);
-      if (!soon([&] { return ::kill(pid, 0) != 0; })) break;
+    std::error_code none;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.file("run") + "/sks", none)) {
+      address = wire::UnixAddress{entry.path().string()};
+      if (const pid_t pid = server(); pid > 0 && pid != ::getpid()) ::kill(pid, SIGKILL);
     }
   }
 
@@ -210,9 +211,8 @@ TEST_CASE("on demand: a store in a folder of its own has its own socket") {
   REQUIRE(home.start({"--for-store", store}).exit_code == 0);
   std::vector<std::string> sockets;
   for (const auto& entry : std::filesystem::directory_iterator(home.folder.file("run") + "/sks"))
-    sockets.push_back(entry.path().string());
+    if (entry.path().filename().string().starts_with("store-")) sockets.push_back(entry.path().string());
   REQUIRE(sockets.size() == 1);
-  CHECK(sockets[0].find("/store-") != std::string::npos);
   home.address = wire::UnixAddress{sockets[0]};
   CHECK(home.server() > 0);
 }
