@@ -8,6 +8,10 @@
 
 #include "key-user-api/cli/agent.h"
 #include "key-user-api/cli/commands.h"
+#include "key-user-api/cli/export.h"
+#include "key-user-api/cli/integration.h"
+#include "key-user-api/cli/key_admin.h"
+#include "key-user-api/cli/key_use.h"
 #include "key-user-api/cli/secret_arguments.h"
 #include "key-user-api/dialog/attendant.h"
 #include "sealed-storage/master_key.h"
@@ -27,6 +31,7 @@ inline constexpr auto kDialogNames = std::to_array<DialogName>({
 
 /// Values that the options of all commands are read into.
 struct Arguments {
+  std::string command;  ///< the name of the row that was chosen
   std::optional<std::string> chosen_store;
   std::optional<std::string> chosen_persona;
   std::string store;    ///< the folder that comes of both
@@ -42,6 +47,7 @@ struct Arguments {
   AgentOptions agent;
   bool ssh = false;  ///< print lines for SSH
   IntegrateDesktopOptions integrate_desktop;
+  IntegrateOptions integrate;
   std::string new_persona;
   DeviceOptions device;
   ShowOptions show;
@@ -58,6 +64,12 @@ struct Arguments {
   std::string import_passphrase_file;
   KeyCreateOptions key_create;
   PinOptions new_key_pin;
+  bool list_uris = false;
+  UseOptions use;
+  PinChangeOptions pin_change;
+  PinUnblockOptions pin_unblock;
+  ActivationOptions activation;
+  ExportOptions key_export;
   std::string url;
   std::vector<std::string> resume;  ///< [SESSION] URL, or nothing
   std::string ca_file;

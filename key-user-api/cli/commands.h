@@ -12,6 +12,7 @@
 #include "key-user-api/cli/invocation.h"
 #include "key-user-api/dialog/script_dialog.h"
 #include "key-user-api/dialog/terminal.h"
+#include "sealed-storage/examination.h"
 #include "sealed-storage/sqlite_store.h"
 #include "sks-core/base/clock.h"
 #include "sks-core/engine/secure_key_store.h"
@@ -46,10 +47,10 @@ struct AnchorOptions {
 Result<void> run_anchor(const AnchorOptions& options, SecretSource& secrets, std::ostream& out);
 void describe_anchor(const sealed::AnchorChoice& anchor, const std::string& store, std::ostream& out);
 
-/// Tells what state a key store is in, and changes nothing. Fails with storage after it has told of a problem, and with
-/// a sentence of its own when it could not look.
+/// Tells what state a key store is in, then `others`, and changes nothing. Fails with storage after it has told of a
+/// problem, and with a sentence of its own when it could not look.
 Result<void> run_doctor(Format format, const std::string& store, SecretSource& secrets, const Clock& clock,
-                        std::ostream& out);
+                        std::vector<Finding> others, std::ostream& out);
 
 struct DeviceOptions {
   bool pem = false;
@@ -81,6 +82,9 @@ struct IntegrateDesktopOptions {
 Result<void> run_integrate_desktop(const IntegrateDesktopOptions& options, std::ostream& out);
 
 Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out);
+/// Lists the RFC 7512 URIs of what PKCS#11 applications see.
+Result<void> run_list_uris(Format format, SecureKeyStore& store, const UserApi::PinGroupOf& pin_group_of,
+                           std::ostream& out);
 Result<void> run_sessions(Format format, SecureKeyStore& store, std::ostream& out);
 
 /// Who reads what a command writes.
@@ -106,6 +110,7 @@ Result<void> run_delete(DeleteOptions options, SecureKeyStore& store, dialog::Te
 struct PinCheckOptions {
   std::string key;
   std::vector<SecureBytes> pins;
+  Format format = Format::text;
 };
 Result<void> run_pin_check(PinCheckOptions options, SecureKeyStore& store, dialog::Terminal* terminal,
                            std::ostream& out);
@@ -191,6 +196,15 @@ Result<void> run_key_create(KeyCreateOptions options, Format format, SecureKeySt
 /// Fails with option (several given, not in its format) or user_abort (none).
 Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, std::string_view what, std::uint8_t format,
                                   dialog::Terminal* terminal);
+
+struct ListedKey;
+/// What deleteProtection or exportProtection (the values of sks-api.md 5.1) asks for: nothing, the PIN or the PUK.
+/// Fails as take_password(), or with not_allowed and the sentence `forbidden`.
+Result<SecureBytes> take_authorization(std::uint8_t protection, const ListedKey& key,
+                                       const std::vector<SecureBytes>& given, const std::string& forbidden,
+                                       dialog::Terminal* terminal);
+/// The refusal of what was taken, as a sentence with what is left of the tries.
+Error explain_wrong_authorization(std::uint8_t protection, SecureKeyStore& store, KeyHandle key);
 
 /// The line that names a device certificate.
 std::string device_line(ByteView certificate);

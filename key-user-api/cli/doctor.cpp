@@ -74,7 +74,7 @@ void write_json(const std::vector<Finding>& findings, std::ostream& out) {
 }  // namespace
 
 Result<void> run_doctor(Format format, const std::string& store, SecretSource& secrets, const Clock& clock,
-                        std::ostream& out) {
+                        std::vector<Finding> others, std::ostream& out) {
   SKS_LET(Examination examination, examine_store(store, secrets));
   std::vector<Finding>& findings = examination.findings;
   const auto is_problem = [](const Finding& finding) { return finding.level == Level::problem; };
@@ -84,6 +84,7 @@ Result<void> run_doctor(Format format, const std::string& store, SecretSource& s
       findings.push_back({Level::problem, "the records contradict one another: " + examined.error().detail,
                           "nobody can mend it: bring back store.db and master.key together from a copy"});
   }
+  std::ranges::move(others, std::back_inserter(findings));
   format == Format::json ? write_json(findings, out) : write_text(findings, out);
   const auto problems = std::ranges::count_if(findings, is_problem);
   if (problems == 0) return {};

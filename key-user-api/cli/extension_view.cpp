@@ -23,14 +23,6 @@ constexpr auto kKinds = std::to_array<Kind>({
 });
 constexpr std::uint8_t kPropertyBag = 2;
 
-/// Whether a terminal shows it as it is, line feeds and tabs aside.
-bool is_plain_text(std::string_view text) {
-  if (!is_utf8(text)) return false;
-  std::string shown(text);
-  std::erase_if(shown, [](char c) { return c == '\n' || c == '\t'; });
-  return dialog::printable(shown) == shown;
-}
-
 /// Writes the tokens of a valid JSON text.
 class JsonIndenter {
  public:
@@ -81,6 +73,13 @@ class JsonIndenter {
 };
 
 }  // namespace
+
+bool is_plain_text(std::string_view text) {
+  if (!is_utf8(text)) return false;
+  std::string shown(text);
+  std::erase_if(shown, [](char c) { return c == '\n' || c == '\t'; });
+  return dialog::printable(shown) == shown;
+}
 
 Result<ShownExtension> read_extension(SecureKeyStore& store, KeyHandle key, const std::string& type) {
   SKS_LET(ExtensionContent content, store.get_extension(key, type));

@@ -39,6 +39,9 @@ std::vector<TableRow> property_rows(const ShownExtension& extension);
 /// with option when the content is not text, or could control the terminal.
 Result<void> write_content_for_person(const ShownExtension& extension, std::ostream& out);
 
+/// Whether a terminal shows it as it is, line feeds and tabs aside.
+bool is_plain_text(std::string_view text);
+
 /// The text of a JSON object with one member or element per line; every token stays as it is. None when it is no JSON
 /// object, or deeper than anybody would read.
 std::string indent_json_object(std::string_view text);

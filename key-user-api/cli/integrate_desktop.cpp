@@ -3,14 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "key-user-api/cli/child_process.h"
 #include "key-user-api/cli/commands.h"
+#include "key-user-api/cli/own_files.h"
 #include "key-user-api/dialog/program_path.h"
 #include "sealed-storage/files.h"
 
@@ -34,28 +32,6 @@ std::string quoted_argument(std::string_view argument) {
     if (c == '%') out += c;
   }
   return out + "\"";
-}
-
-Result<void> make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return Error{Status::storage, "cannot make the folder " + folder + ": " + error.message()};
-  return {};
-}
-
-std::optional<std::string> read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-/// Puts a file in its place as a whole, also over one that is there.
-Result<void> write_text(const std::string& path, const std::string& content) {
-  SKS_LET(const sealed::NewFile file, sealed::NewFile::create(path, ".new-"));
-  SKS_TRY(sealed::write_all(file.get(), as_bytes(content), path));
-  if (::fsync(file.get()) != 0 || std::rename(file.name().c_str(), path.c_str()) != 0)
-    return sealed::system_error("cannot write " + path);
-  return {};
 }
 
 /// Runs a tool of the desktop. `otherwise` is what it means for the user when it does not do its work.

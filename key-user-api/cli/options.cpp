@@ -1,15 +1,8 @@
 #include "key-user-api/cli/options.h"
 
-#include <CLI/CLI.hpp>
+#include "key-user-api/cli/option_helpers.h"
 
 namespace sks::cli {
-namespace {
-
-constexpr const char* kAnchorValues = "file:PATH for a file on another medium, tpm2 for a counter in the TPM, or none";
-
-constexpr const char* kLinkDescription = "an invocation (keygen2://?init=...&url=...) or an https init URL";
-
-/// For options whose empty value would otherwise stand for their default.
 std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
 
 CLI::Option* add_value(CLI::App& command, const char* name, const char* type, std::string& value,
@@ -21,9 +14,12 @@ CLI::Option* add_file(CLI::App& command, const char* name, std::string& value, c
   return add_value(command, name, "FILE", value, description);
 }
 
-/// What stands behind the command without a name.
 void add_operand(CLI::App& command, const char* name, std::string& value, const char* description) {
   command.add_option(name, value, description)->required()->check(check_not_empty);
+}
+
+void add_key(CLI::App& command, std::string& value) {
+  add_operand(command, "KEY", value, "handle, certificate fingerprint, id, label or RFC 7512 URI of a key");
 }
 
 CLI::Option* add_secret(CLI::App& command, const char* name, const char* type, Arguments& arguments,
@@ -31,12 +27,17 @@ CLI::Option* add_secret(CLI::App& command, const char* name, const char* type, A
   return command.add_option(name, arguments.hidden, description)->type_name(type)->allow_extra_args(false);
 }
 
-/// --pin and --pin-file; the first is given back.
 CLI::Option* add_pins(CLI::App& command, Arguments& arguments) {
   CLI::Option* const pin = add_secret(command, "--pin", "PIN", arguments, "the PIN; again for each further PIN");
   add_file(command, "--pin-file", arguments.pin_file, "a file with one PIN per line")->excludes(pin);
   return pin;
 }
+
+namespace {
+
+constexpr const char* kAnchorValues = "file:PATH for a file on another medium, tpm2 for a counter in the TPM, or none";
+
+constexpr const char* kLinkDescription = "an invocation (keygen2://?init=...&url=...) or an https init URL";
 
 void add_yes(CLI::App& command, Arguments& arguments, const char* description) {
   command.add_flag("--yes", arguments.yes, description);
@@ -171,7 +172,7 @@ void add_resume_options(CLI::App& command, Arguments& arguments) {
 }
 
 void add_show_options(CLI::App& command, Arguments& arguments) {
-  add_operand(command, "KEY", arguments.show.key, "handle or certificate fingerprint");
+  add_key(command, arguments.show.key);
   CLI::Option* const extension =
       add_value(command, "--extension", "TYPE", arguments.show.extension, "only what the extension of this type holds");
   CLI::Option* const json = command.add_flag("--json", arguments.json, "print JSON");
@@ -185,8 +186,20 @@ void add_integrate_desktop_options(CLI::App& command, Arguments& arguments) {
   command.add_flag("--remove", arguments.integrate_desktop.remove, "undo it");
 }
 
+void add_integrate_options(CLI::App& command, Arguments& arguments) {
+  CLI::Option* const remove = command.add_flag("--remove", arguments.integrate.remove, "undo it");
+  add_integrate_check_options(command, arguments);
+  remove->excludes(command.get_option("--check"));
+}
+
+void add_integrate_check_options(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--check", arguments.integrate.check, "only tell what is in place");
+  add_file(command, "--module", arguments.integrate.module, "the PKCS#11 module (default: the one of this program)");
+  add_json_option(command, arguments);
+}
+
 void add_delete_options(CLI::App& command, Arguments& arguments) {
-  command.add_option("KEY", arguments.deletion.key, "handle or certificate fingerprint")->required();
+  add_key(command, arguments.deletion.key);
   add_yes(command, arguments, "do not ask for confirmation");
   add_secret(command, "--puk", "PUK", arguments, "the PUK, for a key that demands it")
       ->excludes(add_pins(command, arguments))
@@ -230,8 +243,9 @@ void add_key_create_options(CLI::App& command, Arguments& arguments) {
 }
 
 void add_pin_check_options(CLI::App& command, Arguments& arguments) {
-  command.add_option("KEY", arguments.pin_check.key, "handle or certificate fingerprint")->required();
+  add_key(command, arguments.pin_check.key);
   add_pins(command, arguments);
+  add_json_option(command, arguments);
 }
 
 void add_persona_create_options(CLI::App& command, Arguments& arguments) {
@@ -259,8 +273,11 @@ void add_persona_import_options(CLI::App& command, Arguments& arguments) {
 
 void add_list_options(CLI::App& command, Arguments& arguments) {
   add_json_option(command, arguments);
+  CLI::Option* const uris =
+      command.add_flag("--uri", arguments.list_uris, "the RFC 7512 URIs by which PKCS#11 applications name the keys");
   command.add_flag("--ssh", arguments.ssh, "print the lines for the authorized_keys of an SSH server")
-      ->excludes(command.get_option("--json"));
+      ->excludes(command.get_option("--json"))
+      ->excludes(uris);
 }
 
 void add_json_option(CLI::App& command, Arguments& arguments) {

@@ -32,6 +32,18 @@ void add_persona_delete_options(CLI::App& command, Arguments& arguments);
 void add_persona_export_options(CLI::App& command, Arguments& arguments);
 void add_persona_import_options(CLI::App& command, Arguments& arguments);
 void add_list_options(CLI::App& command, Arguments& arguments);
+void add_sign_options(CLI::App& command, Arguments& arguments);
+void add_verify_options(CLI::App& command, Arguments& arguments);
+void add_encryption_options(CLI::App& command, Arguments& arguments);
+void add_pin_change_options(CLI::App& command, Arguments& arguments);
+void add_pin_unblock_options(CLI::App& command, Arguments& arguments);
+void add_suspend_options(CLI::App& command, Arguments& arguments);
+void add_resume_key_options(CLI::App& command, Arguments& arguments);
+void add_export_options(CLI::App& command, Arguments& arguments);
+/// One application, and all of them.
+void add_integrate_options(CLI::App& command, Arguments& arguments);
+void add_integrate_check_options(CLI::App& command, Arguments& arguments);
+void add_no_options(CLI::App& command, Arguments& arguments);
 /// --json, of commands that have nothing else.
 void add_json_option(CLI::App& command, Arguments& arguments);
 

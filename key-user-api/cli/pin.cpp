@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/listed_key.h"
 #include "key-user-api/dialog/pin_text.h"
@@ -16,6 +18,32 @@ Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, std::st
   return dialog::pin_from_text(typed->view(), format);
 }
 
+namespace {
+
+/// Values of deleteProtection and exportProtection, sks-api.md 5.1.
+enum Protection : std::uint8_t { kNone = 0, kPin = 1, kPuk = 2, kForbidden = 3 };
+
+}  // namespace
+
+Result<SecureBytes> take_authorization(std::uint8_t protection, const ListedKey& key,
+                                       const std::vector<SecureBytes>& given, const std::string& forbidden,
+                                       dialog::Terminal* terminal) {
+  switch (protection) {
+    case kPin:
+      return take_password(given, "PIN", key.protection.format, terminal);
+    case kPuk:
+      return take_password(given, "PUK", key.protection.puk_format, terminal);
+    case kForbidden:
+      return Error{Status::not_allowed, forbidden};
+    default:
+      return SecureBytes();
+  }
+}
+
+Error explain_wrong_authorization(std::uint8_t protection, SecureKeyStore& store, KeyHandle key) {
+  return protection == kPuk ? explain_wrong_puk(store, key) : explain_wrong_pin(store, key);
+}
+
 Result<void> run_pin_check(PinCheckOptions options, SecureKeyStore& store, dialog::Terminal* terminal,
                            std::ostream& out) {
   SKS_LET(const ListedKey key, find_key(store, options.key));
@@ -25,7 +53,10 @@ Result<void> run_pin_check(PinCheckOptions options, SecureKeyStore& store, dialo
   const auto verified = store.verify_pin(key.handle, pin);
   if (!verified && verified.error().status == Status::authorization) return explain_wrong_pin(store, key.handle);
   if (!verified) return verified.error();
-  out << "The PIN of key " << key.handle.value << " is right.\n";
+  if (options.format == Format::json)
+    out << nlohmann::ordered_json{{"handle", key.handle.value}, {"pin", "right"}}.dump(2) << "\n";
+  else
+    out << "The PIN of key " << key.handle.value << " is right.\n";
   return {};
 }
 

@@ -25,7 +25,9 @@ SecretArguments take_secrets(int argc, char** argv) {
     std::string_view name;
     std::vector<SecureBytes> SecretArguments::*values;
   };
-  constexpr std::array<Option, 2> kOptions{{{"--pin", &SecretArguments::pins}, {"--puk", &SecretArguments::puks}}};
+  constexpr std::array<Option, 3> kOptions{{{"--pin", &SecretArguments::pins},
+                                            {"--puk", &SecretArguments::puks},
+                                            {"--new-pin", &SecretArguments::new_pins}}};
 
   SecretArguments out;
   const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));

@@ -21,6 +21,15 @@ module=$(find "$work" -path '*/pkcs11/libsks-pkcs11.so')
 [ -n "$module" ] || fail "there is no PKCS#11 module"
 nm -D --defined-only "$module" | grep -q ' C_GetFunctionList$' || fail "$module is no PKCS#11 module"
 
+for page in man1/sks.1 man1/sksd.1 man7/sks-pkcs11.7; do
+  [ -s "$work/share/man/$page" ] || fail "there is no manual page $page"
+done
+grep -q '^complete .* sks$' "$work/share/bash-completion/completions/sks" || fail "there is no completion for bash"
+home=$work/home
+mkdir "$home"
+HOME=$home XDG_CONFIG_HOME='' "$work/bin/sks" integrate p11-kit >/dev/null || fail "sks does not find its module"
+grep -qxF "module: $module" "$home/.config/pkcs11/modules/sks.module" || fail "sks has integrated another module"
+
 # Nothing of a build folder stays in them.
 for file in "$work"/bin/* "$module"; do
   ! readelf -d "$file" | grep -E 'RPATH|RUNPATH' | grep -qF "$build" || fail "$file looks for libraries where it was built"

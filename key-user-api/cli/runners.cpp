@@ -1,9 +1,8 @@
-#include "key-user-api/cli/program.h"
+#include "key-user-api/cli/runners.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -16,23 +15,19 @@
 #include "key-user-api/cli/enrolment.h"
 #include "key-user-api/cli/file_secrets.h"
 #include "key-user-api/cli/https_client.h"
+#include "key-user-api/cli/integration.h"
 #include "key-user-api/cli/interrupt.h"
+#include "key-user-api/cli/machine_check.h"
 #include "key-user-api/cli/opened_store.h"
 #include "key-user-api/cli/options.h"
+#include "key-user-api/cli/program.h"
 #include "key-user-api/cli/ssh_lines.h"
+#include "key-user-api/cli/token_key.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/passphrase_source.h"
 #include "key-user-api/persona.h"
 
 namespace sks::cli {
-namespace {
-
-/// An error with the exit code that fits it.
-struct Refusal {
-  int exit_code;
-  std::string detail;
-};
-using Outcome = Result<void, Refusal>;
 
 Refusal refused(const Error& error) { return {kExitRefused, error.detail}; }
 Refusal wrong_usage(const Error& error) { return {kExitUsage, error.detail}; }
@@ -41,6 +36,8 @@ Outcome to_outcome(const Result<void>& result) {
   if (!result) return refused(result.error());
   return {};
 }
+
+namespace {
 
 constexpr std::string_view kPassphraseProtection = "passphrase";
 constexpr std::string_view kTpmProtection = "tpm2";
@@ -62,6 +59,8 @@ StorePlace chosen_place(const Arguments& arguments) {
   return place_of(arguments.store, arguments.persona, !arguments.chosen_store && !arguments.chosen_persona);
 }
 
+}  // namespace
+
 Result<OpenedStore> open_store(const Arguments& arguments) {
   SKS_TRY(find_store(arguments));
   CommandSecrets secrets(arguments.passphrase_file);
@@ -70,6 +69,12 @@ Result<OpenedStore> open_store(const Arguments& arguments) {
   if (store && !store->is_shared()) static_cast<void>(abort_stale_sessions(store->engine(), system_clock().now()));
   if (store) return store;
   return with_folder(std::move(store).error(), arguments.store);
+}
+
+namespace {
+
+UserApi::PinGroupOf pin_groups_of(OpenedStore& store) {
+  return [&store](KeyHandle key) { return store.pin_group(key); };
 }
 
 /// The key store for a command that begins a provisioning session, whose lifetime is counted by the clock.
@@ -84,13 +89,23 @@ Result<OpenedStore> open_store_for_session(const Arguments& arguments) {
   return store;
 }
 
-/// An empty secret is an unset variable of a script, and not worth one of the tries.
+}  // namespace
+
+Result<void> resolve(std::string& key, OpenedStore& store) {
+  if (key.empty()) return {};
+  SKS_LET(key, resolve_key(store.engine(), pin_groups_of(store), key));
+  return {};
+}
+
+Reader reader_of(const std::ostream& out) {
+  return &out == &std::cout && ::isatty(STDOUT_FILENO) == 1 ? Reader::person : Reader::program;
+}
+
 Result<void> refuse_empty(const std::vector<SecureBytes>& secrets, std::string_view option) {
   if (std::ranges::none_of(secrets, &SecureBytes::empty)) return {};
   return Error{Status::option, std::string(option) + " is empty"};
 }
 
-/// The PINs of the command line or of the file, whichever is given.
 Result<std::vector<SecureBytes>> take_pins(Arguments& arguments) {
   SKS_TRY(refuse_empty(arguments.secrets.pins, "--pin"));
   if (arguments.pin_file.empty()) return std::move(arguments.secrets.pins);
@@ -104,6 +119,8 @@ std::optional<dialog::Terminal> find_terminal() {
 }
 
 dialog::Terminal* pointer_to(std::optional<dialog::Terminal>& terminal) { return terminal ? &*terminal : nullptr; }
+
+namespace {
 
 /// Who answers an issuer's questions. With --yes there is none unless a dialog was asked for.
 Result<dialog::Attendant> find_attendant(const Arguments& arguments) {
@@ -247,6 +264,16 @@ Outcome integrate_desktop(Arguments& arguments, std::ostream& out) {
   return to_outcome(run_integrate_desktop(arguments.integrate_desktop, out));
 }
 
+Outcome integrate(Arguments& arguments, std::ostream& out) {
+  arguments.integrate.name = arguments.command;
+  return to_outcome(run_integrate(arguments.integrate, format_of(arguments), out));
+}
+
+Outcome check_integrations(Arguments& arguments, std::ostream& out) {
+  if (!arguments.integrate.check) return Refusal{kExitUsage, "'sks integrate' needs an application, or --check"};
+  return to_outcome(run_integrate(arguments.integrate, format_of(arguments), out));
+}
+
 Outcome remove(Arguments& arguments, std::ostream& out) {
   auto passwords = take_pins(arguments);
   if (!passwords) return wrong_usage(passwords.error());
@@ -255,6 +282,7 @@ Outcome remove(Arguments& arguments, std::ostream& out) {
   std::ranges::move(arguments.secrets.puks, std::back_inserter(arguments.deletion.passwords));
   auto store = open_store(arguments);
   if (!store) return refused(store.error());
+  if (const auto resolved = resolve(arguments.deletion.key, *store); !resolved) return refused(resolved.error());
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;  // Ctrl-C at the prompt must not leave the terminal without echo
   arguments.deletion.confirmed = arguments.yes;
@@ -265,8 +293,10 @@ Outcome check_pin(Arguments& arguments, std::ostream& out) {
   auto pins = take_pins(arguments);
   if (!pins) return wrong_usage(pins.error());
   arguments.pin_check.pins = std::move(*pins);
+  arguments.pin_check.format = format_of(arguments);
   auto store = open_store(arguments);
   if (!store) return refused(store.error());
+  if (const auto resolved = resolve(arguments.pin_check.key, *store); !resolved) return refused(resolved.error());
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;
   return to_outcome(run_pin_check(std::move(arguments.pin_check), store->engine(), pointer_to(terminal), out));
@@ -276,7 +306,8 @@ Outcome doctor(Arguments& arguments, std::ostream& out) {
   CommandSecrets secrets(arguments.passphrase_file);
   const Format format = arguments.json ? Format::json : Format::text;
   const InterruptGuard guard;  // the copy that it looks at must not stay behind
-  return to_outcome(run_doctor(format, arguments.store, secrets, system_clock(), out));
+  return to_outcome(run_doctor(format, arguments.store, secrets, system_clock(),
+                               check_machine(chosen_place(arguments), process_environment()), out));
 }
 
 FileSecrets backup_secrets(const Arguments& arguments) {
@@ -301,11 +332,10 @@ Outcome backup(Arguments& arguments, std::ostream& out) {
   FileSecrets secrets = backup_secrets(arguments);
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;
-  const auto pin_group_of = [&](KeyHandle key) { return store->pin_group(key); };
   return to_outcome(
       run_backup({arguments.backup_file, arguments.skip_protected ? ProtectedKeys::skip : ProtectedKeys::take,
                   std::move(*pins), std::move(arguments.secrets.puks)},
-                 store->engine(), pin_group_of, secrets, pointer_to(terminal), system_clock(), out));
+                 store->engine(), pin_groups_of(*store), secrets, pointer_to(terminal), system_clock(), out));
 }
 
 Outcome restore(Arguments& arguments, std::ostream& out) {
@@ -324,7 +354,11 @@ Outcome restore(Arguments& arguments, std::ostream& out) {
       run_restore({std::move(*pins)}, std::move(*backup), store->engine(), pointer_to(terminal), system_clock(), out));
 }
 
+}  // namespace
+
 Format format_of(const Arguments& arguments) { return arguments.json ? Format::json : Format::text; }
+
+namespace {
 
 /// Who is there to ask for a PIN that the options leave open.
 struct FoundAskers {
@@ -350,6 +384,7 @@ Outcome import_keys(Arguments& arguments, std::ostream& out) {
   if (!pin) return wrong_usage(pin.error());
   auto store = open_store_for_session(arguments);
   if (!store) return refused(store.error());
+  if (const auto resolved = resolve(pin->shared_with, *store); !resolved) return refused(resolved.error());
   auto askers = find_askers(*pin);
   if (!askers) return refused(askers.error());
   arguments.key_import.pin = std::move(*pin);
@@ -364,6 +399,7 @@ Outcome create_key(Arguments& arguments, std::ostream& out) {
   if (!pin) return wrong_usage(pin.error());
   auto store = open_store_for_session(arguments);
   if (!store) return refused(store.error());
+  if (const auto resolved = resolve(pin->shared_with, *store); !resolved) return refused(resolved.error());
   auto askers = find_askers(*pin);
   if (!askers) return refused(askers.error());
   arguments.key_create.pin = std::move(*pin);
@@ -399,15 +435,22 @@ Outcome with_store(Arguments& arguments, std::ostream& out) {
 Result<void> device(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
   return run_device(arguments.device, store, out);
 }
-Result<void> list(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
-  if (arguments.ssh) return run_list_ssh(store, out);
-  return run_list(format_of(arguments), store, out);
+Outcome list(Arguments& arguments, std::ostream& out) {
+  auto store = open_store(arguments);
+  if (!store) return refused(store.error());
+  const Format format = format_of(arguments);
+  if (arguments.ssh) return to_outcome(run_list_ssh(store->engine(), out));
+  if (arguments.list_uris) return to_outcome(run_list_uris(format, store->engine(), pin_groups_of(*store), out));
+  return to_outcome(run_list(format, store->engine(), out));
 }
-Result<void> show(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
-  if (arguments.ssh) return run_show_ssh(arguments.show.key, store, out);
-  ShowOptions options = arguments.show;
-  if (&out == &std::cout && ::isatty(STDOUT_FILENO) == 1) options.reader = Reader::person;
-  return run_show(options, format_of(arguments), store, out);
+Outcome show(Arguments& arguments, std::ostream& out) {
+  auto store = open_store(arguments);
+  if (!store) return refused(store.error());
+  ShowOptions& options = arguments.show;
+  if (const auto resolved = resolve(options.key, *store); !resolved) return refused(resolved.error());
+  if (arguments.ssh) return to_outcome(run_show_ssh(options.key, store->engine(), out));
+  options.reader = reader_of(out);
+  return to_outcome(run_show(options, format_of(arguments), store->engine(), out));
 }
 Result<void> sessions(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
   return run_sessions(format_of(arguments), store, out);
@@ -471,29 +514,12 @@ Outcome persona_import(Arguments& arguments, std::ostream& out) {
   return to_outcome(run_persona_import(arguments.persona_import, secrets, file_secrets, out));
 }
 
-using Run = Outcome (*)(Arguments&, std::ostream&);
-
-/// Whether a command works in the key store that the options and the environment choose.
-enum class Store : std::uint8_t { chosen, none };
-
-struct Command {
-  std::string_view group;  ///< empty: none
-  const char* name;
-  const char* description;
-  Store store;
-  Run run;
-  void (*add_options)(CLI::App& command, Arguments& arguments);
-};
-
-struct Group {
-  std::string_view name;
-  const char* description;
-};
 constexpr auto kGroups = std::to_array<Group>({
     {"key", "make keys of one's own"},
     {"pin", "work with PINs"},
     {"persona", "work with the key stores of one's personas"},
-    {"integrate", "make other programs of this user know sks"},
+    {"integrate", "make other programs of this user know sks", check_integrations, add_integrate_check_options},
+    {"completion", "help shells with the commands of sks"},
 });
 
 constexpr auto kCommands = std::to_array<Command>({
@@ -508,9 +534,17 @@ constexpr auto kCommands = std::to_array<Command>({
      add_device_options},
     {"", "enroll", "get keys and certificates from an issuer", Store::chosen, enroll, add_enroll_options},
     {"", "resume", "list what waits for an issuer, or go on with it", Store::chosen, resume, add_resume_options},
-    {"", "list", "list the keys", Store::chosen, with_store<list>, add_list_options},
-    {"", "show", "show everything about a key, or what one of its extensions holds", Store::chosen, with_store<show>,
+    {"", "list", "list the keys", Store::chosen, list, add_list_options},
+    {"", "show", "show everything about a key, or what one of its extensions holds", Store::chosen, show,
      add_show_options},
+    {"", "sign", "sign with a key", Store::chosen, sign, add_sign_options},
+    {"", "verify", "verify a signature of a key", Store::chosen, verify, add_verify_options},
+    {"", "encrypt", "encrypt for a key", Store::chosen, encrypt, add_encryption_options},
+    {"", "decrypt", "decrypt with a key", Store::chosen, decrypt, add_encryption_options},
+    {"", "export", "write the certificates of a key, or the key if it may leave", Store::chosen, export_key,
+     add_export_options},
+    {"", "suspend", "let nobody use a key until it is resumed", Store::chosen, suspend, add_suspend_options},
+    {"", "resume-key", "let a key be used again that was suspended", Store::chosen, resume_key, add_resume_key_options},
     {"", "sessions", "list the provisioning sessions", Store::chosen, with_store<sessions>, add_json_option},
     {"", "delete", "delete a key", Store::chosen, remove, add_delete_options},
     {"", "backup", "write the keys that may leave into an encrypted file", Store::chosen, backup, add_backup_options},
@@ -523,6 +557,11 @@ constexpr auto kCommands = std::to_array<Command>({
      add_integrate_desktop_options},
     {"pin", "check", "check the PIN of a key; a wrong one costs a try", Store::chosen, check_pin,
      add_pin_check_options},
+    {"pin", "change", "change the PIN of a key", Store::chosen, change_pin, add_pin_change_options},
+    {"pin", "unblock", "let a blocked PIN be used again, by its PUK", Store::chosen, unblock_pin,
+     add_pin_unblock_options},
+    {"completion", "bash", "print what lets bash complete the commands of sks", Store::none, complete_bash,
+     add_no_options},
     {"persona", "list", "list the personas", Store::none, persona_list, add_json_option},
     {"persona", "create", "make the key store of a new persona", Store::none, persona_create,
      add_persona_create_options},
@@ -532,86 +571,18 @@ constexpr auto kCommands = std::to_array<Command>({
     {"persona", "import", "move a persona out of a file", Store::none, persona_import, add_persona_import_options},
 });
 
-/// Declares every command; the one that is given stores itself in `chosen`.
-void declare_commands(CLI::App& app, Arguments& arguments, const Command*& chosen) {
-  const auto add_all = [&](CLI::App& parent, std::string_view group) {
-    for (const Command& row : kCommands) {
-      if (row.group != group) continue;
-      CLI::App* const command = parent.add_subcommand(row.name, row.description);
-      command->callback([&chosen, &row] { chosen = &row; });
-      row.add_options(*command, arguments);
-    }
-  };
-  add_all(app, "");
-  for (const Group& row : kGroups) {
-    CLI::App* const group = app.add_subcommand(std::string(row.name), row.description);
-    group->require_subcommand(1);
-    add_all(*group, row.name);
-  }
-}
-
-std::string one_line(std::string text) {
-  while (text.ends_with('\n')) text.pop_back();
-  return dialog::printable(text);
-}
-
-/// CLI11 finds a command missing before it finds that the one given is unknown.
-std::string describe(const CLI::ParseError& error, const CLI::App& app) {
-  const std::vector<std::string> unknown = app.remaining(true);
-  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr || unknown.empty()) return error.what();
-  return "unknown command or option '" + unknown.front() + "'";
-}
-
-Outcome run_chosen(Arguments& arguments, const Command& command, std::ostream& out) {
-  auto chosen = choose_store(arguments.chosen_store, arguments.chosen_persona);
-  if (chosen) {
-    arguments.store = std::move(chosen->folder);
-    arguments.persona = std::move(chosen->persona);
-  } else if (arguments.chosen_persona || (command.store == Store::chosen && !arguments.list_only)) {
-    return wrong_usage(chosen.error());
-  }
-  return command.run(arguments, out);
-}
-
-int run_parsed(Arguments& arguments, const Command& command, std::ostream& out, std::ostream& err) {
-  const Outcome outcome = run_chosen(arguments, command, out);
-  out.flush();
-  if (!outcome) {
-    err << "sks: " << one_line(outcome.error().detail) << std::endl;
-    return outcome.error().exit_code;
-  }
-  if (out) return kExitOk;
-  err << "sks: all was done, but what there is to tell cannot be written" << std::endl;
-  return kExitRefused;
-}
-
 }  // namespace
 
-int run_program(SecretArguments secrets, std::ostream& out, std::ostream& err) {
-  try {
-    CLI::App app("Key store of this device: get keys from issuers, look at them, delete them.", "sks");
-    Arguments arguments;
-    const Command* chosen = nullptr;
-    app.set_version_flag("--version", "sks " SKS_VERSION);
-    add_common_options(app, arguments);
-    app.require_subcommand(1);
-    app.fallthrough();  // --store may also stand behind the command
-    declare_commands(app, arguments, chosen);
-    // CLI11 takes the last argument first.
-    std::vector<std::string> reversed(secrets.rest.rbegin(), secrets.rest.rend());
-    arguments.secrets = std::move(secrets);
-    try {
-      app.parse(std::move(reversed));
-    } catch (const CLI::ParseError& error) {
-      if (error.get_exit_code() == 0) return app.exit(error, out, err);
-      err << "sks: " << one_line(describe(error, app)) << " (see 'sks --help')" << std::endl;
-      return kExitUsage;
-    }
-    return run_parsed(arguments, *chosen, out, err);
-  } catch (const std::exception& error) {
-    err << "sks: " << one_line(error.what()) << std::endl;
-    return kExitRefused;
-  }
+std::span<const Command> all_commands() {
+  static const std::vector<Command> commands = [] {
+    std::vector<Command> rows(kCommands.begin(), kCommands.end());
+    for (const Integration& row : all_integrations())
+      rows.push_back({"integrate", row.name, row.description, Store::none, integrate, add_integrate_options});
+    return rows;
+  }();
+  return commands;
 }
+
+std::span<const Group> command_groups() { return kGroups; }
 
 }  // namespace sks::cli

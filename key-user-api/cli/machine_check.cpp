@@ -1,0 +1,98 @@
+#include "key-user-api/cli/machine_check.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "key-user-api/dialog/pinentry_program.h"
+#include "key-user-api/dialog/program_path.h"
+#include "sealed-storage/files.h"
+
+namespace sks::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Level = Finding::Level;
+
+Finding check_daemon_program() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const std::string beside = error ? "" : (program.parent_path() / "sksd").string();
+  if (dialog::is_program(beside) || dialog::find_in_path("sksd"))
+    return {Level::good, "sksd is here, for applications to start", ""};
+  return {Level::note,
+          "there is no sksd, neither beside this program nor in the folders of PATH: no application reaches the keys",
+          "install sksd"};
+}
+
+/// 0, or what connect() fails with.
+int try_connect(const std::string& socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (socket.size() >= sizeof(address.sun_path)) return ENAMETOOLONG;
+  std::memcpy(address.sun_path, socket.data(), socket.size());
+  const sealed::FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return errno;
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+}
+
+Finding check_socket(const std::string& socket) {
+  if (socket.empty())
+    return {Level::note, "there is no folder for the socket of sksd: no application reaches the keys",
+            "log in so that there is a XDG_RUNTIME_DIR, or let SKS_SOCKET name a socket"};
+  const int error = try_connect(socket);
+  if (error == 0) return {Level::good, "sksd serves the key store on " + socket, ""};
+  if (error == ENOENT) return {Level::good, "sksd does not run; the first application starts it", ""};
+  if (error == EAGAIN)
+    return {Level::note, "sksd is too busy to answer on " + socket, "look at what it does, or stop it"};
+  if (error == ECONNREFUSED)
+    return {Level::note, "nobody answers behind the socket " + socket,
+            "nothing: the next application starts sksd again; if it does not come, start sksd by hand to see why"};
+  return {Level::note, "the socket " + socket + " cannot be used: " + std::strerror(error),
+          "see whose it is, and who may use its folder"};
+}
+
+Finding check_pinentry() {
+  const auto pinentry = dialog::find_pinentry();
+  if (pinentry) return {Level::good, "PINs can be asked for by " + *pinentry, ""};
+  return {Level::note, pinentry.error().detail + ": keys cannot ask for their PIN but at a terminal",
+          "install one of GnuPG's pinentry programs, or let SKS_PINENTRY name one"};
+}
+
+Finding check_registration(const Environment& environment) {
+  const auto where = find_surroundings("", environment);
+  if (!where) return {Level::note, "applications cannot be asked about: " + where.error().detail, ""};
+  if (::access(where->module.c_str(), R_OK) != 0)
+    return {Level::note, "there is no PKCS#11 module " + where->module, "install it"};
+  std::string good;
+  std::string bad;
+  for (const Integration& row : all_integrations()) {
+    const IntegrationState state = check_integration(row, *where).state;
+    const bool broken = state == IntegrationState::outdated || state == IntegrationState::broken;
+    if (!broken && state != IntegrationState::in_place) continue;
+    std::string& names = broken ? bad : good;
+    names += (names.empty() ? "" : ", ") + std::string(row.name);
+  }
+  if (!bad.empty())
+    return {Level::note, "the PKCS#11 module is not registered as it should be with: " + bad,
+            "'sks integrate --check' tells more; integrate it again"};
+  if (!good.empty()) return {Level::good, "the PKCS#11 module is registered with: " + good, ""};
+  return {Level::note, "the PKCS#11 module is registered with no application", "'sks integrate' registers it"};
+}
+
+}  // namespace
+
+std::vector<Finding> check_machine(const StorePlace& store, const Environment& environment) {
+  std::vector<Finding> findings;
+  findings.push_back(check_daemon_program());
+  findings.push_back(check_socket(store.socket));
+  findings.push_back(check_pinentry());
+  findings.push_back(check_registration(environment));
+  return findings;
+}
+
+}  // namespace sks::cli
