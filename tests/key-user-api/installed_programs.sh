@@ -21,7 +21,7 @@ module=$(find "$work" -path '*/pkcs11/libsks-pkcs11.so')
 [ -n "$module" ] || fail "there is no PKCS#11 module"
 nm -D --defined-only "$module" | grep -q ' C_GetFunctionList$' || fail "$module is no PKCS#11 module"
 
-for page in man1/sks.1 man1/sksd.1 man7/sks-pkcs11.7; do
+for page in man1/sks.1 man7/sks-pkcs11.7 man8/sksd.8; do
   [ -s "$work/share/man/$page" ] || fail "there is no manual page $page"
 done
 grep -q '^complete .* sks$' "$work/share/bash-completion/completions/sks" || fail "there is no completion for bash"

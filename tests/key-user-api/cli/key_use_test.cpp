@@ -4,6 +4,7 @@
 #include "key-user-api/local_store.h"
 #include "sks-core/base/encoding.h"
 #include "tests/key-user-api/cli/program_home.h"
+#include "tests/key-user-api/protection/program_run.h"
 
 /// The commands that use one key, each checked with the command line of OpenSSL.
 namespace sks::cli {
@@ -309,6 +310,42 @@ TEST_CASE("sks export: certificates and public keys for everybody, the private k
   CHECK(other.json_of({"import", home.file("key.p12"), "--no-pin", "--import-passphrase-file", passphrase})
             .at(0)
             .at("friendlyName") == "Free");
+}
+
+TEST_CASE("sks sign: works in a pipe, and writes no signature on a terminal") {
+  const ProgramHome home;
+  home.with_content("text", "message");
+  const std::string key = home.create({"--no-pin"});
+  home.output_of({"export", key, "--public", "--out", home.file("key.pem")});
+  const std::string sks = std::string("'") + SKS_PROGRAM + "' --store store ";
+  CHECK(home.shell(
+      sks + "sign " + key + " <text >signature && " + sks + "verify " + key +
+      " --signature signature --in - <text && openssl dgst -sha256 -verify key.pem -signature signature text"));
+  const auto shown =
+      test::run_at_terminal(SKS_PROGRAM, {"--store", home.store(), "sign", key, "--in", home.file("text")}, {});
+  CHECK(shown.exit_code == 1);
+  CHECK(shown.out.find("--out FILE") != std::string::npos);
+}
+
+TEST_CASE("sks pin: asks at the terminal, twice for what is new") {
+  const ProgramHome home;
+  const std::string key = key_with_puk(home);
+  const std::vector<std::string> change{"--store", home.store(), "pin", "change", key};
+  const std::vector<test::Answer> differing{{"PIN: ", "1234"}, {"New PIN: ", "5678"}, {"Once more: ", "5679"}};
+  const auto refused = test::run_at_terminal(SKS_PROGRAM, change, differing);
+  CHECK(refused.exit_code == 1);
+  CHECK(refused.out.find("differ") != std::string::npos);
+  const std::vector<test::Answer> same{{"PIN: ", "1234"}, {"New PIN: ", "5678"}, {"Once more: ", "5678"}};
+  CHECK(test::run_at_terminal(SKS_PROGRAM, change, same).exit_code == 0);
+  home.output_of({"pin", "check", key, "--pin", "5678"});
+  const std::vector<std::string> unblock{"--store", home.store(), "pin", "unblock", key, "--set-pin"};
+  const std::vector<test::Answer> by_puk{{"PUK: ", "87654321"}, {"New PIN: ", "2468"}, {"Once more: ", "2468"}};
+  CHECK(test::run_at_terminal(SKS_PROGRAM, unblock, by_puk).exit_code == 0);
+  home.output_of({"pin", "check", key, "--pin", "2468"});
+  // Where nobody can be asked, that is said.
+  const auto alone = test::run_program_process(SKS_PROGRAM, change);
+  CHECK(alone.exit_code == 1);
+  CHECK(alone.err == "sks: the PIN is needed, and there is no terminal to ask at\n");
 }
 
 TEST_CASE("sks: a key is named by its handle, fingerprint, id, label or URI") {
