@@ -54,6 +54,7 @@ Result<void> run_doctor(Format format, const std::string& store, SecretSource& s
 
 struct DeviceOptions {
   bool pem = false;
+  Format format = Format::text;
 };
 Result<void> run_device(const DeviceOptions& options, SecureKeyStore& store, std::ostream& out);
 
@@ -104,6 +105,7 @@ struct DeleteOptions {
   std::string key;                     ///< handle or certificate fingerprint
   std::vector<SecureBytes> passwords;  ///< the PIN or PUK as typed, or nothing
   bool confirmed = false;
+  Format format = Format::text;
 };
 Result<void> run_delete(DeleteOptions options, SecureKeyStore& store, dialog::Terminal* terminal, std::ostream& out);
 

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "key-user-api/cli/commands.h"
 #include "key-user-api/cli/listed_key.h"
 #include "key-user-api/dialog/pin_text.h"
@@ -21,7 +23,10 @@ Result<void> run_delete(DeleteOptions options, SecureKeyStore& store, dialog::Te
   if (!deleted && deleted.error().status == Status::authorization)
     return explain_wrong_authorization(protection, store, key.handle);
   if (!deleted) return deleted.error();
-  out << "Deleted " << name << ".\n";
+  if (options.format == Format::json)
+    out << nlohmann::ordered_json{{"handle", key.handle.value}, {"deleted", true}}.dump(2) << "\n";
+  else
+    out << "Deleted " << name << ".\n";
   return {};
 }
 

@@ -149,7 +149,9 @@ void add_anchor_options(CLI::App& command, Arguments& arguments) {
 }
 
 void add_device_options(CLI::App& command, Arguments& arguments) {
-  command.add_flag("--pem", arguments.device.pem, "print the certificate itself");
+  CLI::Option* const pem = command.add_flag("--pem", arguments.device.pem, "print the certificate itself");
+  add_json_option(command, arguments);
+  pem->excludes(command.get_option("--json"));
 }
 
 void add_enroll_options(CLI::App& command, Arguments& arguments) {
@@ -204,6 +206,7 @@ void add_delete_options(CLI::App& command, Arguments& arguments) {
   add_secret(command, "--puk", "PUK", arguments, "the PUK, for a key that demands it")
       ->excludes(add_pins(command, arguments))
       ->excludes(command.get_option("--pin-file"));
+  add_json_option(command, arguments);
 }
 
 void add_backup_options(CLI::App& command, Arguments& arguments) {

@@ -286,6 +286,7 @@ Outcome remove(Arguments& arguments, std::ostream& out) {
   std::optional<dialog::Terminal> terminal = find_terminal();
   const InterruptGuard guard;  // Ctrl-C at the prompt must not leave the terminal without echo
   arguments.deletion.confirmed = arguments.yes;
+  arguments.deletion.format = format_of(arguments);
   return to_outcome(run_delete(std::move(arguments.deletion), store->engine(), pointer_to(terminal), out));
 }
 
@@ -433,7 +434,9 @@ Outcome with_store(Arguments& arguments, std::ostream& out) {
 }
 
 Result<void> device(const Arguments& arguments, SecureKeyStore& store, std::ostream& out) {
-  return run_device(arguments.device, store, out);
+  DeviceOptions options = arguments.device;
+  options.format = format_of(arguments);
+  return run_device(options, store, out);
 }
 Outcome list(Arguments& arguments, std::ostream& out) {
   auto store = open_store(arguments);

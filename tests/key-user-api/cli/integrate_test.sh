@@ -7,7 +7,14 @@ sks=$1
 module=$2
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# A sksd that the module has started would stay for a while.
+clean_up() {
+  local holder
+  holder=$(cat "$work"/{store,home/.local/share/sks/default}/lock 2>/dev/null || true)
+  [ "$(cat "/proc/${holder:-0}/comm" 2>/dev/null)" != sksd ] || kill "$holder"
+  rm -rf "$work"
+}
+trap clean_up EXIT
 fail() {
   echo "integrate: $*" >&2
   exit 1
@@ -32,7 +39,7 @@ import json, sys
 print(next(row["state"] for row in json.load(sys.stdin)["integrations"] if row["name"] == sys.argv[1]))' "$1"
 }
 # Every file below the home folder, with its mode and content.
-snapshot() { (cd "$HOME" && find . -type f ! -name '*.db' ! -name '*.kbx' ! -path '*/private-keys-v1.d/*' -printf '%m %p ' -exec sha256sum {} \; | sort); }
+snapshot() { (cd "$HOME" && find . -type f ! -name '*.db' ! -name '*.kbx' ! -path '*/private-keys-v1.d/*' ! -path './.local/*' -printf '%m %p ' -exec sha256sum {} \; | sort); }
 
 "$sks" init >/dev/null
 

@@ -30,6 +30,13 @@ std::string import(const ProgramHome& home, const std::string& name, std::vector
   return std::to_string(home.json_of(std::move(options)).at(0).at("handle").get<std::uint32_t>());
 }
 
+/// "0aff" as "%0A%FF"
+std::string percent_encoded(const std::string& hex) {
+  std::string out;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) out += "%" + hex.substr(i, 2);
+  return out;
+}
+
 /// A key store with one key under PIN "1234" and PUK "87654321", three tries each.
 std::string key_with_puk(const ProgramHome& home) {
   auto store = LocalStore::open(home.store());
@@ -374,8 +381,9 @@ TEST_CASE("sks: a key is named by its handle, fingerprint, id, label or URI") {
   CHECK(home.shell("openssl pkey -pubin -in key.pem -outform DER | tail -c 65 | sha1sum"));
   CHECK(home.said().substr(0, 40) == uris.at(0).at("id"));
 
-  home.create({"--no-pin", "--label", "Second"});
+  const std::string third = home.create({"--no-pin", "--label", "Second"});
   home.check_refused({"show", "Second"}, "several keys");
+  home.check_refused({"delete", "Second", "--yes"}, "several keys");
   home.check_refused({"show", "pkcs11:"}, "names no key");
   home.check_refused({"show", "pkcs11:type=private"}, "several keys");
   home.check_refused({"show", "pkcs11:type=data"}, "there is no key");
@@ -383,6 +391,11 @@ TEST_CASE("sks: a key is named by its handle, fingerprint, id, label or URI") {
   home.check_refused({"show", "pkcs11:colour=red"}, "colour");
   home.check_refused({"show", "pkcs11:object=%4"}, "");
   home.check_refused({"show", "Third"}, "there is no key Third");
+  CHECK(
+      home.json_of({"delete", "pkcs11:id=" + percent_encoded(home.json_of({"list", "--uri"}).back().at("id")), "--yes"})
+          .at("handle") == std::stoi(third));
+  CHECK(home.run({"show", third}).exit_code == 1);
+  home.output_of({"show", "Second"});
 }
 
 }  // namespace sks::cli

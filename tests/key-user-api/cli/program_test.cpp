@@ -274,7 +274,7 @@ TEST_CASE("sks: integrate desktop makes this program the handler of links, with 
   CHECK_FALSE(std::filesystem::exists(entry));
   ::setenv("XDG_DATA_HOME", "relative", 1);
   check_refused(run({"integrate", "desktop"}), kExitRefused, "XDG_DATA_HOME is no absolute path");
-  check_refused(run({"integrate"}), kExitUsage, "subcommand is required");
+  check_refused(run({"integrate"}), kExitUsage, "needs an application, or --check");
   ::unsetenv("XDG_DATA_HOME");
   ::unsetenv("XDG_CONFIG_HOME");
 }

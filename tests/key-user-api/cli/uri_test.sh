@@ -8,7 +8,14 @@ sksd=$2
 module=$3
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# A sksd that the module has started would stay for a while.
+clean_up() {
+  local holder
+  holder=$(cat "$work"/{store,home/.local/share/sks/default}/lock 2>/dev/null || true)
+  [ "$(cat "/proc/${holder:-0}/comm" 2>/dev/null)" != sksd ] || kill "$holder"
+  rm -rf "$work"
+}
+trap clean_up EXIT
 fail() {
   echo "uri: $*" >&2
   exit 1
