@@ -338,15 +338,15 @@ TEST_CASE("sks pin: asks at the terminal, twice for what is new") {
   const ProgramHome home;
   const std::string key = key_with_puk(home);
   const std::vector<std::string> change{"--store", home.store(), "pin", "change", key};
-  const std::vector<test::Answer> differing{{"PIN: ", "1234"}, {"New PIN: ", "5678"}, {"Once more: ", "5679"}};
+  const std::vector<test::Answer> differing{{"PIN: ", "1234\n"}, {"New PIN: ", "5678\n"}, {"Once more: ", "5679\n"}};
   const auto refused = test::run_at_terminal(SKS_PROGRAM, change, differing);
   CHECK(refused.exit_code == 1);
   CHECK(refused.out.find("differ") != std::string::npos);
-  const std::vector<test::Answer> same{{"PIN: ", "1234"}, {"New PIN: ", "5678"}, {"Once more: ", "5678"}};
+  const std::vector<test::Answer> same{{"PIN: ", "1234\n"}, {"New PIN: ", "5678\n"}, {"Once more: ", "5678\n"}};
   CHECK(test::run_at_terminal(SKS_PROGRAM, change, same).exit_code == 0);
   home.output_of({"pin", "check", key, "--pin", "5678"});
   const std::vector<std::string> unblock{"--store", home.store(), "pin", "unblock", key, "--set-pin"};
-  const std::vector<test::Answer> by_puk{{"PUK: ", "87654321"}, {"New PIN: ", "2468"}, {"Once more: ", "2468"}};
+  const std::vector<test::Answer> by_puk{{"PUK: ", "87654321\n"}, {"New PIN: ", "2468\n"}, {"Once more: ", "2468\n"}};
   CHECK(test::run_at_terminal(SKS_PROGRAM, unblock, by_puk).exit_code == 0);
   home.output_of({"pin", "check", key, "--pin", "2468"});
   // Where nobody can be asked, that is said.
