@@ -57,15 +57,6 @@ bool is_served(const std::string& socket) {
 }
 
 /// The one beside this program, else along $PATH.
-Result<std::string> find_sksd() {
-  std::error_code failure;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", failure);
-  std::string beside = (self.parent_path() / "sksd").string();
-  if (!failure && dialog::is_program(beside)) return beside;
-  if (std::optional<std::string> found = dialog::find_in_path("sksd")) return std::move(*found);
-  return Error{Status::not_available, "there is no sksd, neither beside this program nor in the folders of PATH"};
-}
-
 Result<void> start_sksd(const SocketPlace& place, const std::string& passphrase_file) {
   if (place.start_option.empty())
     return Error{Status::not_available, "no SSH agent is served beside " + place.socket + ", which SKS_SOCKET names"};
@@ -89,6 +80,15 @@ Result<void> become(std::vector<std::string> command, const std::string& socket)
 }
 
 }  // namespace
+
+Result<std::string> find_sksd() {
+  std::error_code failure;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", failure);
+  std::string beside = (self.parent_path() / "sksd").string();
+  if (!failure && dialog::is_program(beside)) return beside;
+  if (std::optional<std::string> found = dialog::find_in_path("sksd")) return std::move(*found);
+  return Error{Status::not_available, "there is no sksd, neither beside this program nor in the folders of PATH"};
+}
 
 void add_agent_options(CLI::App& command, AgentOptions& options) {
   CLI::Option* const csh = command.add_flag("-c,--csh", options.csh, "write the line for csh");

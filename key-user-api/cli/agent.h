@@ -19,6 +19,9 @@ struct AgentOptions {
   std::vector<std::string> command = {};  ///< what to run; empty: print what a shell needs
   std::string passphrase_file = {};       ///< for sksd, or empty
 };
+/// The program beside this one, else along $PATH. Fails with not_available.
+Result<std::string> find_sksd();
+
 void add_agent_options(CLI::App& command, AgentOptions& options);
 
 /// Sees to it that the SSH agent of a key store is served, by starting sksd if need be, and writes the lines that let

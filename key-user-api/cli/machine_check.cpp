@@ -6,27 +6,20 @@
 
 #include <algorithm>
 #include <cstring>
-#include <filesystem>
 
+#include "key-user-api/cli/agent.h"
 #include "key-user-api/dialog/pinentry_program.h"
-#include "key-user-api/dialog/program_path.h"
 #include "sealed-storage/files.h"
 
 namespace sks::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using Level = Finding::Level;
 
 Finding check_daemon_program() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const std::string beside = error ? "" : (program.parent_path() / "sksd").string();
-  if (dialog::is_program(beside) || dialog::find_in_path("sksd"))
-    return {Level::good, "sksd is here, for applications to start", ""};
-  return {Level::note,
-          "there is no sksd, neither beside this program nor in the folders of PATH: no application reaches the keys",
-          "install sksd"};
+  const auto program = find_sksd();
+  if (program) return {Level::good, "sksd is here, for applications to start", ""};
+  return {Level::note, program.error().detail + ": no application reaches the keys", "install sksd"};
 }
 
 /// 0, or what connect() fails with.
