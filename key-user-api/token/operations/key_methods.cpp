@@ -11,26 +11,21 @@ namespace {
 
 /// CKA_VALUE_LEN, which says how long a new key shall be and is no attribute to set. Takes it out of the template.
 Outcome<std::optional<std::size_t>> take_value_length(Template& attributes) {
-  const auto found = std::ranges::find(attributes, CKA_VALUE_LEN, &Attribute::type);
-  if (found == attributes.end()) return std::optional<std::size_t>();
-  ByteReader in(found->value.view());
-  const std::uint64_t length = in.u64();
-  if (!in.finish() || length == 0 || length > kMaxAttributeValue)
+  SKS_LET(const std::optional<std::uint64_t> length, optional_ulong(attributes, CKA_VALUE_LEN));
+  if (!length) return std::optional<std::size_t>();
+  if (*length == 0 || *length > kMaxAttributeValue)
     return Refusal{CKR_ATTRIBUTE_VALUE_INVALID, "CKA_VALUE_LEN is no length of a key"};
-  attributes.erase(found);
-  return std::optional<std::size_t>(length);
+  std::erase_if(attributes, [](const Attribute& each) { return each.type == CKA_VALUE_LEN; });
+  return std::optional<std::size_t>(*length);
 }
 
 /// Derived keys are secret keys, whether the template says so or nothing.
 Outcome<void> make_secret_key(Template& attributes) {
-  SecureBytes secret = SecureBytes::copy_of(ByteWriter().u64(CKO_SECRET_KEY).view());
-  const auto found = std::ranges::find(attributes, CKA_CLASS, &Attribute::type);
-  if (found == attributes.end()) {
-    attributes.push_back({CKA_CLASS, std::move(secret)});
-    return {};
-  }
-  if (equal(found->value.view(), secret.view())) return {};
-  return Refusal{CKR_TEMPLATE_INCONSISTENT, "the mechanism makes no key of this class"};
+  SKS_LET(const std::optional<std::uint64_t> kind, optional_ulong(attributes, CKA_CLASS));
+  if (!kind) attributes.push_back({CKA_CLASS, ulong_value(CKO_SECRET_KEY)});
+  if (kind && *kind != CKO_SECRET_KEY)
+    return Refusal{CKR_TEMPLATE_INCONSISTENT, "the mechanism makes no key of this class"};
+  return {};
 }
 
 /// A point without the header of a DER OCTET STRING, if it has one. Spec: PKCS#11, CK_ECDH1_DERIVE_PARAMS.
@@ -115,7 +110,7 @@ Outcome<std::shared_ptr<const KeyInUse>> find_wrapped(Call& call, const Mechanis
 Outcome<void> derive_key(Call& call) {
   const Wanted wanted = read_wanted(call, Function::derive);
   Template attributes = read_template(call.in);
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   const FunctionRow& function = row_of(Function::derive);
   SKS_LET(const Mechanism* const mechanism, mechanism_for(wanted.mechanism, function));
   SKS_LET(const AgreementParameter parameter, read_agreement_parameter(wanted.parameter));
@@ -137,7 +132,7 @@ Outcome<void> wrap_key(Call& call) {
   const Wanted wanted = read_wanted(call, Function::wrap);
   const std::uint32_t slot = call.in.u32();
   const CK_OBJECT_HANDLE object = call.in.u64();
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   const FunctionRow& function = row_of(Function::wrap);
   SKS_LET(const Mechanism* const mechanism, mechanism_for(wanted.mechanism, function));
   SKS_LET(const std::shared_ptr<const KeyInUse> wrapped, find_wrapped(call, *mechanism, slot, object));
@@ -152,7 +147,7 @@ Outcome<void> unwrap_key(Call& call) {
   const Wanted wanted = read_wanted(call, Function::unwrap);
   const ByteView wrapped = call.in.blob();
   Template attributes = read_template(call.in);
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   SKS_TRY(check_room(0, wrapped.size(), row_of(Function::unwrap)));
   SKS_LET(const std::optional<std::size_t> length, take_value_length(attributes));
   SKS_LET(const std::unique_ptr<Operation> operation, start_operation(call, wanted));

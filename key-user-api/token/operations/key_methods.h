@@ -9,10 +9,6 @@ Outcome<void> derive_key(Call& call);
 Outcome<void> wrap_key(Call& call);
 Outcome<void> unwrap_key(Call& call);
 
-/// A handler has read all of its request. A request that cannot be decoded fails with CKR_ARGUMENTS_BAD; the service
-/// answers it with the status of ByteReader::finish() instead.
-Outcome<void> check_decoded(const Call& call);
-
 /// The object and the mechanism of a request, in its order: object, mechanism, ticket. Also told to the log.
 Wanted read_wanted(Call& call, Function function);
 

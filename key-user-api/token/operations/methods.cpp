@@ -3,6 +3,7 @@
 #include "key-user-api/token/call.h"
 #include "key-user-api/token/operations/key_methods.h"
 #include "key-user-api/token/operations/operation_set.h"
+#include "key-user-api/token/template.h"
 #include "sks-core/base/random.h"
 
 namespace sks::token {
@@ -27,7 +28,7 @@ Outcome<void> operate(Call& call) {
   const std::uint8_t kind = call.in.u8();
   Wanted wanted = read_wanted(call, Function::sign);
   const ByteView data = call.in.blob();
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   SKS_LET(wanted.function, function_of(kind));
   if (wanted.function == Function::verify) return Refusal{CKR_ARGUMENTS_BAD, "a verification needs a signature"};
   note_digest(wanted.mechanism, call);
@@ -48,7 +49,7 @@ Outcome<void> verify(Call& call) {
   const ByteView signature = call.in.blob();
   call.record.subject = wanted.object;
   call.record.mechanism = wanted.mechanism;
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   SKS_TRY(check_size(data, row_of(wanted.function)));
   SKS_LET(const std::unique_ptr<Operation> operation, start_operation(call, wanted));
   return operation->finish_verify(call, data, signature);
@@ -57,7 +58,7 @@ Outcome<void> verify(Call& call) {
 Outcome<void> begin(Call& call) {
   const std::uint8_t kind = call.in.u8();
   Wanted wanted = read_wanted(call, Function::sign);
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   SKS_LET(wanted.function, function_of(kind));
   SKS_LET(std::unique_ptr<Operation> operation, start_operation(call, wanted));
   SKS_LET(const std::uint32_t number, call.application.operations().add(std::make_shared<RunningOperation>(
@@ -83,7 +84,7 @@ Outcome<SecureBytes> take_part(RunningOperation& running, Call& call, ByteView p
 Outcome<void> update(Call& call) {
   const std::uint32_t number = call.in.u32();
   const ByteView part = call.in.blob();
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   OperationSet& operations = call.application.operations();
   SKS_LET(const std::shared_ptr<RunningOperation> running, operations.find(number));
   note(*running, call);
@@ -108,7 +109,7 @@ Outcome<std::unique_ptr<Operation>> end_operation(Call& call, std::uint32_t numb
 Outcome<void> finish(Call& call) {
   const std::uint32_t number = call.in.u32();
   const ByteView last = call.in.blob();
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   SKS_LET(const std::unique_ptr<Operation> operation, end_operation(call, number));
   SKS_LET(const SecureBytes result, operation->finish(call, last));
   call.out.blob(result.view());
@@ -118,21 +119,21 @@ Outcome<void> finish(Call& call) {
 Outcome<void> finish_verify(Call& call) {
   const std::uint32_t number = call.in.u32();
   const ByteView signature = call.in.blob();
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   SKS_LET(const std::unique_ptr<Operation> operation, end_operation(call, number));
   return operation->finish_verify(call, {}, signature);
 }
 
 Outcome<void> abandon(Call& call) {
   const std::uint32_t number = call.in.u32();
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   SKS_TRY(end_operation(call, number));
   return {};
 }
 
 Outcome<void> generate_random(Call& call) {
   const std::uint32_t count = call.in.u32();
-  SKS_TRY(check_decoded(call));
+  SKS_TRY(check_decoded(call.in));
   if (count < 1 || count > kMaxData) return Refusal{CKR_ARGUMENTS_BAD, "1 to 1,000,000 bytes at once"};
   SecureBytes random(count);
   system_random().fill(random.span());
@@ -157,11 +158,6 @@ constexpr auto kMethods = std::to_array<MethodRow>({
 });
 
 }  // namespace
-
-Outcome<void> check_decoded(const Call& call) {
-  if (call.in.finish()) return {};
-  return Refusal{CKR_ARGUMENTS_BAD, "the request cannot be decoded"};
-}
 
 Wanted read_wanted(Call& call, Function function) {
   Wanted wanted{.function = function};
