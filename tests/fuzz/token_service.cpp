@@ -1,6 +1,6 @@
-#include "key-user-api/token/service.h"
 #include <p11-kit/pkcs11.h>
 
+#include "key-user-api/token/service.h"
 #include "sks-core/base/byte_reader.h"
 #include "sks-core/engine/engine.h"
 #include "tests/fuzz/checks.h"
