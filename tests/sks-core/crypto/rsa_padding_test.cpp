@@ -51,7 +51,8 @@ TEST_CASE("sign_pss_digest: without a salt the value of the OpenSSL command line
       CHECK(signature.size() == modulus);
       CHECK(verifies_pss(key, name.c_str(), static_cast<int>(salt), hashed, signature));
       CHECK_FALSE(verifies_pss(key, name.c_str(), static_cast<int>(salt) - 1, hashed, signature));
-      CHECK(signature != key.sign_pss_digest(hash, salt, hashed).value());
+      // One byte is the same again once in 256 times.
+      if (salt > 1) CHECK(signature != key.sign_pss_digest(hash, salt, hashed).value());
     }
     for (const std::size_t salt : {most + 1, std::size_t{65535}})
       CHECK(status_of(key.sign_pss_digest(hash, salt, hashed)) == Status::option);
