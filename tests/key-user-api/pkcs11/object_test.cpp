@@ -47,21 +47,23 @@ TEST_CASE("Objects: certificates and public keys are there without login, privat
   const CK_OBJECT_CLASS certificate = CKO_CERTIFICATE;
   const CK_OBJECT_CLASS public_key = CKO_PUBLIC_KEY;
   const CK_OBJECT_CLASS private_key = CKO_PRIVATE_KEY;
+  const CK_OBJECT_CLASS data = CKO_DATA;
   CHECK(find(session, {attribute(CKA_CLASS, certificate)}).size() == 3);  // two keys, one authority
   CHECK(find(session, {attribute(CKA_CLASS, public_key)}).size() == 2);
   CHECK(find(session, {attribute(CKA_CLASS, private_key)}).empty());
-  CHECK(find(session, {}).size() == 5);
+  CHECK(find(session, {attribute(CKA_CLASS, data)}).size() == 2);  // the attestations
+  CHECK(find(session, {}).size() == 7);
 
   REQUIRE(login(session, kMainPin) == CKR_OK);
   const auto keys = find(session, {attribute(CKA_CLASS, private_key)});
   CHECK(keys.size() == 2);
-  CHECK(find(session, {}).size() == 7);
+  CHECK(find(session, {}).size() == 9);
   CHECK(read(session, keys.front(), CKA_PRIVATE) == kTrue);
 
   REQUIRE(functions().C_Logout(session) == CKR_OK);
   CK_ATTRIBUTE label{CKA_LABEL, nullptr, 0};
   CHECK(functions().C_GetAttributeValue(session, keys.front(), &label, 1) == CKR_OBJECT_HANDLE_INVALID);
-  CHECK(find(session, {}).size() == 5);
+  CHECK(find(session, {}).size() == 7);
 }
 
 TEST_CASE("Objects: keys without PIN need no login, and a session sees its own token only") {
@@ -134,7 +136,6 @@ TEST_CASE("Objects: the attributes of an EC key pair") {
     CHECK(read(session, key, CKA_LOCAL) == kTrue);
     CHECK(read_number(session, key, CKA_KEY_GEN_MECHANISM) == CKM_EC_KEY_PAIR_GEN);
     CHECK(read(session, key, CKA_TOKEN) == kTrue);
-    CHECK(read(session, key, CKA_DERIVE) == kFalse);
   }
   const ossl::Cert certificate = certificate_of(session, "ec");
   const ASN1_BIT_STRING* const bits = ::X509_get0_pubkey_bitstr(certificate.get());
@@ -147,7 +148,8 @@ TEST_CASE("Objects: the attributes of an EC key pair") {
   CHECK(read(session, private_key, CKA_EXTRACTABLE) == kFalse);
   CHECK(read(session, private_key, CKA_NEVER_EXTRACTABLE) == kTrue);
   CHECK(read(session, private_key, CKA_ALWAYS_AUTHENTICATE) == kFalse);
-  CHECK(read(session, private_key, CKA_ALLOWED_MECHANISMS).size() == 4 * sizeof(CK_MECHANISM_TYPE));
+  CHECK(read(session, private_key, CKA_DERIVE) == kTrue);
+  CHECK(read(session, public_key, CKA_VERIFY) == kTrue);
   CHECK(read_failure(session, private_key, CKA_VALUE) == CKR_ATTRIBUTE_SENSITIVE);
   CHECK(read_failure(session, public_key, CKA_VALUE) == CKR_ATTRIBUTE_TYPE_INVALID);
   CHECK(read_failure(session, private_key, CKA_MODULUS) == CKR_ATTRIBUTE_TYPE_INVALID);
@@ -172,6 +174,11 @@ TEST_CASE("Objects: the attributes of an RSA key pair") {
     CHECK(read_number(session, key, CKA_KEY_GEN_MECHANISM) == CKM_RSA_PKCS_KEY_PAIR_GEN);
   }
   CHECK(read_number(session, public_key, CKA_MODULUS_BITS) == 2048);
+  CHECK(read(session, private_key, CKA_DECRYPT) == kTrue);
+  // Its issuer lets it be exported.
+  CHECK(read(session, private_key, CKA_EXTRACTABLE) == kTrue);
+  CHECK(read(session, private_key, CKA_NEVER_EXTRACTABLE) == kFalse);
+  CHECK(read(session, private_key, CKA_SENSITIVE) == kTrue);
   for (const CK_ATTRIBUTE_TYPE secret :
        {CKA_PRIVATE_EXPONENT, CKA_PRIME_1, CKA_PRIME_2, CKA_EXPONENT_1, CKA_EXPONENT_2, CKA_COEFFICIENT})
     CHECK(read_failure(session, private_key, secret) == CKR_ATTRIBUTE_SENSITIVE);
@@ -197,7 +204,7 @@ TEST_CASE("Objects: a key that may do nothing says that it does not sign") {
   REQUIRE(login(session, kSecondPin) == CKR_OK);
   const CK_OBJECT_HANDLE key = find_one(session, CKO_PRIVATE_KEY, "no crypto");
   CHECK(read(session, key, CKA_SIGN) == kFalse);
-  CHECK(read(session, key, CKA_ALLOWED_MECHANISMS).empty());
+  CHECK(read(session, key, CKA_DERIVE) == kFalse);
 }
 
 TEST_CASE("C_GetAttributeValue: several attributes at once, each with its own outcome") {
@@ -236,18 +243,21 @@ TEST_CASE("C_FindObjects: a template matches whole values only") {
   const CK_KEY_TYPE rsa = CKK_RSA;
   const CK_KEY_TYPE ec = CKK_EC;
   const CK_BBOOL yes = CK_TRUE;
+  const CK_OBJECT_CLASS certificate = CKO_CERTIFICATE;
   const CK_OBJECT_CLASS public_key = CKO_PUBLIC_KEY;
-  CHECK(find(session, {attribute(CKA_LABEL, "ec")}).size() == 2);
+  CHECK(find(session, {attribute(CKA_LABEL, "ec")}).size() == 3);  // with its attestation
   CHECK(find(session, {attribute(CKA_LABEL, "e")}).empty());
   CHECK(find(session, {attribute(CKA_LABEL, "ecc")}).empty());
   CHECK(find(session, {attribute(CKA_LABEL, "")}).empty());
-  CHECK(find(session, {attribute(CKA_CLASS, std::string_view("\x02"))}).empty());
+  CK_ATTRIBUTE short_class = attribute(CKA_CLASS, std::string_view("\x02"));
+  CHECK(functions().C_FindObjectsInit(session, &short_class, 1) == CKR_ATTRIBUTE_VALUE_INVALID);
   CHECK(find(session, {attribute(CKA_KEY_TYPE, rsa)}).size() == 1);
   CHECK(find(session, {attribute(CKA_KEY_TYPE, rsa), attribute(CKA_LABEL, "ec")}).empty());
   CHECK(find(session, {attribute(CKA_CLASS, public_key), attribute(CKA_KEY_TYPE, ec)}).size() == 1);
-  CHECK(find(session, {attribute(CKA_TOKEN, yes)}).size() == 5);
+  CHECK(find(session, {attribute(CKA_TOKEN, yes)}).size() == 7);
   CHECK(find(session, {attribute(CKA_VENDOR_DEFINED, yes)}).empty());
-  CHECK(find(session, {attribute(CKA_START_DATE, ""), attribute(CKA_LABEL, "ec")}).size() == 2);
+  CHECK(find(session, {attribute(CKA_START_DATE, "20200101"), attribute(CKA_LABEL, "ec")}) ==
+        find(session, {attribute(CKA_CLASS, certificate), attribute(CKA_LABEL, "ec")}));
 }
 
 TEST_CASE("C_FindObjects: one search at a time per session") {

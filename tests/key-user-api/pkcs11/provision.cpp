@@ -18,6 +18,8 @@ constexpr std::uint8_t kNumeric = 0;
 constexpr std::uint8_t kAlphanumeric = 1;
 constexpr std::uint8_t kBinary = 3;
 constexpr std::uint8_t kShared = 1;
+constexpr std::uint8_t kFree = 0;  // protections
+constexpr std::uint8_t kForbidden = 3;
 
 std::string key_algorithm(std::string_view name) { return std::string(kKeyAlgorithms).append(name); }
 std::string signature_algorithm(std::string_view name) { return std::string(kSignatureAlgorithms).append(name); }
@@ -42,6 +44,7 @@ struct WantedKey {
   std::string name;
   std::string algorithm;
   std::vector<std::string> endorsed;
+  std::uint8_t export_protection = kForbidden;
 };
 
 /// One session with one PIN policy (none for an empty PIN), all keys in one group.
@@ -72,6 +75,7 @@ void provision(SecureKeyStore& store, const Authority& authority, const std::str
     wanted.app_usage = 1;
     wanted.friendly_name = keys[i].name;
     wanted.key_algorithm = keys[i].algorithm;
+    wanted.export_protection = keys[i].export_protection;
     wanted.endorsed_algorithms = keys[i].endorsed;
     const std::string id = wanted.id;
     const CreatedKey created = session.create_key_entry(std::move(wanted)).value();
@@ -91,7 +95,7 @@ std::string provision_store(const std::string& folder) {
   const std::string p256 = key_algorithm("ec.nist.p256");
   const std::string rsa2048 = key_algorithm("rsa2048");
   provision(store.engine(), authority, "https://main.example.com:8443/sks", kMainPin,
-            {{"ec", p256, {}}, {"rsa", rsa2048, {}}});
+            {{"ec", p256, {}}, {"rsa", rsa2048, {}, kFree}});
   provision(store.engine(), authority, "https://second.example.com/sks", kSecondPin,
             {{"sha256 only", p256, {signature_algorithm("ecdsa-sha256")}},
              {"p384", key_algorithm("ec.nist.p384"), {}},

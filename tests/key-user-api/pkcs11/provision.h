@@ -13,10 +13,10 @@ inline constexpr unsigned kMainMinPin = 4;
 inline constexpr unsigned kMainMaxPin = 8;
 
 /// Makes the store. First PIN group (kMainPin, issuer main.example.com): "ec" P-256 and "rsa" RSA-2048, both
-/// unrestricted. Second group (kSecondPin, second.example.com): "sha256 only" P-256 endorsed for ECDSA with SHA-256,
-/// "p384" P-384, "rsa sha256 only" RSA-2048 endorsed for PKCS#1 with SHA-256, "no crypto" P-256 endorsed for nothing.
-/// Without PIN: "open" P-256 and "ed25519" Ed25519. Certificates: CN=<name> user, under one authority, which is part of
-/// each path. Returns the authority as PEM. Ends the test when anything fails.
+/// unrestricted, and "rsa" may be exported. Second group (kSecondPin, second.example.com): "sha256 only" P-256 endorsed
+/// for ECDSA with SHA-256, "p384" P-384, "rsa sha256 only" RSA-2048 endorsed for PKCS#1 with SHA-256, "no crypto" P-256
+/// endorsed for nothing. Without PIN: "open" P-256 and "ed25519" Ed25519. Certificates: CN=<name> user, under one
+/// authority, which is part of each path. Returns the authority as PEM. Ends the test when anything fails.
 std::string provision_store(const std::string& folder);
 
 /// Makes a store with PINs that are not numeric. First PIN group (letters.example.com, alphanumeric PIN AB12CD):
