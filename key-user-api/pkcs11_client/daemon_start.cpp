@@ -1,8 +1,10 @@
 #include "key-user-api/pkcs11_client/daemon_start.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +12,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
+#include <string_view>
 
 namespace sks::p11 {
 namespace {
@@ -61,6 +65,42 @@ class SpawnSettings {
   bool usable_ = false;
 };
 
+/// Where an installation and a build folder have modules and programs, seen from what both are in.
+struct Layout {
+  std::string_view module_folder;
+  std::string_view program;
+};
+constexpr auto kLayouts =
+    std::to_array<Layout>({{"/" SKS_MODULE_FOLDER, "/" SKS_PROGRAM_FOLDER "/sksd"}, {"/lib", "/bin/sksd"}});
+
+/// Nobody else can have put it there.
+bool is_our_program(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) &&
+         (found.st_uid == 0 || found.st_uid == ::geteuid()) && ::access(path.c_str(), X_OK) == 0;
+}
+
+struct FreeDeleter {
+  void operator()(char* text) const { std::free(text); }
+};
+
+/// The program that has come with this module, wherever both were put; empty: there is none.
+std::string program_beside_module() {
+  Dl_info module{};
+  if (::dladdr(reinterpret_cast<const void*>(&daemon_program), &module) == 0 || module.dli_fname == nullptr) return {};
+  const std::unique_ptr<char, FreeDeleter> real(::realpath(module.dli_fname, nullptr));
+  if (real == nullptr) return {};
+  std::string_view folder(real.get());
+  folder = folder.substr(0, folder.find_last_of('/'));
+  for (const Layout& layout : kLayouts) {
+    if (!folder.ends_with(layout.module_folder)) continue;
+    std::string program(folder.substr(0, folder.size() - layout.module_folder.size()));
+    program += layout.program;
+    if (is_our_program(program)) return program;
+  }
+  return {};
+}
+
 }  // namespace
 
 bool DaemonStart::run() {
@@ -107,6 +147,7 @@ bool DaemonStart::wait_for(int process) const {
 std::string daemon_program() {
   const char* const chosen = ::secure_getenv("SKS_SKSD");  // NOLINT(concurrency-mt-unsafe)
   if (chosen != nullptr && *chosen != '\0') return chosen;
+  if (std::string program = program_beside_module(); !program.empty()) return program;
   if (::access(SKS_SKSD_PATH, X_OK) == 0) return SKS_SKSD_PATH;
   return "sksd";
 }

@@ -30,8 +30,8 @@ class DaemonStart {
   std::optional<std::chrono::steady_clock::time_point> failed_at_;
 };
 
-/// The program: SKS_SKSD, else where this installation has it, else "sksd" of PATH. Programs with rights of others
-/// (setuid) do not listen to the environment.
+/// The program: SKS_SKSD, else that of the installation or build folder that the module is in, else where an
+/// installation has it, else "sksd" of PATH. Programs with rights of others (setuid) do not listen to SKS_SKSD.
 std::string daemon_program();
 
 }  // namespace sks::p11
