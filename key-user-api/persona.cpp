@@ -41,9 +41,7 @@ Result<ChosenStore> store_of(const std::string& persona) {
 // being made or removed lies beside the personas under names that have one.
 Result<void> check_persona_name(std::string_view name) {
   if (is_persona_name(name)) return {};
-  return Error{Status::option, "'" + std::string(name.substr(0, kMaxPersonaName)) +
-                                   "' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and "
-                                   "'_', and starts with a letter or digit"};
+  return Error{Status::option, describe_bad_persona_name(name)};
 }
 
 std::string personas_folder() {

@@ -3,8 +3,11 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <new>
+#include <string>
 #include <type_traits>
+#include <utility>
 
 #include "key-user-api/pkcs11_client/socket_line.h"
 #include "key-user-api/socket_place/socket_place.h"
@@ -57,13 +60,24 @@ Answer<void> check(const CK_C_INITIALIZE_ARGS& arguments) {
   return {};
 }
 
+/// One line on the standard error, where the complaints of a sksd that does not start are too: PKCS#11 has codes only.
+void complain(std::string sentence) {
+  std::ranges::replace_if(
+      sentence, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  sentence = "sks-pkcs11: " + sentence + "\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, sentence.data(), sentence.size());
+}
+
 }  // namespace
 
 Answer<void> initialize(const CK_C_INITIALIZE_ARGS* arguments) {
   if (arguments != nullptr) SKS_TRY(check(*arguments));
   if (current_client() != nullptr) return Rv{CKR_CRYPTOKI_ALREADY_INITIALIZED};
   SocketPlaceOrProblem place = socket_of_environment();
-  if (!place.place) return Rv{CKR_DEVICE_ERROR};
+  if (!place.place) {
+    complain(std::move(place.problem));
+    return Rv{CKR_DEVICE_ERROR};
+  }
   DaemonStart start(daemon_program(), place.place->start_option, place.place->start_value);
   return initialize_with(
       std::make_unique<SocketExchange>(std::move(place.place->socket), std::move(start), g_descriptors));

@@ -90,8 +90,14 @@ bool is_persona_name(std::string_view name) {
          std::ranges::all_of(name, [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_'; });
 }
 
+std::string describe_bad_persona_name(std::string_view name) {
+  return "'" + std::string(name.substr(0, kMaxPersonaNameLength)) +
+         "' cannot name a persona: a name has 1 to 64 lower-case letters, digits, '-' and '_', and starts with a "
+         "letter or digit";
+}
+
 SocketPlaceOrProblem socket_of_persona(std::string_view persona) {
-  if (!is_persona_name(persona)) return problem("the persona has a name that is none");
+  if (!is_persona_name(persona)) return problem(describe_bad_persona_name(persona));
   const std::string name(persona);
   return in_folder_of_sockets(name, "--for", name);
 }

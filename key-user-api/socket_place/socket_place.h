@@ -30,6 +30,9 @@ struct SocketPlaceOrProblem {
 /// 1 to 64 lower-case letters, digits, '-' and '_', of which the first is a letter or digit.
 bool is_persona_name(std::string_view name);
 
+/// The sentence that refuses a name that is none, with its first 64 bytes as they are.
+std::string describe_bad_persona_name(std::string_view name);
+
 /// Problems, in this order: the name is none; the user has no folder for sockets; the path is too long for a socket.
 SocketPlaceOrProblem socket_of_persona(std::string_view persona);
 
