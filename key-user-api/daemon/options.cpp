@@ -29,7 +29,8 @@ constexpr const char* kFooter =
     "A Unix socket serves processes of the same user only. TCP cannot tell who is there, so it is for conformance "
     "runs.\n"
     "A key store that needs a passphrase gets it from --passphrase-file, else from the systemd credential "
-    "sks-passphrase, else from the key sks:passphrase in the kernel's keyring.\n";
+    "sks-passphrase, else from the key sks:passphrase in the kernel's keyring; with --for and --for-store its user is "
+    "asked then, through a pinentry program (SKS_PINENTRY, else pinentry).\n";
 
 /// What is read before it is judged.
 struct Arguments {

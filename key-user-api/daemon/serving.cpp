@@ -40,7 +40,10 @@ class StartSecrets final : public SecretSource {
     const token::Program us{"sksd", static_cast<std::uint32_t>(::getpid())};
     auto typed = dialog_.ask({us, std::filesystem::path(store).filename().string(), "passphrase", ""});
     if (typed) return std::move(*typed);
-    return waiting;
+    Error error = std::move(waiting).error();
+    const std::string failure = dialog_.failure();
+    error.detail += failure.empty() ? ", and nobody has typed it" : ", and nobody could be asked: " + failure;
+    return error;
   }
 
  private:
