@@ -17,6 +17,7 @@
 #include "key-user-api/daemon/hardening.h"
 #include "key-user-api/local_store.h"
 #include "sks-core/wire/socket.h"
+#include "tests/key-user-api/daemon/servers.h"
 #include "tests/key-user-api/dialog/scripted_pinentry.h"
 #include "tests/key-user-api/protection/program_run.h"
 #include "tests/support/temp_dir.h"
@@ -42,13 +43,7 @@ class Home {
     std::filesystem::create_directories(folder.file("run"));
     REQUIRE(LocalStore::create(store, "Test device"));
   }
-  ~Home() {
-    std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator(folder.file("run") + "/sks", none)) {
-      address = wire::UnixAddress{entry.path().string()};
-      if (const pid_t pid = server(); pid > 0 && pid != ::getpid()) ::kill(pid, SIGKILL);
-    }
-  }
+  ~Home() { end_servers_in(folder.file("run/sks")); }
 
   ProgramRun start(std::vector<std::string> arguments = {"--for", "work"}) const {
     return run_program_process(SKSD_SCRIPTED, std::move(arguments), [this] { set_environment(); });
@@ -61,13 +56,7 @@ class Home {
   }
 
   /// The process behind the socket; 0: none.
-  pid_t server() const {
-    const auto connection = wire::connect(address, 1s);
-    ucred peer{};
-    socklen_t size = sizeof(peer);
-    if (!connection || ::getsockopt(connection->number(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
-    return peer.pid;
-  }
+  pid_t server() const { return server_behind(std::get<wire::UnixAddress>(address).path); }
   wire::Descriptor connect() const { return wire::connect(address, 1s).value(); }
   std::string log() const { return read_file(folder.file("state") + "/sks/work.log"); }
 

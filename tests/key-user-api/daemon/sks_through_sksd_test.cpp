@@ -1,5 +1,4 @@
 #include <doctest/doctest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "sks-core/wire/socket.h"
+#include "tests/key-user-api/daemon/servers.h"
 #include "tests/key-user-api/protection/program_run.h"
 #include "tests/support/temp_dir.h"
 
@@ -56,13 +56,7 @@ struct Home {
     return {};
   }
   json list() const { return json::parse(sks({"list", "--json"}).out); }
-  pid_t server() const {
-    const auto connection = wire::connect(address, 1s);
-    ucred peer{};
-    socklen_t size = sizeof(peer);
-    if (!connection || ::getsockopt(connection->number(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return 0;
-    return peer.pid;
-  }
+  pid_t server() const { return server_behind(std::get<wire::UnixAddress>(address).path); }
 
   TempDir folder;
   wire::Address address = wire::UnixAddress{folder.file("run") + "/sks/default.sock"};

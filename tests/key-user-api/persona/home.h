@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/key-user-api/daemon/short_lived_sksd.h"
 #include "tests/key-user-api/protection/program_run.h"
 #include "tests/support/temp_dir.h"
 
@@ -15,7 +16,7 @@ class Home {
  public:
   Home() {
     ::setenv("XDG_DATA_HOME", dir_.file("data").c_str(), 1);
-    for (const char* const name : {"SKS_STORE", "SKS_PERSONA", "CREDENTIALS_DIRECTORY"}) ::unsetenv(name);
+    for (const char* const name : {"SKS_STORE", "SKS_PERSONA", "SKS_SOCKET", "CREDENTIALS_DIRECTORY"}) ::unsetenv(name);
   }
   Home(const Home&) = delete;
   Home& operator=(const Home&) = delete;
@@ -32,12 +33,15 @@ class Home {
     return file(name);
   }
 
+  const ShortLivedSksd& sksd() const { return sksd_; }
+
   ProgramRun sks(std::vector<std::string> arguments) const {
     return run_program_process(SKS_PROGRAM, std::move(arguments));
   }
 
  private:
   TempDir dir_;
+  ShortLivedSksd sksd_;
 };
 
 }  // namespace sks::test

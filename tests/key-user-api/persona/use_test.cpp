@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
 
+#include "tests/key-user-api/daemon/servers.h"
 #include "tests/key-user-api/daemon/sksd_process.h"
 #include "tests/key-user-api/persona/home.h"
 
@@ -61,7 +63,7 @@ TEST_CASE("a persona in use: every command names the process, changes nothing, a
   CHECK(second.complaint() == "sksd: " + home.store("work") + ": " + in_use);
   const ProgramRun module = module_with(home, "work");
   CHECK(module.exit_code == 1);
-  CHECK(module.err == "sks-pkcs11: " + in_use);
+  CHECK(module.err == "sksd: " + home.store("work") + ": " + in_use);
   CHECK(home.sks({"persona", "list"}).out.find("work  file        process " + std::to_string(holder.pid())) !=
         std::string::npos);
   CHECK(read_file(home.store("work") + "/master.key") == key);
@@ -71,6 +73,8 @@ TEST_CASE("a persona in use: every command names the process, changes nothing, a
   CHECK_FALSE(holder.exit_code());
   CHECK(home.sks({"--persona", "work", "list", "--json"}).out == "[]\n");
   CHECK(module_with(home, "work").exit_code == 0);
+  // The sksd that the module has started gives way.
+  REQUIRE(server_behind(home.sksd().socket_of("work")) > 0);
   CHECK(home.sks({"persona", "export", "work", home.file("file"), "--export-passphrase-file", passphrase}).exit_code ==
         0);
 }
@@ -79,9 +83,17 @@ TEST_CASE("PKCS#11: the module takes the store of $SKS_PERSONA, and refuses a ba
   const Home home;
   REQUIRE(home.sks({"persona", "create", "work"}).exit_code == 0);
   CHECK(module_with(home, "work").exit_code == 0);
+  CHECK(server_behind(home.sksd().socket_of("work")) > 0);
+  CHECK(read_file(home.store("work") + "/lock").find(std::to_string(server_behind(home.sksd().socket_of("work")))) !=
+        std::string::npos);
+  const ProgramRun absent = module_with(home, "club");
+  CHECK(absent.exit_code == 1);
+  CHECK(absent.err == "sksd: no key store in " + home.store("club") + "; make one with 'sks init'\n");
   const ProgramRun refused = module_with(home, "../sks/work");
   CHECK(refused.exit_code == 1);
   CHECK(refused.err.starts_with("sks-pkcs11: '../sks/work' cannot name a persona: "));
+  CHECK(std::ranges::count(refused.err, '\n') == 1);
+  CHECK(module_with(home, "a\nb\x1b[2J").err.starts_with("sks-pkcs11: 'a?b?[2J' cannot name a persona: "));
 }
 
 }  // namespace sks::test

@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "tests/key-user-api/daemon/short_lived_sksd.h"
 #include "tests/key-user-api/daemon/sksd_process.h"
+#include "tests/key-user-api/dialog/scripted_pinentry.h"
 #include "tests/key-user-api/protection/program_run.h"
 #include "tests/support/temp_dir.h"
 
@@ -300,26 +302,75 @@ TEST_CASE("sks: finds the passphrase in the kernel's keyring, after the credenti
   CHECK(both.out == "[]\n");
 }
 
-TEST_CASE("PKCS#11: the module takes waiting passphrases only, and says what it has tried") {
+namespace {
+
+/// The module in a program of its own, on the store of a place.
+ProgramRun use_module(
+    const Place& place, const std::function<void()>& prepare = [] {}) {
+  return run_program_process(PKCS11_PROBE, {PKCS11_MODULE}, [&] {
+    for (const char* const name : {"CREDENTIALS_DIRECTORY", "SKS_SOCKET", "SKS_PERSONA"}) ::unsetenv(name);
+    ::setenv("SKS_STORE", place.store.c_str(), 1);
+    leave_keyrings();
+    prepare();
+  });
+}
+
+}  // namespace
+
+TEST_CASE("PKCS#11: the sksd that a program starts opens a store with a passphrase that waits, or says what it tried") {
   const Place place;
   place.init("Sesam");
   const std::string path = place.secret_file("credentials/sks-passphrase", "Sesam", 0400);
-  const auto initialize = [&](const std::function<void()>& prepare) {
-    return run_program_process(PKCS11_PROBE, {PKCS11_MODULE}, [&] {
-      ::unsetenv("CREDENTIALS_DIRECTORY");
-      ::setenv("SKS_STORE", place.store.c_str(), 1);
-      leave_keyrings();
-      prepare();
-    });
+  const auto give = [](const std::string& credential) {
+    ::setenv("CREDENTIALS_DIRECTORY", fs::path(credential).parent_path().c_str(), 1);
   };
-  const ProgramRun without = initialize([] {});
-  CHECK(without.exit_code == 1);
-  CHECK(without.err.starts_with("sks-pkcs11: the key store in " + place.store +
-                                " is protected by a passphrase, and there is none: "));
-  const ProgramRun with =
-      initialize([&] { ::setenv("CREDENTIALS_DIRECTORY", fs::path(path).parent_path().c_str(), 1); });
+  {
+    const ShortLivedSksd sksd;
+    const ProgramRun without = use_module(place);
+    CHECK(without.exit_code == 1);
+    CHECK(without.err.starts_with("sksd: the key store in " + place.store +
+                                  " is protected by a passphrase, and there is none: $CREDENTIALS_DIRECTORY is not "
+                                  "set, there is no key sks:passphrase in the kernel's keyring, and nobody could be "
+                                  "asked: "));
+    CHECK(std::ranges::count(without.err, '\n') == 1);
+    const std::string wrong = place.secret_file("wrong/sks-passphrase", "Simsalabim", 0400);
+    const ProgramRun refused = use_module(place, [&] { give(wrong); });
+    CHECK(refused.exit_code == 1);
+    CHECK(refused.err == "sksd: " + place.store + kWrong);
+    const ProgramRun with = use_module(place, [&] { give(path); });
+    CHECK(with.exit_code == 0);
+    CHECK(with.err.empty());
+    // The store is open now, for programs too that know no passphrase.
+    CHECK(use_module(place).exit_code == 0);
+  }
+  if (!leave_keyrings() || !add_key("x")) {
+    MESSAGE("this kernel, or the sandbox around this test, has no keyrings");
+    return;
+  }
+  leave_keyrings();
+  const ShortLivedSksd sksd;
+  const ProgramRun with = use_module(place, [] { add_key("Sesam"); });
   CHECK(with.exit_code == 0);
   CHECK(with.err.empty());
+}
+
+TEST_CASE("PKCS#11: where no passphrase waits, sksd asks its user for it") {
+  const Place place;
+  place.init("Sesam");
+  ScriptedPinentry pinentry(Script{Process{{"GETPIN", kCanceled}}, Process{{"GETPIN", "D Simsalabim\nOK"}},
+                                   Process{{"GETPIN", "D Sesam\nOK"}}});
+  const ShortLivedSksd sksd;
+  const auto ask = [&] { ::setenv("SKS_PINENTRY", pinentry.settings().program.c_str(), 1); };
+  const ProgramRun cancelled = use_module(place, ask);
+  CHECK(cancelled.exit_code == 1);
+  CHECK(cancelled.err.ends_with("and nobody has typed it\n"));
+  CHECK(std::ranges::count(cancelled.err, '\n') == 1);
+  const ProgramRun wrong = use_module(place, ask);
+  CHECK(wrong.exit_code == 1);
+  CHECK(wrong.err == "sksd: " + place.store + kWrong);
+  const ProgramRun right = use_module(place, ask);
+  CHECK(right.exit_code == 0);
+  CHECK(right.err.empty());
 }
 
 }  // namespace sks::test
