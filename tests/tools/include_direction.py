@@ -39,11 +39,6 @@ RULES = [
     ),
     ("keygen2/regular_expression.cpp", ["keygen2/"], ["pcre2.h"]),
     ("keygen2/", ["sks-core/base/", "sks-core/crypto/", "keygen2/"], ["nlohmann/"]),
-    (
-        "key-user-api/pkcs11/",
-        ["sks-core/", "key-user-api/"],
-        ["openssl/", "p11-kit/"],
-    ),
     # No OpenSSL, in whatever folder.
     (
         "key-user-api/pkcs11_client/",

@@ -6,7 +6,7 @@ import re
 import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-ROW = re.compile(r"^\| (?:reader|copier|finder|tapper|porter|writer|thief|neighbour|program|network) \| [^|]+ \| `([^`]+)` \|$")
+ROW = re.compile(r"^\| (?:reader|copier|finder|tapper|porter|writer|thief|neighbour|host|program|network) \| [^|]+ \| `([^`]+)` \|$")
 
 
 def test_cases():
