@@ -200,7 +200,8 @@ TEST_CASE("on demand: a store in a folder of its own has its own socket") {
   REQUIRE(home.start({"--for-store", store}).exit_code == 0);
   std::vector<std::string> sockets;
   for (const auto& entry : std::filesystem::directory_iterator(home.folder.file("run") + "/sks"))
-    if (entry.path().filename().string().starts_with("store-")) sockets.push_back(entry.path().string());
+    if (entry.path().filename().string().starts_with("store-") && entry.path().extension() == ".sock")
+      sockets.push_back(entry.path().string());
   REQUIRE(sockets.size() == 1);
   home.address = wire::UnixAddress{sockets[0]};
   CHECK(home.server() > 0);
