@@ -1,10 +1,12 @@
 #pragma once
 
+#include <deque>
 #include <string>
 #include <vector>
 
 #include "key-user-api/pkcs11_client/cryptoki.h"
 #include "sks-core/base/bytes.h"
+#include "sks-core/crypto/ossl.h"
 #include "tests/support/temp_dir.h"
 
 /// The module under test, loaded as applications load it.
@@ -28,6 +30,8 @@ class Initialized {
 };
 
 void use_store(const std::string& folder);
+/// Ends the sksd of the store that is in use with SIGKILL, and waits until it is gone.
+void kill_daemon();
 
 std::vector<CK_SLOT_ID> slots();
 /// The slot whose token label starts with `label`.
@@ -39,6 +43,23 @@ inline constexpr std::string_view kOpenToken = "OpenSKS keys without PIN";
 CK_SESSION_HANDLE open_session(CK_SLOT_ID slot, CK_FLAGS flags = CKF_SERIAL_SESSION);
 CK_RV login(CK_SESSION_HANDLE session, std::string_view pin);
 CK_FLAGS token_flags(CK_SLOT_ID slot);
+
+/// A template with the values that it points at.
+class Template {
+ public:
+  Template& bytes(CK_ATTRIBUTE_TYPE type, ByteView value);
+  Template& text(CK_ATTRIBUTE_TYPE type, std::string_view value) { return bytes(type, as_bytes(value)); }
+  Template& number(CK_ATTRIBUTE_TYPE type, CK_ULONG value);
+  Template& yes(CK_ATTRIBUTE_TYPE type) { return bytes(type, Bytes{CK_TRUE}); }
+  Template& no(CK_ATTRIBUTE_TYPE type) { return bytes(type, Bytes{CK_FALSE}); }
+
+  CK_ATTRIBUTE* data() { return attributes_.data(); }
+  CK_ULONG size() const { return attributes_.size(); }
+
+ private:
+  std::deque<Bytes> values_;
+  std::vector<CK_ATTRIBUTE> attributes_;
+};
 
 /// One attribute of a template.
 CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, std::string_view value);
@@ -52,6 +73,12 @@ CK_OBJECT_HANDLE find_one(CK_SESSION_HANDLE session, CK_OBJECT_CLASS object_clas
 /// The value by the two-call convention; requires that the object has it.
 Bytes read(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
 CK_ULONG read_number(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
+/// C_SignInit and C_Sign with CKM_ECDSA_SHA256.
+CK_RV try_to_sign(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key, Bytes data, Bytes& signature);
+/// That OpenSSL accepts such a signature, by the public key in the certificate or by `key`.
+bool is_signature(CK_SESSION_HANDLE session, std::string_view certificate, ByteView data, ByteView signature);
+bool is_signature(EVP_PKEY* key, ByteView data, ByteView signature);
+
 CK_RV read_failure(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
 
 }  // namespace sks::test

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "key-user-api/local_issuer/local_keys.h"
 #include "key-user-api/local_store.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/x509.h"
@@ -49,7 +50,7 @@ struct WantedKey {
 
 /// One session with one PIN policy (none for an empty PIN), all keys in one group.
 void provision(SecureKeyStore& store, const Authority& authority, const std::string& issuer, std::string_view pin,
-               const std::vector<WantedKey>& keys, std::uint8_t pin_format = kNumeric) {
+               const std::vector<WantedKey>& keys, std::uint8_t pin_format = kNumeric, std::uint8_t input_method = 0) {
   TestIssuer session(store);
   session.request.issuer_uri = issuer;
   REQUIRE(session.open());
@@ -64,6 +65,7 @@ void provision(SecureKeyStore& store, const Authority& authority, const std::str
     wanted.grouping = kShared;
     wanted.min_length = kMainMinPin;
     wanted.max_length = kMainMaxPin;
+    wanted.input_method = input_method;
     policy = session.create_pin_policy(wanted).value();
   }
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -104,6 +106,23 @@ std::string provision_store(const std::string& folder) {
   provision(store.engine(), authority, "https://open.example.com/sks", "",
             {{"open", p256, {}}, {"ed25519", key_algorithm("ed25519"), {}}});
   return to_pem(authority.certificate.der(), "CERTIFICATE");
+}
+
+void provision_policies(const std::string& folder) {
+  provision_empty_store(folder);
+  LocalStore store = LocalStore::open(folder).value();
+  NewPin pin;
+  pin.value = SecureBytes::copy_of(as_bytes(kMainPin));
+  pin.format = pin::Format::numeric;
+  pin.retry_limit = kRetryLimit;
+  pin.puk.emplace();
+  pin.puk->value = SecureBytes::copy_of(as_bytes(kPuk));
+  LocalKeySpec spec;
+  spec.label = "own";
+  REQUIRE(create_key(store.engine(), {key_algorithm("ec.nist.p256")}, spec, LocalPin(std::move(pin))));
+  constexpr std::uint8_t kTrustedGui = 2;
+  provision(store.engine(), Authority(), "https://dialog.example.com/sks", kMainPin,
+            {{"each time", key_algorithm("ec.nist.p256"), {}}}, kNumeric, kTrustedGui);
 }
 
 void provision_pin_formats(const std::string& folder) {

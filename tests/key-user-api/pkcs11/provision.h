@@ -23,6 +23,11 @@ std::string provision_store(const std::string& folder);
 /// "letters" P-256. Second group (binary.example.com, binary PIN 00ff10fe): "binary" P-256.
 void provision_pin_formats(const std::string& folder);
 
+/// Makes a store with "own" P-256, a key of the local issuer under kMainPin and kPuk, which further keys can join, and,
+/// of dialog.example.com, "each time" P-256 under kMainPin, which goes through trusted dialogs only and is not kept.
+inline constexpr std::string_view kPuk = "98765";
+void provision_policies(const std::string& folder);
+
 /// A store that was just made: no keys.
 void provision_empty_store(const std::string& folder);
 
