@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "key-user-api/pkcs11_client/client.h"
+#include "key-user-api/pkcs11/client.h"
 #include "sks-core/base/byte_writer.h"
 #include "sks-core/wire/frame.h"
 #include "tests/fuzz/checks.h"

@@ -41,9 +41,9 @@ RULES = [
     ("keygen2/", ["sks-core/base/", "sks-core/crypto/", "keygen2/"], ["nlohmann/"]),
     # No OpenSSL, in whatever folder.
     (
-        "key-user-api/pkcs11_client/",
+        "key-user-api/pkcs11/",
         ["sks-core/base/", "sks-core/wire/body_writer.h", "sks-core/wire/frame.h", "key-user-api/dialog/pin_encoding.h",
-         "key-user-api/socket_place/", "key-user-api/pkcs11_client/"],
+         "key-user-api/socket_place/", "key-user-api/pkcs11/"],
         ["p11-kit/"],
     ),
     (

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "key-user-api/pkcs11_client/cryptoki.h"
+#include "key-user-api/pkcs11/cryptoki.h"
 #include "sks-core/base/bytes.h"
 #include "sks-core/crypto/ossl.h"
 #include "tests/support/temp_dir.h"

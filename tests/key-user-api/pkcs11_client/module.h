@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "key-user-api/pkcs11_client/cryptoki.h"
+#include "key-user-api/pkcs11/cryptoki.h"
 #include "tests/key-user-api/pkcs11_client/scripted_daemon.h"
 #include "tests/support/temp_dir.h"
 

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "key-user-api/pkcs11_client/cryptoki.h"
+#include "key-user-api/pkcs11/cryptoki.h"
 #include "sks-core/base/byte_reader.h"
 #include "sks-core/base/byte_writer.h"
 

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "key-user-api/pkcs11_client/cryptoki.h"
+#include "key-user-api/pkcs11/cryptoki.h"
 
 /// Loads the module, uses it, unloads it. Twice: what the first round left behind would show in the second.
 int main(int argc, char** argv) {

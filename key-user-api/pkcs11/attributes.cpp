@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/attributes.h"
+#include "key-user-api/pkcs11/attributes.h"
 
 #include <array>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/mechanisms.h"
+#include "key-user-api/pkcs11/mechanisms.h"
 
 #include <array>
 #include <cstring>

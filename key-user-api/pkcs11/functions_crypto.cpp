@@ -1,5 +1,5 @@
-#include "key-user-api/pkcs11_client/calls.h"
-#include "key-user-api/pkcs11_client/functions.h"
+#include "key-user-api/pkcs11/calls.h"
+#include "key-user-api/pkcs11/functions.h"
 
 /// The C functions for encryption, decryption, digests, signatures and verification.
 

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "key-user-api/pkcs11_client/daemon.h"
+#include "key-user-api/pkcs11/daemon.h"
 
 /// The table of mechanisms: how their parameters travel (spec/sksd.md 7), and how much they put out. Whether a key may
 /// use one is for the daemon to say.

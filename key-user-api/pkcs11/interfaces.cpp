@@ -1,7 +1,7 @@
 #include <cstring>
 
-#include "key-user-api/pkcs11_client/answer.h"
-#include "key-user-api/pkcs11_client/functions.h"
+#include "key-user-api/pkcs11/answer.h"
+#include "key-user-api/pkcs11/functions.h"
 
 /// The function lists, and the only three functions that other programs see by name.
 

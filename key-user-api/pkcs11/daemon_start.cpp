@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/daemon_start.h"
+#include "key-user-api/pkcs11/daemon_start.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

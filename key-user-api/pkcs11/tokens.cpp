@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/tokens.h"
+#include "key-user-api/pkcs11/tokens.h"
 
 #include <time.h>
 

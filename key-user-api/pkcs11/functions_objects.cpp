@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/calls.h"
+#include "key-user-api/pkcs11/calls.h"
 
 /// The C functions for objects, keys and random numbers.
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "key-user-api/pkcs11_client/keys.h"
+#include "key-user-api/pkcs11/keys.h"
 
 namespace sks::p11 {
 

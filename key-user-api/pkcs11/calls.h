@@ -1,6 +1,6 @@
 #pragma once
 
-#include "key-user-api/pkcs11_client/client.h"
+#include "key-user-api/pkcs11/client.h"
 
 /// What the C functions begin with: they check pointers, keep exceptions inside, and find what they work with.
 namespace sks::p11 {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "key-user-api/pkcs11_client/daemon_start.h"
-#include "key-user-api/pkcs11_client/descriptors.h"
-#include "key-user-api/pkcs11_client/line.h"
+#include "key-user-api/pkcs11/daemon_start.h"
+#include "key-user-api/pkcs11/descriptors.h"
+#include "key-user-api/pkcs11/line.h"
 
 namespace sks::p11 {
 

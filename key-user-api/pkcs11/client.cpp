@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/client.h"
+#include "key-user-api/pkcs11/client.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "key-user-api/pkcs11_client/socket_line.h"
+#include "key-user-api/pkcs11/socket_line.h"
 #include "key-user-api/socket_place/socket_place.h"
 
 namespace sks::p11 {

@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/operation.h"
+#include "key-user-api/pkcs11/operation.h"
 
 #include <cstring>
 

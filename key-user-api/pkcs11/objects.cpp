@@ -1,6 +1,6 @@
-#include "key-user-api/pkcs11_client/objects.h"
+#include "key-user-api/pkcs11/objects.h"
 
-#include "key-user-api/pkcs11_client/attributes.h"
+#include "key-user-api/pkcs11/attributes.h"
 
 namespace sks::p11 {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "key-user-api/pkcs11_client/cryptoki.h"
+#include "key-user-api/pkcs11/cryptoki.h"
 
 namespace sks::p11 {
 

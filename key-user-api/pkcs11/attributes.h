@@ -2,7 +2,7 @@
 
 #include <span>
 
-#include "key-user-api/pkcs11_client/daemon.h"
+#include "key-user-api/pkcs11/daemon.h"
 
 /// Attributes between the form of the application's machine and that of spec/sksd.md 2.
 namespace sks::p11 {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <new>
 
-#include "key-user-api/pkcs11_client/cryptoki.h"
+#include "key-user-api/pkcs11/cryptoki.h"
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/result.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "key-user-api/pkcs11_client/session.h"
+#include "key-user-api/pkcs11/session.h"
 
 /// Objects: chapter "Object management functions" of the standard, key generation, wrapping and derivation. All of them
 /// take the lock of the session from their caller. Spec: spec/sksd.md 6 and 7.

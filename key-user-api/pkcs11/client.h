@@ -1,6 +1,6 @@
 #pragma once
 
-#include "key-user-api/pkcs11_client/objects.h"
+#include "key-user-api/pkcs11/objects.h"
 
 namespace sks::p11 {
 

@@ -5,10 +5,10 @@
 #include <optional>
 #include <vector>
 
-#include "key-user-api/pkcs11_client/answer.h"
-#include "key-user-api/pkcs11_client/line.h"
-#include "key-user-api/pkcs11_client/methods.h"
-#include "key-user-api/pkcs11_client/mutex.h"
+#include "key-user-api/pkcs11/answer.h"
+#include "key-user-api/pkcs11/line.h"
+#include "key-user-api/pkcs11/methods.h"
+#include "key-user-api/pkcs11/mutex.h"
 #include "sks-core/base/byte_reader.h"
 #include "sks-core/wire/body_writer.h"
 

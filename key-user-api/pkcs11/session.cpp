@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/session.h"
+#include "key-user-api/pkcs11/session.h"
 
 namespace sks::p11 {
 namespace {

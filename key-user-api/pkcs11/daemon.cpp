@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/daemon.h"
+#include "key-user-api/pkcs11/daemon.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "key-user-api/pkcs11_client/socket_line.h"
+#include "key-user-api/pkcs11/socket_line.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>

@@ -2,8 +2,8 @@
 
 #include <array>
 
-#include "key-user-api/pkcs11_client/mechanisms.h"
-#include "key-user-api/pkcs11_client/tokens.h"
+#include "key-user-api/pkcs11/mechanisms.h"
+#include "key-user-api/pkcs11/tokens.h"
 
 /// Objects as applications name them, and what the module has to know of keys.
 namespace sks::p11 {

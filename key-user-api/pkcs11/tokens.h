@@ -1,6 +1,6 @@
 #pragma once
 
-#include "key-user-api/pkcs11_client/daemon.h"
+#include "key-user-api/pkcs11/daemon.h"
 
 /// Tokens as the daemon tells of them. Spec: spec/sksd.md 5.
 namespace sks::p11 {

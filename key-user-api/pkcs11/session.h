@@ -2,7 +2,7 @@
 
 #include <unordered_map>
 
-#include "key-user-api/pkcs11_client/operation.h"
+#include "key-user-api/pkcs11/operation.h"
 
 namespace sks::p11 {
 
