@@ -5,6 +5,8 @@
 namespace sks::p11 {
 namespace {
 
+constexpr int kMostTries = 3;
+
 using namespace std::string_view_literals;
 
 /// Above the handles of session objects, and below this, are the daemon's; the era stands from here on.
@@ -143,11 +145,12 @@ Answer<KeyFacts> Keys::facts(std::uint32_t slot, CK_OBJECT_HANDLE key) {
   }
   Era era = 0;
   Answer<KeyFacts> facts = ask(slot, key, era);
-  if (!facts && facts.error().code == CKR_OBJECT_HANDLE_INVALID) {
+  for (int tries = 0; tries < kMostTries && !facts && facts.error().code == CKR_OBJECT_HANDLE_INVALID; ++tries) {
     const std::optional<LoggedIn> hider = may_hide(slot, key);
     if (hider == LoggedIn::nobody) return Rv{CKR_USER_NOT_LOGGED_IN};
-    // Another thread has logged in meanwhile.
-    if (hider == LoggedIn::user) facts = ask(slot, key, era);
+    if (hider != LoggedIn::user) break;
+    // Another thread has logged in meanwhile, maybe more than once where daemons come and go.
+    facts = ask(slot, key, era);
   }
   if (!facts) return Rv{facts.error().code == CKR_OBJECT_HANDLE_INVALID ? CKR_KEY_HANDLE_INVALID : facts.error().code};
   const std::lock_guard lock(mutex_);
