@@ -6,6 +6,8 @@ set -euo pipefail
 sks=$1
 module=$2
 
+# A sanitized module brings the sanitizer into programs that have none, late.
+export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
 work=$(mktemp -d)
 # A sksd that the module has started would stay for a while.
 clean_up() {

@@ -7,6 +7,8 @@ sks=$1
 sksd=$2
 module=$3
 
+# A sanitized module brings the sanitizer into programs that have none, late.
+export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
 work=$(mktemp -d)
 # A sksd that the module has started would stay for a while.
 clean_up() {
