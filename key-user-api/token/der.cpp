@@ -161,7 +161,8 @@ Bytes der_octet_string(ByteView content) {
   const std::size_t size = content.size();
   SKS_CHECK(size < kTwoBytes);
   if (size >= kOneByte) {
-    der.insert(der.end(), {0x82, static_cast<std::uint8_t>(size >> 8)});
+    der.push_back(0x82);
+    der.push_back(static_cast<std::uint8_t>(size >> 8));
   } else if (size >= kLongForm) {
     der.push_back(0x81);
   }
