@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -32,6 +35,19 @@ pid_t start_program(std::vector<std::string> arguments, const std::string& outpu
   return pid;
 }
 
+/// Whether a program listens there. The file alone tells less: it is made before anybody listens.
+bool takes_connections(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  REQUIRE(path.size() < sizeof(address.sun_path));
+  std::copy(path.begin(), path.end(), address.sun_path);
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(socket >= 0);
+  const int failure = ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  ::close(socket);
+  return failure == 0;
+}
+
 }  // namespace
 
 SoftwareTpm::SoftwareTpm() {
@@ -47,8 +63,8 @@ void SoftwareTpm::start() {
       {"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + dir_.file("state"), "--server",
        "type=unixio,path=" + socket(), "--ctrl", "type=unixio,path=" + control, "--flags", "startup-clear"},
       dir_.file("log"));
-  constexpr int kMaxWaits = 2000;
-  for (int waits = 0; !std::filesystem::exists(socket()) || !std::filesystem::exists(control); ++waits) {
+  constexpr int kMaxWaits = 12000;
+  for (int waits = 0; !takes_connections(socket()) || !takes_connections(control); ++waits) {
     REQUIRE_MESSAGE(waits < kMaxWaits, "swtpm does not start");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
