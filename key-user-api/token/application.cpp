@@ -40,7 +40,20 @@ Outcome<void> Application::log_in(std::uint32_t slot, LoggedIn who, SecureBytes 
 
 bool Application::log_out(std::uint32_t slot) {
   const std::unique_lock lock(mutex_);
-  if (logins_.erase(slot) == 0) return false;
+  if (!logins_.contains(slot)) return false;
+  log_out_locked(slot);
+  return true;
+}
+
+void Application::end_login_with(std::uint32_t slot, const SecureBytes& pin) {
+  const std::unique_lock lock(mutex_);
+  const auto login = logins_.find(slot);
+  if (login == logins_.end() || login->second.who != LoggedIn::user) return;
+  if (equal_constant_time(login->second.pin.view(), pin.view())) log_out_locked(slot);
+}
+
+void Application::log_out_locked(std::uint32_t slot) {
+  logins_.erase(slot);
   std::erase_if(tickets_, [&](const auto& entry) { return entry.second.slot == slot; });
   std::erase_if(objects_, [&](const auto& entry) {
     const SessionObject& object = *entry.second;
@@ -48,7 +61,6 @@ bool Application::log_out(std::uint32_t slot) {
     if (goes) object_bytes_ -= object.size();
     return goes;
   });
-  return true;
 }
 
 std::optional<SecureBytes> Application::pin_of(std::uint32_t slot, LoggedIn who) const {

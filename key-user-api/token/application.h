@@ -40,6 +40,8 @@ class Application {
   Outcome<void> log_in(std::uint32_t slot, LoggedIn who, SecureBytes pin);
   /// Ends the login, with the tickets and the private session objects of the slot. False: nobody was logged in.
   bool log_out(std::uint32_t slot);
+  /// The same, if it is the user that is logged in, and with this PIN.
+  void end_login_with(std::uint32_t slot, const SecureBytes& pin);
   /// The PIN or PUK of a login. None: it is not `who` that is logged in.
   std::optional<SecureBytes> pin_of(std::uint32_t slot, LoggedIn who) const;
   /// After the user has changed the PIN.
@@ -78,6 +80,7 @@ class Application {
     SecureBytes pin;
     std::int64_t deadline;
   };
+  void log_out_locked(std::uint32_t slot);
   Outcome<void> check_nobody_locked(std::uint32_t slot, LoggedIn who) const;
   Outcome<void> check_room(std::size_t objects, std::size_t bytes) const;
 

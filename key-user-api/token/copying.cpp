@@ -184,7 +184,7 @@ Outcome<void> delete_stored_key(Core& core, Application& application, KeyHandle 
   SKS_LET(const SecureBytes authorization, authorization_to_delete(application, *details));
   const Result<void> deleted = core.ports.store.delete_key(key, authorization);
   if (!deleted && deleted.error().status == Status::authorization) {
-    application.log_out(details->slot);
+    core.end_logins_with(details->slot, authorization);
     return Refusal{CKR_USER_NOT_LOGGED_IN, "the PIN has been changed, or is locked"};
   }
   if (!deleted && deleted.error().status != Status::no_key) return refusal_of(deleted.error());

@@ -51,9 +51,7 @@ Outcome<Authorization> Core::authorize(Application& application, const KeyInUse&
   return Authorization{std::move(*pin), false};
 }
 
-void Core::authorization_failed(Application& application, const KeyInUse& key) {
-  if (!key.always_authenticate) application.log_out(key.slot);
-}
+void Core::authorization_failed(const KeyInUse& key, const SecureBytes& pin) { end_logins_with(key.slot, pin); }
 
 Outcome<CK_OBJECT_HANDLE> Core::make_key(Application& application, std::uint32_t slot, SecureBytes value,
                                          Template attributes) {
@@ -68,15 +66,21 @@ std::shared_ptr<Application> Core::new_application() {
   return application;
 }
 
-void Core::end_other_logins(const Application& but, std::uint32_t slot) {
+std::vector<std::shared_ptr<Application>> Core::living_applications() {
+  const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<Application>> living;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const std::weak_ptr<Application>& one : applications_)
-      if (auto application = one.lock()) living.push_back(std::move(application));
-  }
-  for (const std::shared_ptr<Application>& application : living)
+  for (const std::weak_ptr<Application>& one : applications_)
+    if (auto application = one.lock()) living.push_back(std::move(application));
+  return living;
+}
+
+void Core::end_other_logins(const Application& but, std::uint32_t slot) {
+  for (const std::shared_ptr<Application>& application : living_applications())
     if (application.get() != &but && application->is_user(slot)) application->log_out(slot);
+}
+
+void Core::end_logins_with(std::uint32_t slot, const SecureBytes& pin) {
+  for (const std::shared_ptr<Application>& application : living_applications()) application->end_login_with(slot, pin);
 }
 
 Outcome<TokenIdentity> Core::token(std::uint32_t slot) const {

@@ -27,13 +27,16 @@ class Core final : public KeyAccess {
   Outcome<std::shared_ptr<const KeyInUse>> find_key(Application& application, std::uint32_t slot,
                                                     CK_OBJECT_HANDLE object) override;
   Outcome<Authorization> authorize(Application& application, const KeyInUse& key, std::uint32_t ticket) override;
-  void authorization_failed(Application& application, const KeyInUse& key) override;
+  void authorization_failed(const KeyInUse& key, const SecureBytes& pin) override;
   Outcome<CK_OBJECT_HANDLE> make_key(Application& application, std::uint32_t slot, SecureBytes value,
                                      Template attributes) override;
 
   std::shared_ptr<Application> new_application();
   /// Logs the user out in all other applications: the PIN that they have shown is not the PIN any more.
   void end_other_logins(const Application& but, std::uint32_t slot);
+  /// The key store has refused a PIN that was right once. Logs the user out wherever it is the PIN of the login: each
+  /// of these logins would cost an attempt.
+  void end_logins_with(std::uint32_t slot, const SecureBytes& pin);
 
   /// CKR_SLOT_ID_INVALID.
   Outcome<TokenIdentity> token(std::uint32_t slot) const;
@@ -56,6 +59,8 @@ class Core final : public KeyAccess {
   CK_OBJECT_HANDLE next_session_object() { return next_object_++; }
 
  private:
+  std::vector<std::shared_ptr<Application>> living_applications();
+
   std::atomic<CK_OBJECT_HANDLE> next_object_{kFirstSessionObject};
   std::mutex mutex_;
   std::vector<std::weak_ptr<Application>> applications_;

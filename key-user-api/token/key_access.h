@@ -73,12 +73,9 @@ class KeyAccess {
   /// the PIN each time and the ticket is none. Stored keys only.
   virtual Outcome<Authorization> authorize(Application& application, const KeyInUse& key, std::uint32_t ticket) = 0;
 
-  /// The key store did not take what authorize() returned (Status::authorization): the PIN has been changed elsewhere.
-  /// The login ends, so that a PIN that was right once does not use up the attempts that are left.
-  virtual void authorization_failed(Application& application, const KeyInUse& key) {
-    static_cast<void>(application);
-    static_cast<void>(key);
-  }
+  /// The key store did not take `pin`, which authorize() returned (Status::authorization): the PIN has been changed
+  /// elsewhere. Every login with it ends, so that a PIN that was right once does not use up the attempts that are left.
+  virtual void authorization_failed(const KeyInUse& key, const SecureBytes& pin) = 0;
 
   /// Makes a secret key or, for CKO_PRIVATE_KEY (unwrapped PKCS#8), a private key out of `value`, in the session or in
   /// the token as the template says (CKA_TOKEN). Fails as C_CreateObject.

@@ -156,9 +156,10 @@ Outcome<LocalKeySpec> local_spec(const Template& attributes, std::optional<KeyKi
   return spec;
 }
 
-Refusal refused_key(const Making& making, const Error& error) {
-  if (error.status == Status::authorization) {
-    making.application.log_out(making.slot);
+Refusal refused_key(const Making& making, const LocalPin& pin, const Error& error) {
+  const auto* const shared = std::get_if<SharedPin>(&pin);
+  if (error.status == Status::authorization && shared != nullptr) {
+    making.core.end_logins_with(making.slot, shared->pin);
     return {CKR_USER_NOT_LOGGED_IN, "the PIN has been changed, or is locked"};
   }
   if (error.status == Status::crypto) return {CKR_ATTRIBUTE_VALUE_INVALID, error.detail};

@@ -45,8 +45,8 @@ Outcome<LocalKeySpec> local_spec(const Template& attributes, std::optional<KeyKi
 template <class Make>
 Outcome<KeyHandle> put_into_token(const Making& making, const Make& make);
 
-/// What a failure of the key store to take a new key means.
-Refusal refused_key(const Making& making, const Error& error);
+/// What a failure of the key store to take a new key under this PIN means.
+Refusal refused_key(const Making& making, const LocalPin& pin, const Error& error);
 
 Outcome<CK_OBJECT_HANDLE> make_secret_key(const Making& making, CK_KEY_TYPE type, SecureBytes value);
 Outcome<CK_OBJECT_HANDLE> make_private_key(const Making& making, crypto::PrivateKey key);
@@ -63,7 +63,7 @@ template <class Make>
 Outcome<KeyHandle> put_into_token(const Making& making, const Make& make) {
   SKS_LET(const LocalPin pin, making.core.pin_for_new_key(making.application, making.slot));
   const Result<LocalKey> made = make(pin);
-  if (!made) return refused_key(making, made.error());
+  if (!made) return refused_key(making, pin, made.error());
   const Result<void> added = making.core.keys.add(made->handle);
   if (!added) return refusal_of(added.error());
   return made->handle;

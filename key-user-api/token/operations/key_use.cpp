@@ -153,15 +153,15 @@ bool KeyUse::permits(std::string_view algorithm) const { return is_endorsed(*key
 template <class T, class Stored, class Local>
 Outcome<T> KeyUse::run(Call& call, Stored stored, Local local) const {
   if (!key_->stored) return outcome_of(local(), *function_);
-  if (spent_) return answer_of<T>(call, stored(*key_->stored, *spent_));
+  if (spent_) return answer_of<T>(call, *spent_, stored(*key_->stored, *spent_));
   SKS_LET(const Authorization authorization, call.keys.authorize(call.application, *key_, ticket_));
-  return answer_of<T>(call, stored(*key_->stored, authorization));
+  return answer_of<T>(call, authorization, stored(*key_->stored, authorization));
 }
 
 template <class T>
-Outcome<T> KeyUse::answer_of(Call& call, Result<T> result) const {
+Outcome<T> KeyUse::answer_of(Call& call, const Authorization& authorization, Result<T> result) const {
   if (!result && result.error().status == Status::authorization)
-    call.keys.authorization_failed(call.application, *key_);
+    call.keys.authorization_failed(*key_, authorization.pin);
   return outcome_of(std::move(result), *function_);
 }
 

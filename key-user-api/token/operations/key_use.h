@@ -47,7 +47,7 @@ class KeyUse {
   Outcome<T> run(Call& call, Stored stored, Local local) const;
 
   template <class T>
-  Outcome<T> answer_of(Call& call, Result<T> result) const;
+  Outcome<T> answer_of(Call& call, const Authorization& authorization, Result<T> result) const;
 
   std::shared_ptr<const KeyInUse> key_;
   const FunctionRow* function_;

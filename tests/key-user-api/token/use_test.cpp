@@ -84,6 +84,27 @@ TEST_CASE("use: a PIN that was changed elsewhere costs one attempt, and ends the
   CHECK(token_of(client, slot).logged_in == 0);
 }
 
+TEST_CASE("use: a PIN that was changed elsewhere costs one attempt, in however many applications") {
+  Lab lab;
+  const std::vector<KeyHandle> keys =
+      lab.provision({{"ec"}, {.name = "to delete", .delete_protection = 1}}, WantedPin{Lab::kPin});
+  lab.open_service();
+  const std::uint32_t slot = lab.slot_of(keys[0]);
+  Client one(*lab.service);
+  Client other(*lab.service);
+  Client late(*lab.service);
+  REQUIRE(one.login(slot, Lab::kPin) == CKR_OK);
+  REQUIRE(other.login(slot, Lab::kPin) == CKR_OK);
+  REQUIRE(lab.device.engine->change_pin(keys[0], secret(Lab::kPin), secret("7777")));
+  REQUIRE(late.login(slot, "7777") == CKR_OK);
+  CHECK(one.destroy(slot, object_of(keys[1], 1)) == CKR_USER_NOT_LOGGED_IN);
+  CHECK(token_of(other, slot).logged_in == 0);
+  CHECK_FALSE(sign(other, slot, object_of(keys[0], 1)).ok());
+  CHECK(pin_errors(*lab.device.engine, keys[0]) == 1);
+  // Who has shown the new one is logged in.
+  CHECK(sign(late, slot, object_of(keys[0], 1)).ok());
+}
+
 TEST_CASE("use: two keys derive one secret, which leaves as its template says") {
   Lab lab;
   lab.open_service();

@@ -63,7 +63,9 @@ Outcome<Authorization> TestKeys::authorize(Application&, const KeyInUse& key, st
   return Authorization{SecureBytes::copy_of(as_bytes(*pin)), false};
 }
 
-void TestKeys::authorization_failed(Application&, const KeyInUse&) { ++failed_authorizations; }
+void TestKeys::authorization_failed(const KeyInUse&, const SecureBytes& pin) {
+  refused_pins.push_back(to_string(pin.view()));
+}
 
 Outcome<CK_OBJECT_HANDLE> TestKeys::make_key(Application&, std::uint32_t slot, SecureBytes value, Template attributes) {
   const std::lock_guard lock(mutex_);

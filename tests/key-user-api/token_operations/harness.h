@@ -31,7 +31,7 @@ class TestKeys final : public KeyAccess {
   Outcome<std::shared_ptr<const KeyInUse>> find_key(Application& application, std::uint32_t slot,
                                                     CK_OBJECT_HANDLE object) override;
   Outcome<Authorization> authorize(Application& application, const KeyInUse& key, std::uint32_t ticket) override;
-  void authorization_failed(Application& application, const KeyInUse& key) override;
+  void authorization_failed(const KeyInUse& key, const SecureBytes& pin) override;
   Outcome<CK_OBJECT_HANDLE> make_key(Application& application, std::uint32_t slot, SecureBytes value,
                                      Template attributes) override;
 
@@ -45,7 +45,7 @@ class TestKeys final : public KeyAccess {
   std::optional<std::string> login = "";  ///< the PIN; none: nobody is logged in
   std::map<std::uint32_t, std::string> tickets;
   int authorizations = 0;
-  int failed_authorizations = 0;
+  std::vector<std::string> refused_pins;
   CK_RV refuse_to_make = CKR_OK;
   std::vector<Made> made;
   std::map<CK_OBJECT_HANDLE, std::shared_ptr<KeyInUse>> keys;

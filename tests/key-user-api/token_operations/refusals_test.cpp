@@ -327,10 +327,10 @@ TEST_CASE("refusals: a PIN that is wrong by now ends the login") {
   const CK_OBJECT_HANDLE key = bench.keys.add(std::move(use));
   bench.keys.login = "1234";
   CHECK(bench.operate(kSign, key, CKM_ECDSA, {}, Bytes(32)).code == CKR_OK);
-  CHECK(bench.keys.failed_authorizations == 0);
+  CHECK(bench.keys.refused_pins.empty());
   bench.keys.login = "9999";
   CHECK(bench.operate(kSign, key, CKM_ECDSA, {}, Bytes(32)).code == CKR_USER_NOT_LOGGED_IN);
-  CHECK(bench.keys.failed_authorizations == 1);
+  CHECK(bench.keys.refused_pins == std::vector<std::string>{"9999"});
 }
 
 TEST_CASE("refusals: a suspended key, and one that is gone") {
