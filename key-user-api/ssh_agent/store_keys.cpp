@@ -122,10 +122,12 @@ Result<Bytes> StoreKeys::execute_with_pin(const Task& task) {
   return ask_and_execute(task);
 }
 
-/// None: no PIN is remembered, or it has been changed. The last try is not spent on that.
+/// None: no PIN is remembered, or it has been changed. The last try is not spent on that, and no more than one: those
+/// who would use it at the same time take turns.
 Result<std::optional<Bytes>> StoreKeys::try_remembered(const Task& task) {
   std::optional<Bytes> none;
   if (!task.remembered_as) return none;
+  const std::lock_guard guard(trying_);
   const std::optional<SecureBytes> pin = memory_.find(*task.remembered_as);
   if (!pin) return none;
   SKS_LET(const KeyProtectionInfo info, ports_.store.get_key_protection_info(task.identity.handle));

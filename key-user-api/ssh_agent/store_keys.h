@@ -41,6 +41,7 @@ class StoreKeys final : public AgentKeys {
   StorePorts ports_;
   PinMemory memory_;
   std::mutex question_;  ///< held while the user is asked: one question at a time
+  std::mutex trying_;    ///< held while a remembered PIN is used; may be taken with question_ held
   std::mutex handles_mutex_;
   std::map<Bytes, KeyHandle> handles_;  ///< as they were when they were last looked at
 };

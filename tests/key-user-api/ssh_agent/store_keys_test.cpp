@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <condition_variable>
 #include <thread>
 
 #include "key-user-api/key_files/ssh_keys.h"
 #include "key-user-api/local_issuer/local_keys.h"
+#include "tests/conformance/forwarding_store.h"
 #include "tests/key-user-api/ssh_agent/host.h"
 #include "tests/sks-core/engine/device.h"
 
@@ -73,6 +75,29 @@ struct Lab {
   ssh::StoreKeys keys;
   ssh::Requester requester{{"/usr/bin/ssh", 7}, {}, "", false};
   std::vector<ssh::Identity> listed;
+};
+
+/// Lets signatures wait for one another, so that they are made at the same time if they can be.
+class GatheringStore final : public ForwardingStore {
+ public:
+  GatheringStore(SecureKeyStore& inner, std::size_t wanted) : ForwardingStore(inner), wanted_(wanted) {}
+
+  Result<Bytes> sign_hashed_data(KeyHandle key, std::string_view algorithm, ByteView parameters,
+                                 const Authorization& authorization, ByteView data) override {
+    {
+      std::unique_lock lock(mutex_);
+      ++present_;
+      all_there_.notify_all();
+      all_there_.wait_for(lock, std::chrono::milliseconds(300), [&] { return present_ >= wanted_; });
+    }
+    return ForwardingStore::sign_hashed_data(key, algorithm, parameters, authorization, data);
+  }
+
+ private:
+  const std::size_t wanted_;
+  std::mutex mutex_;
+  std::condition_variable all_there_;
+  std::size_t present_ = 0;
 };
 
 LocalKeySpec labelled(std::string label) {
@@ -285,6 +310,28 @@ TEST_CASE("agent keys: a remembered PIN that was changed is asked for again, and
   for (int i = 0; i < 2; ++i) CHECK_FALSE(lab.device.engine->verify_pin(key, secret("0000")));
   CHECK(lab.sign() == Status::user_abort);
   CHECK(lab.errors() == 2);
+}
+
+TEST_CASE("agent keys: a remembered PIN that was changed costs one try, however many use it at the same time") {
+  constexpr std::size_t kTries = 3;
+  Lab lab;
+  lab.provision(true);
+  GatheringStore store(*lab.device.engine, 1 + kTries);
+  ssh::StoreKeys keys({store, lab.pin_group_of, lab.dialog, lab.device.clock}, std::chrono::seconds(600));
+  const KeyHandle key = all_keys(*lab.device.engine).front();
+  const auto sign = [&] {
+    const ssh::Scheme& scheme = *ssh::find_scheme("ecdsa-sha2-nistp256", 0);
+    return status_of(keys.sign(lab.requester, lab.listed[0].key_blob, scheme, as_bytes("x")));
+  };
+  lab.dialog.answers = {"1234"};
+  REQUIRE(sign() == std::nullopt);
+  REQUIRE(lab.device.engine->change_pin(key, secret("1234"), secret("5678")));
+  std::vector<std::optional<Status>> results(kTries);
+  std::vector<std::thread> threads;
+  for (std::optional<Status>& result : results) threads.emplace_back([&] { result = sign(); });
+  for (std::thread& thread : threads) thread.join();
+  for (const std::optional<Status>& result : results) CHECK(result == Status::user_abort);
+  CHECK(lab.errors() == 1);
 }
 
 TEST_CASE("agent keys: nothing is remembered without a lifetime, or from before everything was forgotten") {
