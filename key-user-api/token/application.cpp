@@ -10,7 +10,10 @@ constexpr std::size_t kMaxTickets = 64;
 
 }  // namespace
 
-Application::Application() : operations_(make_operation_set()) { SKS_CHECK(operations_ != nullptr); }
+Application::Application(const std::shared_ptr<MemoryPool>& memory)
+    : operations_(make_operation_set(memory)), object_memory_(std::make_shared<MemoryPool>(kMaxObjectBytes, memory)) {
+  SKS_CHECK(operations_ != nullptr);
+}
 Application::~Application() = default;
 
 LoggedIn Application::logged_in(std::uint32_t slot) const {
@@ -55,12 +58,14 @@ void Application::end_login_with(std::uint32_t slot, const SecureBytes& pin) {
 void Application::log_out_locked(std::uint32_t slot) {
   logins_.erase(slot);
   std::erase_if(tickets_, [&](const auto& entry) { return entry.second.slot == slot; });
+  std::size_t bytes = object_memory_.bytes();
   std::erase_if(objects_, [&](const auto& entry) {
     const SessionObject& object = *entry.second;
     const bool goes = object.slot == slot && object.facts.has(flag::kPrivate);
-    if (goes) object_bytes_ -= object.size();
+    if (goes) bytes -= object.size();
     return goes;
   });
+  SKS_CHECK(object_memory_.resize(bytes));
 }
 
 std::optional<SecureBytes> Application::pin_of(std::uint32_t slot, LoggedIn who) const {
@@ -93,9 +98,8 @@ std::optional<SecureBytes> Application::take_ticket(std::uint32_t ticket, CK_OBJ
   return std::move(found.mapped().pin);
 }
 
-Outcome<void> Application::check_room(std::size_t objects, std::size_t bytes) const {
-  if (objects > kMaxObjects) return Refusal{CKR_HOST_MEMORY, "the application has too many session objects"};
-  if (bytes > kMaxObjectBytes) return Refusal{CKR_HOST_MEMORY, "the session objects are too large"};
+Outcome<void> Application::hold(std::size_t bytes) {
+  if (!object_memory_.resize(bytes)) return Refusal{CKR_HOST_MEMORY, "the session objects are too large"};
   return {};
 }
 
@@ -106,11 +110,10 @@ Outcome<void> Application::add_object(std::shared_ptr<const SessionObject> objec
     if (login == logins_.end() || login->second.who != LoggedIn::user)
       return Refusal{CKR_USER_NOT_LOGGED_IN, "a private object needs a login"};
   }
-  const std::size_t bytes = object_bytes_ + object->size();
-  SKS_TRY(check_room(objects_.size() + 1, bytes));
+  if (objects_.size() >= kMaxObjects) return Refusal{CKR_HOST_MEMORY, "the application has too many session objects"};
+  SKS_TRY(hold(object_memory_.bytes() + object->size()));
   const CK_OBJECT_HANDLE handle = object->facts.handle;
   objects_.emplace(handle, std::move(object));
-  object_bytes_ = bytes;
   return {};
 }
 
@@ -125,10 +128,8 @@ Outcome<bool> Application::replace_object(const std::shared_ptr<const SessionObj
   const std::unique_lock lock(mutex_);
   const auto found = objects_.find(old->facts.handle);
   if (found == objects_.end() || found->second != old) return false;
-  const std::size_t bytes = object_bytes_ - old->size() + changed->size();
-  SKS_TRY(check_room(objects_.size(), bytes));
+  SKS_TRY(hold(object_memory_.bytes() - old->size() + changed->size()));
   found->second = std::move(changed);
-  object_bytes_ = bytes;
   return true;
 }
 
@@ -136,7 +137,7 @@ bool Application::erase_object(CK_OBJECT_HANDLE object) {
   const std::unique_lock lock(mutex_);
   const auto found = objects_.find(object);
   if (found == objects_.end()) return false;
-  object_bytes_ -= found->second->size();
+  SKS_CHECK(object_memory_.resize(object_memory_.bytes() - found->second->size()));
   objects_.erase(found);
   return true;
 }

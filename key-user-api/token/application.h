@@ -5,6 +5,7 @@
 #include <memory>
 #include <shared_mutex>
 
+#include "key-user-api/token/memory_pool.h"
 #include "key-user-api/token/service.h"
 #include "key-user-api/token/session_object.h"
 
@@ -13,8 +14,9 @@ namespace sks::token {
 /// The running operations of one application. Defined where they are served: key-user-api/token/operations.
 class OperationSet;
 
-/// Never null. What it returns is destroyed with its application, when no request of it is served any more.
-std::shared_ptr<OperationSet> make_operation_set();
+/// Never null. What it returns is destroyed with its application, when no request of it is served any more. What its
+/// operations hold is taken of `memory`.
+std::shared_ptr<OperationSet> make_operation_set(std::shared_ptr<MemoryPool> memory);
 
 /// Who is logged in at a token.
 enum class LoggedIn : std::uint8_t { nobody, user, so };
@@ -24,8 +26,11 @@ class Application {
   /// Session objects, and bytes in them about. Spec: spec/sksd.md 4.
   static constexpr std::size_t kMaxObjects = 4096;
   static constexpr std::size_t kMaxObjectBytes = std::size_t{8} << 20U;
+  /// Of all applications of a service, with what their operations hold.
+  static constexpr std::size_t kMaxBytesOfAll = std::size_t{128} << 20U;
 
-  Application();
+  /// What the application holds is taken of `memory`.
+  explicit Application(const std::shared_ptr<MemoryPool>& memory = std::make_shared<MemoryPool>(kMaxBytesOfAll));
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;
   ~Application();
@@ -82,7 +87,8 @@ class Application {
   };
   void log_out_locked(std::uint32_t slot);
   Outcome<void> check_nobody_locked(std::uint32_t slot, LoggedIn who) const;
-  Outcome<void> check_room(std::size_t objects, std::size_t bytes) const;
+  /// Fails with CKR_HOST_MEMORY.
+  Outcome<void> hold(std::size_t bytes);
 
   std::shared_ptr<OperationSet> operations_;
   mutable std::shared_mutex mutex_;
@@ -90,7 +96,7 @@ class Application {
   std::map<std::uint32_t, Ticket> tickets_;
   std::uint32_t last_ticket_ = 0;
   std::map<CK_OBJECT_HANDLE, std::shared_ptr<const SessionObject>> objects_;
-  std::size_t object_bytes_ = 0;
+  MemoryShare object_memory_;
   std::deque<KeyHandle> deleted_;
 };
 

@@ -59,7 +59,7 @@ Outcome<CK_OBJECT_HANDLE> Core::make_key(Application& application, std::uint32_t
 }
 
 std::shared_ptr<Application> Core::new_application() {
-  auto application = std::make_shared<Application>();
+  auto application = std::make_shared<Application>(memory_);
   const std::lock_guard lock(mutex_);
   std::erase_if(applications_, [](const auto& one) { return one.expired(); });
   applications_.push_back(application);

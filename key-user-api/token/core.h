@@ -62,6 +62,7 @@ class Core final : public KeyAccess {
   std::vector<std::shared_ptr<Application>> living_applications();
 
   std::atomic<CK_OBJECT_HANDLE> next_object_{kFirstSessionObject};
+  const std::shared_ptr<MemoryPool> memory_ = std::make_shared<MemoryPool>(Application::kMaxBytesOfAll);
   std::mutex mutex_;
   std::vector<std::weak_ptr<Application>> applications_;
   std::map<std::uint32_t, PinManager> pin_managers_;

@@ -40,6 +40,7 @@ class CipherOperation final : public Operation {
 
   Outcome<SecureBytes> update(Call& call, ByteView part) override;
   Outcome<SecureBytes> finish(Call& call, ByteView last) override;
+  std::size_t held() const override { return parameter_.size() + waiting_.size(); }
 
  private:
   bool encrypts() const {

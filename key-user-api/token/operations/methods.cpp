@@ -61,8 +61,8 @@ Outcome<void> begin(Call& call) {
   SKS_TRY(check_decoded(call.in));
   SKS_LET(wanted.function, function_of(kind));
   SKS_LET(std::unique_ptr<Operation> operation, start_operation(call, wanted));
-  SKS_LET(const std::uint32_t number, call.application.operations().add(std::make_shared<RunningOperation>(
-                                          std::move(operation), wanted.object, wanted.mechanism)));
+  SKS_LET(const std::uint32_t number,
+          call.application.operations().add(std::move(operation), wanted.object, wanted.mechanism));
   call.out.u32(number);
   return {};
 }
@@ -73,10 +73,17 @@ void note(const RunningOperation& running, Call& call) {
   note_digest(running.mechanism, call);
 }
 
+Outcome<SecureBytes> update_within_limits(RunningOperation& running, Call& call, ByteView part) {
+  SKS_TRY(running.hold(part.size()));
+  SKS_LET(SecureBytes out, running.operation->update(call, part));
+  SKS_TRY(running.hold(0));  // less as a rule: most parts are not kept
+  return out;
+}
+
 Outcome<SecureBytes> take_part(RunningOperation& running, Call& call, ByteView part) {
   const std::lock_guard lock(running.mutex);
   if (running.operation == nullptr) return Refusal{CKR_OPERATION_NOT_INITIALIZED, "the operation has ended"};
-  Outcome<SecureBytes> out = running.operation->update(call, part);
+  Outcome<SecureBytes> out = update_within_limits(running, call, part);
   if (!out) running.operation.reset();
   return out;
 }

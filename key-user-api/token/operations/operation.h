@@ -18,6 +18,8 @@ class Operation {
   virtual Outcome<SecureBytes> finish(Call& call, ByteView last) = 0;
   /// Of verifications, instead. Fails with CKR_SIGNATURE_INVALID or CKR_SIGNATURE_LEN_RANGE.
   virtual Outcome<void> finish_verify(Call& call, ByteView last, ByteView signature);
+  /// Bytes of the application that it keeps between calls.
+  virtual std::size_t held() const { return 0; }
 };
 
 /// What an operation is started with.

@@ -7,9 +7,20 @@ Refusal not_running() { return {CKR_OPERATION_NOT_INITIALIZED, "no such operatio
 
 }  // namespace
 
-std::shared_ptr<OperationSet> make_operation_set() { return std::make_shared<OperationSet>(); }
+std::shared_ptr<OperationSet> make_operation_set(std::shared_ptr<MemoryPool> memory) {
+  return std::make_shared<OperationSet>(std::move(memory));
+}
 
-Outcome<std::uint32_t> OperationSet::add(std::shared_ptr<RunningOperation> running) {
+Outcome<void> RunningOperation::hold(std::size_t more) {
+  if (!memory.resize(operation->held() + more))
+    return Refusal{CKR_HOST_MEMORY, "the operations that are running keep too much data"};
+  return {};
+}
+
+Outcome<std::uint32_t> OperationSet::add(std::unique_ptr<Operation> started, std::uint64_t object,
+                                         std::uint64_t mechanism) {
+  auto running = std::make_shared<RunningOperation>(std::move(started), memory_, object, mechanism);
+  SKS_TRY(running->hold(0));
   const std::lock_guard lock(mutex_);
   if (running_.size() >= kMaxOperations) return Refusal{CKR_HOST_MEMORY, "too many operations at the same time"};
   do {

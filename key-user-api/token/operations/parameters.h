@@ -12,6 +12,8 @@ struct Parameter {
   const Hash* mgf = nullptr;   ///< pss, oaep
   std::size_t number = 0;      ///< pss: bytes of salt; gcm: bytes of the tag; mac_length: bytes of the MAC
   Bytes sks;                   ///< `parameters` of the user methods; spec/sks-extensions.md, Algorithms
+
+  std::size_t size() const { return sks.size(); }  ///< bytes of the application in it
 };
 
 /// Of every shape but Shape::agreement. Fails with CKR_MECHANISM_PARAM_INVALID.

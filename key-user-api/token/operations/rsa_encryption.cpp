@@ -23,6 +23,7 @@ class RsaOperation : public Operation {
     SKS_TRY(update(call, last));
     return run(call, collected_.view());
   }
+  std::size_t held() const override { return parameter_.size() + collected_.size(); }
 
  protected:
   virtual Outcome<SecureBytes> run(Call& call, ByteView data) = 0;

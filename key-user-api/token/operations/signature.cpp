@@ -36,6 +36,11 @@ class SignatureOperation final : public Operation {
   Outcome<SecureBytes> update(Call& call, ByteView part) override;
   Outcome<SecureBytes> finish(Call& call, ByteView last) override;
   Outcome<void> finish_verify(Call& call, ByteView last, ByteView signature) override;
+  /// Also the secret, of which the object may be gone.
+  std::size_t held() const override {
+    const std::size_t secret = key_.key().secret == nullptr ? 0 : key_.key().secret->size();
+    return parameter_.size() + collected_.size() + secret;
+  }
 
  private:
   bool is_local_mac() const { return mechanism_.scheme == Scheme::hmac && !key_.key().stored; }

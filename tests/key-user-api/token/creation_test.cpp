@@ -497,6 +497,30 @@ TEST_CASE("createObject: 4,096 session objects are enough, and so are 8 MiB in t
   CHECK(count <= 128);
 }
 
+TEST_CASE("session objects: those of all applications together are limited") {
+  const auto object = [](std::uint64_t handle, std::size_t bytes) {
+    auto made = std::make_shared<token::SessionObject>();
+    made->facts.handle = handle;
+    made->certificate = Bytes(bytes);
+    return made;
+  };
+  const auto memory = std::make_shared<token::MemoryPool>(300'000);
+  token::Application one(memory);
+  token::Application other(memory);
+  CHECK(one.add_object(object(1, 100'000)));
+  CHECK(other.add_object(object(1, 100'000)));
+  CHECK(other.add_object(object(2, 200'000)).error().code == CKR_HOST_MEMORY);
+  CHECK(other.find_object(2) == nullptr);
+  CHECK(other.replace_object(other.find_object(1), object(1, 250'000)).error().code == CKR_HOST_MEMORY);
+  {
+    token::Application third(memory);
+    CHECK(third.add_object(object(1, 90'000)));
+    CHECK(third.add_object(object(2, 90'000)).error().code == CKR_HOST_MEMORY);
+  }
+  CHECK(one.erase_object(1));
+  CHECK(other.replace_object(other.find_object(1), object(1, 250'000)));
+}
+
 TEST_CASE("logout: takes the private objects of the session with it") {
   LocalLab lab;
   Client client(*lab.service);

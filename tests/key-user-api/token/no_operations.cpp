@@ -6,7 +6,9 @@
 namespace sks::token {
 
 class OperationSet {};
-std::shared_ptr<OperationSet> make_operation_set() { return std::make_shared<OperationSet>(); }
+std::shared_ptr<OperationSet> make_operation_set(std::shared_ptr<MemoryPool>) {
+  return std::make_shared<OperationSet>();
+}
 
 namespace {
 

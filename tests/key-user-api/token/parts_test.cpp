@@ -125,6 +125,27 @@ TEST_CASE("digest index: finds what a set of everything finds, however much come
   }
 }
 
+TEST_CASE("memory pool: what one holds is part of what all hold, and comes back") {
+  const auto all = std::make_shared<token::MemoryPool>(100);
+  const auto one = std::make_shared<token::MemoryPool>(60, all);
+  const auto other = std::make_shared<token::MemoryPool>(60, all);
+  token::MemoryShare first(one);
+  CHECK_FALSE(first.resize(61));
+  CHECK(first.bytes() == 0);
+  CHECK(first.resize(60));
+  {
+    token::MemoryShare second(other);
+    CHECK_FALSE(second.resize(41));
+    CHECK(second.resize(40));
+    CHECK_FALSE(first.resize(61));
+    CHECK(first.resize(10));
+    CHECK(second.resize(60));
+    CHECK_FALSE(second.resize(SIZE_MAX));
+  }
+  CHECK(first.resize(60));
+  CHECK(token::MemoryShare(other).resize(40));
+}
+
 TEST_CASE("certificates of a local key: only what was written is read") {
   const Lab lab;
   const std::vector<Bytes> path{lab.authority().der(), lab.authority().der()};

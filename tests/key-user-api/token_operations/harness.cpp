@@ -9,7 +9,8 @@
 namespace sks::token {
 
 // What belongs to the logins of an application is not looked at here.
-Application::Application() : operations_(make_operation_set()) {}
+Application::Application(const std::shared_ptr<MemoryPool>& memory)
+    : operations_(make_operation_set(memory)), object_memory_(memory) {}
 Application::~Application() = default;
 
 namespace test {

@@ -102,6 +102,36 @@ TEST_CASE("running: what is collected is at most 1,000,000 bytes") {
   CHECK(bench.finish(decrypting, Bytes(1)).code == CKR_ENCRYPTED_DATA_LEN_RANGE);
 }
 
+TEST_CASE("running: the operations of an application keep at most 32 MiB, parameters too") {
+  Bench bench;
+  const CK_OBJECT_HANDLE aes = bench.session_secret(Bytes(16, 1));
+  const Bytes large = some_bytes(1'000'000);
+  std::vector<std::uint32_t> running;
+  for (int i = 0; i < 33; ++i) {
+    running.push_back(u32_of(bench.begin(kEncrypt, aes, CKM_AES_GCM, gcm(Bytes(12), {}, 128))));
+    REQUIRE(bench.update(running.back(), large).code == CKR_OK);
+  }
+  const std::uint32_t last = u32_of(bench.begin(kEncrypt, aes, CKM_AES_GCM, gcm(Bytes(12), {}, 128)));
+  CHECK(bench.update(last, large).code == CKR_HOST_MEMORY);
+  CHECK(bench.finish(last, {}).code == CKR_OPERATION_NOT_INITIALIZED);
+  CHECK(bench.begin(kEncrypt, aes, CKM_AES_GCM, gcm(Bytes(12), large, 128)).code == CKR_HOST_MEMORY);
+  // What is not kept is not counted, and others have their own.
+  const std::uint32_t digest = u32_of(bench.begin(kDigest, 0, CKM_SHA256));
+  for (int i = 0; i < 3; ++i) CHECK(bench.update(digest, Bytes(300'000)).code == CKR_OK);
+  Application other;
+  ByteWriter request;
+  request.u8(kEncrypt).raw(head(aes, CKM_AES_GCM, gcm(Bytes(12), large, 128), 0).view());
+  CHECK(bench.send(182, request.view(), other).code == CKR_OK);
+  // Of a secret the object may be gone.
+  const CK_OBJECT_HANDLE long_secret = bench.session_secret(some_bytes(600'000), CKK_GENERIC_SECRET);
+  CHECK(bench.begin(kSign, long_secret, CKM_SHA256_HMAC).code == CKR_HOST_MEMORY);
+  // What ends makes room, however it ends.
+  CHECK(bench.abandon(running[0]).code == CKR_OK);
+  CHECK(blob_of(bench.finish(running[1], {})).size() == large.size() + 16);
+  for (int i = 0; i < 2; ++i) CHECK(bench.begin(kEncrypt, aes, CKM_AES_GCM, gcm(Bytes(12), large, 128)).code == CKR_OK);
+  CHECK(bench.begin(kEncrypt, aes, CKM_AES_GCM, gcm(Bytes(12), large, 128)).code == CKR_HOST_MEMORY);
+}
+
 TEST_CASE("running: connections of one application work at the same time, on one operation too") {
   Bench bench;
   const CK_OBJECT_HANDLE ec = bench.stored("ec.nist.p256"), ec_public = bench.public_of(ec);
