@@ -189,9 +189,11 @@ Outcome<void> set_names(Core& core, const Application& application, KeyHandle ke
   SKS_TRY(text_or_empty(attributes, CKA_LABEL));
   if ((label != nullptr && label->value.size() > kMaxLabel) || (id != nullptr && id->value.size() > kMaxId))
     return Refusal{CKR_ATTRIBUTE_VALUE_INVALID, "the value is too long"};
-  if (id != nullptr) SKS_TRY(set_property(core, key, kPkcs11Id, to_hex(id->value.view())));
-  if (label != nullptr) SKS_TRY(set_property(core, key, kPkcs11Label, to_string(label->value.view())));
-  const Result<void> seen = core.keys.add(key);
+  Outcome<void> set;
+  if (id != nullptr) set = set_property(core, key, kPkcs11Id, to_hex(id->value.view()));
+  if (set && label != nullptr) set = set_property(core, key, kPkcs11Label, to_string(label->value.view()));
+  const Result<void> seen = core.keys.add(key);  // half of it may be done
+  SKS_TRY(set);
   if (!seen) return refusal_of(seen.error());
   return {};
 }

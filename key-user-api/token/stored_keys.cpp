@@ -176,6 +176,7 @@ Result<void> StoredKeys::add(KeyHandle key) {
 }
 
 Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session) {
+  const std::lock_guard turn(loading_);
   const auto details = KeyDetails::read(store_, pin_group_of_, key);
   if (!details && details.error().status == Status::no_key) {  // deleted meanwhile
     remove(key);

@@ -132,6 +132,7 @@ class StoredKeys {
   Bytes device_certificate_;
 
   std::mutex refreshing_;
+  std::mutex loading_;  ///< what was read last is taken last
   mutable std::shared_mutex mutex_;
   std::map<std::uint32_t, Token> tokens_;
   std::map<KeyHandle, std::uint32_t> slots_;

@@ -1,8 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <thread>
 
+#include "key-user-api/local_issuer/local_keys.h"
+#include "tests/conformance/forwarding_store.h"
 #include "tests/key-user-api/token/lab.h"
 
 /// Many threads of many applications at once: nothing is lost, and nobody sees half of a change. doctest's checks are
@@ -19,6 +22,42 @@ void in_threads(const Work& work) {
   for (int i = 0; i < kThreads; ++i) threads.emplace_back([&work, i] { work(i); });
   for (std::thread& thread : threads) thread.join();
 }
+
+/// The first read of an extension after arm() waits for go_on(), or for a while.
+class WaitingStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  Result<ExtensionContent> get_extension(KeyHandle key, std::string_view type) override {
+    auto read = ForwardingStore::get_extension(key, type);
+    std::unique_lock lock(mutex_);
+    if (stage_ != Stage::armed) return read;
+    enter(Stage::reading);
+    changed_.wait_for(lock, std::chrono::milliseconds(300), [&] { return stage_ == Stage::over; });
+    return read;
+  }
+  void arm() {
+    const std::lock_guard lock(mutex_);
+    enter(Stage::armed);
+  }
+  bool has_reader_soon() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::minutes(2), [&] { return stage_ == Stage::reading; });
+  }
+  void go_on() {
+    const std::lock_guard lock(mutex_);
+    enter(Stage::over);
+  }
+
+ private:
+  enum class Stage : std::uint8_t { open, armed, reading, over };
+  void enter(Stage stage) {
+    stage_ = stage;
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Stage stage_ = Stage::open;
+};
 
 }  // namespace
 
@@ -96,6 +135,33 @@ TEST_CASE("threads: connections of one application log in and out, and make and 
   call(request(165).u32(slot).view());
   CHECK(application->objects(slot, 0).empty());
   CHECK(pin_errors(*lab.device.real_engine, key) == 0);
+}
+
+TEST_CASE("threads: of two that change a key at the same time the later one is found") {
+  Lab lab;
+  WaitingStore store(*lab.device.engine);
+  const KeyHandle key =
+      create_key(store, GeneratedKey{kSks + "ec.nist.p256", {}}, LocalKeySpec{}, {}, lab.device.clock)->handle;
+  lab.service = token::Service::open({store, [&](KeyHandle each) { return lab.device.real_engine->pin_group(each); },
+                                      lab.device.clock, system_random(), lab.dialog})
+                    .value();
+  Client client(*lab.service);
+  const auto found = [&](std::string_view label) { return client.find(0, Attributes().text(CKA_LABEL, label)).size(); };
+  client.value(0, object_of(key, 1), CKA_LABEL);  // what is known need not be read
+  store.arm();
+  std::uint64_t slow = CKR_GENERAL_ERROR;
+  std::thread other([&] {
+    Client first(*lab.service);
+    slow = first.set(0, object_of(key, 1), Attributes().text(CKA_LABEL, "first"));
+  });
+  CHECK(store.has_reader_soon());
+  CHECK(client.set(0, object_of(key, 1), Attributes().text(CKA_LABEL, "second")) == CKR_OK);
+  store.go_on();
+  other.join();
+  CHECK(slow == CKR_OK);
+  CHECK(found("second") == 4);
+  CHECK(found("first") == 0);
+  lab.service.reset();
 }
 
 }  // namespace sks::test
