@@ -44,29 +44,31 @@ struct StoreMethod {
   bool is_use;          ///< the log tells of it
   bool changes_tokens;  ///< what the token service has seen of the store may be over
   bool names_key;       ///< its first argument is a key handle, or a session's
+  /// What the token service is told at once of a success, with the key.
+  void (token::Service::*tell)(KeyHandle key) = nullptr;
 };
 
 /// All that are more than a look or a step within a session.
 constexpr auto kStoreMethods = std::to_array<StoreMethod>({
-    {2, true, false, false},   // createProvisioningSession
-    {3, true, true, true},     // closeProvisioningSession
-    {5, true, true, true},     // abortProvisioningSession
-    {24, true, true, false},   // activate
-    {25, true, true, false},   // deactivate
-    {74, true, true, true},    // setProperty
-    {80, true, true, true},    // deleteKey
-    {81, true, false, true},   // exportKey
-    {82, true, true, true},    // unlockKey
-    {83, true, true, true},    // changePin
-    {84, true, true, true},    // setPin
-    {90, true, false, false},  // updateFirmware
-    {100, true, false, true},  // signHashedData
-    {101, true, false, true},  // asymmetricKeyDecrypt
-    {102, true, false, true},  // keyAgreement
-    {103, true, false, true},  // performHmac
-    {104, true, false, true},  // symmetricKeyEncrypt
-    {105, true, false, true},  // signData
-    {106, true, false, true},  // verifyPin
+    {2, true, false, false},                                       // createProvisioningSession
+    {3, true, true, true},                                         // closeProvisioningSession
+    {5, true, true, true},                                         // abortProvisioningSession
+    {24, true, true, false},                                       // activate
+    {25, true, true, false},                                       // deactivate
+    {74, true, false, true, &token::Service::properties_changed},  // setProperty
+    {80, true, true, true},                                        // deleteKey
+    {81, true, false, true},                                       // exportKey
+    {82, true, true, true},                                        // unlockKey
+    {83, true, true, true, &token::Service::pin_changed},          // changePin
+    {84, true, true, true, &token::Service::pin_changed},          // setPin
+    {90, true, false, false},                                      // updateFirmware
+    {100, true, false, true},                                      // signHashedData
+    {101, true, false, true},                                      // asymmetricKeyDecrypt
+    {102, true, false, true},                                      // keyAgreement
+    {103, true, false, true},                                      // performHmac
+    {104, true, false, true},                                      // symmetricKeyEncrypt
+    {105, true, false, true},                                      // signData
+    {106, true, false, true},                                      // verifyPin
 });
 
 std::string_view name_of(std::uint8_t id) {
@@ -164,6 +166,8 @@ SecureBytes Router::answer_store(ByteView request, token::UseRecord& record) {
   record.result = response.empty() ? static_cast<std::uint64_t>(Status::internal) : response.view()[0];
   // Also after a failure: a session that fails is gone, and a wrong PIN counts.
   if (row->changes_tokens) ++changes_;
+  if (row->tell != nullptr && record.result == kSuccess)
+    (ports_.service.*row->tell)(KeyHandle{static_cast<std::uint32_t>(record.subject)});
   return response;
 }
 

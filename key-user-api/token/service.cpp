@@ -65,6 +65,10 @@ class TokenService final : public Service {
 
   // A store that cannot be read now is no reason to forget what was there; every use of a key finds out.
   void store_changed() override { static_cast<void>(core_.keys.refresh()); }
+  void properties_changed(KeyHandle key) override { static_cast<void>(core_.keys.look_again(key)); }
+  void pin_changed(KeyHandle key) override {
+    if (const auto slot = core_.keys.token_of(key)) core_.end_other_logins(nobody_, *slot);
+  }
 
  private:
   void answer_or_refuse(Application* application, const Program& program, ByteView request, UseRecord& record,

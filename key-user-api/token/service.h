@@ -73,8 +73,12 @@ class Service {
   virtual SecureBytes answer(Application* application, const Program& program, ByteView request,
                              UseRecord& record) noexcept = 0;
 
-  /// The store was changed by others than this service (an enrolment, sks delete): it looks again.
+  /// Keys have come or gone by others than this service (an enrolment, sks delete): it looks again.
   virtual void store_changed() = 0;
+  /// Others have set a property of the key.
+  virtual void properties_changed(KeyHandle key) = 0;
+  /// Others have changed the PIN of the key, with that of its group: nobody is logged in with it any more.
+  virtual void pin_changed(KeyHandle key) = 0;
 };
 
 }  // namespace sks::token

@@ -175,6 +175,16 @@ Result<void> StoredKeys::add(KeyHandle key) {
   return {};
 }
 
+Result<void> StoredKeys::look_again(KeyHandle key) {
+  ProvisioningHandle session;
+  {
+    const std::shared_lock lock(mutex_);
+    const auto slot = slots_.find(key);
+    if (slot != slots_.end()) session = tokens_.at(slot->second).keys.at(key).session;
+  }
+  return load(key, session);
+}
+
 Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session) {
   const std::lock_guard turn(loading_);
   const auto details = KeyDetails::read(store_, pin_group_of_, key);

@@ -64,6 +64,8 @@ class StoredKeys {
   Result<void> refresh();
   /// Takes one key that was made, or changed.
   Result<void> add(KeyHandle key);
+  /// The same for one whose owner is what it was.
+  Result<void> look_again(KeyHandle key);
   void remove(KeyHandle key);
 
   /// Those that are listed: the slot without PIN only when it has keys, or when there is no other.

@@ -23,6 +23,8 @@ class Yes final : public token::Service {
     return SecureBytes(1);
   }
   void store_changed() override {}
+  void properties_changed(KeyHandle) override {}
+  void pin_changed(KeyHandle) override {}
 };
 
 class Forget final : public daemon::UseSink {

@@ -12,6 +12,7 @@
 #include <list>
 #include <thread>
 
+#include "key-user-api/local_issuer/local_keys.h"
 #include "sks-core/base/byte_reader.h"
 #include "sks-core/wire/client.h"
 #include "sks-core/wire/frame.h"
@@ -258,6 +259,15 @@ TEST_CASE("the SKS API: methods reach the store, and the service looks again bef
   CHECK(served.service.looks == 1);
   CHECK(try_to_sign(store, key, with_pin("9999")) == Status::authorization);
 
+  CHECK(status_of(store.change_pin(key, secret("9999"), secret("5678"))) == Status::authorization);
+  CHECK_FALSE(store.set_property(key, kPkcs11ExtensionType, kPkcs11Label, "new"));
+  CHECK(served.service.heard().empty());
+  CHECK(store.change_pin(key, secret("1234"), secret("5678")));
+  const KeyHandle local = create_key(store, GeneratedKey{kSks + "ec.nist.p256", {}}, {})->handle;
+  CHECK(store.set_property(local, kPkcs11ExtensionType, kPkcs11Label, "new"));
+  const std::vector<std::pair<std::string, KeyHandle>> expected{{"pin", key}, {"properties", local}};
+  CHECK(served.service.heard() == expected);
+
   const auto handle = static_cast<std::uint8_t>(key.value);
   const Bytes group = application.ask({150, 0, 0, 0, handle});
   CHECK(group == Bytes{0, 0, 0, 0, static_cast<std::uint8_t>((*served.device.real_engine->pin_group(key))->value)});
@@ -277,8 +287,8 @@ TEST_CASE("the SKS API: methods reach the store, and the service looks again bef
   const auto count = [&](const char* method, Status status) {
     return std::ranges::count(seen, std::pair<std::string, std::uint64_t>(method, static_cast<std::uint64_t>(status)));
   };
-  CHECK(count("createProvisioningSession", Status{}) == 1);
-  CHECK(count("closeProvisioningSession", Status{}) == 1);
+  CHECK(count("createProvisioningSession", Status{}) == 2);
+  CHECK(count("closeProvisioningSession", Status{}) == 2);
   CHECK(count("signData", Status{}) == 1);
   CHECK(count("signData", Status::authorization) == 1);
   CHECK(count("getKeyAttributes", Status{}) == 0);

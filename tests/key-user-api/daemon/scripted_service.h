@@ -52,11 +52,18 @@ class ScriptedService final : public token::Service {
   }
 
   void store_changed() override { ++looks; }
+  void properties_changed(KeyHandle key) override { hear("properties", key); }
+  void pin_changed(KeyHandle key) override { hear("pin", key); }
 
   void let_go() {
     const std::lock_guard lock(mutex_);
     let_go_ = true;
     changed_.notify_all();
+  }
+  /// What it was told of keys.
+  std::vector<std::pair<std::string, KeyHandle>> heard() {
+    const std::lock_guard lock(mutex_);
+    return heard_;
   }
   std::vector<std::string> programs() {
     const std::lock_guard lock(mutex_);
@@ -69,6 +76,10 @@ class ScriptedService final : public token::Service {
   std::atomic<int> waiting = 0;
 
  private:
+  void hear(std::string what, KeyHandle key) {
+    const std::lock_guard lock(mutex_);
+    heard_.emplace_back(std::move(what), key);
+  }
   void wait() {
     std::unique_lock lock(mutex_);
     ++waiting;
@@ -78,6 +89,7 @@ class ScriptedService final : public token::Service {
 
   std::atomic<int> last_ = 0;
   std::mutex mutex_;
+  std::vector<std::pair<std::string, KeyHandle>> heard_;
   std::condition_variable changed_;
   bool let_go_ = false;
   std::vector<std::string> programs_;

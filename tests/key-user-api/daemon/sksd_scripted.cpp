@@ -11,6 +11,8 @@ class AskingService final : public token::Service {
 
   std::shared_ptr<token::Application> new_application() override { return scripted_.new_application(); }
   void store_changed() override { scripted_.store_changed(); }
+  void properties_changed(KeyHandle key) override { scripted_.properties_changed(key); }
+  void pin_changed(KeyHandle key) override { scripted_.pin_changed(key); }
 
   SecureBytes answer(token::Application* application, const token::Program& program, ByteView request,
                      token::UseRecord& record) noexcept override {

@@ -559,6 +559,22 @@ TEST_CASE("setAttributes: label and id of a local key, for all its objects and f
   CHECK(later.value(lab.slot, object_of(lab.key, 1), CKA_ID) == old_id);
 }
 
+TEST_CASE("propertiesChanged: names that others have set are seen and found") {
+  LocalLab lab;
+  Client client(*lab.service);
+  REQUIRE(client.login(lab.slot, Lab::kPin) == CKR_OK);
+  const std::uint64_t key = object_of(lab.key, 1);
+  CHECK(to_string(client.value(lab.slot, key, CKA_LABEL)) == "first");
+  REQUIRE(lab.device.engine->set_property(lab.key, kPkcs11ExtensionType, kPkcs11Label, "by others"));
+  lab.service->properties_changed(lab.key);
+  CHECK(to_string(client.value(lab.slot, key, CKA_LABEL)) == "by others");
+  CHECK(client.find(lab.slot, Attributes().text(CKA_LABEL, "by others").number(CKA_CLASS, CKO_PRIVATE_KEY)) ==
+        Objects{key});
+  CHECK(client.find(lab.slot, Attributes().text(CKA_LABEL, "first")).empty());
+  lab.service->properties_changed(KeyHandle{4711});
+  CHECK(client.find(lab.slot, Attributes().text(CKA_LABEL, "by others")).size() == 4);
+}
+
 TEST_CASE("setAttributes: refusals") {
   LocalLab lab;
   const KeyHandle managed = lab.provision({{"managed"}}).front();

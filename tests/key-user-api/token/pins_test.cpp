@@ -203,6 +203,22 @@ TEST_CASE("changePin: the new PIN holds, for this application without another lo
   CHECK(!sees_private_key(other, lab.slot, lab.key));
 }
 
+TEST_CASE("pinChanged: a PIN that others have changed ends the logins with it, and costs no attempt") {
+  PinLab lab;
+  Client client(*lab.service);
+  Client other(*lab.service);
+  REQUIRE(client.login(lab.slot, Lab::kPin) == CKR_OK);
+  REQUIRE(other.login(lab.slot, Lab::kPuk, kSo) == CKR_OK);
+  REQUIRE(lab.device.engine->change_pin(lab.key, secret(Lab::kPin), secret("7777")));
+  lab.service->pin_changed(lab.key);
+  CHECK(token_of(client, lab.slot).logged_in == 0);
+  CHECK(token_of(other, lab.slot).logged_in == 2);
+  CHECK(!sees_private_key(client, lab.slot, lab.key));
+  CHECK(pin_errors(*lab.device.engine, lab.key) == 0);
+  lab.service->pin_changed(KeyHandle{4711});
+  CHECK(client.login(lab.slot, "7777") == CKR_OK);
+}
+
 TEST_CASE("changePin: needs no login, and nobody can change a PIN that the issuer has fixed") {
   Lab lab;
   const KeyHandle fixed = lab.provision({{"ec"}}, WantedPin{Lab::kPin, Lab::kPuk, 3, false}).front();
