@@ -126,6 +126,11 @@ constexpr AttributeRow usage(CK_ATTRIBUTE_TYPE type, unsigned kinds, Usage which
   return yes_or_no(type, kinds, flag::of(which));
 }
 constexpr AttributeRow never(CK_ATTRIBUTE_TYPE type, unsigned kinds) { return fact(type, kinds, no); }
+/// To leave out in silence what a template asks for would be to lie.
+constexpr AttributeRow promise(AttributeRow row) {
+  row.is_promise = true;
+  return row;
+}
 constexpr AttributeRow content(CK_ATTRIBUTE_TYPE type, unsigned kinds,
                                SecureBytes (*value)(const Facts&, const Contents&),
                                AtCreation creation = AtCreation::given, Later later = Later::fixed) {
@@ -169,7 +174,7 @@ constexpr auto kRows = std::to_array<AttributeRow>({
     fact(CKA_CERTIFICATE_TYPE, only(certificate), [](const Facts&, const Contents&) { return ulong_value(CKC_X_509); }),
     fact(CKA_CERTIFICATE_CATEGORY, only(certificate),
          [](const Facts& f, const Contents&) { return ulong_value(f.category); }),
-    never(CKA_TRUSTED, kPublic | certificate | secret),
+    promise(never(CKA_TRUSTED, kPublic | certificate | secret)),
     content(CKA_ISSUER, only(certificate),
             [](const Facts&, const Contents& c) {
               const auto fields = fields_of(c);
@@ -210,8 +215,8 @@ constexpr auto kRows = std::to_array<AttributeRow>({
     yes_or_no(CKA_ALWAYS_SENSITIVE, kSecrets, flag::kAlwaysSensitive, kComputed),
     yes_or_no(CKA_EXTRACTABLE, kSecrets, flag::kExtractable),
     yes_or_no(CKA_NEVER_EXTRACTABLE, kSecrets, flag::kNeverExtractable, kComputed),
-    never(CKA_WRAP_WITH_TRUSTED, kSecrets),
-    yes_or_no(CKA_ALWAYS_AUTHENTICATE, kPrivate, flag::kAlwaysAuthenticate),
+    promise(never(CKA_WRAP_WITH_TRUSTED, kSecrets)),
+    promise(yes_or_no(CKA_ALWAYS_AUTHENTICATE, kPrivate, flag::kAlwaysAuthenticate)),
     {.type = kCkaSksAttestation,
      .kinds = kPrivate,
      .needs = Needs::attestation,
@@ -234,6 +239,8 @@ constexpr auto kRows = std::to_array<AttributeRow>({
     secret_content(CKA_VALUE, only(secret), [](const Facts&, const Contents& c) { return copy(c.value); }),
     fact(CKA_VALUE_LEN, only(secret), [](const Facts& f, const Contents&) { return ulong_value(f.size); }),
 });
+
+bool is_boolean(const AttributeRow& row) { return row.flag != 0 || row.value == no; }
 
 bool applies(const AttributeRow& row, Kind kind) { return (row.kinds & static_cast<unsigned>(kind)) != 0; }
 
@@ -270,6 +277,10 @@ Outcome<void> check_new(Kind kind, const Template& attributes) {
       return Refusal{CKR_ATTRIBUTE_TYPE_INVALID, name_of(attribute.type) + " is none of such an object"};
     if (row->creation == AtCreation::computed)
       return Refusal{CKR_ATTRIBUTE_READ_ONLY, name_of(attribute.type) + " cannot be given"};
+    if (!is_boolean(*row)) continue;
+    SKS_LET(const bool wanted, read_bool(attribute));
+    if (wanted && row->is_promise)
+      return Refusal{CKR_ATTRIBUTE_VALUE_INVALID, name_of(attribute.type) + " cannot be had"};
   }
   return {};
 }

@@ -24,6 +24,7 @@ struct AttributeRow {
   bool is_secret = false;  ///< leaves only as CKA_SENSITIVE and CKA_EXTRACTABLE allow
   AtCreation creation = AtCreation::given;
   Later later = Later::fixed;
+  bool is_promise = false;  ///< CK_BBOOL that no new object can have as true
 };
 
 /// The row for objects of this kind, or null: they have no such attribute.
@@ -38,8 +39,9 @@ bool is_readable(const AttributeRow& row, const Facts& facts);
 /// The value of a readable attribute that needs no attestation. `contents` is looked at only by rows that need them.
 SecureBytes compute(const AttributeRow& row, const Facts& facts, const Contents& contents);
 
-/// Whether attributes of a new object are known for its kind, may be given and are there once. Fails with
-/// CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_READ_ONLY or CKR_TEMPLATE_INCONSISTENT.
+/// Whether attributes of a new object are known for its kind, may be given and are there once, and whether every
+/// CK_BBOOL is one that the object can have. Fails with CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_READ_ONLY,
+/// CKR_TEMPLATE_INCONSISTENT or CKR_ATTRIBUTE_VALUE_INVALID.
 Outcome<void> check_new(Kind kind, const Template& attributes);
 
 }  // namespace sks::token

@@ -27,17 +27,6 @@ constexpr auto kUsages = std::to_array<UsageRow>({
     {CKA_UNWRAP, Usage::unwrap},
 });
 
-/// What nobody can be promised here. To leave it out in silence would be to lie.
-constexpr std::array kNeverGranted{CKA_ALWAYS_AUTHENTICATE, CKA_WRAP_WITH_TRUSTED, CKA_TRUSTED};
-
-Outcome<void> check_grantable(const Template& attributes) {
-  for (const CK_ATTRIBUTE_TYPE type : kNeverGranted) {
-    SKS_LET(const bool wanted, bool_or(attributes, type, false));
-    if (wanted) return Refusal{CKR_ATTRIBUTE_VALUE_INVALID, name_of(type) + " cannot be had"};
-  }
-  return {};
-}
-
 struct FlagRow {
   CK_ATTRIBUTE_TYPE type;
   std::uint32_t flag;
@@ -79,7 +68,6 @@ Outcome<std::uint16_t> wanted_usages(const Template& attributes, std::uint16_t p
 }
 
 Outcome<SessionObject> start_session_object(const Making& making, Kind kind, CK_OBJECT_CLASS object_class) {
-  SKS_TRY(check_grantable(making.attributes));
   SessionObject object;
   object.slot = making.slot;
   object.facts.kind = kind;
@@ -140,7 +128,6 @@ Outcome<CK_OBJECT_HANDLE> add_session_public(const Making& making, const crypto:
 
 Outcome<LocalKeySpec> local_spec(const Template& attributes, std::optional<KeyKind> kind, std::size_t secret_bytes,
                                  std::uint16_t possible_usages) {
-  SKS_TRY(check_grantable(attributes));
   LocalKeySpec spec;
   SKS_LET(spec.label, text_or_empty(attributes, CKA_LABEL));
   if (count_code_points(spec.label) > kMaxLabelCharacters)

@@ -184,6 +184,8 @@ TEST_CASE("generateKeyPair: refusals") {
                    token_key().text(CKA_LABEL, std::string(101, 'x')), CKR_ATTRIBUTE_VALUE_INVALID});
   cases.push_back({"PIN each time", 0, CKM_EC_KEY_PAIR_GEN, ec_params(),
                    token_key().boolean(CKA_ALWAYS_AUTHENTICATE, true), CKR_ATTRIBUTE_VALUE_INVALID});
+  cases.push_back({"trusted", 0, CKM_EC_KEY_PAIR_GEN, ec_params().boolean(CKA_TRUSTED, true), token_key(),
+                   CKR_ATTRIBUTE_VALUE_INVALID});
   cases.push_back(
       {"of an issuer", lab.slot_of(managed), CKM_EC_KEY_PAIR_GEN, ec_params(), token_key(), CKR_TOKEN_WRITE_PROTECTED});
   cases.push_back({"no login", lab.slot, CKM_EC_KEY_PAIR_GEN, ec_params(), token_key(), CKR_USER_NOT_LOGGED_IN});
@@ -441,6 +443,17 @@ TEST_CASE("createObject: refusals") {
                    CKR_TEMPLATE_INCONSISTENT});
   cases.push_back({"data in the token", of(CKO_DATA).boolean(CKA_TOKEN, true), CKR_TEMPLATE_INCONSISTENT});
   cases.push_back({"trusted", of(CKO_CERTIFICATE).bytes(CKA_VALUE, lab.authority().der()).boolean(CKA_TRUSTED, true),
+                   CKR_ATTRIBUTE_VALUE_INVALID});
+  cases.push_back(
+      {"trusted in the token",
+       of(CKO_CERTIFICATE).bytes(CKA_VALUE, lab.authority().der()).boolean(CKA_TOKEN, true).boolean(CKA_TRUSTED, true),
+       CKR_ATTRIBUTE_VALUE_INVALID});
+  cases.push_back({"boolean of a stored key",
+                   of(CKO_SECRET_KEY)
+                       .number(CKA_KEY_TYPE, CKK_AES)
+                       .bytes(CKA_VALUE, Bytes(16))
+                       .boolean(CKA_TOKEN, true)
+                       .bytes(CKA_SENSITIVE, Bytes{2}),
                    CKR_ATTRIBUTE_VALUE_INVALID});
   for (const Case& c : cases) {
     CAPTURE(c.name);
