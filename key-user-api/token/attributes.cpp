@@ -159,8 +159,8 @@ constexpr auto kRows = std::to_array<AttributeRow>({
     content(
         CKA_ID, kKeys | certificate, [](const Facts&, const Contents& c) { return copy(c.id); }, kGiven, kSettable),
     content(
-        CKA_SUBJECT, kPairs | certificate, [](const Facts&, const Contents& c) { return copy(c.subject); }, kGiven,
-        kSettable),
+        CKA_SUBJECT, kPairs, [](const Facts&, const Contents& c) { return copy(c.subject); }, kGiven, kSettable),
+    content(CKA_SUBJECT, only(certificate), [](const Facts&, const Contents& c) { return copy(c.subject); }),
     content(
         CKA_START_DATE, kKeys, [](const Facts&, const Contents& c) { return copy(c.start_date); }, kGiven, kSettable),
     content(

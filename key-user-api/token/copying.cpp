@@ -114,8 +114,8 @@ Template template_of_copy(const SessionObject& object, const Template& changes) 
     if (find_attribute(all, type) == nullptr) all.push_back({type, std::move(value)});
   };
   const Contents contents = object.contents();
-  constexpr std::array kPassedOn{CKA_LABEL, CKA_ID,     CKA_EXTRACTABLE, CKA_ENCRYPT, CKA_DECRYPT,
-                                 CKA_SIGN,  CKA_VERIFY, CKA_DERIVE,      CKA_WRAP,    CKA_UNWRAP};
+  constexpr std::array kPassedOn{CKA_LABEL, CKA_ID,     CKA_EXTRACTABLE, CKA_DESTROYABLE, CKA_ENCRYPT, CKA_DECRYPT,
+                                 CKA_SIGN,  CKA_VERIFY, CKA_DERIVE,      CKA_WRAP,        CKA_UNWRAP};
   for (const CK_ATTRIBUTE_TYPE type : kPassedOn)
     if (const AttributeRow* const row = find_row(object.facts.kind, type))
       add(type, compute(*row, object.facts, contents));

@@ -634,6 +634,20 @@ TEST_CASE("setAttributes: a session key becomes more secret, never less") {
   CHECK(client.set(0, fixed.object, Attributes().text(CKA_LABEL, "x")) == CKR_ACTION_PROHIBITED);
 }
 
+TEST_CASE("setAttributes: a certificate stays what it says") {
+  Lab lab;
+  lab.open_service();
+  Client client(*lab.service);
+  const auto made =
+      client.create(0, Attributes().number(CKA_CLASS, CKO_CERTIFICATE).bytes(CKA_VALUE, lab.authority().der()));
+  REQUIRE(made.rv == CKR_OK);
+  const Bytes subject = client.value(0, made.object, CKA_SUBJECT);
+  CHECK(client.set(0, made.object, Attributes().bytes(CKA_SUBJECT, Bytes{0x30, 0})) == CKR_ATTRIBUTE_READ_ONLY);
+  CHECK(client.set(0, made.object, Attributes().bytes(CKA_SUBJECT, subject)) == CKR_OK);
+  CHECK(client.copy(0, made.object, Attributes().bytes(CKA_SUBJECT, Bytes{0x30, 0})).rv == CKR_ATTRIBUTE_READ_ONLY);
+  CHECK(client.value(0, made.object, CKA_SUBJECT) == subject);
+}
+
 TEST_CASE("copyObject: a session key into another, and into the token") {
   LocalLab lab;
   Client client(*lab.service);
@@ -658,6 +672,12 @@ TEST_CASE("copyObject: a session key into another, and into the token") {
   const auto stored_aes = client.copy(lab.slot, aes.object, token_key());
   REQUIRE(stored_aes.rv == CKR_OK);
   CHECK(client.number(lab.slot, stored_aes.object, CKA_KEY_TYPE) == CKK_AES);
+
+  const auto lasting = client.generate(lab.slot, CKM_AES_KEY_GEN,
+                                       Attributes().number(CKA_VALUE_LEN, 16).boolean(CKA_DESTROYABLE, false));
+  const auto stored_lasting = client.copy(lab.slot, lasting.object, token_key());
+  REQUIRE(stored_lasting.rv == CKR_OK);
+  CHECK(!client.yes(lab.slot, stored_lasting.object, CKA_DESTROYABLE));
 }
 
 TEST_CASE("copyObject: refusals") {
