@@ -94,6 +94,17 @@ Outcome<SecureBytes> exported_value(Call& call, const KeyInUse& key, const Funct
   return outcome_of(call.store.export_key(*key.stored, {}), function);
 }
 
+/// Whatever is wrong with what was unwrapped is one refusal: whether the padding was right would help those who ask a
+/// key to unwrap what others wrapped for it.
+Refusal no_wrapped_key() { return {CKR_WRAPPED_KEY_INVALID, "the wrapped key is none for this template"}; }
+
+/// Whether a key of the template can be so long.
+Outcome<bool> has_length(const Template& attributes, std::optional<std::size_t> length, std::size_t size) {
+  SKS_LET(const std::optional<std::uint64_t> type, optional_ulong(attributes, CKA_KEY_TYPE));
+  if (type == CKK_AES && size != 16 && size != 24 && size != 32) return false;
+  return size > 0 && size == length.value_or(size);
+}
+
 Outcome<std::shared_ptr<const KeyInUse>> find_wrapped(Call& call, const Mechanism& mechanism, std::uint32_t slot,
                                                       CK_OBJECT_HANDLE object) {
   Outcome<std::shared_ptr<const KeyInUse>> found = call.keys.find_key(call.application, slot, object);
@@ -111,6 +122,7 @@ Outcome<void> derive_key(Call& call) {
   const Wanted wanted = read_wanted(call, Function::derive);
   Template attributes = read_template(call.in);
   SKS_TRY(check_decoded(call.in));
+  SKS_TRY(check_no_duplicates(attributes));
   const FunctionRow& function = row_of(Function::derive);
   SKS_LET(const Mechanism* const mechanism, mechanism_for(wanted.mechanism, function));
   SKS_LET(const AgreementParameter parameter, read_agreement_parameter(wanted.parameter));
@@ -149,11 +161,14 @@ Outcome<void> unwrap_key(Call& call) {
   Template attributes = read_template(call.in);
   SKS_TRY(check_decoded(call.in));
   SKS_TRY(check_room(0, wrapped.size(), row_of(Function::unwrap)));
+  SKS_TRY(check_no_duplicates(attributes));
   SKS_LET(const std::optional<std::size_t> length, take_value_length(attributes));
   SKS_LET(const std::unique_ptr<Operation> operation, start_operation(call, wanted));
-  SKS_LET(SecureBytes value, operation->finish(call, wrapped));
-  if (length && value.size() != *length)
-    return Refusal{CKR_WRAPPED_KEY_INVALID, "the wrapped key is none for this template"};
+  Outcome<SecureBytes> unwrapped = operation->finish(call, wrapped);
+  if (!unwrapped && unwrapped.error().code == CKR_WRAPPED_KEY_INVALID) return no_wrapped_key();
+  SKS_LET(SecureBytes value, std::move(unwrapped));
+  SKS_LET(const bool fits, has_length(attributes, length, value.size()));
+  if (!fits) return no_wrapped_key();
   SKS_LET(const CK_OBJECT_HANDLE made,
           call.keys.make_key(call.application, wanted.slot, std::move(value), std::move(attributes)));
   call.out.u64(made);

@@ -156,6 +156,31 @@ TEST_CASE("wrapping: stored keys leave if nothing protects them, and asking cost
   CHECK(bench.wrap(with, CKM_AES_KEY_WRAP, {}, session).code == CKR_KEY_UNEXTRACTABLE);
 }
 
+TEST_CASE("wrapping: what is wrong with a wrapped key is not told") {
+  Bench bench;
+  const CK_OBJECT_HANDLE rsa = bench.stored("rsa1024"), rsa_public = bench.public_of(rsa);
+  const auto unwrap = [&](ByteView wrapped) {
+    return bench
+        .unwrap(rsa, CKM_RSA_PKCS, {}, wrapped,
+                attributes(attribute(CKA_CLASS, CKO_SECRET_KEY), attribute(CKA_KEY_TYPE, CKK_AES)))
+        .code;
+  };
+  const auto wrapped = [&](std::size_t size) {
+    return blob_of(bench.operate(kEncrypt, rsa_public, CKM_RSA_PKCS, {}, some_bytes(size)));
+  };
+  CHECK(unwrap(wrapped(16)) == CKR_OK);
+  CHECK(unwrap(wrapped(17)) == CKR_WRAPPED_KEY_INVALID);  // the padding is right
+  CHECK(unwrap(wrapped(0)) == CKR_WRAPPED_KEY_INVALID);
+  Bytes altered = wrapped(16);
+  altered.back() ^= 1;
+  CHECK(unwrap(altered) == CKR_WRAPPED_KEY_INVALID);
+  CHECK(bench.keys.made.size() == 1);
+  CHECK(bench
+            .unwrap(rsa, CKM_RSA_PKCS, {}, wrapped(16),
+                    attributes(attribute(CKA_VALUE_LEN, 16), attribute(CKA_VALUE_LEN, 32)))
+            .code == CKR_TEMPLATE_INCONSISTENT);
+}
+
 TEST_CASE("wrapping: keys and lengths that do not fit are refused in the terms of wrapping") {
   Bench bench;
   const CK_OBJECT_HANDLE with = bench.session_secret(some_bytes(32));
