@@ -13,6 +13,7 @@ using crypto::kAesBlock;
 
 constexpr std::size_t kAlwaysFits = 16'384;  // bytes in one call to any key store of this project
 constexpr std::size_t kBitsOfByte = 8;
+constexpr std::size_t kMaxStoredParameters = 65'535;  // bytes, sks-api.md 2.1
 
 /// The algorithm with which the beginning of padded data is processed.
 constexpr std::string_view kCbcBlocks = "urn:sks:ext:aes.cbc.nopad";
@@ -156,6 +157,8 @@ Outcome<std::unique_ptr<Operation>> start_cipher(Start&& start) {
   const SecureBytes* const secret = start.key->key().secret.get();
   if (!start.key->key().stored && secret->size() != 16 && secret->size() != 24 && secret->size() != 32)
     return Refusal{start.key->function().wrong_key_type, "the key has no length of AES"};
+  if (start.key->key().stored && start.parameter.size() > kMaxStoredParameters)
+    return Refusal{CKR_MECHANISM_PARAM_INVALID, "more additional data than the key store takes"};
   return std::unique_ptr<Operation>(std::make_unique<CipherOperation>(std::move(start)));
 }
 

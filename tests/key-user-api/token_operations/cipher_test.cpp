@@ -149,6 +149,20 @@ TEST_CASE("AES: GCM of the GCM specification; what was altered is not given out,
   CHECK(checked == 18);
 }
 
+TEST_CASE("AES: the key store takes less additional data than the service, and says what was too long") {
+  Bench bench;
+  const auto keys = both_kinds(bench, some_bytes(16));
+  for (const CK_OBJECT_HANDLE key : keys) {
+    const bool is_stored = bench.key(key).stored.has_value();
+    CAPTURE(is_stored);
+    const Bytes most = gcm(Bytes(12), some_bytes(65'520), 128), more = gcm(Bytes(12), some_bytes(65'521), 128);
+    const Bytes sealed = blob_of(bench.operate(kEncrypt, key, CKM_AES_GCM, most, Bytes(5)));
+    CHECK(blob_of(bench.operate(kDecrypt, key, CKM_AES_GCM, most, sealed)) == Bytes(5));
+    const CK_RV expected = is_stored ? CKR_MECHANISM_PARAM_INVALID : CKR_OK;
+    CHECK(bench.operate(kEncrypt, key, CKM_AES_GCM, more, Bytes(5)).code == expected);
+  }
+}
+
 TEST_CASE("AES: key wrapping of RFC 3394 and RFC 5649 as encryption") {
   Bench bench;
   int checked = 0;
