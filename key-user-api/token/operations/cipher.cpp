@@ -52,6 +52,8 @@ class CipherOperation final : public Operation {
   bool flows() const { return mechanism_.parts == Parts::blocks || (is_padded() && key_.permits(kCbcBlocks)); }
   CipherMode mode() const { return encrypts() ? CipherMode::encrypt : CipherMode::decrypt; }
   Refusal wrong_length() const { return {key_.function().wrong_length, "data of a length that does not fit"}; }
+  /// Takes a part to what waits, which is less than two blocks when data flows: that has no end.
+  Outcome<void> add(ByteView part);
 
   /// What of `size` bytes can be processed although more may come.
   std::size_t ready(std::size_t size) const;
@@ -75,9 +77,14 @@ std::size_t CipherOperation::ready(std::size_t size) const {
   return whole_blocks(size);
 }
 
-Outcome<SecureBytes> CipherOperation::update(Call& call, ByteView part) {
-  SKS_TRY(check_room(waiting_.size(), part.size(), key_.function()));
+Outcome<void> CipherOperation::add(ByteView part) {
+  SKS_TRY(check_room(flows() ? 0 : waiting_.size(), part.size(), key_.function()));
   waiting_.add(part);
+  return {};
+}
+
+Outcome<SecureBytes> CipherOperation::update(Call& call, ByteView part) {
+  SKS_TRY(add(part));
   if (!flows()) return SecureBytes();
   const std::size_t count = ready(waiting_.size());
   SKS_LET(SecureBytes out, run_blocks(call, waiting_.view().first(count)));
@@ -87,8 +94,7 @@ Outcome<SecureBytes> CipherOperation::update(Call& call, ByteView part) {
 
 Outcome<SecureBytes> CipherOperation::finish(Call& call, ByteView last) {
   if (waiting_.empty()) return end(call, last);
-  SKS_TRY(check_room(waiting_.size(), last.size(), key_.function()));
-  waiting_.add(last);
+  SKS_TRY(add(last));
   return end(call, waiting_.view());
 }
 

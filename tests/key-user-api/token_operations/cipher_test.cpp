@@ -216,6 +216,29 @@ TEST_CASE("AES: more data than the key store takes at once goes to it in pieces 
   CHECK(blob_of(bench.operate(kEncrypt, session, CKM_AES_GCM, gcm(Bytes(12), {}, 128), longer)).size() == 16'401);
 }
 
+TEST_CASE("AES: data that flows has no end, and its parts need not be whole blocks") {
+  Bench bench;
+  const CK_OBJECT_HANDLE key = bench.session_secret(some_bytes(16));
+  const Bytes data = some_bytes(2'000'015);
+  for (const CK_MECHANISM_TYPE mechanism : {CKM_AES_CBC_PAD, CKM_AES_CTR}) {
+    CAPTURE(mechanism);
+    const Bytes parameter = mechanism == CKM_AES_CTR ? counter(128, Bytes(16)) : Bytes(16);
+    const auto run = [&](std::uint8_t kind, ByteView all) {
+      const std::uint32_t operation = u32_of(bench.begin(kind, key, mechanism, parameter));
+      Bytes out = blob_of(bench.update(operation, all.first(15)));
+      const Bytes middle = blob_of(bench.update(operation, all.subspan(15, 1'000'000)));
+      const Bytes end = blob_of(bench.finish(operation, all.subspan(1'000'015)));
+      return concat({out, middle, end});
+    };
+    const Bytes encrypted = run(kEncrypt, data);
+    if (mechanism == CKM_AES_CTR) {
+      CHECK(run(kDecrypt, encrypted) == data);
+    } else {
+      CHECK(encrypted == encrypt_with_openssl(EVP_aes_128_cbc(), some_bytes(16), Bytes(16), data, true));
+    }
+  }
+}
+
 TEST_CASE("AES: lengths that do not fit are refused") {
   Bench bench;
   for (const CK_OBJECT_HANDLE key : both_kinds(bench, some_bytes(16))) {
