@@ -4,6 +4,7 @@
 #include "key-user-api/local_issuer/local_keys.h"
 #include "key-user-api/token/session_object.h"
 #include "sks-core/base/encoding.h"
+#include "tests/conformance/forwarding_store.h"
 #include "tests/key-user-api/token/lab.h"
 
 /// Objects that applications make, change and destroy. Spec: spec/sksd.md 6.
@@ -570,6 +571,32 @@ TEST_CASE("setAttributes: label and id of a local key, for all its objects and f
   REQUIRE(later.login(lab.slot, Lab::kPin) == CKR_OK);
   CHECK(later.set(lab.slot, object_of(lab.key, 1), Attributes().bytes(CKA_ID, {})) == CKR_OK);
   CHECK(later.value(lab.slot, object_of(lab.key, 1), CKA_ID) == old_id);
+}
+
+TEST_CASE("setAttributes: what was set before a failure is seen and found") {
+  class NoLabels final : public ForwardingStore {
+   public:
+    using ForwardingStore::ForwardingStore;
+    Result<void> set_property(KeyHandle key, std::string_view type, std::string_view name,
+                              std::string_view value) override {
+      if (name == kPkcs11Label) return Error{Status::storage, "the disk is full"};
+      return ForwardingStore::set_property(key, type, name, value);
+    }
+  };
+  Lab lab;
+  NoLabels store(*lab.device.engine);
+  const KeyHandle key =
+      create_key(store, GeneratedKey{kSks + "ec.nist.p256", {}}, LocalKeySpec{}, {}, lab.device.clock)->handle;
+  lab.service = token::Service::open({store, [&](KeyHandle each) { return lab.device.real_engine->pin_group(each); },
+                                      lab.device.clock, system_random(), lab.dialog})
+                    .value();
+  Client client(*lab.service);
+  CHECK(client.set(0, object_of(key, 1), Attributes().text(CKA_LABEL, "new").bytes(CKA_ID, Bytes{0xAB})) ==
+        CKR_DEVICE_ERROR);
+  CHECK(client.value(0, object_of(key, 1), CKA_ID) == Bytes{0xAB});
+  CHECK(client.find(0, Attributes().bytes(CKA_ID, Bytes{0xAB})).size() == 3);
+  CHECK(client.find(0, Attributes().text(CKA_LABEL, "new")).empty());
+  lab.service.reset();
 }
 
 TEST_CASE("propertiesChanged: names that others have set are seen and found") {
