@@ -68,9 +68,9 @@ background() {
   "$@" </dev/null &
   STARTED+=($!)
 }
-wait_for() { # COMMAND...: up to 15 seconds
+wait_for() { # COMMAND...: up to two minutes, for a busy machine
   local _
-  for _ in $(seq 150); do
+  for _ in $(seq 1200); do
     "$@" >/dev/null 2>&1 && return
     sleep 0.1
   done
