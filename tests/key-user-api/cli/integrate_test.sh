@@ -6,24 +6,8 @@ set -euo pipefail
 sks=$1
 module=$2
 
-# A sanitized module brings the sanitizer into programs that have none, late.
-export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
-work=$(mktemp -d)
-# A sksd that the module has started would stay for a while.
-clean_up() {
-  local holder
-  holder=$(cat "$work"/{store,home/.local/share/sks/default}/lock 2>/dev/null || true)
-  [ "$(cat "/proc/${holder:-0}/comm" 2>/dev/null)" != sksd ] || kill "$holder"
-  rm -rf "$work"
-}
-trap clean_up EXIT
-fail() {
-  echo "integrate: $*" >&2
-  exit 1
-}
-for tool in p11-kit modutil certutil ssh openssl gpg-connect-agent gnupg-pkcs11-scd; do
-  command -v "$tool" >/dev/null || { echo "integrate: no $tool here"; exit 77; }
-done
+. "$(dirname "$0")/module_test.sh"
+needs p11-kit modutil certutil ssh openssl gpg-connect-agent gnupg-pkcs11-scd
 
 export HOME=$work/home XDG_CONFIG_HOME='' XDG_DATA_HOME='' XDG_RUNTIME_DIR=$work/run
 unset GNUPGHOME OPENSSL_CONF SKS_STORE SKS_PERSONA

@@ -7,24 +7,8 @@ sks=$1
 sksd=$2
 module=$3
 
-# A sanitized module brings the sanitizer into programs that have none, late.
-export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
-work=$(mktemp -d)
-# A sksd that the module has started would stay for a while.
-clean_up() {
-  local holder
-  holder=$(cat "$work"/{store,home/.local/share/sks/default}/lock 2>/dev/null || true)
-  [ "$(cat "/proc/${holder:-0}/comm" 2>/dev/null)" != sksd ] || kill "$holder"
-  rm -rf "$work"
-}
-trap clean_up EXIT
-fail() {
-  echo "uri: $*" >&2
-  exit 1
-}
-for tool in p11tool openssl; do
-  command -v "$tool" >/dev/null || { echo "uri: no $tool here"; exit 77; }
-done
+. "$(dirname "$0")/module_test.sh"
+needs p11tool openssl
 
 # The module may have to find sksd.
 PATH=$(dirname "$sksd"):$PATH
