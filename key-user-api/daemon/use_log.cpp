@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <utility>
 
 #include "sks-core/base/byte_reader.h"
 
@@ -34,12 +35,16 @@ std::string json_text(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   const bool is_text = is_utf8(text);
   std::string out = "\"";
+  std::uint8_t before = 0;
   for (const char c : text) {
     const auto byte = static_cast<std::uint8_t>(c);
+    // U+0080 to U+009F: terminals take some of them for the beginning of a sequence, as they do ESC [.
+    const bool is_second_half = is_text && std::exchange(before, byte) == 0xC2 && byte < 0xA0;
+    if (is_second_half) out.pop_back();
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !is_text)) {
+    } else if (byte < 0x20 || byte == 0x7F || is_second_half || (byte >= 0x80 && !is_text)) {
       out += "\\u00";
       out += kDigits[byte >> 4];
       out += kDigits[byte & 15];

@@ -50,7 +50,10 @@ TEST_CASE("log: a line is a JSON object") {
 
 TEST_CASE("log: names of programs cannot forge lines or reach a terminal") {
   for (const std::string& name :
-       {std::string("/tmp/a\n{\"time\":\"x\"}"), std::string("/tmp/\x1b[2J\"\\\x7f"), std::string("/tmp/\xff\xfe")}) {
+       {std::string("/tmp/a\n{\"time\":\"x\"}"), std::string("/tmp/\x1b[2J\"\\\x7f"), std::string("/tmp/\xff\xfe"),
+        // U+009B, which is ESC [ in one, U+0080 and U+009F
+        std::string("/tmp/\xc2\x9b"
+                    "2J\xc2\x80\xc2\x9f")}) {
     const std::string line = line_of(use_of(name));
     CAPTURE(line);
     CHECK(std::ranges::all_of(line, [](char c) { return c >= ' ' && c <= '~'; }));
@@ -59,6 +62,7 @@ TEST_CASE("log: names of programs cannot forge lines or reach a terminal") {
     if (name[5] != '\xff') CHECK(parsed["program"] == name);
   }
   CHECK(line_of(use_of("/home/jürgen/x")).find("jürgen") != std::string::npos);
+  CHECK(line_of(use_of("/\xc2\xa0\xe2\x82\xac")).find("/\xc2\xa0\xe2\x82\xac") != std::string::npos);
 }
 
 TEST_CASE("log: lines are in the file, which is for the user alone, in the order in which they came") {
