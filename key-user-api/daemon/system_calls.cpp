@@ -4,6 +4,7 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -138,7 +139,7 @@ constexpr auto kCalls = std::to_array<AllowedCall>({
     allow(SCMP_SYS(rt_sigreturn), kSignals),
     allow(SCMP_SYS(rt_sigtimedwait), kSignals),
     allow(SCMP_SYS(sigaltstack), kSignals),
-    allow(SCMP_SYS(tgkill), kSignals),
+    {SCMP_SYS(tgkill), Condition::is_own_process, 0, 0, "abort(), and threads that wait; no other process"},
 
     allow(SCMP_SYS(getpid), kSelf),
     allow(SCMP_SYS(getppid), kSelf),
@@ -169,6 +170,7 @@ int add_rule(scmp_filter_ctx filter, const AllowedCall& call) {
   scmp_arg_cmp comparison{call.argument, SCMP_CMP_EQ, call.value, 0};
   if (call.condition == Condition::has_bits) comparison = {call.argument, SCMP_CMP_MASKED_EQ, call.value, call.value};
   if (call.condition == Condition::lacks_bits) comparison = {call.argument, SCMP_CMP_MASKED_EQ, call.value, 0};
+  if (call.condition == Condition::is_own_process) comparison.datum_a = static_cast<scmp_datum_t>(::getpid());
   return ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call.number, 1, &comparison);
 }
 

@@ -13,6 +13,7 @@ struct AllowedCall {
     has_bits,    ///< argument & value == value
     lacks_bits,  ///< argument & value == 0
     equals,
+    is_own_process,  ///< argument == getpid(); `value` is not looked at
   };
   Condition condition;
   unsigned argument;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,6 +73,8 @@ TEST_CASE("hardening: what a served process must not do is refused") {
       Case{"map new code", [] { return map(PROT_READ | PROT_EXEC); }},
       Case{"map code to write", [] { return map(PROT_READ | PROT_WRITE | PROT_EXEC); }},
       Case{"send a signal to another process", [] { return static_cast<long>(::kill(::getppid(), 0)); }},
+      Case{"send a signal to a thread of another process",
+           [] { return ::syscall(SYS_tgkill, ::getppid(), ::getppid(), 0); }},
       Case{"become visible again", [] { return static_cast<long>(::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)); }},
       Case{"allow core files",
            [] {
@@ -90,6 +93,7 @@ TEST_CASE("hardening: what serving needs is not refused") {
   if (!can_filter_system_calls()) return;
   const test::TempDir folder;
   CHECK(refused([] { return map(PROT_READ | PROT_WRITE); }) == 1);
+  CHECK(refused([] { return ::syscall(SYS_tgkill, ::getpid(), ::gettid(), 0); }) == 1);
   CHECK(refused([] {
           int done = 0;
           std::thread([&] { done = 1; }).join();
