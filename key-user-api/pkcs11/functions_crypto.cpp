@@ -5,6 +5,7 @@
 
 using sks::p11::Answer;
 using sks::p11::Client;
+using sks::p11::guard;
 using sks::p11::is_missing;
 using sks::p11::Kind;
 using sks::p11::Operation;
@@ -74,7 +75,12 @@ CK_RV step(CK_SESSION_HANDLE session, const KindRow& row, bool lacks_argument, B
     const std::unique_ptr<Operation>& operation = found.operation(row.kind);
     if (!operation) return CKR_OPERATION_NOT_INITIALIZED;
     const CK_OBJECT_HANDLE key = operation->key();
-    const Step done = lacks_argument ? Step{CKR_ARGUMENTS_BAD, false} : body(*operation);
+    Step done{CKR_ARGUMENTS_BAD, false};
+    // Without memory an operation ends too: how far the daemon has come with it is not known.
+    done.code = guard([&] {
+      if (!lacks_argument) done = body(*operation);
+      return done.code;
+    });
     if (!done.goes_on) found.drop(row.kind);
     return explain(client, found, key, done.code);
   });

@@ -288,5 +288,22 @@ TEST_CASE("Verification and digests") {
   CHECK(f.C_DigestFinal(open, digest.data(), &size) == CKR_OPERATION_NOT_INITIALIZED);
 }
 
+#ifndef SKS_SANITIZED  // there it ends the program
+TEST_CASE("An operation ends when there is no memory for it") {
+  Lab lab;
+  CK_FUNCTION_LIST& f = functions();
+  const CK_SESSION_HANDLE session = lab.open(kOpenSlot);
+  CK_MECHANISM sha256{CKM_SHA256, nullptr, 0};
+  Bytes data(32);
+  Bytes digest(32);
+  CK_ULONG size = digest.size();
+  REQUIRE(f.C_DigestInit(session, &sha256) == CKR_OK);
+  CHECK(f.C_Digest(session, data.data(), CK_ULONG{1} << 62, digest.data(), &size) == CKR_HOST_MEMORY);
+  CHECK(f.C_DigestUpdate(session, data.data(), data.size()) == CKR_OPERATION_NOT_INITIALIZED);
+  CHECK(lab.daemon.calls(186) == 1);  // abandon
+  CHECK(f.C_DigestInit(session, &sha256) == CKR_OK);
+}
+#endif
+
 }  // namespace
 }  // namespace sks::test
