@@ -42,6 +42,7 @@ Answer<void> begin(Client& client, Session& session, const KindRow& row, const C
   }
   place = std::make_unique<Operation>(client.daemon,
                                       Operation::Start{row.kind, std::move(encoded), session.slot, key, facts});
+  session.latest = row.kind;
   return {};
 }
 

@@ -42,6 +42,13 @@ void Session::drop(Kind kind) {
   if (const std::unique_ptr<Operation> dropped = std::move(operation(kind))) dropped->cancel();
 }
 
+Operation* Session::waiting_for_pin() {
+  const auto asks = [](const std::unique_ptr<Operation>& each) { return each != nullptr && each->asks_for_pin(); };
+  if (asks(operation(latest))) return operation(latest).get();
+  const auto* const found = std::find_if(std::begin(operations), std::end(operations), asks);
+  return found == std::end(operations) ? nullptr : found->get();
+}
+
 Answer<CK_SESSION_HANDLE> Sessions::open(CK_SLOT_ID slot, CK_FLAGS flags) {
   SKS_LET(const TokenView token, tokens_.find(slot));
   if ((flags & CKF_SERIAL_SESSION) == 0) return Rv{CKR_SESSION_PARALLEL_NOT_SUPPORTED};
@@ -162,9 +169,7 @@ Answer<void> Sessions::login(Session& session, CK_USER_TYPE user, std::optional<
 Answer<void> Sessions::login_for_operation(Session& session, std::optional<ByteView> pin) {
   if (is_too_long(pin)) return Rv{CKR_PIN_LEN_RANGE};
   const std::lock_guard lock(session.mutex);
-  Operation* waiting = nullptr;
-  for (const auto& operation : session.operations)
-    if (operation && operation->asks_for_pin()) waiting = operation.get();
+  Operation* const waiting = session.waiting_for_pin();
   if (waiting == nullptr) return Rv{CKR_OPERATION_NOT_INITIALIZED};
   Request request(kLoginForOperation);
   write_object(request, session.slot, waiting->key(), daemon_.era(), CKR_DEVICE_ERROR);

@@ -26,11 +26,14 @@ struct Session {
   Mutex mutex;  // of what follows
   std::unique_ptr<Search> search;
   std::unique_ptr<Operation> operations[5];
+  Kind latest = Kind::encrypt;            ///< the operation that was begun last
   std::vector<CK_OBJECT_HANDLE> objects;  ///< that end with the session
 
   std::unique_ptr<Operation>& operation(Kind kind) { return operations[static_cast<std::size_t>(kind) - 1]; }
   /// Ends an operation early.
   void drop(Kind kind);
+  /// The operation that a PIN for one operation is for: that begun last, if its key asks for one; or null.
+  Operation* waiting_for_pin();
 };
 
 /// The sessions between C_Initialize and C_Finalize, and who is logged in. Thread-safe.

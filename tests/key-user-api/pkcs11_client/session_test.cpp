@@ -147,6 +147,21 @@ TEST_CASE("A key that asks for its PIN each time") {
   CHECK(f.C_Logout(session) == CKR_OK);
 }
 
+TEST_CASE("A PIN for one operation is for the one that was begun last") {
+  Lab lab;
+  const CK_SESSION_HANDLE session = lab.logged_in();
+  REQUIRE(sign_init(session, CKM_RSA_PKCS, kRsaKey) == CKR_OK);
+  REQUIRE(login(session, kPin, CKU_CONTEXT_SPECIFIC) == CKR_OK);
+  CK_MECHANISM mechanism{CKM_RSA_PKCS, nullptr, 0};
+  REQUIRE(functions().C_DecryptInit(session, &mechanism, kRsaKey) == CKR_OK);
+  REQUIRE(login(session, kPin, CKU_CONTEXT_SPECIFIC) == CKR_OK);
+  Bytes encrypted(256, 0x22);
+  Bytes out(256);
+  CK_ULONG size = out.size();
+  CHECK(functions().C_Decrypt(session, encrypted.data(), encrypted.size(), out.data(), &size) == CKR_OK);
+  CHECK(sign(session) == CKR_OK);
+}
+
 TEST_CASE("C_SessionCancel ends what it is told to") {
   Lab lab;
   CK_FUNCTION_LIST_3_0& g = functions30();
