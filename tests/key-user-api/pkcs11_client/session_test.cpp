@@ -32,6 +32,16 @@ TEST_CASE("Opening and closing sessions") {
   CHECK(info.flags == (CKF_SERIAL_SESSION | CKF_RW_SESSION));
 }
 
+TEST_CASE("Sessions can be closed when nobody tells of their token") {
+  Lab lab;
+  CK_FUNCTION_LIST& f = functions();
+  const CK_SESSION_HANDLE session = lab.logged_in();
+  lab.daemon.kill();
+  CHECK(f.C_CloseAllSessions(kPinSlot) == CKR_OK);
+  CHECK(f.C_CloseSession(session) == CKR_SESSION_HANDLE_INVALID);
+  CHECK(f.C_CloseAllSessions(kPinSlot) == CKR_DEVICE_ERROR);
+}
+
 TEST_CASE("5,000 sessions cost one connection") {
   Lab lab;
   std::vector<CK_SESSION_HANDLE> sessions;
