@@ -31,6 +31,7 @@ class Signal {
   /// The caller holds the mutex, and looks again at what it waits for.
   void wait(Mutex& mutex) { ::pthread_cond_wait(&condition_, &mutex.mutex_); }
   void notify_one() { ::pthread_cond_signal(&condition_); }
+  void notify_all() { ::pthread_cond_broadcast(&condition_); }
 
  private:
   pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;

@@ -56,8 +56,9 @@ Answer<CK_SESSION_HANDLE> Sessions::open(CK_SLOT_ID slot, CK_FLAGS flags) {
   if (!read_write && token.logged_in == LoggedIn::so) return Rv{CKR_SESSION_READ_WRITE_SO_EXISTS};
   auto session = std::make_shared<Session>(token.slot, read_write);
   const std::lock_guard lock(mutex_);
-  if (sessions_.size() >= kMostSessions) return Rv{CKR_SESSION_COUNT};
   Slot& of_slot = slots_[slot];
+  while (of_slot.is_logging_out) logged_out_.wait(mutex_);
+  if (sessions_.size() >= kMostSessions) return Rv{CKR_SESSION_COUNT};
   const CK_SESSION_HANDLE handle = next_++;
   sessions_.emplace(handle, std::move(session));
   ++of_slot.sessions.all;
@@ -75,14 +76,36 @@ std::shared_ptr<Session> Sessions::take(CK_SESSION_HANDLE handle, bool& was_last
   --of_slot.sessions.all;
   if (session->read_write) --of_slot.sessions.read_write;
   was_last = of_slot.sessions.all == 0 && of_slot.may_be_logged_in;
-  if (was_last) of_slot.may_be_logged_in = false;
+  if (was_last) {
+    of_slot.may_be_logged_in = false;
+    of_slot.is_logging_out = true;
+  }
   return session;
 }
+
+/// A new session would else log in before the daemon has heard that nobody is logged in any more, and lose its login.
+class Sessions::LastSession {
+ public:
+  LastSession(Sessions& sessions, CK_SLOT_ID slot) : sessions_(sessions), slot_(slot) {}
+  LastSession(const LastSession&) = delete;
+  LastSession& operator=(const LastSession&) = delete;
+  ~LastSession() {
+    const std::lock_guard lock(sessions_.mutex_);
+    sessions_.slots_.find(slot_)->second.is_logging_out = false;
+    sessions_.logged_out_.notify_all();
+  }
+
+ private:
+  Sessions& sessions_;
+  CK_SLOT_ID slot_;
+};
 
 Answer<void> Sessions::close(CK_SESSION_HANDLE handle) {
   bool was_last = false;
   const std::shared_ptr<Session> session = take(handle, was_last);
   if (session == nullptr) return Rv{CKR_SESSION_HANDLE_INVALID};
+  std::optional<LastSession> last;
+  if (was_last) last.emplace(*this, session->slot);
   end(*session);
   if (was_last) end_login(session->slot);
   return {};

@@ -61,9 +61,12 @@ class Sessions {
   struct Slot {
     SessionCount sessions;
     bool may_be_logged_in = false;
+    bool is_logging_out = false;  ///< its last session is being closed
   };
+  class LastSession;
 
-  /// Takes a session out of the table. `was_last`: of those with its token, and somebody may be logged in.
+  /// Takes a session out of the table. `was_last`: of those with its token, and somebody may be logged in. Until
+  /// is_logging_out is reset nobody opens a session with the token.
   std::shared_ptr<Session> take(CK_SESSION_HANDLE handle, bool& was_last);
   /// Ends what the daemon has for a session that is not in the table any more.
   void end(Session& session);
@@ -77,6 +80,7 @@ class Sessions {
   Keys& keys_;
   Mutex mutex_;  // of what follows
   std::unordered_map<CK_SESSION_HANDLE, std::shared_ptr<Session>> sessions_;
+  Signal logged_out_;
   std::unordered_map<CK_SLOT_ID, Slot> slots_;
   CK_SESSION_HANDLE next_ = 1;
 };

@@ -1,3 +1,8 @@
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "tests/key-user-api/pkcs11_client/module.h"
 
 /// Sessions, logins, PINs. Expected values: PKCS#11 2.40, 5.6.
@@ -40,6 +45,42 @@ TEST_CASE("Sessions can be closed when nobody tells of their token") {
   CHECK(f.C_CloseAllSessions(kPinSlot) == CKR_OK);
   CHECK(f.C_CloseSession(session) == CKR_SESSION_HANDLE_INVALID);
   CHECK(f.C_CloseAllSessions(kPinSlot) == CKR_DEVICE_ERROR);
+}
+
+TEST_CASE("A login does not end with sessions that were closed before it") {
+  Lab lab;
+  const CK_SESSION_HANDLE last = lab.logged_in();
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool is_logging_out = false;
+  bool is_logged_out = false;
+  bool has_logged_in = false;
+  bool was_in_time = true;
+  lab.daemon.on(165, [&](ScriptedDaemon::Call&) {
+    std::unique_lock lock(mutex);
+    is_logging_out = true;
+    changed.notify_all();
+    // A login that does not wait gets in between.
+    changed.wait_for(lock, std::chrono::milliseconds(300), [&] { return has_logged_in; });
+    is_logged_out = true;
+    return outputs();
+  });
+  lab.daemon.on(163, [&](ScriptedDaemon::Call&) {
+    const std::lock_guard lock(mutex);
+    has_logged_in = true;
+    was_in_time = is_logged_out;
+    changed.notify_all();
+    return outputs();
+  });
+  std::thread closing([&] { static_cast<void>(functions().C_CloseSession(last)); });
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return is_logging_out; });
+  }
+  const CK_SESSION_HANDLE next = lab.open(kPinSlot);
+  CHECK(login(next, kPin) == CKR_OK);
+  closing.join();
+  CHECK(was_in_time);
 }
 
 TEST_CASE("5,000 sessions cost one connection") {
