@@ -380,7 +380,9 @@ Result<PinOptions> take_new_key_pin(Arguments& arguments) {
   return pin;
 }
 
-Outcome import_keys(Arguments& arguments, std::ostream& out) {
+/// `run` takes the PIN of the new keys, the store and whom to ask for the PIN.
+template <class Run>
+Outcome make_keys(Arguments& arguments, Run&& run) {
   auto pin = take_new_key_pin(arguments);
   if (!pin) return wrong_usage(pin.error());
   auto store = open_store_for_session(arguments);
@@ -388,25 +390,25 @@ Outcome import_keys(Arguments& arguments, std::ostream& out) {
   if (const auto resolved = resolve(pin->shared_with, *store); !resolved) return refused(resolved.error());
   auto askers = find_askers(*pin);
   if (!askers) return refused(askers.error());
-  arguments.key_import.pin = std::move(*pin);
-  FileSecrets secrets(arguments.import_passphrase_file, "--import-passphrase-file", "");
   const InterruptGuard guard;
-  return to_outcome(run_import(std::move(arguments.key_import), format_of(arguments), store->engine(), secrets,
-                               askers->get(), system_clock(), out));
+  return to_outcome(run(std::move(*pin), *store, askers->get()));
+}
+
+Outcome import_keys(Arguments& arguments, std::ostream& out) {
+  return make_keys(arguments, [&](PinOptions pin, OpenedStore& store, const PinAskers& askers) {
+    arguments.key_import.pin = std::move(pin);
+    FileSecrets secrets(arguments.import_passphrase_file, "--import-passphrase-file", "");
+    return run_import(std::move(arguments.key_import), format_of(arguments), store.engine(), secrets, askers,
+                      system_clock(), out);
+  });
 }
 
 Outcome create_key(Arguments& arguments, std::ostream& out) {
-  auto pin = take_new_key_pin(arguments);
-  if (!pin) return wrong_usage(pin.error());
-  auto store = open_store_for_session(arguments);
-  if (!store) return refused(store.error());
-  if (const auto resolved = resolve(pin->shared_with, *store); !resolved) return refused(resolved.error());
-  auto askers = find_askers(*pin);
-  if (!askers) return refused(askers.error());
-  arguments.key_create.pin = std::move(*pin);
-  const InterruptGuard guard;
-  return to_outcome(run_key_create(std::move(arguments.key_create), format_of(arguments), store->engine(),
-                                   askers->get(), system_clock(), out));
+  return make_keys(arguments, [&](PinOptions pin, OpenedStore& store, const PinAskers& askers) {
+    arguments.key_create.pin = std::move(pin);
+    return run_key_create(std::move(arguments.key_create), format_of(arguments), store.engine(), askers, system_clock(),
+                          out);
+  });
 }
 
 /// Where the sksd of the chosen store is: SKS_SOCKET counts as long as no option chooses a store.
