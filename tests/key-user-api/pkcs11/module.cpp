@@ -1,13 +1,11 @@
 #include "tests/key-user-api/pkcs11/module.h"
 
-#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <signal.h>
 
-#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -21,31 +19,6 @@
 #include "tests/support/pkcs11/daemon.h"
 
 namespace sks::test {
-namespace {
-
-void* library() {
-  static void* const handle = [] {
-    void* const opened = ::dlopen(SKS_PKCS11_MODULE, RTLD_NOW | RTLD_LOCAL);
-    if (opened == nullptr) MESSAGE(::dlerror());
-    SKS_CHECK(opened != nullptr);
-    return opened;
-  }();
-  return handle;
-}
-
-}  // namespace
-
-void* module_symbol(const char* name) { return ::dlsym(library(), name); }
-
-CK_FUNCTION_LIST& functions() {
-  static CK_FUNCTION_LIST* const list = [] {
-    CK_FUNCTION_LIST* got = nullptr;
-    const auto get = reinterpret_cast<CK_C_GetFunctionList>(module_symbol("C_GetFunctionList"));
-    SKS_CHECK(get != nullptr && get(&got) == CKR_OK && got != nullptr);
-    return got;
-  }();
-  return *list;
-}
 
 const std::string& shared_store() {
   static const TempDir folder;
@@ -114,18 +87,6 @@ CK_SESSION_HANDLE open_session(CK_SLOT_ID slot, CK_FLAGS flags) {
   return session;
 }
 
-CK_RV login(CK_SESSION_HANDLE session, std::string_view pin) {
-  Bytes copy = to_bytes(as_bytes(pin));
-  copy.push_back(0);  // an empty PIN has an address too
-  return functions().C_Login(session, CKU_USER, copy.data(), pin.size());
-}
-
-CK_FLAGS token_flags(CK_SLOT_ID slot) {
-  CK_TOKEN_INFO info{};
-  REQUIRE(functions().C_GetTokenInfo(slot, &info) == CKR_OK);
-  return info.flags;
-}
-
 Template& Template::bytes(CK_ATTRIBUTE_TYPE type, ByteView value) {
   Bytes& kept = values_.emplace_back(to_bytes(value));
   attributes_.push_back({type, kept.data(), kept.size()});
@@ -149,17 +110,7 @@ CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, const CK_BBOOL& value) {
 }
 
 std::vector<CK_OBJECT_HANDLE> find(CK_SESSION_HANDLE session, std::vector<CK_ATTRIBUTE> wanted) {
-  REQUIRE(functions().C_FindObjectsInit(session, wanted.data(), wanted.size()) == CKR_OK);
-  std::vector<CK_OBJECT_HANDLE> found;
-  for (;;) {
-    std::array<CK_OBJECT_HANDLE, 2> some{};
-    CK_ULONG count = 0;
-    REQUIRE(functions().C_FindObjects(session, some.data(), some.size(), &count) == CKR_OK);
-    if (count == 0) break;
-    found.insert(found.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count));
-  }
-  REQUIRE(functions().C_FindObjectsFinal(session) == CKR_OK);
-  return found;
+  return find_all(session, std::move(wanted), 2);
 }
 
 CK_OBJECT_HANDLE find_one(CK_SESSION_HANDLE session, CK_OBJECT_CLASS object_class, std::string_view label) {

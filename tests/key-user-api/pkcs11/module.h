@@ -4,18 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "key-user-api/pkcs11/cryptoki.h"
-#include "sks-core/base/bytes.h"
 #include "sks-core/crypto/ossl.h"
+#include "tests/support/pkcs11/loaded_module.h"
 #include "tests/support/temp_dir.h"
 
-/// The module under test, loaded as applications load it.
+/// The module under test with sksd and a store behind it.
 namespace sks::test {
-
-/// The functions, through C_GetFunctionList of the loaded library.
-CK_FUNCTION_LIST& functions();
-/// A symbol of the library, or null.
-void* module_symbol(const char* name);
 
 /// A store folder that all test cases of the program share; they leave its PINs unlocked.
 const std::string& shared_store();
@@ -41,8 +35,6 @@ inline constexpr std::string_view kSecondToken = "second.example.com";
 inline constexpr std::string_view kOpenToken = "OpenSKS keys without PIN";
 
 CK_SESSION_HANDLE open_session(CK_SLOT_ID slot, CK_FLAGS flags = CKF_SERIAL_SESSION);
-CK_RV login(CK_SESSION_HANDLE session, std::string_view pin);
-CK_FLAGS token_flags(CK_SLOT_ID slot);
 
 /// A template with the values that it points at.
 class Template {

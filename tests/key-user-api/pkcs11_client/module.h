@@ -5,17 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "key-user-api/pkcs11/cryptoki.h"
 #include "tests/key-user-api/pkcs11_client/scripted_daemon.h"
+#include "tests/support/pkcs11/loaded_module.h"
 #include "tests/support/temp_dir.h"
 
-/// The module under test, loaded as applications load it, with a daemon of the test behind it.
+/// The module under test with a daemon of the test behind it.
 namespace sks::test {
 
-CK_FUNCTION_LIST& functions();
 CK_FUNCTION_LIST_3_0& functions30();
-/// A symbol of the library, or null.
-void* module_symbol(const char* name);
 
 /// A daemon, and the module between C_Initialize and C_Finalize.
 class Lab {
@@ -33,13 +30,9 @@ class Lab {
   CK_SESSION_HANDLE logged_in();
 };
 
-CK_RV login(CK_SESSION_HANDLE session, std::string_view pin, CK_USER_TYPE user = CKU_USER);
 CK_STATE state_of(CK_SESSION_HANDLE session);
-CK_FLAGS token_flags(CK_SLOT_ID slot);
 CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM_TYPE type, CK_OBJECT_HANDLE key);
 /// C_Sign of 32 bytes with a buffer that is large enough.
 CK_RV sign(CK_SESSION_HANDLE session, Bytes* signature = nullptr);
-std::vector<CK_OBJECT_HANDLE> find_all(CK_SESSION_HANDLE session, std::vector<CK_ATTRIBUTE> wanted,
-                                       std::size_t at_once);
 
 }  // namespace sks::test
