@@ -7,6 +7,8 @@
 #include <cstdio>
 
 #include "key-user-api/token/der.h"
+#include "key-user-api/token/operations/key_use.h"
+#include "sks-core/base/byte_writer.h"
 #include "sks-core/crypto/hash.h"
 
 namespace sks::token {
@@ -61,6 +63,21 @@ SecureBytes unique_id(const Facts& facts, const Contents&) {
   std::array<char, 17> digits{};
   std::snprintf(digits.data(), digits.size(), "%016lx", static_cast<unsigned long>(facts.handle));
   return copy(as_bytes(digits.data()));
+}
+
+/// What C_SignInit and the like let this key do.
+SecureBytes allowed_mechanisms(const Facts& facts, const Contents& contents) {
+  KeyInUse key;
+  key.object_class = facts.object_class;
+  key.key_type = facts.key_type;
+  key.usages = usages_of(facts.flags);
+  if (contents.endorsed != nullptr) {
+    key.stored = KeyHandle{};  // whichever
+    key.endorsed_algorithms = *contents.endorsed;
+  }
+  ByteWriter out;
+  for (const CK_MECHANISM_TYPE type : permitted_mechanisms(key)) out.u64(type);
+  return copy(out.take());
 }
 
 // PKCS#11: the first bytes of the hash of a certificate, and of an encrypted block of zeros for a secret.
@@ -206,6 +223,7 @@ constexpr auto kRows = std::to_array<AttributeRow>({
     usage(CKA_UNWRAP, kSecrets, Usage::unwrap),
     never(CKA_VERIFY_RECOVER, kPublic),
     never(CKA_SIGN_RECOVER, kPrivate),
+    content(CKA_ALLOWED_MECHANISMS, kKeys, allowed_mechanisms, kComputed),
     yes_or_no(CKA_LOCAL, kKeys, flag::kLocal, kComputed),
     fact(
         CKA_KEY_GEN_MECHANISM, kKeys, [](const Facts& f, const Contents&) { return ulong_value(f.made_by); },

@@ -148,6 +148,7 @@ Contents KeyDetails::contents(unsigned part) const {
     contents.label = label;
     contents.id = id;
     contents.spki = spki;
+    if (part == kSecretPart) contents.endorsed = &endorsed_algorithms;
     if (!is_secret()) contents.certificate = path.front();
   }
   if (const auto fields = split_certificate(contents.certificate)) {

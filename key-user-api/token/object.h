@@ -93,7 +93,8 @@ struct Contents {
   ByteView object_id;
   ByteView start_date;
   ByteView end_date;
-  const crypto::PrivateKey* private_key = nullptr;  ///< of a session
+  const std::vector<std::string>* endorsed = nullptr;  ///< of stored private and secret keys, as KeyInUse has them
+  const crypto::PrivateKey* private_key = nullptr;     ///< of a session
 };
 
 CK_KEY_TYPE key_type_of(KeyKind kind);

@@ -9,6 +9,10 @@
 namespace sks::token {
 namespace {
 
+constexpr auto kFunctionsWithKeys =
+    std::to_array<Function>({Function::encrypt, Function::decrypt, Function::sign, Function::verify, Function::derive,
+                             Function::wrap, Function::unwrap});
+
 struct KeysRow {
   Keys keys;
   bool (*includes)(const KeyInUse& key, const Mechanism& mechanism);
@@ -68,11 +72,17 @@ std::span<const SksAlgorithm> algorithms_for(const FunctionRow& function, const 
   return decrypts && !mechanism.decryption_algorithms.empty() ? mechanism.decryption_algorithms : mechanism.algorithms;
 }
 
+/// An algorithm that hashes with one hash executes the mechanisms of that hash only.
+bool takes_hash(const SksAlgorithm& algorithm, const Mechanism& mechanism) {
+  return mechanism.hash == 0 || algorithm.hash == HashId::none || find_hash(mechanism.hash)->id == algorithm.hash;
+}
+
 bool permits_mechanism(const KeyInUse& key, const FunctionRow& function, const Mechanism& mechanism) {
   if (!key.allows(function.usage)) return false;
   if (!key.stored) return true;  // public keys, and keys of sessions
-  return std::ranges::any_of(algorithms_for(function, mechanism),
-                             [&](const SksAlgorithm& each) { return is_endorsed(key, each.uri); });
+  return std::ranges::any_of(algorithms_for(function, mechanism), [&](const SksAlgorithm& each) {
+    return takes_hash(each, mechanism) && is_endorsed(key, each.uri);
+  });
 }
 
 /// Whether there is what the operations below take for granted.
@@ -123,6 +133,19 @@ const Algorithm& known(std::string_view uri) {
 
 std::size_t modulus_size(const crypto::PublicKey& key) {
   return static_cast<std::size_t>(EVP_PKEY_get_size(key.openssl()));
+}
+
+std::vector<CK_MECHANISM_TYPE> permitted_mechanisms(const KeyInUse& key) {
+  std::vector<CK_MECHANISM_TYPE> types;
+  for (const Mechanism& mechanism : mechanism_table()) {
+    const bool is_permitted = std::ranges::any_of(kFunctionsWithKeys, [&](Function each) {
+      const FunctionRow& function = row_of(each);
+      return (mechanism.functions & function.flag) != 0 && fits(key, function, mechanism) &&
+             permits_mechanism(key, function, mechanism);
+    });
+    if (is_permitted) types.push_back(mechanism.type);
+  }
+  return types;
 }
 
 Outcome<KeyUse> KeyUse::find(Call& call, const FunctionRow& function, const Mechanism& mechanism, std::uint32_t slot,

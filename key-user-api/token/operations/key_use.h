@@ -10,6 +10,10 @@ namespace sks::token {
 /// Bytes of the modulus.
 std::size_t modulus_size(const crypto::PublicKey& key);
 
+/// The mechanisms that some function takes with the key, ascending: CKA_ALLOWED_MECHANISMS. Looks at class, type and
+/// usages, whether the key is stored, and what it is endorsed for.
+std::vector<CK_MECHANISM_TYPE> permitted_mechanisms(const KeyInUse& key);
+
 class KeyUse {
  public:
   /// The key that a request names, for one function of one mechanism. Fails, in this order: no such key; the mechanism

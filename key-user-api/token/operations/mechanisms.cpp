@@ -213,15 +213,6 @@ constexpr auto kMechanisms = std::to_array<Mechanism>({
 });
 static_assert(std::ranges::is_sorted(kMechanisms, {}, &Mechanism::type), "kMechanisms is searched by type");
 
-constexpr auto kInfos = [] {
-  std::array<MechanismInfo, kMechanisms.size()> all{};
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const Mechanism& row = kMechanisms[i];
-    all[i] = {row.type, row.min_key_size, row.max_key_size, row.functions};
-  }
-  return all;
-}();
-
 }  // namespace
 
 const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) {
@@ -230,7 +221,5 @@ const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) {
 }
 
 std::span<const Mechanism> mechanism_table() { return kMechanisms; }
-
-std::span<const MechanismInfo> all_mechanisms() { return kInfos; }
 
 }  // namespace sks::token

@@ -180,4 +180,14 @@ Wanted read_wanted(Call& call, Function function) {
 
 std::span<const MethodRow> operation_methods() { return kMethods; }
 
+std::span<const MechanismInfo> all_mechanisms() {
+  static const std::vector<MechanismInfo> all = [] {
+    std::vector<MechanismInfo> infos;
+    for (const Mechanism& row : mechanism_table())
+      infos.push_back({row.type, row.min_key_size, row.max_key_size, row.functions});
+    return infos;
+  }();
+  return all;
+}
+
 }  // namespace sks::token

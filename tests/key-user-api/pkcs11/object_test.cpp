@@ -207,6 +207,45 @@ TEST_CASE("Objects: a key that may do nothing says that it does not sign") {
   CHECK(read(session, key, CKA_DERIVE) == kFalse);
 }
 
+TEST_CASE("Objects: a key tells its mechanisms") {
+  const Initialized initialized;
+  const CK_SESSION_HANDLE session = open_session(slot_labelled(kSecondToken));
+  REQUIRE(login(session, kSecondPin) == CKR_OK);
+  const auto mechanisms_of = [&](CK_OBJECT_CLASS object_class, std::string_view label) {
+    const Bytes value = read(session, find_one(session, object_class, label), CKA_ALLOWED_MECHANISMS);
+    std::vector<CK_MECHANISM_TYPE> types(value.size() / sizeof(CK_MECHANISM_TYPE));
+    if (!value.empty()) std::memcpy(types.data(), value.data(), value.size());
+    return types;
+  };
+  using Types = std::vector<CK_MECHANISM_TYPE>;
+  // Endorsed for one algorithm: hashes by the application or by the service.
+  CHECK(mechanisms_of(CKO_PRIVATE_KEY, "sha256 only") == Types{CKM_ECDSA, CKM_ECDSA_SHA256});
+  CHECK(mechanisms_of(CKO_PRIVATE_KEY, "rsa sha256 only") == Types{CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS});
+  CHECK(mechanisms_of(CKO_PRIVATE_KEY, "no crypto").empty());
+  // For all that its kind has.
+  CHECK(mechanisms_of(CKO_PRIVATE_KEY, "p384") == Types{CKM_ECDSA, CKM_ECDSA_SHA1, CKM_ECDSA_SHA224, CKM_ECDSA_SHA256,
+                                                        CKM_ECDSA_SHA384, CKM_ECDSA_SHA512, CKM_ECDH1_DERIVE,
+                                                        CKM_ECDH1_COFACTOR_DERIVE});
+  CHECK(mechanisms_of(CKO_PUBLIC_KEY, "p384") ==
+        Types{CKM_ECDSA, CKM_ECDSA_SHA1, CKM_ECDSA_SHA224, CKM_ECDSA_SHA256, CKM_ECDSA_SHA384, CKM_ECDSA_SHA512});
+  const CK_MECHANISM_TYPE only = CKM_ECDSA;
+  CHECK(find(session, {attribute(CKA_ALLOWED_MECHANISMS, only)}).empty());
+  const CK_ULONG length = 16;
+  CK_MECHANISM generation{CKM_AES_KEY_GEN, nullptr, 0};
+  std::array<CK_ATTRIBUTE, 2> given{attribute(CKA_VALUE_LEN, length), attribute(CKA_ALLOWED_MECHANISMS, only)};
+  CK_OBJECT_HANDLE made = 0;
+  CHECK(functions().C_GenerateKey(session, &generation, given.data(), given.size(), &made) == CKR_ATTRIBUTE_READ_ONLY);
+  // What is not told is refused.
+  CK_MECHANISM mechanism{CKM_ECDSA_SHA512, nullptr, 0};
+  const CK_OBJECT_HANDLE key = find_one(session, CKO_PRIVATE_KEY, "sha256 only");
+  REQUIRE(functions().C_SignInit(session, &mechanism, key) == CKR_OK);
+  Bytes data(10);
+  Bytes signature(64);
+  CK_ULONG size = signature.size();
+  CHECK(functions().C_Sign(session, data.data(), data.size(), signature.data(), &size) ==
+        CKR_KEY_FUNCTION_NOT_PERMITTED);
+}
+
 TEST_CASE("C_GetAttributeValue: several attributes at once, each with its own outcome") {
   const Initialized initialized;
   const CK_SESSION_HANDLE session = open_session(slot_labelled(kMainToken));
