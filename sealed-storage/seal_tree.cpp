@@ -103,6 +103,13 @@ Result<Node*> SealTree::load(NodeId id, const Tag& expected) {
   return &cache_.emplace(id, std::move(node)).first->second;
 }
 
+/// The node with the changes so far.
+Result<const Node*> SealTree::find_or_load(NodeId id, const Tag& expected) {
+  if (const auto staged = staged_.find(id); staged != staged_.end()) return &staged->second;
+  SKS_LET(const Node* const node, load(id, expected));
+  return node;
+}
+
 /// The node with the changes so far, or null when there is nothing below it.
 Result<const Node*> SealTree::descend(NodeId id) {
   const auto root = staged_roots_.find(id.kind);
@@ -110,12 +117,7 @@ Result<const Node*> SealTree::descend(NodeId id) {
   NodeId at{id.kind, static_cast<std::uint8_t>(root->second.height - 1), 0};
   Tag expected = root->second.tag;
   while (true) {
-    const Node* node = nullptr;
-    if (const auto staged = staged_.find(at); staged != staged_.end()) {
-      node = &staged->second;
-    } else {
-      SKS_LET(node, load(at, expected));
-    }
+    SKS_LET(const Node* const node, find_or_load(at, expected));
     if (node->used == 0) return nullptr;
     if (at.level == id.level) return at.number == id.number ? node : nullptr;
     --at.level;
@@ -158,6 +160,28 @@ Result<std::optional<std::uint32_t>> SealTree::next(std::uint8_t kind, std::uint
     --level;
   }
   return std::optional<std::uint32_t>();
+}
+
+Result<void> SealTree::visit(std::uint8_t kind, const TagVisitor& visitor) {
+  const auto root = staged_roots_.find(kind);
+  if (root == staged_roots_.end()) return {};
+  return visit_below({kind, static_cast<std::uint8_t>(root->second.height - 1), 0}, root->second.tag, visitor);
+}
+
+Result<void> SealTree::visit_below(NodeId id, const Tag& expected, const TagVisitor& visitor) {
+  SKS_LET(const Node* const found, find_or_load(id, expected));
+  const Node node = *found;  // loading others may drop it
+  auto tag = node.tags.begin();
+  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+    if (!node.has(slot)) continue;
+    const std::uint32_t number = id.number << kBits | slot;
+    if (id.level == 0)
+      visitor(number, *tag);
+    else
+      SKS_TRY(visit_below({id.kind, static_cast<std::uint8_t>(id.level - 1), number}, *tag, visitor));
+    ++tag;
+  }
+  return {};
 }
 
 /// Puts levels on top of a tree until `handle` has a place in it.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -15,6 +16,7 @@ namespace sks::sealed {
 
 inline constexpr std::size_t kTagSize = 16;
 using Tag = std::array<std::uint8_t, kTagSize>;
+using TagVisitor = std::function<void(std::uint32_t handle, const Tag& tag)>;
 
 /// A node of the tree of one kind of records. At level 0, `number` is a handle without its lowest five bits; each level
 /// above drops five more.
@@ -67,6 +69,9 @@ class SealTree {
   /// The first record of a kind with a handle of at least `from`. Fails with crypto.
   Result<std::optional<std::uint32_t>> next(std::uint8_t kind, std::uint64_t from);
 
+  /// All records of a kind with their tags, in ascending order. Fails with crypto.
+  Result<void> visit(std::uint8_t kind, const TagVisitor& visitor);
+
   /// Changes stay in memory until write(). Fail with crypto.
   Result<void> set(std::uint8_t kind, std::uint32_t handle, const Tag& tag);
   Result<void> erase(std::uint8_t kind, std::uint32_t handle);
@@ -83,6 +88,8 @@ class SealTree {
 
  private:
   Result<Node*> load(NodeId id, const Tag& expected);
+  Result<const Node*> find_or_load(NodeId id, const Tag& expected);
+  Result<void> visit_below(NodeId id, const Tag& expected, const TagVisitor& visitor);
   Result<const Node*> descend(NodeId id);
   Result<Node*> stage(NodeId id, bool present);
   Result<Node*> stage_leaf(std::uint8_t kind, std::uint32_t handle);

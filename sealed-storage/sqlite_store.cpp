@@ -173,6 +173,13 @@ std::uint8_t engine_kind(RecordKind kind) {
   return number;
 }
 
+/// A seal has a nonce of its own, so that equal values have different tags too.
+RecordMark mark_of(const sealed::Tag& tag) {
+  RecordMark mark = 0;
+  for (std::size_t i = 0; i < sizeof(mark); ++i) mark = mark << 8U | tag.at(i);
+  return mark;
+}
+
 }  // namespace
 
 // Members are destroyed from the end: the statements before the database, the lock last.
@@ -591,6 +598,22 @@ Result<std::unique_ptr<Storage::Transaction>> SqliteStore::begin_shared() {
 Result<void> SqliteStore::make_durable() {
   SKS_TRY(impl_->check_process());
   return impl_->log->make_durable();
+}
+
+Result<bool> SqliteStore::visit_marks(RecordKind kind,
+                                      const std::function<void(std::uint32_t handle, RecordMark mark)>& visit) {
+  SKS_TRY(impl_->check_process());
+  SKS_CHECK(!impl_->in_transaction);
+  SKS_TRY(impl_->index->visit(engine_kind(kind),
+                              [&](std::uint32_t handle, const sealed::Tag& tag) { visit(handle, mark_of(tag)); }));
+  return true;
+}
+
+Result<std::optional<RecordMark>> SqliteStore::mark(RecordId id) {
+  SKS_TRY(impl_->check_process());
+  SKS_CHECK(!impl_->in_transaction);
+  SKS_LET(const std::optional<sealed::Tag> tag, impl_->index->find({engine_kind(id.kind), id.handle}));
+  return tag ? std::optional(mark_of(*tag)) : std::nullopt;
 }
 
 bool SqliteStore::make_room() { return impl_->lock.held() && ::unlink(impl_->room.c_str()) == 0; }

@@ -60,6 +60,9 @@ class SqliteStore final : public Storage {
   Result<std::unique_ptr<Transaction>> begin() override;
   Result<std::unique_ptr<Transaction>> begin_shared() override;
   Result<void> make_durable() override;
+  Result<bool> visit_marks(RecordKind kind,
+                           const std::function<void(std::uint32_t handle, RecordMark mark)>& visit) override;
+  Result<std::optional<RecordMark>> mark(RecordId id) override;
   bool make_room() override;
   Result<StoredIdentity> identity();
 

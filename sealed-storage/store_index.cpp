@@ -140,6 +140,24 @@ Result<std::optional<std::uint32_t>> StoreIndex::next(std::uint8_t kind, std::ui
   return std::optional<std::uint32_t>();
 }
 
+Result<void> StoreIndex::visit(std::uint8_t kind, const TagVisitor& visitor) {
+  auto change = staged_.changes.lower_bound({kind, 0});
+  const auto end = staged_.changes.upper_bound({kind, kLastHandle});
+  const auto take_change = [&] {
+    if (change->second) visitor(change->first.handle, *change->second);
+    ++change;
+  };
+  SKS_TRY(tree_.visit(kind, [&](std::uint32_t handle, const Tag& tag) {
+    while (change != end && change->first.handle < handle) take_change();
+    if (change != end && change->first.handle == handle)
+      take_change();
+    else
+      visitor(handle, tag);
+  }));
+  while (change != end) take_change();
+  return {};
+}
+
 void StoreIndex::set(RecordPlace place, const Tag& tag) {
   staged_.changes.insert_or_assign(place, tag);
   changed_ = true;

@@ -48,6 +48,8 @@ class StoreIndex {
   Result<std::optional<Tag>> find(RecordPlace place);
   /// The first record of a kind with a handle of at least `from`. Fails with crypto.
   Result<std::optional<std::uint32_t>> next(std::uint8_t kind, std::uint64_t from);
+  /// All records of a kind with their tags, in ascending order. Fails with crypto.
+  Result<void> visit(std::uint8_t kind, const TagVisitor& visitor);
 
   /// Changes stay in memory until seal(). Fails with crypto.
   void set(RecordPlace place, const Tag& tag);

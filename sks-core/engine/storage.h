@@ -21,6 +21,7 @@ enum class RecordKind : std::uint8_t {
   pin_group = 7,   ///< PIN value and error count shared by the keys of one group
   extension = 8,   ///< content of one extension of a key
   directory = 9,   ///< page of rows about the objects above; handle: kind and page number
+  note = 10,       ///< what a service has written down about keys: sks-core/engine/key_notes.h
 };
 
 struct RecordId {
@@ -28,6 +29,10 @@ struct RecordId {
   std::uint32_t handle;
   auto operator<=>(const RecordId&) const = default;
 };
+
+/// Tells a record from what it was before: each write of it gives it another mark, which nobody can foresee. Marks are
+/// the same after a restart.
+using RecordMark = std::uint64_t;
 
 /// Where the engine keeps its records: a port, implemented by sealed-storage and by integrators with memory of their
 /// own.
@@ -66,6 +71,14 @@ class Storage {
   /// time, also while another one is in a transaction. After a failure the medium may hold any number of them, in
   /// their order; they stay visible, and no later commit succeeds unless they have become durable after all.
   virtual Result<void> make_durable() { return {}; }
+  /// Visits the mark of every record of a kind in ascending handle order, without reading the records; not while there
+  /// is a transaction. False, and nothing is visited: this storage has no marks. Fails with storage or crypto.
+  virtual Result<bool> visit_marks(RecordKind /*kind*/,
+                                   const std::function<void(std::uint32_t handle, RecordMark mark)>& /*visit*/) {
+    return false;
+  }
+  /// The mark of one record. None: this storage has no marks, or not this record. Fails as visit_marks().
+  virtual Result<std::optional<RecordMark>> mark(RecordId /*id*/) { return std::optional<RecordMark>(); }
   /// Gives up space that was set aside for a full medium, so that a commit that only erases can go through. Returns
   /// whether there was some. An aborted session must be gone even when the disk is full.
   virtual bool make_room() { return false; }

@@ -15,7 +15,7 @@ namespace {
 
 constexpr auto kAllKinds = std::to_array<RecordKind>(
     {RecordKind::counters, RecordKind::session, RecordKind::key, RecordKind::key_material, RecordKind::pin_policy,
-     RecordKind::puk_policy, RecordKind::pin_group, RecordKind::extension, RecordKind::directory});
+     RecordKind::puk_policy, RecordKind::pin_group, RecordKind::extension, RecordKind::directory, RecordKind::note});
 
 /// The ids that keys of open sessions have in scripts.
 constexpr auto kIds = std::to_array<const char*>({"A", "B", "C", "D", "C2", "D2"});

@@ -205,5 +205,57 @@ TEST_CASE("SqliteStore: no file of the store shows a value") {
   }
 }
 
+std::vector<std::pair<std::uint32_t, RecordMark>> marks(Storage& storage, RecordKind kind) {
+  std::vector<std::pair<std::uint32_t, RecordMark>> all;
+  const auto visited =
+      storage.visit_marks(kind, [&](std::uint32_t handle, RecordMark mark) { all.emplace_back(handle, mark); });
+  REQUIRE(visited);
+  CHECK(*visited);
+  return all;
+}
+
+TEST_CASE("SqliteStore: every write of a record gives it another mark, which it keeps until the next one") {
+  StoreFixture fixture;
+  fixture.put(kKey2, "same");
+  fixture.put(kKey1, "same");
+  fixture.put(kMaterial1, "same");
+  auto store = fixture.open();
+  const auto first = marks(*store, RecordKind::key);
+  REQUIRE(first.size() == 2);
+  CHECK(first[0].first == 1);
+  CHECK(first[1].first == 2);
+  CHECK(first[0].second != first[1].second);
+  CHECK(store->mark(kKey1).value() == first[0].second);
+  CHECK_FALSE(store->mark(kLastKey).value());
+  store.reset();
+  fixture.put(kKey1, "same");
+  store = fixture.open();
+  const auto second = marks(*store, RecordKind::key);
+  REQUIRE(second.size() == 2);
+  CHECK(second[0].second != first[0].second);
+  CHECK(second[1] == first[1]);
+  {
+    const auto transaction = begin(*store);
+    put(*transaction, kKey1, "not committed");
+    REQUIRE(transaction->erase(kKey2));
+  }
+  CHECK(marks(*store, RecordKind::key) == second);
+  {
+    const auto transaction = begin(*store);
+    REQUIRE(transaction->erase(kKey2));
+    REQUIRE(transaction->commit());
+  }
+  CHECK(marks(*store, RecordKind::key) == std::vector{second[0]});
+  CHECK_FALSE(store->mark(kKey2).value());
+}
+
+TEST_CASE("Storage: one that has no marks says so") {
+  Memory world;
+  const auto visited = world.store.visit_marks(RecordKind::key, [](std::uint32_t, RecordMark) { CHECK(false); });
+  REQUIRE(visited);
+  CHECK_FALSE(*visited);
+  CHECK_FALSE(world.store.mark(kKey1).value());
+}
+
 }  // namespace
 }  // namespace sks::test

@@ -105,6 +105,12 @@ TEST_CASE("StoreIndex knows what a map knows, whatever waits in its root, is kep
         CHECK(fixture.index().find(place).value() == tag);
       }
       CHECK(handles(fixture.index(), kind) == expected);
+      std::vector<std::uint32_t> visited;
+      REQUIRE(fixture.index().visit(kind, [&](std::uint32_t handle, const Tag& tag) {
+        visited.push_back(handle);
+        CHECK(kept.at({kind, handle}) == tag);
+      }));
+      CHECK(visited == expected);
     }
     CHECK_FALSE(fixture.index().find({2, 1000}).value());
   }
