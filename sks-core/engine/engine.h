@@ -5,6 +5,7 @@
 #include "sks-core/base/clock.h"
 #include "sks-core/base/random.h"
 #include "sks-core/engine/device_identity.h"
+#include "sks-core/engine/key_notes.h"
 #include "sks-core/engine/key_source.h"
 #include "sks-core/engine/secure_key_store.h"
 #include "sks-core/engine/storage.h"
@@ -45,7 +46,7 @@ struct EnginePorts {
 using PinGroupHandle = Id<struct PinGroupTag>;
 
 /// The SKS: session keys, MACs, PIN policies and commits over the four ports. Knows no file and no transport.
-class Engine final : public SecureKeyStore {
+class Engine final : public SecureKeyStore, public KeyNotes {
  public:
   /// Loads what the storage holds. Fails with storage (unreadable) or internal (records that contradict one another,
   /// a device without certificate).
@@ -109,6 +110,11 @@ class Engine final : public SecureKeyStore {
   /// How many keys a session has created, be it open or closed; 0 for one that does not exist. Not part of the SKS API,
   /// which does not show the keys of open sessions: for the person who decides on a session that waits.
   std::size_t key_count(ProvisioningHandle session);
+
+  Result<std::optional<std::vector<MarkedKey>>> marked_keys() override;
+  Result<std::optional<KeyMark>> key_mark(KeyHandle key) override;
+  Result<void> visit_notes(const std::function<void(std::uint32_t number, ByteView note)>& visit) override;
+  Result<void> write_notes(const std::map<std::uint32_t, SecureBytes>& notes) override;
 
  private:
   struct Impl;
