@@ -117,7 +117,7 @@ class Serving {
     if (unlocked) log_->note(*unlocked);
     Engine& engine = store_->engine();
     SKS_LET(service_, token::Service::open({engine, [&engine](KeyHandle key) { return engine.pin_group(key); },
-                                            system_clock(), system_random(), *dialog_}));
+                                            system_clock(), system_random(), *dialog_, &engine}));
     router_.emplace(RouterPorts{engine, *service_, [&engine](KeyHandle key) { return engine.pin_group(key); },
                                 [&engine](ProvisioningHandle session) { return engine.key_count(session); },
                                 [this] { return release(); }, *log_});
@@ -144,6 +144,8 @@ class Serving {
     serving_agent.join();
     ::pthread_kill(stopping.native_handle(), SIGTERM);  // it may wait yet
     stopping.join();
+    if (const auto noted = service_->write_notes(); !noted)
+      log_->note("the next start takes longer: " + noted.error().detail);
     log_->note("ending");
   }
 

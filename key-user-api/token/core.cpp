@@ -17,7 +17,7 @@ Refusal not_logged_in() { return {CKR_USER_NOT_LOGGED_IN, "the user is not logge
 
 Core::Core(Ports service_ports, Bytes device_certificate)
     : ports(std::move(service_ports)),
-      keys(ports.store, ports.pin_group_of, ports.random, std::move(device_certificate)) {}
+      keys(ports.store, ports.pin_group_of, ports.notes, ports.random, std::move(device_certificate)) {}
 
 Outcome<std::shared_ptr<const KeyInUse>> Core::find_key(Application& application, std::uint32_t slot,
                                                         CK_OBJECT_HANDLE object) {

@@ -20,35 +20,47 @@ Digest Digester::operator()(CK_ATTRIBUTE_TYPE type, ByteView value) const {
   return ByteReader(hash).u64();
 }
 
-void DigestIndex::insert(Digest digest, CK_OBJECT_HANDLE object) {
-  const Entry entry{digest, object};
+void DigestIndex::insert(Digest digest, KeyHandle key) {
+  const Entry entry{digest, key};
   if (gone_.erase(entry) == 0 && !std::binary_search(sorted_.begin(), sorted_.end(), entry)) recent_.insert(entry);
   merge_if_worth_it();
 }
 
-void DigestIndex::erase(Digest digest, CK_OBJECT_HANDLE object) {
-  const Entry entry{digest, object};
+void DigestIndex::insert_many(std::vector<Entry> entries) {
+  merge();
+  entries.insert(entries.end(), sorted_.begin(), sorted_.end());
+  std::sort(entries.begin(), entries.end());
+  entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
+  sorted_ = std::move(entries);
+  sorted_.shrink_to_fit();
+}
+
+void DigestIndex::erase(Digest digest, KeyHandle key) {
+  const Entry entry{digest, key};
   if (recent_.erase(entry) == 0 && std::binary_search(sorted_.begin(), sorted_.end(), entry)) gone_.insert(entry);
   merge_if_worth_it();
 }
 
-std::vector<CK_OBJECT_HANDLE> DigestIndex::find(Digest digest) const {
-  std::vector<CK_OBJECT_HANDLE> found;
-  const Entry first{digest, 0};
+std::vector<KeyHandle> DigestIndex::find(Digest digest) const {
+  std::vector<KeyHandle> found;
+  const Entry first{digest, {}};
   for (auto at = std::lower_bound(sorted_.begin(), sorted_.end(), first); at != sorted_.end() && at->digest == digest;
        ++at)
-    if (gone_.empty() || !gone_.contains(*at)) found.push_back(at->object);
+    if (gone_.empty() || !gone_.contains(*at)) found.push_back(at->key);
   const std::size_t old = found.size();
   for (auto at = recent_.lower_bound(first); at != recent_.end() && at->digest == digest; ++at)
-    found.push_back(at->object);
+    found.push_back(at->key);
   std::inplace_merge(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(old), found.end());
   return found;
 }
 
 // A merge moves everything, so it waits for a part that grows with the whole.
 void DigestIndex::merge_if_worth_it() {
-  const std::size_t waiting = recent_.size() + gone_.size();
-  if (waiting < kSmall + sorted_.size() / kSmall) return;
+  if (recent_.size() + gone_.size() >= kSmall + sorted_.size() / kSmall) merge();
+}
+
+void DigestIndex::merge() {
+  if (recent_.empty() && gone_.empty()) return;
   std::vector<Entry> merged;
   merged.reserve(sorted_.size() + recent_.size() - gone_.size());
   auto next = recent_.begin();

@@ -15,32 +15,38 @@ using Digest = std::uint64_t;
 
 class Digester {
  public:
+  static constexpr std::size_t kKeySize = 16;
   explicit Digester(const Random& random) : key_(random.bytes(kKeySize)) {}
+  /// That has made digests before.
+  explicit Digester(ByteView key) : key_(to_bytes(key)) { SKS_CHECK(key_.size() == kKeySize); }
   Digest operator()(CK_ATTRIBUTE_TYPE type, ByteView value) const;
+  ByteView key() const { return key_; }
 
  private:
-  static constexpr std::size_t kKeySize = 16;
   Bytes key_;
 };
 
-/// Which objects have an attribute: 16 bytes an entry, in order. What comes in waits in a small tree until it is worth
-/// the merge.
+/// Which keys have an object with an attribute: 16 bytes an entry, in order. What comes in waits in a small tree until
+/// it is worth the merge.
 class DigestIndex {
  public:
-  void insert(Digest digest, CK_OBJECT_HANDLE object);
-  void erase(Digest digest, CK_OBJECT_HANDLE object);
-
-  /// Ascending.
-  std::vector<CK_OBJECT_HANDLE> find(Digest digest) const;
-
- private:
   struct Entry {
     Digest digest;
-    CK_OBJECT_HANDLE object;
+    KeyHandle key;
     auto operator<=>(const Entry&) const = default;
   };
 
+  void insert(Digest digest, KeyHandle key);
+  /// In any order.
+  void insert_many(std::vector<Entry> entries);
+  void erase(Digest digest, KeyHandle key);
+
+  /// Ascending.
+  std::vector<KeyHandle> find(Digest digest) const;
+
+ private:
   void merge_if_worth_it();
+  void merge();
 
   std::vector<Entry> sorted_;
   std::set<Entry> recent_;

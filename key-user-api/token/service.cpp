@@ -47,7 +47,7 @@ class TokenService final : public Service {
  public:
   TokenService(Ports ports, Bytes device_certificate) : core_(std::move(ports), std::move(device_certificate)) {}
 
-  Result<void> load() { return core_.keys.refresh(); }
+  Result<void> load() { return core_.keys.load(); }
 
   std::shared_ptr<Application> new_application() override { return core_.new_application(); }
 
@@ -69,6 +69,8 @@ class TokenService final : public Service {
   void pin_changed(KeyHandle key) override {
     if (const auto slot = core_.keys.token_of(key)) core_.end_other_logins(nobody_, *slot);
   }
+
+  Result<void> write_notes() override { return core_.keys.write_notes(); }
 
  private:
   void answer_or_refuse(Application* application, const Program& program, ByteView request, UseRecord& record,

@@ -8,6 +8,7 @@
 #include "key-user-api/user_api.h"
 #include "sks-core/base/clock.h"
 #include "sks-core/base/random.h"
+#include "sks-core/engine/key_notes.h"
 
 /// A key store as PKCS#11 sees it: tokens, objects and operations for applications. Spec: spec/sksd.md, chapters 3
 /// to 8.
@@ -57,6 +58,8 @@ struct Ports {
   const Clock& clock;
   const Random& random;
   TrustedDialog& dialog;
+  /// Of `store`, which the service then uses to start sooner the next time. May be null.
+  KeyNotes* notes = nullptr;
 };
 
 /// Answers the methods from 161 on. Thread-safe; slow operations hold up nobody else.
@@ -79,6 +82,10 @@ class Service {
   virtual void properties_changed(KeyHandle key) = 0;
   /// Others have changed the PIN of the key, with that of its group: nobody is logged in with it any more.
   virtual void pin_changed(KeyHandle key) = 0;
+
+  /// Writes down what it knows, as far as that is not done: for the end, and when nobody waits. Fails as the key store
+  /// does; then the next service has more to look at.
+  virtual Result<void> write_notes() { return {}; }
 };
 
 }  // namespace sks::token

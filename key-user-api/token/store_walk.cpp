@@ -1,5 +1,7 @@
 #include "key-user-api/token/store_walk.h"
 
+#include <algorithm>
+
 namespace sks::token {
 namespace {
 
@@ -12,6 +14,18 @@ Result<std::optional<SessionInfo>> try_to_find(SecureKeyStore& store, Provisioni
     if (!next || next->handle == session) return next;
     previous = next->handle;
   }
+}
+
+/// The session after the closest one below it that is there. Enumerating from the first one reads all of them.
+Result<std::optional<SessionInfo>> find_after_neighbour(SecureKeyStore& store, ProvisioningHandle session) {
+  constexpr std::uint32_t kFarthest = 64;
+  for (std::uint32_t gap = 1; gap <= std::min(kFarthest, session.value); ++gap) {
+    SKS_LET(std::optional<SessionInfo> next,
+            store.enumerate_provisioning_sessions(ProvisioningHandle{session.value - gap}, SessionState::closed));
+    if (next && next->handle == session) return next;
+    if (next) break;
+  }
+  return std::optional<SessionInfo>();
 }
 
 }  // namespace
@@ -42,6 +56,8 @@ Result<std::map<KeyHandle, ProvisioningHandle>> enumerate_all_keys(SecureKeyStor
 }
 
 Result<std::optional<SessionInfo>> find_closed_session(SecureKeyStore& store, ProvisioningHandle session) {
+  SKS_LET(std::optional<SessionInfo> neighbour, find_after_neighbour(store, session));
+  if (neighbour) return neighbour;
   for (int i = 0; i < kTries; ++i) {
     SKS_LET(std::optional<SessionInfo> found, try_to_find(store, session));
     if (found) return found;

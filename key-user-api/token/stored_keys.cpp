@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "key-user-api/local_issuer/local_issuer.h"
-#include "key-user-api/token/store_walk.h"
-
 namespace sks::token {
 namespace {
 
@@ -124,117 +121,19 @@ struct StoredKeys::Wanted {
   Digest digest;
 };
 
-StoredKeys::StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, const Random& random,
+StoredKeys::StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, KeyNotes* notes, const Random& random,
                        Bytes device_certificate)
     : store_(store),
       pin_group_of_(std::move(pin_group_of)),
+      notes_(notes),
       digester_(random),
       device_certificate_(std::move(device_certificate)),
       cache_(kCacheBudget) {
   tokens_[0].identity.names = token_names(0, {}, device_certificate_);
 }
 
-Result<void> StoredKeys::refresh() {
-  const std::lock_guard turn(refreshing_);
-  std::map<KeyHandle, ProvisioningHandle> known;
-  {
-    const std::shared_lock lock(mutex_);
-    for (const auto& [slot, token] : tokens_)
-      for (const auto& [key, record] : token.keys) known.emplace(key, record.session);
-  }
-  if (known.empty() || known.begin()->first) SKS_TRY(load(KeyHandle{}, ProvisioningHandle{}));  // the device
-  known.erase(KeyHandle{});
-  // A key that was made after `known` was written down is in neither list, or in the second one alone.
-  SKS_LET(const auto present, enumerate_all_keys(store_));
-  for (const auto& entry : known)
-    if (!present.contains(entry.first)) remove(entry.first);
-  for (const auto& entry : present) {
-    const auto old = known.find(entry.first);
-    if (old == known.end() || (old->second && old->second != entry.second)) {
-      SKS_TRY(load(entry.first, entry.second));
-    } else if (!old->second) {
-      note_session(entry.first, entry.second);
-    }
-  }
-  return {};
-}
-
-void StoredKeys::note_session(KeyHandle key, ProvisioningHandle session) {
-  const std::unique_lock lock(mutex_);
-  const auto slot = slots_.find(key);
-  if (slot != slots_.end()) tokens_.at(slot->second).keys.at(key).session = session;
-}
-
-Result<void> StoredKeys::add(KeyHandle key) {
-  SKS_TRY(load(key, ProvisioningHandle{}));
-  // A key that joins a PIN brings all others into its session. Spec: sks-api.md 7.6.
-  const std::unique_lock lock(mutex_);
-  const auto slot = slots_.find(key);
-  if (slot == slots_.end() || slot->second == 0) return {};
-  for (auto& entry : tokens_.at(slot->second).keys) entry.second.session = {};
-  return {};
-}
-
-Result<void> StoredKeys::look_again(KeyHandle key) {
-  ProvisioningHandle session;
-  {
-    const std::shared_lock lock(mutex_);
-    const auto slot = slots_.find(key);
-    if (slot != slots_.end()) session = tokens_.at(slot->second).keys.at(key).session;
-  }
-  return load(key, session);
-}
-
-Result<void> StoredKeys::load(KeyHandle key, ProvisioningHandle session) {
-  const std::lock_guard turn(loading_);
-  const auto details = KeyDetails::read(store_, pin_group_of_, key);
-  if (!details && details.error().status == Status::no_key) {  // deleted meanwhile
-    remove(key);
-    return {};
-  }
-  if (!details) return details.error();
-  const KeyDetails& found = **details;
-  if (!found.is_device() && !found.is_secret() && !found.shape) return {};  // nothing can be done with such a key
-  KeyRecord record = record_of(found, session);
-  std::vector<Digests> authorities;
-  for (std::size_t i = 0; i < record.authorities.size(); ++i) {
-    const unsigned part = kFirstAuthorityPart + static_cast<unsigned>(i);
-    authorities.push_back(digests_of(Kind::certificate, found.contents(part)));
-  }
-  std::optional<TokenIdentity> identity = token(found.slot);
-  if (!identity) {
-    SKS_LET(identity, identify(found.slot, key, session));
-  }
-  {
-    const std::unique_lock lock(mutex_);
-    erase(key);
-    insert(*identity, key, std::move(record), authorities);
-  }
-  // Somebody may have deleted it before it was here to be removed.
-  if (found.is_device()) return {};
-  SKS_LET(const bool is_there, has_key(store_, key));
-  if (!is_there) remove(key);
-  return {};
-}
-
-Result<TokenIdentity> StoredKeys::identify(std::uint32_t slot, KeyHandle key, ProvisioningHandle session) {
-  if (!session) {
-    SKS_LET(const auto keys, enumerate_all_keys(store_));
-    if (const auto found = keys.find(key); found != keys.end()) session = found->second;
-  }
-  SKS_LET(const std::optional<SessionInfo> info, find_closed_session(store_, session));
-  TokenIdentity identity;
-  identity.slot = slot;
-  identity.any_key = key;
-  const std::string issuer = info ? info->issuer_uri : "";
-  identity.names = token_names(slot, issuer, device_certificate_);
-  identity.is_local = issuer == kLocalIssuerUri;
-  return identity;
-}
-
-KeyRecord StoredKeys::record_of(const KeyDetails& details, ProvisioningHandle session) const {
+KeyRecord StoredKeys::record_of(const KeyDetails& details) const {
   KeyRecord record;
-  record.session = session;
   record.has_objects = !details.is_device() && !details.is_hidden;
   const std::size_t authorities =
       details.path.empty() || details.is_secret() || details.is_hidden ? 0 : details.path.size() - 1;
@@ -271,46 +170,47 @@ Digests StoredKeys::digests_of(Kind kind, const Contents& contents) const {
   return digests;
 }
 
-void StoredKeys::insert(const TokenIdentity& identity, KeyHandle key, KeyRecord record,
-                        const std::vector<Digests>& authorities) {
-  Token& token = tokens_[identity.slot];
-  if (token.identity.names.label.empty()) token.identity = identity;
-  token.keys[key] = std::move(record);
-  slots_[key] = identity.slot;
-  insert_objects(token, key, authorities);
+void StoredKeys::insert(std::uint32_t slot, KeyHandle key, KeyRecord record, const std::vector<Digests>& authorities,
+                        Entries* entries) {
+  Token& token = tokens_[slot];
+  token.keys.insert_or_assign(token.keys.end(), key, std::move(record));
+  slots_.insert_or_assign(slots_.end(), key, slot);
+  insert_objects(token, key, authorities, entries);
 }
 
-void StoredKeys::insert_objects(Token& token, KeyHandle key, const std::vector<Digests>& authorities) {
+void StoredKeys::insert_objects(Token& token, KeyHandle key, const std::vector<Digests>& authorities,
+                                Entries* entries) {
   const KeyRecord& record = token.keys.at(key);
-  const auto insert_all = [&](CK_OBJECT_HANDLE object, const Digests& digests) {
-    const Kind kind = kind_of(record, part_of(object));
-    for (const IndexedRow& row : kIndexed)
-      if (row.tells_apart && find_digested(kind, row.type) != nullptr && digests[index_of(row.attribute)] != 0)
-        index_.insert(digests[index_of(row.attribute)], object);
+  const auto insert_all = [&](const Digests& digests) {
+    for (const IndexedRow& row : kIndexed) {
+      const Digest digest = digests[index_of(row.attribute)];
+      if (!row.tells_apart || digest == 0) continue;
+      if (entries != nullptr)
+        entries->push_back({digest, key});
+      else
+        index_.insert(digest, key);
+    }
   };
-  for (const unsigned part : {kSecretPart, kPublicPart, kCertificatePart, kAttestationPart})
-    if (has_part(record, part)) insert_all(object_of(key, part), record.digests);
+  insert_all(record.digests);
   for (std::size_t i = 0; i < authorities.size(); ++i) {
-    const CK_OBJECT_HANDLE object = object_of(key, kFirstAuthorityPart + static_cast<unsigned>(i));
     Authority& authority = token.authorities[record.authorities[i]];
     authority.digests = authorities[i];
-    authority.objects.insert(object);
-    insert_all(object, authority.digests);
+    authority.objects.insert(object_of(key, kFirstAuthorityPart + static_cast<unsigned>(i)));
+    insert_all(authority.digests);
   }
 }
 
 void StoredKeys::erase_objects(Token& token, KeyHandle key) {
   const KeyRecord& record = token.keys.at(key);
-  const auto erase_all = [&](CK_OBJECT_HANDLE object, const Digests& digests) {
-    for (const Digest digest : digests) index_.erase(digest, object);
+  const auto erase_all = [&](const Digests& digests) {
+    for (const Digest digest : digests) index_.erase(digest, key);
   };
-  for (const unsigned part : {kSecretPart, kPublicPart, kCertificatePart, kAttestationPart})
-    if (has_part(record, part)) erase_all(object_of(key, part), record.digests);
+  erase_all(record.digests);
   for (std::size_t i = 0; i < record.authorities.size(); ++i) {
     const CK_OBJECT_HANDLE object = object_of(key, kFirstAuthorityPart + static_cast<unsigned>(i));
     const auto authority = token.authorities.find(record.authorities[i]);
     if (authority == token.authorities.end()) continue;
-    erase_all(object, authority->second.digests);
+    erase_all(authority->second.digests);
     authority->second.objects.erase(object);
     if (authority->second.objects.empty()) token.authorities.erase(authority);
   }
@@ -328,6 +228,7 @@ void StoredKeys::erase(KeyHandle key) {
     token->second.identity.any_key = token->second.keys.empty() ? KeyHandle{} : token->second.keys.begin()->first;
   }
   slots_.erase(slot);
+  if (key) outdated_pages_.insert(page_of(key));
   const std::lock_guard cache_lock(cache_mutex_);
   cache_.erase(key);
   ++cache_version_;
@@ -424,10 +325,9 @@ Outcome<std::optional<KeyHandle>> StoredKeys::pair_of(std::uint32_t slot, ByteVi
   std::vector<KeyHandle> keys;
   {
     const std::shared_lock lock(mutex_);
-    for (const CK_OBJECT_HANDLE object : index_.find(digest)) {
-      const auto found = slots_.find(*key_of(object));
-      if (part_of(object) == kPublicPart && found != slots_.end() && found->second == slot)
-        keys.push_back(found->first);
+    for (const KeyHandle key : index_.find(digest)) {
+      const auto found = slots_.find(key);
+      if (found != slots_.end() && found->second == slot) keys.push_back(key);
     }
   }
   for (const KeyHandle key : keys) {
@@ -500,15 +400,11 @@ std::vector<CK_OBJECT_HANDLE> StoredKeys::candidates(const Token& token, const Q
       for (const CK_OBJECT_HANDLE object : objects_of(token, at->first, at->second)) take(object);
     return found;
   }
-  for (const CK_OBJECT_HANDLE object : index_.find(indexed->digest)) {
+  for (const KeyHandle handle : index_.find(indexed->digest)) {
     if (is_enough()) break;
-    const auto key = token.keys.find(*key_of(object));
+    const auto key = token.keys.find(handle);
     if (key == token.keys.end()) continue;
-    if (is_authority(part_of(object))) {
-      const auto shown = objects_of(token, key->first, key->second);
-      if (std::ranges::find(shown, object) == shown.end()) continue;
-    }
-    take(object);
+    for (const CK_OBJECT_HANDLE object : objects_of(token, key->first, key->second)) take(object);
   }
   return found;
 }

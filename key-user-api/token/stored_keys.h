@@ -1,41 +1,16 @@
 #pragma once
 
-#include <array>
 #include <map>
 #include <mutex>
 #include <set>
 #include <shared_mutex>
 
 #include "key-user-api/token/attributes.h"
-#include "key-user-api/token/digest_index.h"
-#include "key-user-api/token/key_details.h"
+#include "key-user-api/token/key_page.h"
 #include "key-user-api/token_names.h"
 #include "sks-core/engine/object_cache.h"
 
 namespace sks::token {
-
-/// Attributes by which objects are found without looking into the key store.
-enum class Indexed : std::uint8_t { id, label, subject, issuer, serial_number, value, modulus, ec_point, count };
-using Digests = std::array<Digest, static_cast<std::size_t>(Indexed::count)>;
-
-/// A key as far as finding it and its yes-or-no attributes take. There may be many.
-struct KeyRecord {
-  /// That owns it: another one may have put another key under this handle. 0: not known yet.
-  ProvisioningHandle session;
-  std::optional<KeyKind> kind;
-  std::uint32_t size = 0;  ///< bits of a modulus, bytes of a secret
-  CK_KEY_TYPE key_type = 0;
-  std::uint16_t usages = 0;
-  bool has_objects = true;  ///< besides authorities
-  bool is_imported = false;
-  bool is_extractable = false;
-  bool always_authenticate = false;
-  bool has_properties = false;
-  bool has_own_certificate = true;
-  DeleteProtection delete_protection = DeleteProtection::forbidden;
-  Digests digests{};
-  std::vector<Digest> authorities;  ///< of CKA_VALUE, from part 4 on
-};
 
 /// What does not change about a token while it is there.
 struct TokenIdentity {
@@ -57,8 +32,16 @@ struct StoredObject {
 /// here unless the answer needs it.
 class StoredKeys {
  public:
-  /// `device_certificate`: the first of the device's path, DER.
-  StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, const Random& random, Bytes device_certificate);
+  /// `notes`: of the store, or null. `device_certificate`: the first of the device's path, DER.
+  StoredKeys(SecureKeyStore& store, UserApi::PinGroupOf pin_group_of, KeyNotes* notes, const Random& random,
+             Bytes device_certificate);
+
+  /// Takes all keys of the store, those that have not changed since write_notes() without looking at them. Call it once
+  /// and first. Fails as the key store does.
+  Result<void> load();
+  /// Writes down what is known of the keys, as far as that has changed. Fails as the key store does; what is missing
+  /// then is looked at by the next load().
+  Result<void> write_notes();
 
   /// Looks again at what the store holds: takes keys that are new, that went, or that another session owns now.
   Result<void> refresh();
@@ -107,16 +90,26 @@ class StoredKeys {
   };
   struct Wanted;
 
-  Result<void> load(KeyHandle key, ProvisioningHandle session);
+  struct Looked;
+  using Entries = std::vector<DigestIndex::Entry>;
+
+  Result<std::vector<MarkedKey>> list_keys();
+  void take_noted(std::vector<MarkedKey>& keys, Entries& entries);
+  void write_notes_if_many();
+  Result<void> identify_all();
+  Result<std::optional<Looked>> look_at(const MarkedKey& key);
+  Result<void> take(KeyHandle key, ProvisioningHandle session);
   Result<TokenIdentity> identify(std::uint32_t slot, KeyHandle key, ProvisioningHandle session);
   void note_session(KeyHandle key, ProvisioningHandle session);
-  KeyRecord record_of(const KeyDetails& details, ProvisioningHandle session) const;
+  KeyRecord record_of(const KeyDetails& details) const;
   Digests digests_of(Kind kind, const Contents& contents) const;
 
-  // With mutex_ held.
-  void insert(const TokenIdentity& identity, KeyHandle key, KeyRecord record, const std::vector<Digests>& authorities);
+  // With mutex_ held. `entries` takes what the index is to get; null: the index.
+  void insert(std::uint32_t slot, KeyHandle key, KeyRecord record, const std::vector<Digests>& authorities,
+              Entries* entries = nullptr);
   void erase(KeyHandle key);
-  void insert_objects(Token& token, KeyHandle key, const std::vector<Digests>& authorities);
+  void insert_objects(Token& token, KeyHandle key, const std::vector<Digests>& authorities, Entries* entries);
+  SecureBytes encode_page(std::uint32_t number) const;
   void erase_objects(Token& token, KeyHandle key);
   const KeyRecord* find_record(std::uint32_t slot, KeyHandle key) const;
   std::vector<CK_OBJECT_HANDLE> candidates(const Token& token, const Query& query,
@@ -130,6 +123,7 @@ class StoredKeys {
 
   SecureKeyStore& store_;
   UserApi::PinGroupOf pin_group_of_;
+  KeyNotes* notes_;
   Digester digester_;
   Bytes device_certificate_;
 
@@ -139,6 +133,7 @@ class StoredKeys {
   std::map<std::uint32_t, Token> tokens_;
   std::map<KeyHandle, std::uint32_t> slots_;
   DigestIndex index_;
+  std::set<std::uint32_t> outdated_pages_;  ///< of the notes
 
   std::mutex cache_mutex_;
   engine::ObjectCache<KeyDetails> cache_;

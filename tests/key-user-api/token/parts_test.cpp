@@ -101,26 +101,35 @@ TEST_CASE("DER: dates") {
 
 TEST_CASE("digest index: finds what a set of everything finds, however much comes and goes") {
   token::DigestIndex index;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> expected;
+  std::set<std::pair<std::uint64_t, std::uint32_t>> expected;
   std::mt19937 random(1);
   constexpr std::uint64_t kDigests = 40;
+  const auto insert_many = [&] {
+    std::vector<token::DigestIndex::Entry> many;
+    for (int i = 0; i < 50; ++i) {
+      const token::DigestIndex::Entry entry{random() % kDigests, KeyHandle{static_cast<std::uint32_t>(random() % 100)}};
+      many.push_back(entry);
+      expected.emplace(entry.digest, entry.key.value);
+    }
+    index.insert_many(std::move(many));
+  };
   for (int step = 0; step < 20000; ++step) {
     const std::uint64_t digest = random() % kDigests;
-    const std::uint64_t object = random() % 100;
+    const auto key = static_cast<std::uint32_t>(random() % 100);
     if (random() % 3 != 0) {
-      index.insert(digest, object);
-      expected.emplace(digest, object);
+      index.insert(digest, KeyHandle{key});
+      expected.emplace(digest, key);
     } else {
-      index.erase(digest, object);
-      expected.erase({digest, object});
+      index.erase(digest, KeyHandle{key});
+      expected.erase({digest, key});
     }
+    if (step % 700 == 0) insert_many();
     if (step % 500 != 0) continue;
     for (std::uint64_t wanted = 0; wanted < kDigests; ++wanted) {
-      std::vector<std::uint64_t> found;
+      std::vector<KeyHandle> found;
       for (const auto& entry : expected)
-        if (entry.first == wanted) found.push_back(entry.second);
-      const std::vector<CK_OBJECT_HANDLE> objects = index.find(wanted);
-      CHECK(std::vector<std::uint64_t>(objects.begin(), objects.end()) == found);
+        if (entry.first == wanted) found.push_back(KeyHandle{entry.second});
+      CHECK(index.find(wanted) == found);
     }
   }
 }
