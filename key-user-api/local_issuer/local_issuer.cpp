@@ -1,6 +1,5 @@
 #include "key-user-api/local_issuer/local_issuer.h"
 
-#include <optional>
 #include <utility>
 
 #include "attestation/verifier.h"
@@ -9,6 +8,7 @@
 #include "sks-core/crypto/algorithms.h"
 #include "sks-core/crypto/private_key.h"
 #include "sks-core/crypto/x509.h"
+#include "sks-core/engine/unseen_calls.h"
 
 namespace sks {
 namespace {
@@ -57,13 +57,11 @@ LocalIssuer::~LocalIssuer() {
   }
 }
 
-// Nobody is told of what these calls return, so that what they leave need not be durable before what close() leaves.
+// Nobody is told of what these calls return before close() has succeeded.
 template <class Call>
 auto LocalIssuer::without_waiting(const Call& call) {
-  std::optional<decltype(call())> result;
-  static_cast<void>(store_->begin_call([&] { result.emplace(call()); }));
-  SKS_CHECK(result.has_value());
-  return std::move(*result);
+  const UnseenCalls calls;
+  return call();
 }
 
 Result<void> LocalIssuer::agree(const Clock& clock, ByteView key_management_key) {

@@ -93,6 +93,7 @@ Result<Bytes> close(SessionCall& call, ByteView nonce, ByteView mac) {
     SKS_TRY(check_key(state, *key, vanishing));
   }
   SKS_TRY(check_targets(state, session));
+  call.touches_others = !session.post_operations.empty();
   SKS_TRY(perform_operations(call));
   settle(call);
   return attestation;
@@ -104,13 +105,13 @@ Result<Bytes> close(SessionCall& call, ByteView nonce, ByteView mac) {
 Result<Bytes> Engine::close_provisioning_session(ProvisioningHandle session, ByteView nonce, ByteView mac) {
   SKS_TRY(engine::check_decodable({nonce, mac}, {}));
   engine::Core& core = impl_->core;
-  const engine::ProvisioningLock lock(core.locks);
   std::set<KeyHandle> vanished;
-  Result<Bytes> attestation = core.end_open_session(session, [&](engine::SessionCall& call) {
+  SKS_LET(Bytes attestation, core.end_open_session(session, [&](engine::SessionCall& call) {
     vanished = engine::vanishing_keys(call.session);
     return engine::close(call, nonce, mac);
-  });
-  if (!attestation) return attestation;
+  }));
+  if (vanished.empty()) return attestation;
+  const std::lock_guard lock(core.locks.store);
   for (const KeyHandle key : vanished) core.key_cache.erase(key);
   return attestation;
 }

@@ -33,25 +33,31 @@ Core::Core(EnginePorts engine_ports, EngineConfig engine_config, std::unique_ptr
       key_cache(kCachedKeys),
       prepaid(config.prepay_pin_attempts) {}
 
+bool Core::is_open(ProvisioningHandle session) const {
+  return state->find_row<Session>(session)->open || closing.contains(session);
+}
+
 Result<void> Core::open_session(ProvisioningHandle handle) const {
   const Session::Row* const row = state->find_row<Session>(handle);
   if (row == nullptr) return Error{Status::no_session, "Unknown provisioning session " + number(handle.value)};
-  if (!row->open) return Error{Status::no_session, "Provisioning session " + number(handle.value) + " is closed"};
-  return {};
+  if (row->open) return {};
+  const std::string_view how = closing.contains(handle) ? " is being closed" : " is closed";
+  return Error{Status::no_session, "Provisioning session " + number(handle.value) + std::string(how)};
 }
 
 Result<ProvisioningHandle> Core::open_key(KeyHandle handle) const {
   const KeyEntry::Row* const row = state->find_row<KeyEntry>(handle);
   if (row == nullptr) return unknown_key(handle);
-  if (!state->find_row<Session>(row->session)->open)
-    return Error{Status::no_key, "Key " + number(handle.value) + " is already provisioned"};
-  return row->session;
+  if (state->find_row<Session>(row->session)->open) return row->session;
+  const std::string_view how =
+      closing.contains(row->session) ? " is in a session that is being closed" : " is already provisioned";
+  return Error{Status::no_key, "Key " + number(handle.value) + std::string(how)};
 }
 
 Result<std::shared_ptr<const KeyEntry>> Core::std_key(KeyHandle handle) const {
   const KeyEntry::Row* const row = state->find_row<KeyEntry>(handle);
   if (row == nullptr) return unknown_key(handle);
-  if (state->find_row<Session>(row->session)->open)
+  if (is_open(row->session))
     return Error{Status::no_key, "Key " + number(handle.value) + " is still being provisioned"};
   return state->get<KeyEntry>(handle);
 }
@@ -85,29 +91,79 @@ void Core::abort(ProvisioningHandle handle) {
   }
   for (const PukPolicyHandle policy : state->linked<PukPoliciesOfSession>(handle)) change.erase<PukPolicy>(policy);
   change.erase<Session>(handle);
-  change.commit_or_catch_up_later();
+  closing.erase(handle);
+  if (!change.erase_from_memory()) change.commit_or_catch_up_later();
+}
+
+Result<void> Core::commit_step(Change& change, ProvisioningHandle session) {
+  if (UnseenCalls::are_made()) return change.keep_in_memory();
+  change.write_also(session);
+  return change.commit_shared();
+}
+
+// A session that changes nothing but its own can remain unseen while its commit becomes durable, so that several share
+// a sync. What becomes of the objects of others is seen at once.
+Result<void> Core::commit_end(SessionCall& call) {
+  call.change.write_also(call.handle);
+  if (call.touches_others) return call.change.commit();
+  SKS_TRY(call.change.commit_shared());
+  Core& core = call.core;
+  if (core.state->find_row<Session>(call.handle) != nullptr) core.closing.insert(call.handle);
+  return {};
+}
+
+Result<void> Core::write_out(ProvisioningHandle session) {
+  if (!state->is_unwritten(session)) return {};
+  Change change(*state);
+  change.write_also(session);
+  return change.commit_shared();
 }
 
 Result<void> Core::await_durable(ProvisioningHandle changed) {
+  if (UnseenCalls::are_made()) return {};
+  return await({changed, false});
+}
+
+Result<void> Core::await(Wait wait) {
   DeferredCall* const deferred = DeferredCall::current_;
-  if (deferred == nullptr || &deferred->core_ != this) return make_durable_or_abort(changed);
-  deferred->changed_ = changed;
+  if (deferred == nullptr || &deferred->core_ != this) return make_durable_or_abort(wait);
+  deferred->wait_ = wait;
   deferred->waits_ = true;
   return {};
 }
 
-Result<void> Core::make_durable_or_abort(ProvisioningHandle changed) {
+Result<void> Core::make_durable_or_abort(Wait wait) {
   Result<void> durable = ports.storage.make_durable();
-  if (durable || !changed) return durable;
+  if (durable && wait.closes) {
+    const std::lock_guard lock(locks.store);
+    // A failure before, of which an earlier call in the session was told, has aborted it.
+    if (closing.erase(wait.changed) == 0)
+      return Error{Status::storage, "the storage has failed, the session is aborted"};
+  }
+  if (durable || !wait.changed) return durable;
   const ProvisioningLock lock(locks);
-  const Session::Row* const row = state->find_row<Session>(changed);
+  const Session::Row* const row = state->find_row<Session>(wait.changed);
   if (row == nullptr) return durable;
-  if (!row->open) return {};  // the close that came after is durable, and with it all that came before
-  abort(changed);
+  if (!is_open(wait.changed)) return {};  // the close that came after is durable, and with it all that came before
+  abort(wait.changed);
   return durable;
 }
 
 thread_local DeferredCall* DeferredCall::current_ = nullptr;
+
+DeferredCall::~DeferredCall() {
+  if (!waits_ || !wait_.closes) return;
+  try {
+    static_cast<void>(finish());
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
+Result<void> DeferredCall::finish() {
+  waits_ = false;
+  return core_.make_durable_or_abort(wait_);
+}
 
 bool DeferredCall::run(const std::function<void()>& call) {
   struct Turn {

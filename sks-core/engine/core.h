@@ -2,12 +2,14 @@
 
 #include <functional>
 #include <mutex>
+#include <set>
 #include <type_traits>
 
 #include "sks-core/engine/authorization.h"
 #include "sks-core/engine/key_cache.h"
 #include "sks-core/engine/secure_key_store.h"
 #include "sks-core/engine/store_state.h"
+#include "sks-core/engine/unseen_calls.h"
 
 namespace sks::engine {
 
@@ -17,7 +19,9 @@ struct Core;
 struct SessionCall {
   Core& core;
   Change& change;
-  Session& session;  ///< as it will be after the call
+  Session& session;             ///< as it will be after the call
+  ProvisioningHandle handle;    ///< of the session, also when the call has erased it
+  bool touches_others = false;  ///< whether `change` is about more than the session and what was made in it
 };
 
 /// What the methods share: the ports, the store, and the look-ups and the session discipline of sks-api.md chapters 1.6
@@ -30,12 +34,16 @@ struct Core {
   std::unique_ptr<StoreState> state;
   KeyCache key_cache;
   PrepaidAttempts prepaid;
+  /// Sessions that are closed by a commit that may not be durable yet. Nobody may see what they made.
+  std::set<ProvisioningHandle> closing;
   Locks locks;
 
   AuthorizationPorts authorization() {
     return {*state, prepaid, config.device_pin, config.biometric_support, ports.clock, locks};
   }
 
+  /// Whether an existing session is open for everybody but the call that closes it.
+  bool is_open(ProvisioningHandle session) const;
   /// openSession of chapter 4. Fails with no_session alone: whatever else can fail aborts the session, see chapter 1.6.
   Result<void> open_session(ProvisioningHandle handle) const;
   /// openKey of chapter 4: the session that makes the key. Fails with no_key alone.
@@ -53,7 +61,7 @@ struct Core {
   /// Takes the locks, and gives them up before it waits for the storage.
   template <class Body>
   std::invoke_result_t<Body&, SessionCall&> in_open_session(ProvisioningHandle handle, Body body) {
-    auto result = locked([&] { return run(handle, body, &Change::commit_shared); });
+    auto result = locked([&] { return run(handle, body, commit_step); });
     if (result) SKS_TRY(await_durable(handle));
     return result;
   }
@@ -68,28 +76,41 @@ struct Core {
     };
     Outcome result = locked([&]() -> Outcome {
       SKS_LET(session, open_key(handle));
-      return run(session, with_key, &Change::commit_shared);
+      return run(session, with_key, commit_step);
     });
     if (result) SKS_TRY(await_durable(session));
     return result;
   }
-  /// in_open_session() for a call that ends the session, under locks that are held: what everybody will see is durable
-  /// before anybody sees it.
+  /// in_open_session() for a call that ends the session: what everybody will see is durable before anybody sees it.
   template <class Body>
   std::invoke_result_t<Body&, SessionCall&> end_open_session(ProvisioningHandle handle, Body body) {
-    return run(handle, body, &Change::commit);
+    bool closes = false;
+    auto result = locked([&] {
+      auto ended = run(handle, body, commit_end);
+      closes = closing.contains(handle);
+      return ended;
+    });
+    if (result) SKS_TRY(await({handle, closes}));
+    return result;
   }
 
+  /// Makes a new session visible, as all calls in open sessions do with their changes: durable before long, or in
+  /// memory alone under UnseenCalls.
+  static Result<void> commit_step(Change& change, ProvisioningHandle session);
+
   /// Waits without locks until what was committed so far is durable, or leaves that to the PendingCall of this thread.
-  /// When it fails the session `changed`, if there is one, is aborted.
+  /// When it fails the session `changed`, if there is one, is aborted. Returns at once under UnseenCalls.
   Result<void> await_durable(ProvisioningHandle changed);
+
+  /// Under locks.store: gives the storage what it does not know of an open session, of which somebody is to be told.
+  Result<void> write_out(ProvisioningHandle session);
 
   /// Deletes an open session and everything made in it, for good even when the storage fails. Spec: 1.4, 1.6.
   void abort(ProvisioningHandle handle);
 
  private:
   friend class DeferredCall;
-  using Commit = Result<void> (Change::*)();
+  using Commit = Result<void> (*)(SessionCall&);
 
   template <class Body>
   std::invoke_result_t<Body&> locked(const Body& body) {
@@ -107,28 +128,41 @@ struct Core {
   std::invoke_result_t<Body&, SessionCall&> try_to_run(ProvisioningHandle handle, Body& body, Commit commit) {
     Change change(*state);
     SKS_LET(Session* const session, change.edit<Session>(handle));
-    SessionCall call{*this, change, *session};
+    SessionCall call{*this, change, *session, handle};
     auto result = body(call);
-    if (result) SKS_TRY((change.*commit)());
+    if (result) SKS_TRY(commit(call));
     return result;
   }
-  Result<void> make_durable_or_abort(ProvisioningHandle changed);
+  static Result<void> commit_step(SessionCall& call) { return commit_step(call.change, call.handle); }
+  static Result<void> commit_end(SessionCall& call);
+
+  /// What a thread waits for.
+  struct Wait {
+    ProvisioningHandle changed;
+    bool closes = false;  ///< whether the session is in `closing`
+  };
+  Result<void> await(Wait wait);
+  Result<void> make_durable_or_abort(Wait wait);
 };
 
 /// Collects what the call that a thread makes in `call` would have to wait for.
 class DeferredCall final : public PendingCall {
  public:
   explicit DeferredCall(Core& core) : core_(core) {}
+  DeferredCall(const DeferredCall&) = delete;
+  DeferredCall& operator=(const DeferredCall&) = delete;
+  /// A session does not remain closing, whatever becomes of the one who closed it.
+  ~DeferredCall() override;
   /// Whether there is anything to wait for.
   bool run(const std::function<void()>& call);
-  Result<void> finish() override { return core_.make_durable_or_abort(changed_); }
+  Result<void> finish() override;
 
  private:
   friend struct Core;
   static thread_local DeferredCall* current_;
 
   Core& core_;
-  ProvisioningHandle changed_;
+  Core::Wait wait_;
   bool waits_ = false;
 };
 

@@ -44,11 +44,12 @@ Result<std::string> Engine::update_firmware(ByteView) {
 
 namespace {
 
-Result<std::optional<SessionInfo>> next_session(const engine::StoreState& store, ProvisioningHandle previous,
-                                                SessionState state) {
+Result<std::optional<SessionInfo>> next_session(engine::Core& core, ProvisioningHandle previous, SessionState state) {
+  const engine::StoreState& store = *core.state;
   if (previous && store.find_row<engine::Session>(previous) == nullptr) return std::optional<SessionInfo>();
   for (auto next = store.next<engine::Session>(previous); next; next = store.next<engine::Session>(*next)) {
-    if (store.find_row<engine::Session>(*next)->open != (state == SessionState::open)) continue;
+    if (core.is_open(*next) != (state == SessionState::open)) continue;
+    SKS_TRY(core.write_out(*next));
     SKS_LET(const std::shared_ptr<const engine::Session> found, store.get<engine::Session>(*next));
     const engine::Session& session = *found;
     SessionInfo info;
@@ -73,7 +74,7 @@ Result<std::optional<SessionInfo>> Engine::enumerate_provisioning_sessions(Provi
   engine::Core& core = impl_->core;
   const auto look = [&] {
     const std::lock_guard lock(core.locks.store);
-    return next_session(*core.state, previous, state);
+    return next_session(core, previous, state);
   };
   auto found = look();
   // An open session may just have been made.
@@ -88,7 +89,7 @@ Result<std::optional<EnumeratedKey>> Engine::enumerate_keys(KeyHandle previous) 
   if (previous && store.find_row<engine::KeyEntry>(previous) == nullptr) return std::optional<EnumeratedKey>();
   for (auto next = store.next<engine::KeyEntry>(previous); next; next = store.next<engine::KeyEntry>(*next)) {
     const ProvisioningHandle session = store.find_row<engine::KeyEntry>(*next)->session;
-    if (!store.find_row<engine::Session>(session)->open) return std::optional(EnumeratedKey{*next, session});
+    if (!core.is_open(session)) return std::optional(EnumeratedKey{*next, session});
   }
   return std::optional<EnumeratedKey>();
 }

@@ -83,7 +83,7 @@ Result<CreatedSession> create_session(Core& core, const SessionRequest& request,
   session->remaining_ops = request.session_key_limit;
   session->session_key = share(std::move(made.session_key));
   made.created.handle = session->handle;
-  SKS_TRY(change.commit_shared());
+  SKS_TRY(Core::commit_step(change, session->handle));
   return std::move(made.created);
 }
 
@@ -173,6 +173,7 @@ Result<PinPolicyHandle> create_pin_policy(SessionCall& call, const PinPolicyRequ
 Result<KeyHandle> find_handle(Core& core, ProvisioningHandle session, std::string_view id) {
   const ProvisioningLock lock(core.locks);  // after a createKeyEntry that came before it
   SKS_TRY(core.open_session(session));
+  SKS_TRY(core.write_out(session));
   SKS_LET(const std::shared_ptr<const KeyEntry> key, core.find_key(session, id));
   if (key == nullptr) return Error{Status::option, "no key with this id in the session"};
   return key->handle;

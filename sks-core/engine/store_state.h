@@ -60,6 +60,9 @@ class StoreState {
   Result<void> catch_up();
   bool is_behind() const { return !overdue_erasures_.empty() || !overdue_pages_.empty() || !overdue_records_.empty(); }
 
+  /// Whether the storage knows nothing of an open session: see Change::keep_in_memory().
+  bool is_unwritten(ProvisioningHandle session) const { return is_unwritten(Session::kKind, session.value); }
+
  private:
   friend class Change;
   explicit StoreState(Storage& storage) : storage_(storage) {}
@@ -70,6 +73,14 @@ class StoreState {
   ObjectCache<T>& cache() const {
     return std::get<ObjectCache<T>>(caches_);
   }
+  bool is_unwritten(RecordKind kind, std::uint32_t handle) const { return unwritten_.contains({kind, handle}); }
+  /// The records of an unwritten session and of everything made in it.
+  std::set<RecordId> unwritten_records(ProvisioningHandle session) const;
+  void set_unwritten(RecordId id, SecureBytes record);
+  void forget_unwritten(RecordId id);
+  /// A page without the rows of what is not written.
+  template <class T>
+  DirectoryPage<T> stored_page(std::uint32_t number) const;
   Result<std::optional<SecureBytes>> read_record(RecordId id) const;
   Result<void> load_directory(Storage::Transaction& transaction);
   Result<void> make_directory(Storage::Transaction& transaction);
@@ -88,9 +99,16 @@ class StoreState {
   /// Records that a failed commit would have replaced or erased, as they were. The storage may have done so in spite of
   /// the failure that it reported: until the next commit these are what holds.
   std::map<RecordId, SecureBytes> overdue_records_;
+  /// Records that the storage has never been given, all of them of open sessions. A session is here as a whole or not
+  /// at all.
+  std::map<RecordId, SecureBytes> unwritten_;
+  std::size_t unwritten_bytes_ = 0;
+  /// Whether handles were given out of which the storage does not know.
+  bool counters_unwritten_ = false;
 
-  static constexpr std::size_t kKeyCache = 8 << 20;    // bytes of records
-  static constexpr std::size_t kSmallCache = 1 << 20;  // bytes of records
+  static constexpr std::size_t kKeyCache = 8 << 20;      // bytes of records
+  static constexpr std::size_t kSmallCache = 1 << 20;    // bytes of records
+  static constexpr std::size_t kMaxUnwritten = 1 << 20;  // bytes of records
 };
 
 /// Fails with internal when rows refer to what is not there, or to what does not belong to them, or when the objects of
@@ -186,9 +204,18 @@ class Change {
   Result<void> commit();
   /// Makes the changes visible. Nobody may be told of them before Storage::make_durable() has succeeded.
   Result<void> commit_shared();
+  /// Makes the changes visible and leaves the storage alone; as commit_shared() when too much is in memory already, or
+  /// when the storage knows their session. What is changed belongs to one open session, which is new or whose steps
+  /// all came here: a crash takes it as a whole, as an abort would. Nobody may be told of the changes before
+  /// write_also() has brought them to the storage.
+  Result<void> keep_in_memory();
+  /// Writes what was kept in memory of a session together with this change.
+  void write_also(ProvisioningHandle session);
   /// For erasures that hold whatever the storage says: on failure they are made in memory and the storage catches up
   /// with the next commit.
   void commit_or_catch_up_later();
+  /// For erasures alone: makes them without the storage, if it knows nothing of what goes. Returns whether it did.
+  bool erase_from_memory();
 
  private:
   template <class T>
@@ -210,15 +237,21 @@ class Change {
   Replaced<T>& replaced() {
     return std::get<Replaced<T>>(replaced_);
   }
+  template <class T>
+  bool is_kept(typename T::Handle handle) const;
+  bool fits_into_memory();
+  bool replaces(RecordId id);
   void keep_replaced();
   enum class Durability : std::uint8_t { at_once, later };
   Result<void> commit_replacing(Durability durability);
   Result<void> write(Durability durability);
   Result<void> write_overdue(Storage::Transaction& transaction);
+  Result<void> write_kept(Storage::Transaction& transaction);
   template <class T>
   Result<void> write_objects(Storage::Transaction& transaction, const Staged<T>& table);
   template <class T>
   Result<void> write_pages(Storage::Transaction& transaction, const Staged<T>& table);
+  void forget_written();
   void publish();
   void remember_leftovers();
 
@@ -233,6 +266,7 @@ class Change {
       replaced_;
   std::map<KeyHandle, SecureBytes> replaced_material_;
   std::map<RecordId, std::size_t> sizes_;  // of the written objects
+  std::set<RecordId> kept_;                // what write_also() found
   bool handles_allocated_ = false;
   bool for_good_ = false;
 };

@@ -1,3 +1,4 @@
+#include "key-user-api/local_issuer/local_issuer.h"
 #include "key-user-api/local_issuer/restore.h"
 #include "sks-core/base/byte_writer.h"
 #include "tests/sealed-storage/crash_world.h"
@@ -449,13 +450,49 @@ Step restore_backup() {
             return restore_keys(backup, present, world.engine(), dialog, FakeClock(1700000000));
           },
           [](const Model& before) {
-            std::vector<Model> states(3, before);
-            states[1].sessions["local"] = {};
-            Model& restored = states[2];
+            // The session comes to the storage as a whole.
+            std::vector<Model> states(2, before);
+            Model& restored = states[1];
             restored.sessions["local"].open = false;
             restored.keys["A"] = {"local", "", {"imported", "bag=0"}};
             restored.keys["B"] = {"local", "g", {"imported"}};
             restored.groups["g"] = {};
+            return states;
+          }};
+}
+
+Step make_local_key(const std::string& key, const std::string& session, const Step& other) {
+  const auto make = [=](World& world, bool& other_done) -> Result<void> {
+    SKS_LET(LocalIssuer issuer, LocalIssuer::open(world.engine(), FakeClock(1700000000)));
+    keygen2::KeyEntrySpecifier entry;
+    entry.id = "Key";
+    entry.friendly_name = key;
+    entry.app_usage = 1;
+    entry.key_algorithm = kSks + "ec.nist.p256";
+    SKS_LET(const CreatedKey created, issuer.create_key(entry, {}));
+    world.turn_to(session);
+    SKS_TRY(other.run(world));
+    other_done = true;
+    world.certificates[key] = certify(created.public_key);
+    SKS_TRY(issuer.set_certificate_path(created, entry.id, {world.certificates[key]}));
+    return issuer.close();
+  };
+  return {"make " + key + " beside " + other.name, Kind::in_session,
+          [=](World& world) -> Result<void> {
+            bool other_done = false;
+            Result<void> made = make(world, other_done);
+            if (made) return made;
+            // The other call holds, whatever becomes of the key.
+            if (other_done) world.model = other.states(world.model).back();
+            for (const ProvisioningHandle left : all_sessions(world.engine(), SessionState::open))
+              SKS_TRY(world.engine().abort_provisioning_session(left));
+            return made;
+          },
+          [=](const Model& before) {
+            std::vector<Model> states = other.states(before);
+            states.push_back(states.back());
+            states.back().sessions["local"].open = false;
+            states.back().keys[key] = {"local", "", {}};
             return states;
           }};
 }

@@ -127,10 +127,17 @@ Script restoring() {
           {begin(), restore_backup(), try_pin("B", kWrongPin), sign_with_pin("B", kFirstPin), end(), begin(), end()}};
 }
 
+Script local_keys() {
+  return {"local keys beside a session",
+          config_with(true),
+          {},
+          {begin(), open_session("S"), make_local_key("L", "S", create_key("S", "A")), set_certificate("A"),
+           delete_key("L"), make_local_key("M", "S", close_session("S")), end(), begin(), end()}};
+}
+
 std::vector<Script> all_scripts() {
-  return {provisioning(),        aborts(),       post_operations(false),
-          post_operations(true), pins(false),    pins(true),
-          locked_puk(),          two_sessions(), restoring()};
+  return {provisioning(), aborts(),     post_operations(false), post_operations(true), pins(false),
+          pins(true),     locked_puk(), two_sessions(),         restoring(),           local_keys()};
 }
 
 std::string kind_of_sweep() {

@@ -184,5 +184,7 @@ Step export_key(const std::string& key);
 Step delete_key(const std::string& key);
 /// Restores a backup into the session "local": the key A with a bag, and the key B with the PIN of group "g".
 Step restore_backup();
+/// Makes `key` in a session of the local issuer, which another call falls into.
+Step make_local_key(const std::string& key, const std::string& session, const Step& other);
 
 }  // namespace sks::test

@@ -397,7 +397,6 @@ TEST_CASE("local keys: a store whose attestations are wrong is found out") {
 TEST_CASE("local keys: a disk that fails leaves no key behind") {
   Device device;
   device.storage.mood = MoodyStorage::Mood::refuses;
-  device.storage.good_commits = 3;
   device.storage.has_room_aside = true;
   CHECK(status_of(create(device, labelled("K"))) == Status::storage);
   device.storage.mood = MoodyStorage::Mood::good;

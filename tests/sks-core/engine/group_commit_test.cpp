@@ -28,13 +28,25 @@ struct AtWork {
   std::thread create_key() {
     return std::thread([this] { outcome = status_of(issuer.create_key_entry(key_request())); });
   }
+  /// A key that waits for the close of its session.
+  KeyHandle make_key() {
+    const auto key = issuer.create_key_entry(key_request());
+    REQUIRE(key);
+    REQUIRE(issuer.set_certificate_path(*key, "Key", {certify(key->public_key)}));
+    return key->handle;
+  }
+  std::thread close() {
+    return std::thread([this] { outcome = status_of(issuer.close()); });
+  }
   TestIssuer issuer;
   std::optional<Status> outcome = Status::internal;
 };
 
 }  // namespace
 
-TEST_CASE("Engine: what a call in a session was told is durable, and each call shares its commit but the last") {
+TEST_CASE(
+    "Engine: what a call in a session was told is durable, and each call shares its commit but a close that performs "
+    "operations") {
   SharedDevice device;
   TestIssuer issuer(*device.engine);
   int shared = 0;
@@ -59,7 +71,7 @@ TEST_CASE("Engine: what a call in a session was told is durable, and each call s
   CHECK(is_shared());
   CHECK(issuer.deactivate(key->handle));
   CHECK(is_shared());
-  CHECK(issuer.close());
+  CHECK(issuer.close());  // performs what was recorded
   CHECK(device.storage.is_durable());
   CHECK(device.storage.shared_commits() == shared);
 }
@@ -134,7 +146,37 @@ TEST_CASE("Engine: a session whose creation is not durable is not there") {
   CHECK(all_sessions(*device.engine, SessionState::open).empty());
 }
 
-TEST_CASE("Engine: a call whose session was closed meanwhile is as durable as the close") {
+TEST_CASE("Engine: nobody sees what a close makes before it is durable, and two closes share one sync") {
+  SharedDevice device;
+  AtWork first(*device.engine);
+  AtWork second(*device.engine);
+  const KeyHandle key = first.make_key();
+  const KeyHandle other = second.make_key();
+  const int syncs = device.storage.syncs();
+  device.storage.hold();
+  std::thread one = first.close();
+  std::thread two = second.close();
+  CHECK(device.storage.reaches_waiting(2));
+  CHECK_FALSE(device.storage.is_durable());
+  CHECK(all_keys(*device.engine).empty());
+  CHECK(status_of(device.engine->get_key_attributes(key)) == Status::no_key);
+  CHECK(try_to_sign(*device.engine, key, {}) == Status::no_key);
+  CHECK(all_sessions(*device.engine, SessionState::closed).empty());
+  // Neither is it open for anybody.
+  CHECK(status_of(device.engine->abort_provisioning_session(first.issuer.handle())) == Status::no_session);
+  CHECK(status_of(device.engine->set_certificate_path(key, {Bytes(1)}, {})) == Status::no_key);
+  device.storage.release();
+  one.join();
+  two.join();
+  CHECK(first.outcome == std::nullopt);
+  CHECK(second.outcome == std::nullopt);
+  CHECK(device.storage.syncs() == syncs + 1);
+  CHECK(all_keys(*device.engine) == std::vector{key, other});
+  CHECK(try_to_sign(*device.engine, key, {}) == std::nullopt);
+  CHECK(try_to_sign(*device.engine, other, {}) == std::nullopt);
+}
+
+TEST_CASE("Engine: a close whose sync fails leaves nothing, whoever else waits for it") {
   SharedDevice device;
   AtWork work(*device.engine);
   const auto key = work.issuer.create_key_entry(key_request());
@@ -144,12 +186,64 @@ TEST_CASE("Engine: a call whose session was closed meanwhile is as durable as th
   std::thread certifier(
       [&] { outcome = status_of(work.issuer.set_certificate_path(*key, "Key", {certify(key->public_key)})); });
   CHECK(device.storage.reaches_waiting(1));
-  CHECK(work.issuer.close());
-  CHECK(device.storage.is_durable());
+  std::thread closer = work.close();
+  CHECK(device.storage.reaches_waiting(2));
   device.storage.fail_syncs(1);
   device.storage.release();
   certifier.join();
-  CHECK(outcome == std::nullopt);
+  closer.join();
+  CHECK(outcome == Status::storage);
+  CHECK(work.outcome == Status::storage);
+  CHECK(all_keys(*device.engine).empty());
+  CHECK(device.storage.is_durable());
+  device.engine = device.open();
+  CHECK(all_keys(*device.engine).empty());
+  CHECK(all_sessions(*device.engine, SessionState::open).empty());
+  CHECK(all_sessions(*device.engine, SessionState::closed).empty());
+}
+
+TEST_CASE("Engine: a close is told of the failure that an earlier call has aborted its session for") {
+  SharedDevice device;
+  AtWork work(*device.engine);
+  const auto key = work.issuer.create_key_entry(key_request());
+  REQUIRE(key);
+  std::optional<Status> outcome = Status::internal;
+  const std::unique_ptr<PendingCall> path = device.engine->begin_call(
+      [&] { outcome = status_of(work.issuer.set_certificate_path(*key, "Key", {certify(key->public_key)})); });
+  REQUIRE(outcome == std::nullopt);
+  const std::unique_ptr<PendingCall> end = device.engine->begin_call([&] { outcome = status_of(work.issuer.close()); });
+  REQUIRE(outcome == std::nullopt);
+  REQUIRE(end != nullptr);
+  device.storage.fail_syncs(1);
+  CHECK(status_of(path->finish()) == Status::storage);
+  CHECK(device.storage.is_durable());  // the abort
+  CHECK(status_of(end->finish()) == Status::storage);
+  CHECK(all_keys(*device.engine).empty());
+}
+
+TEST_CASE("Engine: a close that nobody waits for is finished all the same") {
+  SharedDevice device;
+  AtWork work(*device.engine);
+  const KeyHandle key = work.make_key();
+  std::unique_ptr<PendingCall> end = device.engine->begin_call([&] { CHECK(work.issuer.close()); });
+  REQUIRE(end != nullptr);
+  CHECK(all_keys(*device.engine).empty());
+  end.reset();
+  CHECK(device.storage.is_durable());
+  CHECK(all_keys(*device.engine) == std::vector{key});
+}
+
+TEST_CASE("Engine: a call whose session was closed meanwhile is as durable as the close") {
+  SharedDevice device;
+  AtWork work(*device.engine);
+  const auto key = work.issuer.create_key_entry(key_request());
+  REQUIRE(key);
+  std::optional<Status> outcome = Status::internal;
+  const std::unique_ptr<PendingCall> pending = device.engine->begin_call(
+      [&] { outcome = status_of(work.issuer.set_certificate_path(*key, "Key", {certify(key->public_key)})); });
+  REQUIRE(outcome == std::nullopt);
+  CHECK(work.issuer.close());
+  CHECK(pending->finish());
   CHECK(all_keys(*device.engine) == std::vector{key->handle});
 }
 
