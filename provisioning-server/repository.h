@@ -5,22 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "provisioning-server/audit/audit_log.h"
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/result.h"
 
 /// What an issuer keeps, as operations of its own field. Several processes may share one repository.
 namespace sks::issuer {
-
-/// Who did what, under which policy, with which result. Never holds secrets.
-struct AuditEntry {
-  std::int64_t time = 0;
-  std::string actor;    ///< "operator", or the address of the peer
-  std::string action;   ///< the step: "ticket", "InvocationRequest", ...
-  std::string session;  ///< serverSessionId; empty outside a session
-  std::string policy;   ///< profile name and digest
-  std::string result;   ///< "ok", or the word of a refusal
-  std::string detail;   ///< one sentence, or empty
-};
 
 /// Secrets that a client shows (tickets, cookies) are kept as their SHA-256 in hexadecimal: who reads the database
 /// cannot use them.

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "provisioning-server/http_message.h"
+
+namespace sks::issuer {
+
+/// What stood where the path of a route has {names}; percent-encoding is undone.
+using PathValues = std::map<std::string, std::string, std::less<>>;
+
+/// What kind of body a request may have; any other is refused before it is read.
+enum class BodyKind : std::uint8_t { none, json, ocsp, form };
+
+/// One address of the server. Each part of the server gives its own rows: sessions of KeyGen2, pages, REST API,
+/// console, revocation, operations.
+struct Route {
+  std::string method;  ///< GET also answers HEAD
+  std::string path;    ///< "/api/v1/tickets/{id}": a name stands for one whole segment
+  BodyKind body = BodyKind::none;
+  std::function<Response(const Request&, const PathValues&)> run;
+};
+using Routes = std::vector<Route>;
+
+}  // namespace sks::issuer
