@@ -50,6 +50,20 @@ class SqlTransaction {
   virtual Result<void> enqueue(std::string_view statement, SqlValues parameters) = 0;
   /// Which of the chains of this process the transaction extends: transactions with one lane never overlap.
   virtual std::size_t lane() const = 0;
+
+  /// For what a repository keeps in memory about its rows: `note` is called when the transaction does not remain, or
+  /// when nobody knows whether it does; in any case before the next transaction of its lane that follows it begins.
+  void when_undone(std::function<void()> note) { notes_.push_back(std::move(note)); }
+
+ protected:
+  /// An implementation calls this once for each transaction that was not committed for certain.
+  void tell_undone() {
+    for (const std::function<void()>& note : notes_) note();
+    notes_.clear();
+  }
+
+ private:
+  std::vector<std::function<void()>> notes_;
 };
 
 /// Errors: storage (the database cannot be reached, is full, or is damaged; the sentence says which), not_allowed (a
