@@ -19,6 +19,22 @@ constexpr std::string_view kConfigTrust = R"toml(
 constexpr std::string_view kConfigTail = R"toml(
 # How long a ticket can be used after it was made.
 ticket_minutes = 60
+)toml";
+
+constexpr std::string_view kConfigDatabase = R"toml(
+# Where tickets, sessions, credentials and the audit log are kept:
+#   "sqlite:FILE"                          one file; its name starts at this folder
+#   "postgresql://USER@HOST:PORT/NAME"     PostgreSQL 15 or later, which several servers may share. No password here: libpq
+#                                          finds it in ~/.pgpass, or the user is known by a certificate.
+)toml";
+
+constexpr std::string_view kConfigLimits = R"toml(
+[audit]
+# How the audit log names this server among those that share the database; the name of the host if not set.
+# node = "issuer-1"
+# A signed checkpoint says how long the chains of the audit log are: after so many entries, and after so many seconds.
+checkpoint_entries = 1000
+checkpoint_seconds = 60
 
 [limits]
 # New sessions in one second; more are asked to come back (429).
@@ -118,10 +134,11 @@ constexpr std::string_view kDevices =
 
 }  // namespace
 
-std::string default_config(const MainUrl& url, DeviceTrustMode trust) {
+std::string default_config(const MainUrl& url, DeviceTrustMode trust, const std::string& database) {
   // Neither text can hold a quotation mark or a backslash: MainUrl::parse refuses them.
   return std::string(kConfigHead) + "url = \"" + url.text() + "\"\n" + std::string(kConfigTrust) + "device_trust = \"" +
-         std::string(device_trust_name(trust)) + "\"\n" + std::string(kConfigTail);
+         std::string(device_trust_name(trust)) + "\"\n" + std::string(kConfigTail) + std::string(kConfigDatabase) +
+         "database = \"" + (database.empty() ? "sqlite:issuer.db" : database) + "\"\n" + std::string(kConfigLimits);
 }
 
 std::string default_profile() {

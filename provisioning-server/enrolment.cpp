@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "provisioning-server/directory/certificate_facts.h"
 #include "provisioning-server/found_keys.h"
 #include "provisioning-server/log.h"
 #include "sks-core/base/encoding.h"
@@ -93,6 +94,10 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     credential.public_key_digest = to_hex(crypto::sha256(key.public_key.spki()));
     credential.key_management_key = ports_.key_manager.public_key();
     credential.privacy_enabled = profile_.privacy_enabled;
+    SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(credential.certificate));
+    credential.serial = serial_of(certificate);
+    credential.issuer = certificate.issuer();
+    credential.not_after = certificate.not_after();
     credentials_.push_back(std::move(credential));
     keygen2::CredentialSpec spec;
     spec.certificate_path = std::move(path);
@@ -291,7 +296,10 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   if (!session->device_path().empty())
     after.device_fingerprint = to_hex(crypto::sha256(session->device_path().front()));
   if (before.phase == SessionPhase::invocation) after.expires = now + kIdleSeconds;
-  if (before.phase == SessionPhase::initialization) after.expires = now + (*profile)->session_life_time;
+  if (before.phase == SessionPhase::initialization) {
+    after.expires = now + (*profile)->session_life_time;
+    step.device_path = session->device_path();
+  }
   after.last_request = request.digest;
   const bool done = after.phase == SessionPhase::done;
   after.reply = done ? StoredReply{StoredReply::Kind::redirect, ports_.url.origin() + "/result?outcome=complete"}
@@ -304,7 +312,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   }
   step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", capabilities.answers};
   if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
-  if (done) {
+  // Without lookups no key of an earlier session was found.
+  if (done && !(*profile)->lookups.empty()) {
     SKS_LET(const std::vector<KeyOperation> operations, ports_.repository.find_operations(after.id));
     add_operations(step.audit.detail, operations);
   }

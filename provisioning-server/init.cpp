@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "provisioning-server/database/schema.h"
 #include "provisioning-server/default_files.h"
 #include "provisioning-server/device_registry.h"
 #include "provisioning-server/internal/files.h"
@@ -129,12 +130,19 @@ Result<void> write_keys_and_certificates(const MainUrl& url, const IssuerPaths& 
 }
 
 Result<void> write_policy(const InitRequest& request, const IssuerPaths& paths, const std::string& device_ca) {
-  SKS_TRY(write_new_file(paths.config, as_bytes(default_config(request.url, request.device_trust)), kPrivateFile));
+  SKS_TRY(write_new_file(paths.config, as_bytes(default_config(request.url, request.device_trust, request.database)),
+                         kPrivateFile));
   SKS_TRY(write_new_file(paths.profiles + "/default.toml", as_bytes(default_profile()), kPrivateFile));
   SKS_TRY(write_new_file(paths.profiles + "/pair.toml", as_bytes(pair_profile()), kPrivateFile));
   SKS_TRY(write_new_file(paths.registered_devices, as_bytes(default_registered_devices()), kPrivateFile));
   if (!device_ca.empty()) SKS_TRY(write_new_file(paths.device_ca, as_bytes(device_ca), kPublicFile));
   return {};
+}
+
+Result<void> make_database(const InitRequest& request, const IssuerPaths& paths) {
+  SKS_LET(const std::unique_ptr<Database> database,
+          request.database.empty() ? open_sqlite(paths.database, true) : open_database(request.database, paths.folder));
+  return bring_schema_forward(*database);
 }
 
 /// Fails when the folder is taken; an empty one may be used.
@@ -153,6 +161,8 @@ Result<void> check_free(const IssuerPaths& paths) {
 Result<void> init_issuer(const InitRequest& request, const Clock& clock, const Random& random) {
   const IssuerPaths target(request.folder);
   SKS_TRY(check_free(target));
+  if (request.database.find_first_of("\"\\\n") != std::string::npos)
+    return Error{Status::option, "the URL of the database must not hold quotation marks or backslashes"};
   std::string device_ca;
   if (request.device_trust == DeviceTrustMode::ca) {
     SKS_LET(device_ca, read_file(request.device_ca_file));
@@ -167,7 +177,7 @@ Result<void> init_issuer(const InitRequest& request, const Clock& clock, const R
   SKS_TRY(make_folder(paths.keys));
   SKS_TRY(make_folder(paths.profiles));
   SKS_TRY(write_keys_and_certificates(request.url, paths, clock.now(), random));
-  SKS_TRY(SqliteRepository::create(paths.database));
+  SKS_TRY(make_database(request, paths));
   SKS_TRY(write_policy(request, paths, device_ca));
   // rename() replaces an empty folder and nothing else.
   if (rename(paths.folder.c_str(), target.folder.c_str()) != 0)

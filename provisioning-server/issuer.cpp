@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "provisioning-server/database/schema.h"
 #include "provisioning-server/internal/files.h"
 #include "sks-core/base/encoding.h"
 
@@ -92,7 +93,10 @@ Result<void> Issuer::load() {
   SKS_LET(SecureBytes kek, read_secret_file(paths_.kek));
   if (kek.size() != kKekSize) return Error{Status::option, paths_.kek + " must hold 32 bytes"};
   seal_ = std::make_unique<SessionSeal>(std::move(kek), random_);
-  SKS_LET(repository_, SqliteRepository::open(paths_.database));
+  SKS_LET(database_, open_database(config_->database.url, paths_.folder));
+  SKS_TRY(bring_schema_forward(*database_));
+  audit_ = std::make_unique<ChainedAuditLog>(*database_, config_->audit.node, clock_, random_);
+  repository_ = std::make_unique<SqlRepository>(*database_, *audit_);
   const bool by_ca = config_->device_trust == DeviceTrustMode::ca;
   SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices));
   profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust, key_manager_->public_key(),

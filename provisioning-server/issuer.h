@@ -4,9 +4,10 @@
 #include <optional>
 #include <string>
 
+#include "provisioning-server/audit/chained_audit_log.h"
 #include "provisioning-server/certificate_authority.h"
 #include "provisioning-server/enrolment.h"
-#include "provisioning-server/sqlite_repository.h"
+#include "provisioning-server/sql_repository.h"
 
 namespace sks::issuer {
 
@@ -16,7 +17,7 @@ struct IssuerPaths {
 
   std::string folder;
   std::string config;
-  std::string database;
+  std::string database;       ///< of SQLite, where the configuration names no other
   std::string profiles;       ///< folder
   std::string trust_anchors;  ///< ca.pem: what clients trust
   std::string credential_ca;  ///< what relying parties trust
@@ -46,7 +47,9 @@ class Issuer {
 
   const IssuerPaths& paths() const { return paths_; }
   const IssuerConfig& config() const { return *config_; }
-  SqliteRepository& repository() { return *repository_; }
+  Database& database() { return *database_; }
+  AuditLog& audit() { return *audit_; }
+  Repository& repository() { return *repository_; }
   ProfileStore& profiles() { return *profiles_; }
   const SessionSeal& seal() const { return *seal_; }
   const crypto::Certificate& tls_certificate() const { return *tls_certificate_; }
@@ -63,7 +66,9 @@ class Issuer {
   const Clock& clock_;
   const Random& random_;
   std::optional<IssuerConfig> config_;
-  std::unique_ptr<SqliteRepository> repository_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<ChainedAuditLog> audit_;
+  std::unique_ptr<SqlRepository> repository_;
   std::unique_ptr<ProfileStore> profiles_;
   std::unique_ptr<DeviceRegistry> devices_;
   std::unique_ptr<SessionSeal> seal_;

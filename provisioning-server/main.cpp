@@ -25,6 +25,7 @@ struct Arguments {
   std::string url;
   std::string device_trust = "registered";
   std::string listen;
+  std::string database;
   std::string profile;
   std::string subject;
   std::string fingerprint;
@@ -34,7 +35,7 @@ struct Arguments {
 
 Result<void> init(const Arguments& arguments) {
   SKS_LET(MainUrl url, MainUrl::parse(arguments.url));
-  InitRequest request{arguments.folder, std::move(url), DeviceTrustMode::registered, {}};
+  InitRequest request{arguments.folder, std::move(url), DeviceTrustMode::registered, {}, arguments.database};
   constexpr std::string_view kByCa = "ca:";
   if (arguments.device_trust.starts_with(kByCa)) {
     request.device_trust = DeviceTrustMode::ca;
@@ -111,6 +112,7 @@ Result<void> ticket(const Arguments& arguments) {
   if (const auto dn = crypto::parse_dn(made.subject); !dn)
     return Error{dn.error().status, "--subject: " + dn.error().detail};
   made.cookie_digest = digest_of(cookie);
+  made.creator = kOperator;
   made.created = system_clock().now();
   made.expires = made.created + issuer->config().ticket_minutes * kMinute;
   SKS_TRY(issuer->repository().add_ticket(
@@ -199,7 +201,7 @@ struct Command {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands{
-      {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust"}},
+      {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust", "--database"}},
       {"serve", "Serve an issuer over HTTPS until SIGTERM or SIGINT", serve, {"--dir"}, {"--listen"}},
       {"ticket", "Make a one-time link for one enrolment", ticket, {"--dir", "--profile"}, {"--subject", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
@@ -222,6 +224,7 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--dir", &Arguments::folder, "Folder of the issuer"},
       {"--url", &Arguments::url, "Main URL, such as https://localhost:8443/keygen2"},
       {"--device-trust", &Arguments::device_trust, "open, registered (default) or ca:FILE"},
+      {"--database", &Arguments::database, "postgresql://USER@HOST:PORT/NAME instead of an SQLite file in the folder"},
       {"--listen", &Arguments::listen, "HOST, HOST:PORT or [IPV6]:PORT instead of the URL's host"},
       {"--profile", &Arguments::profile, "Name of a profile: default, pair, ..."},
       {"--subject", &Arguments::subject, "Subject of the certificates, such as \"CN=Jo Doe,O=Example\""},

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "keygen2/issuer_session.h"
+#include "provisioning-server/audit/audit_config.h"
+#include "provisioning-server/database/database_config.h"
 #include "provisioning-server/management_policy.h"
 #include "provisioning-server/url.h"
 
@@ -23,6 +25,8 @@ struct IssuerConfig {
   std::int64_t session_starts_per_second = 100;  ///< above it: 429
   std::int64_t connections = 256;                ///< open at one time
   std::int64_t threads = 2;
+  DatabaseConfig database = {};
+  AuditConfig audit = {};
 };
 
 /// A PUK is drawn for every session of the profile and kept sealed, for the help desk.

@@ -21,7 +21,9 @@ struct Ticket {
   std::string cookie_digest;  ///< of a cookie handed out together with the ticket; empty if none was
   std::int64_t created = 0;
   std::int64_t expires = 0;
-  std::int64_t used = 0;  ///< 0: not yet
+  std::int64_t used = 0;     ///< 0: not yet
+  std::string creator = {};  ///< who made it: as AuditEntry::actor
+  std::string data = {};     ///< what the maker gave along for the certificates: a JSON object, or empty
 };
 
 /// Life of a session: the phases of keygen2.md 1.3, then exactly one of the two ends.
@@ -82,6 +84,10 @@ struct Credential {
   Status status = Status::pending;
   std::int64_t issued = 0;
   std::int64_t revoked = 0;
+  // What stands in the certificate.
+  std::string serial = {};  ///< hexadecimal, as its bytes are encoded but without a leading zero byte
+  std::string issuer = {};  ///< RFC 2253 text
+  std::int64_t not_after = 0;
 };
 std::string_view to_string(Credential::Status status);
 
@@ -106,6 +112,8 @@ struct Step {
   std::vector<Credential> pending;
   std::vector<KeyOperation> operations;
   AuditEntry audit;
+  /// The certificates of the device, leaf first, in the step in which it has shown them; empty otherwise.
+  std::vector<Bytes> device_path = {};
 };
 
 enum class StartOutcome : std::uint8_t { started, ticket_unknown, ticket_used, ticket_expired };

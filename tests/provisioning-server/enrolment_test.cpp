@@ -374,7 +374,8 @@ TEST_CASE("Enrolment: refusals that name a known ticket or session have their au
   const std::string init = lab.new_ticket();
   CHECK(outcome(device.enrol(init)) == "complete");
   CHECK(outcome(device.post("{}")) == "session-over");
-  CHECK(lab.count("SELECT count(*) FROM audit JOIN sessions ON session = sessions.id WHERE result = 'session-over'") ==
+  CHECK(lab.count(
+            "SELECT count(*) FROM audit JOIN sessions ON session = sessions.id WHERE audit.result = 'session-over'") ==
         1);
   CHECK(outcome(Device(lab).get(init)) == "ticket-used");
   CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ticket-used' AND policy = 'default'") == 1);

@@ -1,25 +1,16 @@
 #pragma once
 
-#include <memory>
-#include <mutex>
-#include <string>
-
+#include "provisioning-server/database/database.h"
 #include "provisioning-server/repository.h"
-
-struct sqlite3;
 
 namespace sks::issuer {
 
-/// Repository in one SQLite file (WAL, synchronous FULL). Safe for several threads, and for several processes that
-/// share the file: each waits up to ten seconds for another one's transaction.
-class SqliteRepository final : public Repository {
+/// Repository over an SQL database of whatever kind, which has the tables of database/schema.h. Safe for several
+/// threads, and for several processes that share the database.
+class SqlRepository final : public Repository {
  public:
-  /// Makes a new database. Fails with option when the file exists, with storage otherwise.
-  static Result<void> create(const std::string& file);
-  /// Brings a database of an earlier version to this one.
-  /// Fails with not_available (no such file), option (not this kind of database, an unknown version) or storage.
-  static Result<std::unique_ptr<SqliteRepository>> open(const std::string& file);
-  ~SqliteRepository() override;
+  /// Both must outlive it.
+  SqlRepository(Database& database, AuditLog& audit) : database_(database), audit_(audit) {}
 
   Result<void> add_ticket(const Ticket& ticket, const AuditEntry& audit) override;
   Result<std::optional<Ticket>> find_ticket(const std::string& digest) override;
@@ -37,16 +28,8 @@ class SqliteRepository final : public Repository {
   Result<void> add_audit(const AuditEntry& audit) override;
 
  private:
-  struct Close {
-    void operator()(sqlite3* database) const;
-  };
-  using Database = std::unique_ptr<sqlite3, Close>;
-  explicit SqliteRepository(Database database);
-  static Result<Database> connect(const std::string& file, int flags);
-  Result<StepOutcome> apply_step(const Step& step);
-
-  std::mutex mutex_;
-  Database database_;
+  Database& database_;
+  AuditLog& audit_;
 };
 
 }  // namespace sks::issuer

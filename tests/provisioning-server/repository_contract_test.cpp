@@ -1,15 +1,15 @@
-#include "provisioning-server/sqlite_repository.h"
-
 #include <doctest/doctest.h>
-#include <sqlite3.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <thread>
 
-#include "tests/support/temp_dir.h"
+#include "provisioning-server/audit/chained_audit_log.h"
+#include "provisioning-server/database/schema.h"
+#include "provisioning-server/sql_repository.h"
+#include "tests/provisioning-server/test_databases.h"
 
 using namespace sks;
 using namespace sks::issuer;
@@ -57,17 +57,23 @@ Credential credential(const std::string& name, const Session& in) {
   return made;
 }
 
-/// A repository in a fresh folder, with helpers that look past its interface.
-struct Fixture {
-  test::TempDir folder;
-  std::string file = folder.file("issuer.db");
-  std::unique_ptr<SqliteRepository> repository;
+/// A repository over a database that may have others, as one process has it.
+struct Opened {
+  explicit Opened(std::unique_ptr<Database> owned) : owner(std::move(owned)), database(*owner) {}
+  explicit Opened(Database& shared) : database(shared) {}
 
-  Fixture() {
-    REQUIRE(SqliteRepository::create(file));
-    auto opened = SqliteRepository::open(file);
-    REQUIRE(opened);
-    repository = std::move(opened).value();
+  std::unique_ptr<Database> owner;
+  Database& database;
+  ChainedAuditLog audit{database, "node", system_clock(), system_random()};
+  SqlRepository repository{database, audit};
+};
+
+/// A repository in a database of its own, with helpers that look past its interface.
+struct Fixture {
+  explicit Fixture(const std::string& kind) : database(kind) {
+    REQUIRE(bring_schema_forward(*database));
+    opened = std::make_unique<Opened>(*database);
+    repository = &opened->repository;
   }
   Session started(const std::string& name) const {
     REQUIRE(repository->add_ticket(ticket("ticket-" + name), audit("ticket")));
@@ -76,23 +82,12 @@ struct Fixture {
     REQUIRE(*outcome == StartOutcome::started);
     return session(name);
   }
-  void execute(const std::string& sql) const {
-    sqlite3* database = nullptr;
-    REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
-    REQUIRE(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
-    sqlite3_close(database);
-  }
-  std::int64_t count(const std::string& sql) const {
-    sqlite3* database = nullptr;
-    REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
-    sqlite3_stmt* statement = nullptr;
-    REQUIRE(sqlite3_prepare_v2(database, sql.c_str(), -1, &statement, nullptr) == SQLITE_OK);
-    REQUIRE(sqlite3_step(statement) == SQLITE_ROW);
-    const std::int64_t number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(database);
-    return number;
-  }
+  void execute(const std::string& sql) const { database.execute(sql); }
+  std::int64_t count(const std::string& sql) const { return database.count(sql); }
+
+  test::TestDatabase database;
+  std::unique_ptr<Opened> opened;
+  SqlRepository* repository = nullptr;
 };
 
 Step step_of(const Session& before, SessionPhase to) {
@@ -101,7 +96,7 @@ Step step_of(const Session& before, SessionPhase to) {
   return step;
 }
 
-StepOutcome commit(SqliteRepository& repository, const Step& step) {
+StepOutcome commit(SqlRepository& repository, const Step& step) {
   const auto outcome = repository.commit_step(step);
   REQUIRE(outcome);
   return *outcome;
@@ -120,47 +115,9 @@ void run_session(const Fixture& fixture, const std::string& name, SessionPhase e
 
 }  // namespace
 
-TEST_CASE("SqliteRepository: a file that is no database of an issuer is refused in one sentence") {
-  const test::TempDir folder;
-  CHECK(SqliteRepository::open(folder.file("absent")).error().status == Status::not_available);
-  test::write_file(folder.file("text"), std::string(4096, 'x'));
-  CHECK(SqliteRepository::open(folder.file("text")).error().status == Status::option);
-  test::write_file(folder.file("empty"), "");
-  CHECK(SqliteRepository::open(folder.file("empty")).error().status == Status::option);
-
-  const Fixture fixture;
-  CHECK(SqliteRepository::create(fixture.file).error().status == Status::option);
-  sqlite3* database = nullptr;
-  REQUIRE(sqlite3_open(fixture.file.c_str(), &database) == SQLITE_OK);
-  REQUIRE(sqlite3_exec(database, "PRAGMA user_version = 99", nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(database);
-  const auto newer = SqliteRepository::open(fixture.file);
-  REQUIRE_FALSE(newer);
-  CHECK(newer.error().detail.find("format version 99") != std::string::npos);
-}
-
-TEST_CASE("SqliteRepository: a database of the first version is brought to this one, with every credential") {
-  Fixture fixture;
-  Session before = fixture.started("a");
-  before.client_session_id = "client-a";
-  Step step = step_of(before, SessionPhase::done);
-  step.pending = {credential("a", before)};
-  REQUIRE(commit(*fixture.repository, step) == StepOutcome::committed);
-  fixture.repository.reset();
-  fixture.execute(
-      "DROP TABLE operations; DROP INDEX credentials_owner; ALTER TABLE credentials DROP COLUMN owner;"
-      "PRAGMA user_version = 1");
-
-  auto opened = SqliteRepository::open(fixture.file);
-  REQUIRE(opened);
-  CHECK(fixture.count("PRAGMA user_version") == 2);
-  CHECK(*(*opened)->find_credential_in("print-a", "id-a", "client-a"));
-  CHECK(SqliteRepository::open(fixture.file));
-}
-
-TEST_CASE("SqliteRepository: a key is found in the session that owns it, or that may have taken it over") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: a key is found in the session that owns it, or that may have taken it over") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   const auto is_in = [&](const std::string& key, const std::string& name) {
     return repository.find_credential_in("print-" + key, "id-" + name, "client-" + name)->has_value();
   };
@@ -196,10 +153,10 @@ TEST_CASE("SqliteRepository: a key is found in the session that owns it, or that
   CHECK((*repository.find_session_of(**repository.find_credential("print-two")))->id == "id-a");
 }
 
-TEST_CASE(
-    "SqliteRepository: keys of a session that was lost here and closed on the device go where the device puts them") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST(
+    "SqlRepository: keys of a session that was lost here and closed on the device go where the device puts them") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   run_session(fixture, "a", SessionPhase::done, {"one", "two"}, {});
   run_session(fixture, "lost", SessionPhase::aborted, {"three"}, {{"print-one", KeyOperation::Kind::remove, "id-a"}});
   run_session(fixture, "c", SessionPhase::done, {"four"}, {{"print-three", KeyOperation::Kind::remove, "id-lost"}});
@@ -207,9 +164,9 @@ TEST_CASE(
   CHECK(*repository.find_credential_in("print-four", "id-c", "client-c"));
 }
 
-TEST_CASE("SqliteRepository: a key is found, and moves, behind any number of last messages that were lost") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: a key is found, and moves, behind any number of last messages that were lost") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   const auto is_in = [&](const std::string& key, const std::string& name) {
     return repository.find_credential_in("print-" + key, "id-" + name, "client-" + name)->has_value();
   };
@@ -238,34 +195,41 @@ TEST_CASE("SqliteRepository: a key is found, and moves, behind any number of las
   CHECK(fixture.count("SELECT count(*) FROM credentials WHERE owner = 'id-s5'") == 5);
 }
 
-TEST_CASE("SqliteRepository: sessions that name each other as owners, and endless rows of them, come to an end") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: sessions that name each other as owners, and endless rows of them, come to an end") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   run_session(fixture, "a", SessionPhase::done, {"one"}, {});
   run_session(fixture, "x", SessionPhase::aborted, {}, {{"print-one", KeyOperation::Kind::unlock, "id-y"}});
   run_session(fixture, "y", SessionPhase::aborted, {}, {{"print-one", KeyOperation::Kind::unlock, "id-x"}});
   CHECK(*repository.find_credential_in("print-one", "id-x", "client-x"));
   // A row of 2000 lost sessions, each of which was to operate on a key of the one before.
   fixture.execute(
-      "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
-      " INSERT INTO sessions SELECT 'id-' || i, 'row-' || i, 'ticket-a', profile, profile_digest, subject, 'aborted',"
-      " version, sealed_state, sealed_puk, last_request, reply_kind, reply_text, created, expires, 'client-' || i,"
-      " device_fingerprint FROM n, sessions WHERE id = 'id-a';"
-      "INSERT INTO credentials SELECT 'print-' || number, certificate, credentials.subject, credentials.profile,"
-      " app_usage, friendly_name, 'key-' || number, 'id-' || number, 'client-' || number,"
-      " credentials.device_fingerprint, key_management_key, privacy_enabled, status, issued, revoked, 'id-' || number"
-      " FROM credentials, (SELECT substr(id, 4) AS number FROM sessions WHERE cookie_digest LIKE 'row-%')"
+      "INSERT INTO sessions (id, cookie_digest, ticket_digest, profile, profile_digest, subject, phase, version,"
+      " sealed_state, sealed_puk, last_request, reply_kind, reply_text, created, expires, client_session_id,"
+      " device_fingerprint)"
+      " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+      " SELECT 'id-' || i, 'row-' || i, 'ticket-a', profile, profile_digest, subject, 'aborted', version, sealed_state,"
+      " sealed_puk, last_request, reply_kind, reply_text, created, expires, 'client-' || i, device_fingerprint"
+      " FROM n, sessions WHERE id = 'id-a';"
+      "INSERT INTO credentials (fingerprint, certificate, subject, profile, app_usage, friendly_name,"
+      " public_key_digest, server_session_id, client_session_id, device_fingerprint, key_management_key,"
+      " privacy_enabled, status, issued, revoked, owner)"
+      " SELECT 'print-' || number, certificate, credentials.subject, credentials.profile, app_usage, friendly_name,"
+      " 'key-' || number, 'id-' || number, 'client-' || number, credentials.device_fingerprint, key_management_key,"
+      " privacy_enabled, status, issued, revoked, 'id-' || number FROM credentials,"
+      " (SELECT substr(id, 4) AS number FROM sessions WHERE cookie_digest LIKE 'row-%') AS numbers"
       " WHERE fingerprint = 'print-one';"
-      "INSERT INTO operations SELECT 'id-' || (substr(server_session_id, 4) + 1), fingerprint, 'unlock',"
-      " server_session_id FROM credentials WHERE server_session_id NOT IN ('id-a', 'id-2000')");
+      "INSERT INTO operations (session, fingerprint, operation, owner)"
+      " SELECT 'id-' || (CAST(substr(server_session_id, 4) AS INTEGER) + 1), fingerprint, 'unlock', server_session_id"
+      " FROM credentials WHERE server_session_id NOT IN ('id-a', 'id-2000')");
   CHECK(*repository.find_credential_in("print-1", "id-900", "client-900"));
   CHECK_FALSE(*repository.find_credential_in("print-1", "id-2000", "client-2000"));
   CHECK(*repository.find_credential_in("print-1900", "id-2000", "client-2000"));
 }
 
-TEST_CASE("SqliteRepository: a credential without an owner belongs to the session that issued it") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: a credential without an owner belongs to the session that issued it") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   const auto is_in = [&](const std::string& key, const std::string& name) {
     return repository.find_credential_in("print-" + key, "id-" + name, "client-" + name)->has_value();
   };
@@ -285,9 +249,9 @@ TEST_CASE("SqliteRepository: a credential without an owner belongs to the sessio
   CHECK(fixture.count("SELECT count(*) FROM credentials WHERE owner = 'id-c'") == 2);
 }
 
-TEST_CASE("SqliteRepository: nothing is settled on the word of an anonymous client") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: nothing is settled on the word of an anonymous client") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   run_session(fixture, "a", SessionPhase::done, {"one", "two"}, {});
   fixture.execute("UPDATE credentials SET privacy_enabled = 1, device_fingerprint = ''");
   run_session(fixture, "b", SessionPhase::done, {}, {{"print-one", KeyOperation::Kind::remove, "id-a"}});
@@ -297,8 +261,8 @@ TEST_CASE("SqliteRepository: nothing is settled on the word of an anonymous clie
   CHECK(*repository.find_credential_in("print-two", "id-b", "client-b"));
 }
 
-TEST_CASE("SqliteRepository: tells what a session was to do to other keys") {
-  const Fixture fixture;
+SKS_CONTRACT_TEST("SqlRepository: tells what a session was to do to other keys") {
+  const Fixture fixture(kind);
   run_session(fixture, "a", SessionPhase::done, {"one", "two", "three"}, {});
   run_session(fixture, "b", SessionPhase::aborted, {},
               {{"print-two", KeyOperation::Kind::unlock, "id-a"},
@@ -316,18 +280,9 @@ TEST_CASE("SqliteRepository: tells what a session was to do to other keys") {
   CHECK(fixture.repository->find_operations("id-a")->empty());
 }
 
-TEST_CASE("SqliteRepository: only the owner can read the files") {
-  const Fixture fixture;
-  for (const char* const suffix : {"", "-wal"}) {
-    struct stat status {};
-    REQUIRE(stat((fixture.file + suffix).c_str(), &status) == 0);
-    CHECK((status.st_mode & 0777) == 0600);
-  }
-}
-
-TEST_CASE("SqliteRepository: a ticket starts one session, within its time") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: a ticket starts one session, within its time") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   CHECK(*repository.start_session(session("a"), audit("start")) == StartOutcome::ticket_unknown);
   REQUIRE(repository.add_ticket(ticket("ticket-a"), audit("ticket")));
   CHECK(*repository.start_session(session("a"), audit("start", kNow + 100)) == StartOutcome::ticket_expired);
@@ -341,9 +296,9 @@ TEST_CASE("SqliteRepository: a ticket starts one session, within its time") {
   CHECK_FALSE(*repository.find_ticket("other"));
 }
 
-TEST_CASE("SqliteRepository: gives back every field of a session and of a credential") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: gives back every field of a session and of a credential") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   Session before = fixture.started("a");
   before.client_session_id = "client";
   Step step = step_of(before, SessionPhase::key_creation);
@@ -390,9 +345,9 @@ TEST_CASE("SqliteRepository: gives back every field of a session and of a creden
   CHECK((*repository.find_session_of(**made))->id == "id-a");
 }
 
-TEST_CASE("SqliteRepository: a step from a phase or version that is gone changes nothing") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: a step from a phase or version that is gone changes nothing") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   const Session before = fixture.started("a");
   CHECK(commit(repository, step_of(before, SessionPhase::initialization)) == StepOutcome::committed);
   const std::int64_t audits = fixture.count("SELECT count(*) FROM audit");
@@ -410,8 +365,8 @@ TEST_CASE("SqliteRepository: a step from a phase or version that is gone changes
   CHECK((*repository.find_session("cookie-a"))->phase == SessionPhase::initialization);
 }
 
-TEST_CASE("SqliteRepository: of many threads with the same step exactly one wins") {
-  const Fixture fixture;
+SKS_CONTRACT_TEST("SqlRepository: of many threads with the same step exactly one wins") {
+  const Fixture fixture(kind);
   const Session before = fixture.started("a");
   std::atomic<int> wins = 0;
   std::atomic<int> conflicts = 0;
@@ -419,9 +374,8 @@ TEST_CASE("SqliteRepository: of many threads with the same step exactly one wins
     std::vector<std::jthread> threads;
     for (int i = 0; i < 8; ++i)
       threads.emplace_back([&] {
-        auto own = SqliteRepository::open(fixture.file);
-        if (!own) return;
-        const auto outcome = (*own)->commit_step(step_of(before, SessionPhase::initialization));
+        Opened own(fixture.database.open_again());
+        const auto outcome = own.repository.commit_step(step_of(before, SessionPhase::initialization));
         if (outcome && *outcome == StepOutcome::committed) ++wins;
         if (outcome && *outcome == StepOutcome::conflict) ++conflicts;
       });
@@ -431,9 +385,10 @@ TEST_CASE("SqliteRepository: of many threads with the same step exactly one wins
   CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'step'") == 1);
 }
 
-TEST_CASE("SqliteRepository: a client session id or a public key is accepted once, and the whole step falls with it") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST(
+    "SqlRepository: a client session id or a public key is accepted once, and the whole step falls with it") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   Session first = fixture.started("a");
   Session second = fixture.started("b");
   first.client_session_id = second.client_session_id = "same";
@@ -449,9 +404,9 @@ TEST_CASE("SqliteRepository: a client session id or a public key is accepted onc
   CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'step'") == 1);
 }
 
-TEST_CASE("SqliteRepository: credentials become valid with the last step and with no other") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: credentials become valid with the last step and with no other") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   const Session before = fixture.started("a");
   Step create = step_of(before, SessionPhase::finalization);
   create.pending = {credential("a", before)};
@@ -479,10 +434,10 @@ TEST_CASE("SqliteRepository: credentials become valid with the last step and wit
   CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'revoke'") == 1);
 }
 
-TEST_CASE(
-    "SqliteRepository: an aborted session leaves no secret and no valid credential, and its key stays certified") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST(
+    "SqlRepository: an aborted session leaves no secret and no valid credential, and its key stays certified") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   const Session before = fixture.started("a");
   Step create = step_of(before, SessionPhase::finalization);
   create.pending = {credential("a", before)};
@@ -502,9 +457,9 @@ TEST_CASE(
   CHECK(commit(repository, retry) == StepOutcome::duplicate);
 }
 
-TEST_CASE("SqliteRepository: sessions expire at their time, each with an audit row") {
-  const Fixture fixture;
-  SqliteRepository& repository = *fixture.repository;
+SKS_CONTRACT_TEST("SqlRepository: sessions expire at their time, each with an audit row") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
   const Session before = fixture.started("a");
   Step create = step_of(before, SessionPhase::finalization);
   create.pending = {credential("a", before)};
@@ -519,8 +474,8 @@ TEST_CASE("SqliteRepository: sessions expire at their time, each with an audit r
   CHECK(fixture.count("SELECT count(*) FROM audit WHERE result = 'session-expired'") == 2);
 }
 
-TEST_CASE("SqliteRepository: after a kill at any moment every step has its audit row and no other") {
-  const Fixture fixture;
+SKS_CONTRACT_TEST("SqlRepository: after a kill at any moment every step has its audit row and no other") {
+  const Fixture fixture(kind);
   const Session before = fixture.started("a");
   const auto version = [&] { return (*fixture.repository->find_session(before.cookie_digest))->version; };
   for (int round = 1; round <= 5; ++round) {
@@ -529,11 +484,11 @@ TEST_CASE("SqliteRepository: after a kill at any moment every step has its audit
     REQUIRE(child >= 0);
     if (child == 0) {
       // Moves the session as fast as it can until it is killed.
-      auto own = SqliteRepository::open(fixture.file);
-      while (own) {
-        const auto current = (*own)->find_session(before.cookie_digest);
+      Opened own(fixture.database.open_again());
+      for (;;) {
+        const auto current = own.repository.find_session(before.cookie_digest);
         if (!current || !*current) break;
-        if (!(*own)->commit_step(step_of(**current, SessionPhase::initialization))) break;
+        if (!own.repository.commit_step(step_of(**current, SessionPhase::initialization))) break;
       }
       _exit(1);
     }
