@@ -83,7 +83,9 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     if (profile_.email_from_subject)
       for (const crypto::DnAttribute& attribute : request.subject)
         if (attribute.type == "emailAddress") request.emails.push_back(attribute.value);
-    SKS_LET(crypto::CertificatePath path, ports_.authority.issue(request, key.public_key));
+    Result<crypto::CertificatePath> issued = ports_.authority.issue(request, key.public_key);
+    if (!issued && issued.error().status == Status::not_available) unavailable_ = issued.error();
+    SKS_LET(crypto::CertificatePath path, std::move(issued));
     Credential credential;
     credential.fingerprint = to_hex(crypto::sha256(path.der().front()));
     credential.certificate = path.der().front();
@@ -118,6 +120,8 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     if (found_.refused()) return Refusal::existing_key;
     return std::nullopt;
   }
+  /// Set when the authority could not be reached: nothing was decided, and the same message may succeed later.
+  const std::optional<Error>& unavailable() const { return unavailable_; }
   const std::string& device_fingerprint() const { return device_fingerprint_; }
   std::vector<Credential> take_credentials() { return std::move(credentials_); }
   std::vector<KeyOperation> take_operations() { return found_.take_operations(); }
@@ -131,6 +135,7 @@ class StepDecisions final : public keygen2::IssuerDecisions {
   std::vector<Credential> credentials_;
   std::string device_fingerprint_;
   bool device_refused_ = false;
+  std::optional<Error> unavailable_;
 };
 
 }  // namespace
@@ -143,7 +148,7 @@ Result<SecureBytes> open_puk(const SessionSeal& seal, const Session& session) {
 
 Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)) {}
 
-keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server_certificates}; }
+keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server.leaves()}; }
 
 Reply Enrolment::refuse(Refusal why) const {
   return {{StoredReply::Kind::redirect,
@@ -277,6 +282,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
 
   StepDecisions decisions(ports_, before, **profile);
   const auto answer = session->receive(body, decisions, context());
+  if (!answer && decisions.unavailable()) return *decisions.unavailable();
   // Also when the session fails because the keys need what is missing: what the profile says about it goes first.
   const bool has_answers = before.phase == SessionPhase::invocation && !session->capabilities().empty();
   const CapabilityCheck capabilities =

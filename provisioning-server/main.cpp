@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "provisioning-server/certificate_commands.h"
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
@@ -30,6 +31,8 @@ struct Arguments {
   std::string subject;
   std::string fingerprint;
   std::string certificate;
+  std::string what;
+  bool new_key = false;
   bool json = false;
 };
 
@@ -64,6 +67,17 @@ void warn_about_expiry(const Issuer& issuer) {
     log_warning("the TLS certificate expires in " + std::to_string(left / kDay) + " days");
 }
 
+/// Once a minute: a new TLS certificate when it is time, and whatever was renewed by other processes.
+void look_after_certificates(Issuer& issuer) {
+  if (issuer.config().renewal.automatic) {
+    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place());
+    if (!renewed) log_error("cannot renew the TLS certificate: " + renewed.error().detail);
+    if (renewed && *renewed) log_info("the TLS certificate was renewed: " + to_hex((*renewed)->fingerprint()));
+  }
+  const Result<bool> reloaded = issuer.reload_certificates();
+  if (!reloaded) log_error("cannot read the renewed certificates: " + reloaded.error().detail);
+}
+
 void expire_sessions(Repository& repository) {
   const Result<std::size_t> expired = repository.expire_sessions(system_clock().now());
   if (!expired) return log_error("cannot expire sessions: " + expired.error().detail);
@@ -81,6 +95,7 @@ Result<void> serve(const Arguments& arguments) {
     SKS_LET(ListenAddress address, parse_listen_address(arguments.listen, config.url.port()));
     addresses = {std::move(address)};
   }
+  look_after_certificates(*issuer);
   SKS_LET(TlsIdentity tls, issuer->tls_identity());
   HttpHandler handler(issuer->ports(), config.session_starts_per_second);
   SKS_LET(const std::unique_ptr<Listener> listener,
@@ -93,7 +108,10 @@ Result<void> serve(const Arguments& arguments) {
   expire_sessions(issuer->repository());
   std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
   std::cout.clear();                                               // and if none does, the service is none the worse
-  listener->run([&] { expire_sessions(issuer->repository()); });
+  listener->run([&] {
+    expire_sessions(issuer->repository());
+    look_after_certificates(*issuer);
+  });
   return {};
 }
 
@@ -191,6 +209,11 @@ Result<void> puk(const Arguments& arguments) {
   return {};
 }
 
+Result<void> renew(const Arguments& arguments) {
+  return renew_certificate(arguments.folder, arguments.what, arguments.new_key);
+}
+Result<void> seal(const Arguments& arguments) { return seal_keys(arguments.folder); }
+
 struct Command {
   const char* name;
   const char* help;
@@ -206,6 +229,8 @@ const std::vector<Command>& commands() {
       {"ticket", "Make a one-time link for one enrolment", ticket, {"--dir", "--profile"}, {"--subject", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"renew", "Replace a certificate of the issuer itself", renew, {"--dir", "what"}, {"--new-key"}},
+      {"seal", "Seal the keys of the issuer that lie there in plain form", seal, {"--dir"}, {}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
   };
   return kCommands;
@@ -230,9 +255,14 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--subject", &Arguments::subject, "Subject of the certificates, such as \"CN=Jo Doe,O=Example\""},
       {"--fingerprint", &Arguments::fingerprint, "SHA-256 of a certificate in hexadecimal"},
       {"--certificate", &Arguments::certificate, "PEM file of a certificate"},
+      {"what", &Arguments::what, "tls, credential-ca or tls-ca"},
   });
   if (name == "--json") {
     app.add_flag("--json", arguments.json, "Print a JSON object with init, url and invocation");
+    return;
+  }
+  if (name == "--new-key") {
+    app.add_flag("--new-key", arguments.new_key, "With another key instead of the same one");
     return;
   }
   for (const Text& text : kTexts)

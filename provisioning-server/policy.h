@@ -8,8 +8,10 @@
 
 #include "keygen2/issuer_session.h"
 #include "provisioning-server/audit/audit_config.h"
+#include "provisioning-server/authority/authority_config.h"
 #include "provisioning-server/database/database_config.h"
 #include "provisioning-server/management_policy.h"
+#include "provisioning-server/revocation/revocation_config.h"
 #include "provisioning-server/url.h"
 
 /// What is issued to whom: the part that an operator writes, in TOML files.
@@ -27,6 +29,9 @@ struct IssuerConfig {
   std::int64_t threads = 2;
   DatabaseConfig database = {};
   AuditConfig audit = {};
+  AuthorityConfig authority = {};
+  RenewalConfig renewal = {};
+  RevocationConfig revocation = {};
 };
 
 /// A PUK is drawn for every session of the profile and kept sealed, for the help desk.
