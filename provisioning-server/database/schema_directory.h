@@ -35,9 +35,9 @@ CREATE INDEX credentials_serial ON credentials (serial, fingerprint);
 CREATE INDEX credentials_subject ON credentials (subject, fingerprint);
 CREATE TABLE credential_words (
   word {text} NOT NULL,
-  created {integer} NOT NULL,
+  row_created {integer} NOT NULL,
   credential {text} NOT NULL,
-  PRIMARY KEY (word, created, credential)
+  PRIMARY KEY (word, row_created, credential)
 ) {clustered};
 
 CREATE TABLE devices (

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sks-core/base/byte_reader.h"
+
 namespace sks::issuer {
 namespace {
 
@@ -24,6 +26,8 @@ void add_words(std::vector<std::string>& words, std::string_view text) {
       if (word.size() < kMaxWord) word += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     }
     ++at;
+    // The limit may have cut a character.
+    while (!is_utf8(word)) word.pop_back();
     if (!word.empty() && std::ranges::find(words, word) == words.end()) words.push_back(std::move(word));
   }
 }
@@ -53,7 +57,7 @@ std::vector<std::string> words_of_subject(std::string_view subject) {
 Result<void> insert_words(SqlTransaction& transaction, const WordTarget& target) {
   for (const std::string& word : words_of_subject(target.subject))
     SKS_TRY(transaction.enqueue(
-        "INSERT INTO credential_words (word, created, credential) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO credential_words (word, row_created, credential) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         {word, target.created, target.fingerprint.substr(0, kShortFingerprint)}));
   return {};
 }
