@@ -45,7 +45,8 @@ Result<void> seal_keys(const std::string& folder) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(folder));
   const IssuerPaths& paths = issuer->paths();
   const std::string& pin = issuer->config().authority.pin_file;
-  std::vector<std::string> files{paths.tls_key, paths.tls_ca_key, paths.credential_ca_key, paths.key_management_key};
+  std::vector<std::string> files{paths.tls_key, paths.tls_ca_key, paths.credential_ca_key, paths.key_management_key,
+                                 paths.audit_key};
   if (!pin.empty()) files.push_back(pin.starts_with('/') ? pin : paths.folder + '/' + pin);
   for (const std::string& file : files) {
     SKS_LET(const bool sealed, seal_file(file, issuer->file_seal()));

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "provisioning-server/audit/audit_key.h"
 #include "provisioning-server/authority/certificate_files.h"
 #include "provisioning-server/authority/file_seal.h"
 #include "provisioning-server/database/schema.h"
@@ -80,6 +81,7 @@ Result<void> write_keys_and_certificates(const MainUrl& url, const IssuerPaths& 
   SKS_TRY(write_key(paths.tls_key, tls_key, seal));
   SKS_TRY(write_key(paths.credential_ca_key, credential_ca_key, seal));
   SKS_TRY(write_key(paths.key_management_key, key_management_key, seal));
+  SKS_TRY(make_audit_key(paths.audit_key, paths.audit_public_keys, seal));
   const std::string credential_ca_pem = to_pem(credential_ca.der(), "CERTIFICATE");
   const std::string anchors = to_pem(tls_ca.der(), "CERTIFICATE") + credential_ca_pem;
   SKS_TRY(write_new_file(paths.trust_anchors, as_bytes(anchors), kPublicFile));

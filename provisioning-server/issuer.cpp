@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "provisioning-server/audit/audit_key.h"
 #include "provisioning-server/database/schema.h"
 #include "provisioning-server/internal/files.h"
 
@@ -25,8 +26,8 @@ Result<std::unique_ptr<Issuer>> Issuer::open(const std::string& folder, const Cl
 
 Result<void> Issuer::load() {
   // Also those that are not read now: whoever could copy one has the issuer's word.
-  for (const std::string* const file :
-       {&paths_.kek, &paths_.tls_key, &paths_.tls_ca_key, &paths_.credential_ca_key, &paths_.key_management_key})
+  for (const std::string* const file : {&paths_.kek, &paths_.tls_key, &paths_.tls_ca_key, &paths_.credential_ca_key,
+                                        &paths_.key_management_key, &paths_.audit_key})
     SKS_TRY(check_secret_file(*file));
   SKS_LET(const std::string config, read_file(paths_.config));
   SKS_LET(config_, parse_config(config, paths_.config));
@@ -48,11 +49,22 @@ Result<void> Issuer::load() {
   SKS_LET(database_, open_database(config_->database.url, paths_.folder));
   SKS_TRY(bring_schema_forward(*database_));
   audit_ = std::make_unique<ChainedAuditLog>(*database_, config_->audit.node, clock_, random_);
+  SKS_TRY(load_checkpoints());
   repository_ = std::make_unique<SqlRepository>(*database_, *audit_);
   const bool by_ca = config_->device_trust == DeviceTrustMode::ca;
   SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices));
   profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust, key_manager_->public_key(),
                                              server_->leaves());
+  return {};
+}
+
+Result<void> Issuer::load_checkpoints() {
+  std::error_code failure;
+  // An issuer that was made before there were checkpoints has no key for them.
+  if (!std::filesystem::exists(paths_.audit_key, failure))
+    SKS_TRY(make_audit_key(paths_.audit_key, paths_.audit_public_keys, *file_seal_));
+  SKS_LET(crypto::PrivateKey key, read_key_file(paths_.audit_key, *file_seal_));
+  checkpoints_ = std::make_unique<CheckpointKeeper>(*database_, *audit_, std::move(key), clock_);
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "provisioning-server/audit/chained_audit_log.h"
+#include "provisioning-server/audit/checkpoint_keeper.h"
 #include "provisioning-server/authority/file_seal.h"
 #include "provisioning-server/authority/live_authority.h"
 #include "provisioning-server/authority/renewal.h"
@@ -26,6 +27,7 @@ class Issuer {
   const IssuerConfig& config() const { return *config_; }
   Database& database() { return *database_; }
   AuditLog& audit() { return *audit_; }
+  CheckpointKeeper& checkpoints() { return *checkpoints_; }
   Repository& repository() { return *repository_; }
   ProfileStore& profiles() { return *profiles_; }
   const SessionSeal& seal() const { return *seal_; }
@@ -46,6 +48,7 @@ class Issuer {
   Issuer(const std::string& folder, const Clock& clock, const Random& random)
       : paths_(folder), clock_(clock), random_(random) {}
   Result<void> load();
+  Result<void> load_checkpoints();
 
   IssuerPaths paths_;
   const Clock& clock_;
@@ -53,6 +56,7 @@ class Issuer {
   std::optional<IssuerConfig> config_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<ChainedAuditLog> audit_;
+  std::unique_ptr<CheckpointKeeper> checkpoints_;
   std::unique_ptr<SqlRepository> repository_;
   std::unique_ptr<ProfileStore> profiles_;
   std::unique_ptr<DeviceRegistry> devices_;

@@ -32,6 +32,8 @@ IssuerPaths::IssuerPaths(const std::string& given) : folder(normalized(given)) {
   tls_ca_key = keys + "/tls-ca.key";
   credential_ca_key = keys + "/credential-ca.key";
   key_management_key = keys + "/kmk.key";
+  audit_key = keys + "/audit.key";
+  audit_public_keys = folder + "/audit.pem";
   renewal_lock = keys + "/renewal.lock";
 }
 

@@ -24,6 +24,8 @@ struct IssuerPaths {
   std::string tls_ca_key;
   std::string credential_ca_key;
   std::string key_management_key;
+  std::string audit_key;
+  std::string audit_public_keys;  ///< what `sks-issuer audit verify` trusts
   std::string renewal_lock;
 };
 

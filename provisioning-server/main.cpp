@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "provisioning-server/audit/audit_command.h"
 #include "provisioning-server/certificate_commands.h"
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
@@ -33,6 +34,7 @@ struct Arguments {
   std::string certificate;
   std::string what;
   bool new_key = false;
+  AuditArguments audit;
   bool json = false;
 };
 
@@ -106,6 +108,7 @@ Result<void> serve(const Arguments& arguments) {
   if (config.device_trust == DeviceTrustMode::open)
     log_warning("device trust is open: nothing proves where the keys live");
   expire_sessions(issuer->repository());
+  issuer->checkpoints().start(config.audit);
   std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
   std::cout.clear();                                               // and if none does, the service is none the worse
   listener->run([&] {
@@ -213,6 +216,12 @@ Result<void> renew(const Arguments& arguments) {
   return renew_certificate(arguments.folder, arguments.what, arguments.new_key);
 }
 Result<void> seal(const Arguments& arguments) { return seal_keys(arguments.folder); }
+Result<void> audit(const Arguments& arguments) {
+  AuditArguments what = arguments.audit;
+  what.folder = arguments.folder;
+  what.json = arguments.json;
+  return run_audit_command(what, std::cout);
+}
 
 struct Command {
   const char* name;
@@ -232,12 +241,31 @@ const std::vector<Command>& commands() {
       {"renew", "Replace a certificate of the issuer itself", renew, {"--dir", "what"}, {"--new-key"}},
       {"seal", "Seal the keys of the issuer that lie there in plain form", seal, {"--dir"}, {}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"audit",
+       "Verify or export the audit log",
+       audit,
+       {"action"},
+       {"--dir", "--file", "--key", "--checkpoints", "--from", "--to", "--json"}},
   };
   return kCommands;
 }
 
 /// An empty value is an unset variable of a script.
 std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+
+struct AuditText {
+  std::string_view name;
+  std::string AuditArguments::*value;
+  const char* help;
+};
+constexpr auto kAuditTexts = std::to_array<AuditText>({
+    {"action", &AuditArguments::action, "verify or export"},
+    {"--file", &AuditArguments::file, "verify: an export in JSON lines instead of the database"},
+    {"--key", &AuditArguments::key, "verify: PEM file of the public keys; audit.pem in the folder if not given"},
+    {"--checkpoints", &AuditArguments::checkpoints, "verify: JSON lines with checkpoints that were kept elsewhere"},
+    {"--from", &AuditArguments::from, "export: from this day or time on, such as 2026-01-31 or 2026-01-31T12:00:00Z"},
+    {"--to", &AuditArguments::to, "export: before this day or time"},
+});
 
 void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool required) {
   struct Text {
@@ -258,7 +286,7 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"what", &Arguments::what, "tls, credential-ca or tls-ca"},
   });
   if (name == "--json") {
-    app.add_flag("--json", arguments.json, "Print a JSON object with init, url and invocation");
+    app.add_flag("--json", arguments.json, "Print JSON");
     return;
   }
   if (name == "--new-key") {
@@ -268,6 +296,11 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
   for (const Text& text : kTexts)
     if (text.name == name)
       app.add_option(std::string(name), arguments.*text.value, text.help)->required(required)->check(check_not_empty);
+  for (const AuditText& text : kAuditTexts)
+    if (text.name == name)
+      app.add_option(std::string(name), arguments.audit.*text.value, text.help)
+          ->required(required)
+          ->check(check_not_empty);
 }
 
 void declare_commands(CLI::App& app, Arguments& arguments) {

@@ -1,8 +1,27 @@
 #include "provisioning-server/audit/chained_audit_log.h"
 
+#include <algorithm>
+
+#include "keygen2/distinguished_name.h"
 #include "provisioning-server/database/schema_audit.h"
+#include "sks-core/base/byte_reader.h"
 
 namespace sks::issuer {
+namespace {
+
+/// Texts quote what peers have sent. One that a database would refuse must not keep the entry out.
+std::string clean(const std::string& text) {
+  std::string cleaned = is_utf8(text) ? text : keygen2::decode_utf8(text);
+  std::ranges::replace(cleaned, '\0', '?');
+  return cleaned;
+}
+
+AuditEntry clean(const AuditEntry& entry) {
+  return {entry.time,          clean(entry.actor),  clean(entry.action), clean(entry.session),
+          clean(entry.policy), clean(entry.result), clean(entry.detail)};
+}
+
+}  // namespace
 
 Result<void> insert_chain(SqlTransaction& transaction, const AuditChain& chain) {
   return transaction.enqueue(
@@ -36,7 +55,7 @@ Result<void> ChainedAuditLog::append(SqlTransaction& transaction, const AuditEnt
   // What is in the database then is not known for certain, so nothing may follow it.
   transaction.when_undone([&lane] { lane.chain.clear(); });
   if (lane.chain.empty()) SKS_TRY(begin_chain(transaction, lane));
-  ChainedEntry next{lane.chain, lane.number + 1, entry, to_bytes(lane.head), {}};
+  ChainedEntry next{lane.chain, lane.number + 1, clean(entry), to_bytes(lane.head), {}};
   const AuditHash hash = hash_of(next);
   next.hash = to_bytes(hash);
   SKS_TRY(insert_entry(transaction, next));
@@ -69,7 +88,8 @@ Result<void> take_over_audit(SqlTransaction& transaction) {
       last = row.integer(0);
       next.previous = std::move(next.hash);
       ++next.number;
-      next.entry = {row.integer(1), row.text(2), row.text(3), row.text(4), row.text(5), row.text(6), row.text(7)};
+      next.entry =
+          clean({row.integer(1), row.text(2), row.text(3), row.text(4), row.text(5), row.text(6), row.text(7)});
       next.hash = to_bytes(hash_of(next));
       SKS_TRY(insert_entry(transaction, next));
     }

@@ -48,7 +48,7 @@ TEST_CASE("init_issuer: makes a folder that only its owner can enter, with priva
   CHECK(mode_of(paths.folder) == 0700);
   CHECK(mode_of(paths.keys) == 0700);
   for (const std::string& secret : {paths.kek, paths.tls_key, paths.tls_ca_key, paths.credential_ca_key,
-                                    paths.key_management_key, paths.database, paths.config})
+                                    paths.key_management_key, paths.audit_key, paths.database, paths.config})
     CHECK(mode_of(secret) == 0600);
   CHECK(test::read_file(paths.kek).size() == 32);
   const test::FakeClock clock(kNow);
