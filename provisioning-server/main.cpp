@@ -8,6 +8,8 @@
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
+#include "provisioning-server/issuer_routes.h"
+#include "provisioning-server/keygen2_routes.h"
 #include "provisioning-server/listener.h"
 #include "provisioning-server/log.h"
 #include "sks-core/base/encoding.h"
@@ -99,7 +101,7 @@ Result<void> serve(const Arguments& arguments) {
   }
   look_after_certificates(*issuer);
   SKS_LET(TlsIdentity tls, issuer->tls_identity());
-  HttpHandler handler(issuer->ports(), config.session_starts_per_second);
+  HttpHandler handler(config.url, issuer_routes(*issuer));
   SKS_LET(const std::unique_ptr<Listener> listener,
           Listener::open({std::move(tls), issuer->credential_authority(), std::move(addresses),
                           static_cast<std::size_t>(config.connections), static_cast<std::size_t>(config.threads)},
