@@ -51,6 +51,9 @@ Result<void> Issuer::load() {
   audit_ = std::make_unique<ChainedAuditLog>(*database_, config_->audit.node, clock_, random_);
   SKS_TRY(load_checkpoints());
   repository_ = std::make_unique<SqlRepository>(*database_, *audit_);
+  revocations_ = std::make_unique<RevocationStore>(*database_, *audit_);
+  revocation_service_ = std::make_unique<RevocationService>(
+      *revocations_, [this] { return authority_->authorities(); }, config_->revocation, clock_, random_);
   const bool by_ca = config_->device_trust == DeviceTrustMode::ca;
   SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices));
   profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust, key_manager_->public_key(),

@@ -12,6 +12,7 @@
 #include "provisioning-server/authority/server_identity.h"
 #include "provisioning-server/enrolment.h"
 #include "provisioning-server/issuer_paths.h"
+#include "provisioning-server/revocation/revocation_routes.h"
 #include "provisioning-server/sql_repository.h"
 
 namespace sks::issuer {
@@ -38,6 +39,8 @@ class Issuer {
   EnrolmentPorts ports();
   Result<TlsIdentity> tls_identity() const { return server_->identity(); }
   RenewalPlace renewal_place() const;
+  RevocationStore& revocations() { return *revocations_; }
+  RevocationService& revocation_service() { return *revocation_service_; }
 
   /// Takes up certificates and keys that were renewed in the folder. True: something has changed, so that
   /// tls_identity() and credential_authority() have to be asked again. What cannot be read stays as it was. Fails as
@@ -64,6 +67,8 @@ class Issuer {
   std::unique_ptr<FileSeal> file_seal_;
   std::unique_ptr<LiveAuthority> authority_;
   std::unique_ptr<ServerIdentity> server_;
+  std::unique_ptr<RevocationStore> revocations_;
+  std::unique_ptr<RevocationService> revocation_service_;
   std::optional<KeyManager> key_manager_;
 };
 

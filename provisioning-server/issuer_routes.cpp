@@ -10,9 +10,12 @@ namespace {
 
 Routes sessions(Issuer& issuer) { return keygen2_routes(issuer.ports(), issuer.config().session_starts_per_second); }
 
+Routes revocation(Issuer& issuer) { return issuer.revocation_service().routes(); }
+
 // One row for each part of the server. KeyGen2 goes first: whoever chose the main URL gets what is behind it.
 constexpr auto kParts = std::to_array<Routes (*)(Issuer&)>({
     sessions,
+    revocation,
 });
 
 }  // namespace

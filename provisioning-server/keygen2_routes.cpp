@@ -110,6 +110,8 @@ Response Sessions::get_whoami(const Request& request) const {
   if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
   if ((*credential)->status == Credential::Status::revoked)
     return text_response(403, "Your certificate has been revoked.\n");
+  if ((*credential)->status == Credential::Status::suspended)
+    return text_response(403, "Your certificate is suspended.\n");
   if ((*credential)->status == Credential::Status::removed)
     return text_response(403, "Your certificate is not valid: its key has been deleted.\n");
   if ((*credential)->status != Credential::Status::issued)

@@ -12,6 +12,7 @@
 #include "provisioning-server/keygen2_routes.h"
 #include "provisioning-server/listener.h"
 #include "provisioning-server/log.h"
+#include "provisioning-server/revocation_commands.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -34,6 +35,7 @@ struct Arguments {
   std::string subject;
   std::string fingerprint;
   std::string certificate;
+  std::string reason;
   std::string what;
   bool new_key = false;
   AuditArguments audit;
@@ -111,6 +113,7 @@ Result<void> serve(const Arguments& arguments) {
     log_warning("device trust is open: nothing proves where the keys live");
   expire_sessions(issuer->repository());
   issuer->checkpoints().start(config.audit);
+  issuer->revocation_service().publisher().start();
   std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
   std::cout.clear();                                               // and if none does, the service is none the worse
   listener->run([&] {
@@ -179,22 +182,18 @@ Result<void> register_device(const Arguments& arguments) {
 }
 
 Result<void> revoke(const Arguments& arguments) {
-  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
-  const std::string text = to_hex(fingerprint);
-  SKS_LET(const RevokeOutcome outcome,
-          issuer->repository().revoke_credential(
-              text, {system_clock().now(), kOperator, "revoke", "", "", "ok", "credential " + text}));
-  switch (outcome) {
-    case RevokeOutcome::revoked:
-      std::cout << "credential " << text << " revoked\n";
-      return {};
-    case RevokeOutcome::unknown:
-      return Error{Status::not_available, "there is no credential " + text};
-    case RevokeOutcome::not_issued:
-      return Error{Status::not_allowed, "credential " + text + " is not in force"};
-  }
-  return {};
+  return revoke_credential(arguments.folder, fingerprint, arguments.reason);
+}
+
+Result<void> suspend(const Arguments& arguments) {
+  SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
+  return suspend_credential(arguments.folder, fingerprint);
+}
+
+Result<void> resume(const Arguments& arguments) {
+  SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
+  return resume_credential(arguments.folder, fingerprint);
 }
 
 Result<void> puk(const Arguments& arguments) {
@@ -239,7 +238,13 @@ const std::vector<Command>& commands() {
       {"serve", "Serve an issuer over HTTPS until SIGTERM or SIGINT", serve, {"--dir"}, {"--listen"}},
       {"ticket", "Make a one-time link for one enrolment", ticket, {"--dir", "--profile"}, {"--subject", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
-      {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate", "--reason"}},
+      {"suspend",
+       "Withdraw an issued credential for the time being",
+       suspend,
+       {"--dir"},
+       {"--fingerprint", "--certificate"}},
+      {"resume", "Put a suspended credential in force again", resume, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"renew", "Replace a certificate of the issuer itself", renew, {"--dir", "what"}, {"--new-key"}},
       {"seal", "Seal the keys of the issuer that lie there in plain form", seal, {"--dir"}, {}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
@@ -285,6 +290,7 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--subject", &Arguments::subject, "Subject of the certificates, such as \"CN=Jo Doe,O=Example\""},
       {"--fingerprint", &Arguments::fingerprint, "SHA-256 of a certificate in hexadecimal"},
       {"--certificate", &Arguments::certificate, "PEM file of a certificate"},
+      {"--reason", &Arguments::reason, "keyCompromise, superseded, ... as RFC 5280 spells them"},
       {"what", &Arguments::what, "tls, credential-ca or tls-ca"},
   });
   if (name == "--json") {

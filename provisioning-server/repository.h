@@ -79,8 +79,8 @@ struct Credential {
   std::string device_fingerprint;
   Bytes key_management_key;
   bool privacy_enabled = false;
-  /// removed: its key was deleted in a session of this issuer.
-  enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed };
+  /// removed: its key was deleted in a session of this issuer. suspended: revoked until it is resumed.
+  enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed, suspended };
   Status status = Status::pending;
   std::int64_t issued = 0;
   std::int64_t revoked = 0;

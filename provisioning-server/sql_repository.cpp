@@ -122,7 +122,8 @@ Result<void> settle_operations(SqlTransaction& transaction, const Session& sessi
   SKS_LET(const SqlRows some, transaction.query("SELECT 1 FROM operations WHERE session = $1 LIMIT 1", {session.id}));
   if (some.empty()) return {};
   static const Statement kRemove =
-      "UPDATE credentials SET status = 'removed' WHERE status = 'issued' AND privacy_enabled = 0 AND fingerprint IN"
+      "UPDATE credentials SET status = 'removed' WHERE status IN ('issued', 'suspended') AND privacy_enabled = 0 AND "
+      "fingerprint IN"
       " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'remove')";
   static const Statement kTakeOver = with_absorbed(" OR later.id = $1") +
                                      "UPDATE credentials SET owner = $1 WHERE privacy_enabled = 0 AND " + kIsAbsorbed;

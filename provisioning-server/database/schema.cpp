@@ -7,6 +7,7 @@
 #include "provisioning-server/database/schema_audit.h"
 #include "provisioning-server/database/schema_directory.h"
 #include "provisioning-server/database/schema_issuance.h"
+#include "provisioning-server/database/schema_revocation.h"
 
 namespace sks::issuer {
 namespace {
@@ -17,6 +18,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"owners", kOwnersSchema},
     {"audit chains", kAuditSchema, take_over_audit},
     {"directory", kDirectorySchema, fill_directory},
+    {"revocation", kRevocationSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number

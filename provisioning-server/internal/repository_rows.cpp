@@ -7,7 +7,8 @@ namespace {
 
 constexpr auto kPhases = std::to_array<std::string_view>(
     {"invocation", "initialization", "discovery", "key_creation", "suspended", "finalization", "done", "aborted"});
-constexpr auto kStatuses = std::to_array<std::string_view>({"pending", "issued", "revoked", "abandoned", "removed"});
+constexpr auto kStatuses =
+    std::to_array<std::string_view>({"pending", "issued", "revoked", "abandoned", "removed", "suspended"});
 constexpr auto kOperations = std::to_array<std::string_view>({"unlock", "remove"});
 
 template <class Enum, std::size_t N>

@@ -59,7 +59,7 @@ bool CrlPublisher::is_due(const std::optional<StoredCrl>& latest, bool has_chang
 
 Result<std::size_t> CrlPublisher::publish_due() {
   for (std::size_t adopted = kAdoptAtOnce; adopted == kAdoptAtOnce;) {
-    SKS_LET(adopted, store_.adopt(kAdoptAtOnce));
+    SKS_LET(adopted, store_.adopt(kAdoptAtOnce, clock_.now()));
   }
   std::size_t count = 0;
   for (const AuthorityKey& authority : authorities_()) {

@@ -118,7 +118,7 @@ Result<OcspResponder::Answer> OcspResponder::try_answer(const OcspRequest& reque
     if (issuer == authorities.end()) continue;
     if (ours == nullptr) ours = &*issuer;
     if (&*issuer != ours) continue;
-    SKS_LET(answers.back().status, store_.find_status(serial_text(certificate.serial), issuer->id));
+    SKS_LET(answers.back().status, store_.find_status(serial_text(certificate.serial), issuer->id, clock_.now()));
   }
   if (ours == nullptr) return Answer{encode_ocsp_failure(OcspFailure::unauthorized)};
   SKS_LET(const std::shared_ptr<const Delegate> delegate, delegate_of(ours->key, ours->id));

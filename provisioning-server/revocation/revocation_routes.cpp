@@ -11,12 +11,6 @@
 namespace sks::issuer {
 namespace {
 
-Response text_response(unsigned status, std::string sentence) {
-  return {status,
-          {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-store"}},
-          std::move(sentence) + '\n'};
-}
-
 /// RFC 9110, 5.6.7. Without the words of any locale.
 std::string http_date(std::int64_t seconds) {
   constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -83,7 +77,7 @@ RevocationService::RevocationService(RevocationStore& store, AuthorityKeys autho
 Routes RevocationService::routes() {
   return {
       {"GET", "/crl/{name}", BodyKind::none,
-       [this](const Request&, const PathValues& values) { return get_crl(values); }},
+       [this](const Request& request, const PathValues& values) { return get_crl(request, values); }},
       {"GET", "/ca/{name}", BodyKind::none,
        [this](const Request&, const PathValues& values) { return get_authority(values); }},
       {"POST", "/ocsp", BodyKind::ocsp,
@@ -95,15 +89,15 @@ Routes RevocationService::routes() {
   };
 }
 
-Response RevocationService::get_crl(const PathValues& values) {
+Response RevocationService::get_crl(const Request& request, const PathValues& values) {
   const std::string id = stem_of(value_of(values, "name"), ".crl");
-  if (id.empty()) return text_response(404, "There is no such revocation list.");
+  if (id.empty()) return text_response(404, "There is no such revocation list.\n");
   const Result<std::optional<StoredCrl>> head = store_.find_crl(id, RevocationStore::Part::head);
   if (!head) {
     log_error("revocation list: " + head.error().detail);
-    return text_response(503, "The revocation list cannot be read now. Try again.");
+    return come_back_later(503);
   }
-  if (!*head) return text_response(404, "There is no such revocation list.");
+  if (!*head) return text_response(404, "There is no such revocation list.\n");
   StoredCrl crl;
   {
     const std::lock_guard lock(mutex_);
@@ -111,17 +105,22 @@ Response RevocationService::get_crl(const PathValues& values) {
   }
   if (crl.number != (*head)->number) {
     Result<std::optional<StoredCrl>> whole = store_.find_crl(id, RevocationStore::Part::whole);
-    if (!whole || !*whole) return text_response(503, "The revocation list cannot be read now. Try again.");
+    if (!whole || !*whole) return come_back_later(503);
     crl = std::move(**whole);
     const std::lock_guard lock(mutex_);
     lists_[id] = crl;
   }
-  Response response;
-  response.headers.emplace_back("Content-Type", "application/pkix-crl");
+  const std::string tag = '"' + std::to_string(crl.number) + '"';
+  Response response = make_response(200, "application/pkix-crl", to_string(crl.der));
+  response.headers.emplace_back("ETag", tag);
   const std::int64_t now = clock_.now();
   // A new list may come with every interval.
   add_caching(response, now, crl.this_update, std::min(crl.next_update, now + config_.crl_interval_seconds));
-  response.body = to_string(crl.der);
+  // A list may be long, and is asked for by everybody, over and over. RFC 9110, 13.1.2
+  if (request.header("if-none-match") == tag) {
+    response.status = 304;
+    response.body.clear();
+  }
   return response;
 }
 
@@ -129,23 +128,19 @@ Response RevocationService::get_authority(const PathValues& values) {
   const std::string id = stem_of(value_of(values, "name"), ".cer");
   for (const AuthorityKey& authority : authorities_()) {
     if (id.empty() || authority_id(authority.certificate) != id) continue;
-    Response response;
-    response.headers.emplace_back("Content-Type", "application/pkix-cert");
+    Response response = make_response(200, "application/pkix-cert", to_string(authority.certificate.der()));
     const std::int64_t now = clock_.now();
     add_caching(response, now, authority.certificate.not_before(),
                 std::min(authority.certificate.not_after(), now + 3600));
-    response.body = to_string(authority.certificate.der());
     return response;
   }
-  return text_response(404, "There is no such certificate.");
+  return text_response(404, "There is no such certificate.\n");
 }
 
 Response RevocationService::answer_ocsp(ByteView request) {
   const OcspResponder::Answer answer = responder_.answer(request);
-  Response response;
-  response.headers.emplace_back("Content-Type", "application/ocsp-response");
+  Response response = make_response(200, "application/ocsp-response", to_string(answer.der));
   add_caching(response, clock_.now(), answer.produced, answer.expires);
-  response.body = to_string(answer.der);
   return response;
 }
 

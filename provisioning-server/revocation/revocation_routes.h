@@ -20,7 +20,7 @@ class RevocationService {
   Routes routes();
 
  private:
-  Response get_crl(const PathValues& values);
+  Response get_crl(const Request& request, const PathValues& values);
   Response get_authority(const PathValues& values);
   Response answer_ocsp(ByteView request);
 

@@ -85,7 +85,8 @@ Result<RevocationOutcome> RevocationStore::resume(const std::string& fingerprint
   });
 }
 
-Result<CertificateStatus> RevocationStore::find_status(const std::string& serial, const std::string& authority) {
+Result<CertificateStatus> RevocationStore::find_status(const std::string& serial, const std::string& authority,
+                                                       std::int64_t now) {
   CertificateStatus status;
   SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
     status = {};
@@ -98,7 +99,7 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
       if (row.text(2) == "issued") status.kind = CertificateStatus::Kind::good;
       const bool is_gone = row.text(2) == "revoked" || row.text(2) == "suspended" || row.text(2) == "removed";
       if (!is_gone) return {};
-      status = {CertificateStatus::Kind::revoked, row.integer(3),
+      status = {CertificateStatus::Kind::revoked, row.integer(3) == 0 ? now : row.integer(3),
                 row.text(2) == "removed" ? RevocationReason::cessation_of_operation : RevocationReason::unspecified};
       SKS_LET(const SqlRows entry,
               transaction.query("SELECT time, reason FROM revocations WHERE fingerprint = $1 AND in_force = 1",
@@ -114,7 +115,7 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
   return status;
 }
 
-Result<std::size_t> RevocationStore::adopt(std::int64_t limit) {
+Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now) {
   constexpr const char* kOrphans =
       "SELECT fingerprint, certificate, status, revoked FROM credentials WHERE status <> 'issued'"
       " AND status IN ('revoked', 'removed') AND NOT EXISTS (SELECT 1 FROM revocations"
@@ -131,7 +132,7 @@ Result<std::size_t> RevocationStore::adopt(std::int64_t limit) {
     count = rows.size();
     for (const SqlRow& row : rows)
       SKS_TRY(put_entry(
-          transaction, row.text(0), row.blob(1), row.integer(3),
+          transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3),
           row.text(2) == "removed" ? RevocationReason::cessation_of_operation : RevocationReason::unspecified));
     return {};
   }));

@@ -38,11 +38,11 @@ class RevocationStore {
   Result<RevocationOutcome> resume(const std::string& fingerprint, const AuditEntry& audit);
 
   /// The certificate with this serial number (see serial_text()) of the authority with this id (see authority_id()).
-  /// Unknown also when its enrolment was not completed.
-  Result<CertificateStatus> find_status(const std::string& serial, const std::string& authority);
+  /// Unknown also when its enrolment was not completed. `now` stands in for a time that is not on record.
+  Result<CertificateStatus> find_status(const std::string& serial, const std::string& authority, std::int64_t now);
 
   /// Gives entries to credentials that were revoked or deleted without one, at most `limit`; returns how many.
-  Result<std::size_t> adopt(std::int64_t limit);
+  Result<std::size_t> adopt(std::int64_t limit, std::int64_t now);
 
   /// The latest list of an authority, with or without its bytes.
   enum class Part : bool { head, whole };

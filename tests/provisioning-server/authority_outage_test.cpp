@@ -10,6 +10,7 @@
 using namespace sks;
 using test::Device;
 using test::IssuerLab;
+using test::outcome;
 
 namespace {
 

@@ -124,7 +124,8 @@ std::string RevocationLab::judge(const crypto::Certificate& certificate, const s
                                  const std::string& options) {
   write_file(folder.file("leaf"), to_pem(certificate.der(), "CERTIFICATE"));
   write_file(folder.file("response"), response);
-  return run("openssl ocsp -issuer " + folder.file("ca") + ' ' + options + " -cert " + folder.file("leaf") +
+  // The nonce is that of the request in the file: without -no_nonce a new one would take its place.
+  return run("openssl ocsp -no_nonce -issuer " + folder.file("ca") + ' ' + options + " -cert " + folder.file("leaf") +
              " -respin " + folder.file("response") + " -reqin " + folder.file("request") + " -CAfile " +
              folder.file("ca"));
 }
