@@ -20,7 +20,7 @@ constexpr std::uint32_t kEncryptedExtension = 1;
 constexpr std::string_view kEncryptionKey = "EncryptionKey";
 constexpr std::string_view kAnonymous = "Anonymous";
 
-const char* signature_algorithm(const crypto::PublicKey& key) {
+const char* signature_algorithm_name(const crypto::PublicKey& key) {
   return key.kind() == KeyKind::rsa ? "SHA256withRSA" : "SHA256withECDSA";
 }
 
@@ -92,7 +92,7 @@ class Secrets {
     const Node certificate(path.front(), {std::string(kCallsFile), "", "getDeviceInfo"}, findings_);
     const auto parsed = crypto::Certificate::from_der(certificate.base64());
     const auto key = parsed ? parsed->public_key() : Result<crypto::PublicKey>(parsed.error());
-    if (key) return signature_algorithm(*key);
+    if (key) return signature_algorithm_name(*key);
     certificate.fail("is unusable: " + key.error().detail);
     return "";
   }
@@ -213,7 +213,7 @@ class Secrets {
     }
     for (const RecordedSignature& made : known_.signatures)
       out_["keyManagementAuthorizations"].push_back({{"keyManagementKeySpki", to_base64(made.key->public_key().spki())},
-                                                     {"algorithm", signature_algorithm(made.key->public_key())},
+                                                     {"algorithm", signature_algorithm_name(made.key->public_key())},
                                                      {"data", to_hex(made.data)},
                                                      {"signature", to_hex(made.signature)}});
   }

@@ -19,6 +19,22 @@ constexpr std::string_view kConfigTrust = R"toml(
 constexpr std::string_view kConfigTail = R"toml(
 # How long a ticket can be used after it was made.
 ticket_minutes = 60
+)toml";
+
+constexpr std::string_view kConfigDatabase = R"toml(
+# Where tickets, sessions, credentials and the audit log are kept:
+#   "sqlite:FILE"                          one file; its name starts at this folder
+#   "postgresql://USER@HOST:PORT/NAME"     PostgreSQL 15 or later, which several servers may share. No password here: libpq
+#                                          finds it in ~/.pgpass, or the user is known by a certificate.
+)toml";
+
+constexpr std::string_view kConfigLimits = R"toml(
+[audit]
+# How the audit log names this server among those that share the database; the name of the host if not set.
+# node = "issuer-1"
+# A signed checkpoint says how long the chains of the audit log are: after so many entries, and after so many seconds.
+checkpoint_entries = 1000
+checkpoint_seconds = 60
 
 [limits]
 # New sessions in one second; more are asked to come back (429).
@@ -27,6 +43,39 @@ session_starts_per_second = 100
 connections = 256
 # Threads that serve them.
 threads = 2
+
+# Where the key of the credential CA lives: keys/credential-ca.key, or a token behind PKCS#11.
+[authority]
+key = "file"
+# key = "pkcs11"             # then `sks-issuer renew credential-ca --new-key` takes this key into use
+# module = "/usr/lib/softhsm/libsofthsm2.so"
+# token_label = "issuer"     # and/or token_serial
+# key_label = "ca"           # and/or key_id, in hexadecimal
+# pin_file = "keys/pin"      # leave it out for a token without PIN; `sks-issuer seal` seals it
+# timeout_seconds = 10       # a token that is slower is taken for broken until it answers
+# queue = 64                 # signatures that may wait for it
+
+# How the world learns which certificates are revoked: lists at /crl/..., OCSP at /ocsp.
+[revocation]
+# true: certificates say where; a change counts for those issued afterwards.
+addresses_in_certificates = true
+# What these addresses begin with; without it the origin of the main URL. Many programs ask over plain HTTP only.
+# base_url = "http://ca.example.com"
+# An address for plain HTTP with these answers and nothing else.
+# plain_listen = "127.0.0.1:8080"
+# What is revoked within one interval comes with one list.
+crl_interval_seconds = 60
+# How long a list and an answer of OCSP count.
+crl_hours = 24
+ocsp_minutes = 60
+
+# The certificate of this server.
+[renewal]
+# "automatic": when two thirds of its life are over; needs keys/tls-ca.key. "manual": by `sks-issuer renew tls`.
+tls = "automatic"
+# "keep" the key, or make a "new" one every time.
+tls_key = "keep"
+tls_days = 825
 )toml";
 
 constexpr std::string_view kAuthenticationKey = R"toml(
@@ -118,10 +167,11 @@ constexpr std::string_view kDevices =
 
 }  // namespace
 
-std::string default_config(const MainUrl& url, DeviceTrustMode trust) {
+std::string default_config(const MainUrl& url, DeviceTrustMode trust, const std::string& database) {
   // Neither text can hold a quotation mark or a backslash: MainUrl::parse refuses them.
   return std::string(kConfigHead) + "url = \"" + url.text() + "\"\n" + std::string(kConfigTrust) + "device_trust = \"" +
-         std::string(device_trust_name(trust)) + "\"\n" + std::string(kConfigTail);
+         std::string(device_trust_name(trust)) + "\"\n" + std::string(kConfigTail) + std::string(kConfigDatabase) +
+         "database = \"" + (database.empty() ? "sqlite:issuer.db" : database) + "\"\n" + std::string(kConfigLimits);
 }
 
 std::string default_profile() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "provisioning-server/directory/certificate_facts.h"
 #include "provisioning-server/found_keys.h"
 #include "provisioning-server/log.h"
 #include "sks-core/base/encoding.h"
@@ -82,7 +83,9 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     if (profile_.email_from_subject)
       for (const crypto::DnAttribute& attribute : request.subject)
         if (attribute.type == "emailAddress") request.emails.push_back(attribute.value);
-    SKS_LET(crypto::CertificatePath path, ports_.authority.issue(request, key.public_key));
+    Result<crypto::CertificatePath> issued = ports_.authority.issue(request, key.public_key);
+    if (!issued && issued.error().status == Status::not_available) unavailable_ = issued.error();
+    SKS_LET(crypto::CertificatePath path, std::move(issued));
     Credential credential;
     credential.fingerprint = to_hex(crypto::sha256(path.der().front()));
     credential.certificate = path.der().front();
@@ -93,6 +96,10 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     credential.public_key_digest = to_hex(crypto::sha256(key.public_key.spki()));
     credential.key_management_key = ports_.key_manager.public_key();
     credential.privacy_enabled = profile_.privacy_enabled;
+    SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(credential.certificate));
+    credential.serial = serial_of(certificate);
+    credential.issuer = certificate.issuer();
+    credential.not_after = certificate.not_after();
     credentials_.push_back(std::move(credential));
     keygen2::CredentialSpec spec;
     spec.certificate_path = std::move(path);
@@ -113,6 +120,8 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     if (found_.refused()) return Refusal::existing_key;
     return std::nullopt;
   }
+  /// Set when the authority could not be reached: nothing was decided, and the same message may succeed later.
+  const std::optional<Error>& unavailable() const { return unavailable_; }
   const std::string& device_fingerprint() const { return device_fingerprint_; }
   std::vector<Credential> take_credentials() { return std::move(credentials_); }
   std::vector<KeyOperation> take_operations() { return found_.take_operations(); }
@@ -126,6 +135,7 @@ class StepDecisions final : public keygen2::IssuerDecisions {
   std::vector<Credential> credentials_;
   std::string device_fingerprint_;
   bool device_refused_ = false;
+  std::optional<Error> unavailable_;
 };
 
 }  // namespace
@@ -138,7 +148,7 @@ Result<SecureBytes> open_puk(const SessionSeal& seal, const Session& session) {
 
 Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)) {}
 
-keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server_certificates}; }
+keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server.leaves()}; }
 
 Reply Enrolment::refuse(Refusal why) const {
   return {{StoredReply::Kind::redirect,
@@ -272,6 +282,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
 
   StepDecisions decisions(ports_, before, **profile);
   const auto answer = session->receive(body, decisions, context());
+  if (!answer && decisions.unavailable()) return *decisions.unavailable();
   // Also when the session fails because the keys need what is missing: what the profile says about it goes first.
   const bool has_answers = before.phase == SessionPhase::invocation && !session->capabilities().empty();
   const CapabilityCheck capabilities =
@@ -291,7 +302,10 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   if (!session->device_path().empty())
     after.device_fingerprint = to_hex(crypto::sha256(session->device_path().front()));
   if (before.phase == SessionPhase::invocation) after.expires = now + kIdleSeconds;
-  if (before.phase == SessionPhase::initialization) after.expires = now + (*profile)->session_life_time;
+  if (before.phase == SessionPhase::initialization) {
+    after.expires = now + (*profile)->session_life_time;
+    step.device_path = session->device_path();
+  }
   after.last_request = request.digest;
   const bool done = after.phase == SessionPhase::done;
   after.reply = done ? StoredReply{StoredReply::Kind::redirect, ports_.url.origin() + "/result?outcome=complete"}
@@ -304,7 +318,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   }
   step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", capabilities.answers};
   if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
-  if (done) {
+  // Without lookups no key of an earlier session was found.
+  if (done && !(*profile)->lookups.empty()) {
     SKS_LET(const std::vector<KeyOperation> operations, ports_.repository.find_operations(after.id));
     add_operations(step.audit.detail, operations);
   }

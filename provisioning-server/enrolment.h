@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "keygen2/issuer_session.h"
-#include "provisioning-server/certificate_authority.h"
+#include "provisioning-server/authority/certificate_authority.h"
+#include "provisioning-server/authority/server_identity.h"
 #include "provisioning-server/device_registry.h"
 #include "provisioning-server/key_manager.h"
 #include "provisioning-server/profile_store.h"
@@ -24,7 +25,7 @@ struct EnrolmentPorts {
   ProfileStore& profiles;
   const SessionSeal& seal;
   const KeyManager& key_manager;
-  std::vector<Bytes> server_certificates;  ///< TLS leaves, DER
+  const ServerIdentity& server;
   const Clock& clock = system_clock();
   const Random& random = system_random();
 };

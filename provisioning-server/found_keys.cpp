@@ -43,7 +43,7 @@ Result<void> FoundKeys::compile_filters() {
 
 Result<std::vector<Bytes>> FoundKeys::path_of(const keygen2::FoundKey& key) const {
   std::vector<Bytes> path = key.credential.certificate_path;
-  const crypto::Certificate& authority = authority_.certificate();
+  const crypto::Certificate authority = authority_.certificate();
   if (std::ranges::find(path, authority.der()) != path.end()) return path;
   SKS_LET(const crypto::Certificate end_entity, crypto::Certificate::from_der(path.front()));
   if (end_entity.is_issued_by(authority)) path.push_back(authority.der());

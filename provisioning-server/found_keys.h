@@ -7,7 +7,7 @@
 
 #include "keygen2/issuer_session.h"
 #include "keygen2/search_filter.h"
-#include "provisioning-server/certificate_authority.h"
+#include "provisioning-server/authority/certificate_authority.h"
 #include "provisioning-server/policy.h"
 #include "provisioning-server/repository.h"
 

@@ -2,37 +2,59 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <exception>
 
 #include "provisioning-server/log.h"
-#include "provisioning-server/pages.h"
-#include "sks-core/base/encoding.h"
+#include "provisioning-server/metrics.h"
 
 namespace sks::issuer {
 namespace {
 
-constexpr std::string_view kJson = "application/json";
 constexpr const char* kRetryAfterSeconds = "1";
 
 struct StatusText {
   unsigned status;
   const char* sentence;
 };
-// Spec: keygen2.md E.2
+// Spec: keygen2.md E.2; 408 is for clients that are slow
 constexpr auto kHttpRefusals = std::to_array<StatusText>({
     {400, "The request is not well-formed HTTP."},
     {404, "There is nothing here."},
     {405, "This method is not for this address."},
+    {408, "The request took too long."},
     {413, "The body is too large."},
-    {415, "The body must be application/json."},
-    {429, "Too many sessions are being started. Try again."},
+    {415, "The body must be "},
+    {429, "There are too many requests. Try again."},
     {503, "The issuer cannot answer now. Try again."},
 });
 
-std::string_view query_of(std::string_view target) {
-  const std::size_t mark = target.find('?');
-  return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-}
+/// In the order of BodyKind. RFC 6960, A.1 for OCSP.
+struct BodyRow {
+  std::string_view media_type;
+  std::size_t limit;
+};
+constexpr auto kBodies = std::to_array<BodyRow>({
+    {"", 0},
+    {"application/json", kMaxBody},
+    {"application/ocsp-request", 16 * 1024},
+    {"application/x-www-form-urlencoded", 16 * 1024},
+});
+
+struct HeaderRow {
+  std::string_view name;
+  std::string_view value;
+};
+// A page may load what its own header allows, and nothing else; no other site may frame, embed or learn anything.
+constexpr auto kSecurityHeaders = std::to_array<HeaderRow>({
+    {"Cache-Control", "no-store"},
+    {"Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+    {"Cross-Origin-Opener-Policy", "same-origin"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Referrer-Policy", "no-referrer"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+});
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -46,185 +68,205 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) { return std::r
 
 /// The path of a request target in origin-form, or in absolute-form when it names the origin of `url`. Empty for any
 /// other target. RFC 9112, 3.2
-std::string_view path_of(std::string_view target, const MainUrl& url) {
+std::string_view path_of(std::string_view target, const std::optional<MainUrl>& url) {
   constexpr std::string_view kScheme = "https://";
   target = target.substr(0, target.find('?'));
   if (target.starts_with('/')) return target;
-  if (!equal_ignoring_case(target.substr(0, kScheme.size()), kScheme)) return {};
+  if (!url || !equal_ignoring_case(target.substr(0, kScheme.size()), kScheme)) return {};
   target.remove_prefix(kScheme.size());
   const std::string_view authority = target.substr(0, target.find('/'));
   const Result<MainUrl> named = MainUrl::parse(std::string(kScheme) + std::string(authority));
-  if (!named || !equal_ignoring_case(named->host(), url.host()) || named->port() != url.port()) return {};
+  if (!named || !equal_ignoring_case(named->host(), url->host()) || named->port() != url->port()) return {};
   return authority.size() == target.size() ? "/" : target.substr(authority.size());
 }
 
-bool is_json(std::string_view content_type) {
-  const std::string_view media = trimmed(content_type.substr(0, content_type.find(';')));
-  return equal_ignoring_case(media, kJson);
+bool is_of_type(const std::optional<std::string>& content_type, std::string_view media_type) {
+  return content_type && equal_ignoring_case(trimmed(content_type->substr(0, content_type->find(';'))), media_type);
 }
 
-/// The value of our cookie; empty when there is none.
-std::string session_cookie(std::string_view cookies) {
-  while (!cookies.empty()) {
-    const std::string_view raw = cookies.substr(0, cookies.find(';'));
-    cookies.remove_prefix(std::min(raw.size() + 1, cookies.size()));
-    const std::string_view pair = trimmed(raw);
-    const std::size_t equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == kSessionCookie)
-      return std::string(pair.substr(equals + 1));
+std::vector<std::string_view> segments_of(std::string_view path) {
+  std::vector<std::string_view> segments;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    const std::string_view segment = path.substr(0, path.find('/'));
+    segments.push_back(segment);
+    path.remove_prefix(segment.size());
   }
-  return {};
+  return segments;
 }
 
-Response make_response(unsigned status, std::string_view content_type, std::string body) {
-  return {status,
-          {{"Content-Type", std::string(content_type)},
-           {"Cache-Control", "no-store"},
-           {"X-Content-Type-Options", "nosniff"}},
-          std::move(body)};
+bool is_name(std::string_view segment) {
+  return segment.size() > 2 && segment.starts_with('{') && segment.ends_with('}');
 }
 
-Response text_response(unsigned status, std::string body) {
-  return make_response(status, "text/plain; charset=utf-8", std::move(body));
+/// Whether a path fits a pattern, and what stands where the pattern has names.
+bool match(const std::vector<std::string_view>& pattern, const std::vector<std::string_view>& path,
+           PathValues* values) {
+  if (pattern.size() != path.size()) return false;
+  PathValues found;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (!is_name(pattern[i])) {
+      if (pattern[i] != path[i]) return false;
+      continue;
+    }
+    std::optional<std::string> value = percent_decode(path[i]);
+    if (!value || value->empty()) return false;
+    found.emplace(pattern[i].substr(1, pattern[i].size() - 2), std::move(*value));
+  }
+  *values = std::move(found);
+  return true;
+}
+
+Response refusal(unsigned status, std::string_view rest = {}) {
+  const auto* const row = std::ranges::find(kHttpRefusals, status, &StatusText::status);
+  SKS_CHECK(row != kHttpRefusals.end());
+  Response response = text_response(status, std::string(row->sentence).append(rest) + '\n');
+  if (status == 429 || status == 503) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  add_security_headers(response);
+  return response;
+}
+
+Response counted(Response refusal) {
+  Metrics::instance().counter("http_refused_total", {{"status", std::to_string(refusal.status)}}).add();
+  return refusal;
 }
 
 }  // namespace
 
-struct HttpHandler::Route {
-  std::string path;  // empty: the path of the main URL
-  std::string_view method;
-  Response (HttpHandler::*run)(const Request&);
+/// Everything about one route that can be had before the first request.
+struct HttpHandler::Row {
+  Route route;
+  // By the first digit of the status.
+  std::array<Counter*, 6> by_class{};
 };
 
-const std::vector<HttpHandler::Route>& HttpHandler::routes() {
-  static const std::vector<Route> kRoutes{
-      {"", "GET", &HttpHandler::get_init},
-      {"", "POST", &HttpHandler::post_message},
-      {"/result", "GET", &HttpHandler::get_result},
-      {"/whoami", "GET", &HttpHandler::get_whoami},
-  };
-  return kRoutes;
+/// The rows of one path.
+struct HttpHandler::Path {
+  std::string text;
+  std::vector<std::string_view> segments;  // in `text`
+  std::vector<Row> rows;
+
+  const Row* find(std::string_view method) const {
+    const bool head = method == "HEAD";
+    for (const Row& row : rows)
+      if (row.route.method == (head ? "GET" : method) && (!head || row.route.head == HeadRule::answered)) return &row;
+    return nullptr;
+  }
+
+  /// The value of an Allow header.
+  std::string methods() const {
+    std::string list;
+    for (const Row& row : rows) {
+      list += (list.empty() ? "" : ", ") + row.route.method;
+      if (row.route.method == "GET" && row.route.head == HeadRule::answered) list += ", HEAD";
+    }
+    return list;
+  }
+};
+
+struct HttpHandler::Target {
+  const Row* row;
+  PathValues values;
+};
+
+void add_security_headers(Response& response) {
+  for (const HeaderRow& row : kSecurityHeaders) {
+    const bool is_set = std::ranges::any_of(
+        response.headers, [&](const auto& header) { return equal_ignoring_case(header.first, row.name); });
+    if (!is_set) response.headers.emplace_back(row.name, row.value);
+  }
 }
 
-HttpHandler::HttpHandler(EnrolmentPorts ports, std::int64_t session_starts_per_second)
-    : ports_(ports), enrolment_(std::move(ports)), starts_per_second_(session_starts_per_second) {}
+Response come_back_later(unsigned status) {
+  SKS_CHECK(status == 429 || status == 503);
+  return refusal(status);
+}
 
-const HttpHandler::Route* HttpHandler::find_route(std::string_view path, std::string_view method) const {
-  for (const Route& route : routes())
-    if ((route.path.empty() ? ports_.url.path() : route.path) == path && (method.empty() || method == route.method))
-      return &route;
+HttpHandler::HttpHandler(std::optional<MainUrl> url, Routes routes) : url_(std::move(url)) {
+  constexpr auto kClasses = std::to_array<std::string_view>({"", "1xx", "2xx", "3xx", "4xx", "5xx"});
+  for (Route& route : routes) {
+    SKS_CHECK(route.path.starts_with('/') && route.run != nullptr);
+    auto path = std::make_unique<Path>();
+    path->text = route.path;
+    path->segments = segments_of(path->text);
+    const bool is_pattern = std::ranges::any_of(path->segments, is_name);
+    std::unique_ptr<Path>* place = nullptr;
+    if (is_pattern) {
+      const auto same = std::ranges::find_if(patterns_, [&](const auto& known) { return known->text == path->text; });
+      place = same == patterns_.end() ? &patterns_.emplace_back() : &*same;
+    } else {
+      place = &exact_[path->text];
+    }
+    if (*place == nullptr) *place = std::move(path);
+    if ((*place)->find(route.method) != nullptr) continue;
+    Row row{std::move(route), {}};
+    for (std::size_t i = 1; i < kClasses.size(); ++i)
+      row.by_class.at(i) =
+          &Metrics::instance().counter("http_requests_total", {{"route", row.route.path}, {"class", kClasses.at(i)}});
+    (*place)->rows.push_back(std::move(row));
+  }
+}
+
+HttpHandler::~HttpHandler() = default;
+
+const HttpHandler::Path* HttpHandler::find_path(std::string_view path, PathValues* values) const {
+  const auto exact = exact_.find(path);
+  if (exact != exact_.end()) return exact->second.get();
+  const std::vector<std::string_view> segments = segments_of(path);
+  for (const auto& pattern : patterns_)
+    if (match(pattern->segments, segments, values)) return pattern.get();
   return nullptr;
 }
 
-Response HttpHandler::refuse(unsigned status) const {
-  const auto* const row = std::ranges::find(kHttpRefusals, status, &StatusText::status);
-  SKS_CHECK(row != kHttpRefusals.end());
-  Response response = text_response(status, std::string(row->sentence) + '\n');
-  if (status == 429 || status == 503) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
-  return response;
-}
-
-std::optional<Response> HttpHandler::check_head(const Request& request) const {
-  const std::string_view path = path_of(request.target, ports_.url);
-  if (!request.host || path.empty()) return refuse(400);
-  if (find_route(path, "") == nullptr) return refuse(404);
-  if (find_route(path, request.method) == nullptr) {
-    Response response = refuse(405);
-    std::string allowed;
-    for (const Route& route : routes())
-      if ((route.path.empty() ? ports_.url.path() : route.path) == path)
-        allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
-    response.headers.emplace_back("Allow", allowed);
+std::variant<HttpHandler::Target, Response> HttpHandler::find(const Request& request) const {
+  const std::string_view text = path_of(request.target, url_);
+  if (!request.host || text.empty()) return refusal(400);
+  Target target{};
+  const Path* const path = find_path(text, &target.values);
+  if (path == nullptr) return refusal(404);
+  target.row = path->find(request.method);
+  if (target.row == nullptr) {
+    Response response = refusal(405);
+    response.headers.emplace_back("Allow", path->methods());
     return response;
   }
-  if (request.method == "POST" && !(request.content_type && is_json(*request.content_type))) return refuse(415);
-  if (request.body.size() > kMaxBody) return refuse(413);
+  const BodyRow& body = kBodies.at(static_cast<std::size_t>(target.row->route.body));
+  if (!body.media_type.empty() && !is_of_type(request.content_type, body.media_type))
+    return refusal(415, std::string(body.media_type) + '.');
+  if (request.content_length.value_or(0) > body.limit || request.body.size() > body.limit) return refusal(413);
+  return target;
+}
+
+Response HttpHandler::refuse(unsigned status) const { return counted(refusal(status)); }
+
+std::optional<Response> HttpHandler::check_head(const Request& request) const {
+  std::variant<Target, Response> found = find(request);
+  if (auto* const response = std::get_if<Response>(&found)) return counted(std::move(*response));
   return std::nullopt;
 }
 
-Response HttpHandler::handle(const Request& request) noexcept {
+Response HttpHandler::handle(const Request& request) const noexcept {
   try {
-    if (std::optional<Response> refusal = check_head(request)) return std::move(*refusal);
-    return (this->*find_route(path_of(request.target, ports_.url), request.method)->run)(request);
+    std::variant<Target, Response> found = find(request);
+    if (auto* const response = std::get_if<Response>(&found)) return counted(std::move(*response));
+    const auto& [row, values] = std::get<Target>(found);
+    const auto begin = std::chrono::steady_clock::now();
+    Response response;
+    try {
+      response = row->route.run(request, values);
+    } catch (const std::exception& exception) {
+      log_error(std::string("a request failed: ") + exception.what());
+      response = refusal(503);
+    }
+    add_security_headers(response);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    Metrics::instance().observe("http_request_seconds", seconds.count(), {{"route", row->route.path}});
+    if (Counter* const counter = row->by_class.at(std::min<std::size_t>(response.status / 100, 5))) counter->add();
+    return response;
   } catch (const std::exception& exception) {
     log_error(std::string("a request failed: ") + exception.what());
     return refuse(503);
   }
-}
-
-bool HttpHandler::take_start_permit() {
-  const std::lock_guard lock(permits_mutex_);
-  const std::int64_t now = ports_.clock.now();
-  if (now != permit_second_) permits_used_ = 0;
-  permit_second_ = now;
-  return ++permits_used_ <= starts_per_second_;
-}
-
-Response HttpHandler::answer(Result<Reply> reply) {
-  if (!reply) {
-    log_error(reply.error().detail);
-    return refuse(503);
-  }
-  Response response;
-  switch (reply->content.kind) {
-    case StoredReply::Kind::message:
-      response = make_response(200, kJson, std::move(reply->content.text));
-      break;
-    case StoredReply::Kind::redirect:
-      response = make_response(302, "text/html; charset=utf-8", redirect_page(reply->content.text));
-      add_page_headers(response);
-      response.headers.emplace_back("Location", std::move(reply->content.text));
-      break;
-  }
-  if (!reply->cookie.empty())
-    response.headers.emplace_back("Set-Cookie", std::string(kSessionCookie) + '=' + reply->cookie +
-                                                    "; Path=/; Secure; HttpOnly; SameSite=Strict");
-  return response;
-}
-
-Response HttpHandler::get_init(const Request& request) {
-  if (!take_start_permit()) return refuse(429);
-  const std::string ticket = query_parameter(query_of(request.target), "ticket").value_or("");
-  return answer(enrolment_.begin(ticket, session_cookie(request.cookies), request.peer));
-}
-
-Response HttpHandler::post_message(const Request& request) {
-  return answer(enrolment_.step(request.body, session_cookie(request.cookies), request.peer));
-}
-
-Response HttpHandler::get_result(const Request& request) {
-  const std::string_view query = query_of(request.target);
-  const bool complete = query_parameter(query, "outcome") == "complete";
-  const std::string reason = query_parameter(query, "reason").value_or("");
-  Response response =
-      make_response(200, "text/html; charset=utf-8",
-                    complete ? result_page("Your keys are ready.") : result_page(sentence_for_word(reason)));
-  add_page_headers(response);
-  return response;
-}
-
-/// Who the TLS client is. The certificate counts when its chain holds and the database knows it as issued.
-Response HttpHandler::get_whoami(const Request& request) {
-  if (request.client_certificate.empty())
-    return text_response(403, "Show a certificate of this issuer: you came without one.\n");
-  if (!request.certificate_trusted)
-    return text_response(403, "Your certificate was not issued here, or it is outside its period of validity.\n");
-  const std::string fingerprint = to_hex(crypto::sha256(request.client_certificate));
-  const Result<std::optional<Credential>> credential = ports_.repository.find_credential(fingerprint);
-  if (!credential) {
-    log_error(credential.error().detail);
-    return refuse(503);
-  }
-  if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
-  if ((*credential)->status == Credential::Status::revoked)
-    return text_response(403, "Your certificate has been revoked.\n");
-  if ((*credential)->status == Credential::Status::removed)
-    return text_response(403, "Your certificate is not valid: its key has been deleted.\n");
-  if ((*credential)->status != Credential::Status::issued)
-    return text_response(403, "Your certificate is not valid: its enrolment was not completed.\n");
-  const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(request.client_certificate);
-  if (!certificate) return text_response(403, "Your certificate cannot be read.\n");
-  return text_response(200, whoami_text(*certificate, **credential));
 }
 
 }  // namespace sks::issuer

@@ -1,48 +1,51 @@
 #pragma once
 
-#include <mutex>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
-#include "provisioning-server/enrolment.h"
-#include "provisioning-server/http_message.h"
+#include "provisioning-server/http_route.h"
+#include "provisioning-server/url.h"
 
 namespace sks::issuer {
 
 inline constexpr std::size_t kMaxBody = 1 << 20;  // Spec: keygen2.md Appendix B
 inline constexpr std::size_t kMaxHeader = 16 * 1024;
-inline constexpr const char* kSessionCookie = "__Host-sks-session";
 
-/// Every decision about HTTP. Spec: keygen2.md 2 and E.2 to E.4. Safe for several threads.
+/// Finds the route of a request, and decides what concerns HTTP alone. Spec: keygen2.md 2, E.2 and E.3. Safe for
+/// several threads as long as the routes are.
 class HttpHandler {
  public:
-  HttpHandler(EnrolmentPorts ports, std::int64_t session_starts_per_second);
+  /// A target in absolute-form is accepted when it names the origin of `url`; without one, never.
+  HttpHandler(std::optional<MainUrl> url, Routes routes);
+  ~HttpHandler();
 
   /// Never throws: what goes wrong inside becomes 503.
-  Response handle(const Request& request) noexcept;
+  Response handle(const Request& request) const noexcept;
 
   /// The checks of handle() that need no body, so that a body nobody wants is not read. None: go on.
   std::optional<Response> check_head(const Request& request) const;
 
-  /// A refusal that concerns HTTP alone: 400, 404, 405, 413, 415, 429 or 503.
+  /// A refusal that concerns HTTP alone: 400, 404, 405, 408, 413, 415, 429 or 503.
   Response refuse(unsigned status) const;
 
  private:
-  struct Route;
-  const Route* find_route(std::string_view path, std::string_view method) const;
-  Response get_init(const Request& request);
-  Response post_message(const Request& request);
-  Response get_result(const Request& request);
-  Response get_whoami(const Request& request);
-  Response answer(Result<Reply> reply);
-  bool take_start_permit();
+  struct Row;
+  struct Path;
+  struct Target;
+  const Path* find_path(std::string_view path, PathValues* values) const;
+  std::variant<Target, Response> find(const Request& request) const;
 
-  static const std::vector<Route>& routes();
-
-  EnrolmentPorts ports_;
-  Enrolment enrolment_;
-  std::int64_t starts_per_second_;
-  std::mutex permits_mutex_;
-  std::int64_t permit_second_ = 0;
-  std::int64_t permits_used_ = 0;
+  std::optional<MainUrl> url_;
+  std::map<std::string, std::unique_ptr<Path>, std::less<>> exact_;
+  std::vector<std::unique_ptr<Path>> patterns_;
 };
+
+/// Gives a response the headers that every one carries, unless its route has set them.
+void add_security_headers(Response& response);
 
 }  // namespace sks::issuer

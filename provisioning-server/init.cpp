@@ -7,6 +7,10 @@
 #include <cstring>
 #include <filesystem>
 
+#include "provisioning-server/audit/audit_key.h"
+#include "provisioning-server/authority/certificate_files.h"
+#include "provisioning-server/authority/file_seal.h"
+#include "provisioning-server/database/schema.h"
 #include "provisioning-server/default_files.h"
 #include "provisioning-server/device_registry.h"
 #include "provisioning-server/internal/files.h"
@@ -21,18 +25,6 @@ namespace fs = std::filesystem;
 constexpr mode_t kPrivateFile = 0600;
 constexpr mode_t kPublicFile = 0644;
 constexpr mode_t kPrivateFolder = 0700;
-constexpr std::int64_t kDay = 86400;
-constexpr std::int64_t kAuthorityDays = 20 * 365;
-constexpr std::int64_t kServerDays = 825;
-constexpr std::int64_t kBackdating = 300;
-constexpr const char* kP256 = "https://webpki.github.io/sks/algorithm#ec.nist.p256";
-
-/// A common name has at most 64 characters; a longer host stands in the subject alternative name alone.
-std::string common_name(const std::string& what, const MainUrl& url) {
-  constexpr std::size_t kMaxCommonName = 64;
-  const std::string full = what + " for " + url.host();
-  return full.size() <= kMaxCommonName ? full : what;
-}
 
 /// Removes a half-made folder.
 class Scaffold {
@@ -59,82 +51,58 @@ Result<void> make_folder(const std::string& folder) {
   return {};
 }
 
-Result<crypto::PrivateKey> make_key() {
-  const Algorithm* const algorithm = find_algorithm(kP256);
-  SKS_CHECK(algorithm != nullptr);
-  return crypto::PrivateKey::generate(*algorithm);
-}
-
-Result<void> write_key(const std::string& file, const crypto::PrivateKey& key) {
-  SKS_LET(const SecureBytes pkcs8, key.to_pkcs8());
-  std::string pem = to_pem(pkcs8.view(), "PRIVATE KEY");
-  Result<void> written = write_new_file(file, as_bytes(pem), kPrivateFile);
-  cleanse({reinterpret_cast<std::uint8_t*>(pem.data()), pem.size()});
-  return written;
-}
-
-struct Authority {
-  crypto::PrivateKey key;
-  crypto::Certificate certificate;
-};
-
-Result<Authority> make_authority(const std::string& name, std::int64_t now) {
-  SKS_LET(crypto::PrivateKey key, make_key());
-  crypto::CertificateTemplate contents;
-  contents.kind = crypto::CertificateKind::ca;
-  contents.subject = {{"CN", name}};
-  contents.not_before = now - kBackdating;
-  contents.not_after = now + kAuthorityDays * kDay;
-  SKS_LET(crypto::Certificate certificate, crypto::issue_certificate(contents, key.public_key(), nullptr, key));
-  return Authority{std::move(key), std::move(certificate)};
-}
-
-Result<crypto::Certificate> make_server_certificate(const MainUrl& url, const crypto::PublicKey& key,
-                                                    const Authority& authority, std::int64_t now) {
-  crypto::CertificateTemplate contents;
-  contents.kind = crypto::CertificateKind::tls_server;
-  contents.subject = {{"CN", common_name("OpenSKS issuer", url)}};
-  contents.not_before = now - kBackdating;
-  contents.not_after = now + kServerDays * kDay;
-  if (url.host_is_address()) {
-    contents.ip_addresses = {url.host()};
-  } else {
-    contents.dns_names = {url.host()};
-  }
-  if (url.host() == "localhost") contents.ip_addresses = {"127.0.0.1", "::1"};
-  return crypto::issue_certificate(contents, key, &authority.certificate, authority.key);
+/// Sealed: a copy of the file alone is of no use.
+Result<void> write_key(const std::string& file, const crypto::PrivateKey& key, const FileSeal& seal) {
+  SKS_LET(const SecureBytes pem, key_to_pem(key));
+  return write_new_file(file, as_bytes(seal.seal(fs::path(file).filename().string(), pem.view())), kPrivateFile);
 }
 
 Result<void> write_keys_and_certificates(const MainUrl& url, const IssuerPaths& paths, std::int64_t now,
                                          const Random& random) {
   // Two authorities: a key that signs credentials online all day must not be able to speak for a server.
-  SKS_LET(const Authority tls_ca, make_authority(common_name("OpenSKS TLS CA", url), now));
-  SKS_LET(const Authority credential_ca, make_authority(common_name("OpenSKS credential CA", url), now));
+  SKS_LET(const crypto::PrivateKey tls_ca_key, make_key());
+  SKS_LET(const crypto::PrivateKey credential_ca_key, make_key());
   SKS_LET(const crypto::PrivateKey tls_key, make_key());
   SKS_LET(const crypto::PrivateKey key_management_key, make_key());
-  SKS_LET(const crypto::Certificate tls, make_server_certificate(url, tls_key.public_key(), tls_ca, now));
+  const crypto::KeySigner tls_signer = crypto::KeySigner::borrow(tls_ca_key);
+  SKS_LET(const crypto::Certificate tls_ca,
+          make_authority_certificate(common_name("OpenSKS TLS CA", url), tls_signer, now));
+  SKS_LET(const crypto::Certificate credential_ca,
+          make_authority_certificate(common_name("OpenSKS credential CA", url),
+                                     crypto::KeySigner::borrow(credential_ca_key), now));
+  SKS_LET(const crypto::Certificate tls,
+          make_server_certificate(url, tls_key.public_key(), tls_ca, tls_signer, now, RenewalConfig().tls_days));
   SecureBytes kek(kKekSize);
   random.fill(kek.span());
+  const FileSeal seal(SecureBytes::copy_of(kek.view()), random);
 
   SKS_TRY(write_new_file(paths.kek, kek.view(), kPrivateFile));
-  SKS_TRY(write_key(paths.tls_ca_key, tls_ca.key));
-  SKS_TRY(write_key(paths.tls_key, tls_key));
-  SKS_TRY(write_key(paths.credential_ca_key, credential_ca.key));
-  SKS_TRY(write_key(paths.key_management_key, key_management_key));
-  const std::string credential_ca_pem = to_pem(credential_ca.certificate.der(), "CERTIFICATE");
-  const std::string anchors = to_pem(tls_ca.certificate.der(), "CERTIFICATE") + credential_ca_pem;
+  SKS_TRY(write_key(paths.tls_ca_key, tls_ca_key, seal));
+  SKS_TRY(write_key(paths.tls_key, tls_key, seal));
+  SKS_TRY(write_key(paths.credential_ca_key, credential_ca_key, seal));
+  SKS_TRY(write_key(paths.key_management_key, key_management_key, seal));
+  SKS_TRY(make_audit_key(paths.audit_key, paths.audit_public_keys, seal));
+  const std::string credential_ca_pem = to_pem(credential_ca.der(), "CERTIFICATE");
+  const std::string anchors = to_pem(tls_ca.der(), "CERTIFICATE") + credential_ca_pem;
   SKS_TRY(write_new_file(paths.trust_anchors, as_bytes(anchors), kPublicFile));
   SKS_TRY(write_new_file(paths.credential_ca, as_bytes(credential_ca_pem), kPublicFile));
   return write_new_file(paths.tls_certificate, as_bytes(to_pem(tls.der(), "CERTIFICATE")), kPublicFile);
 }
 
 Result<void> write_policy(const InitRequest& request, const IssuerPaths& paths, const std::string& device_ca) {
-  SKS_TRY(write_new_file(paths.config, as_bytes(default_config(request.url, request.device_trust)), kPrivateFile));
+  SKS_TRY(write_new_file(paths.config, as_bytes(default_config(request.url, request.device_trust, request.database)),
+                         kPrivateFile));
   SKS_TRY(write_new_file(paths.profiles + "/default.toml", as_bytes(default_profile()), kPrivateFile));
   SKS_TRY(write_new_file(paths.profiles + "/pair.toml", as_bytes(pair_profile()), kPrivateFile));
   SKS_TRY(write_new_file(paths.registered_devices, as_bytes(default_registered_devices()), kPrivateFile));
   if (!device_ca.empty()) SKS_TRY(write_new_file(paths.device_ca, as_bytes(device_ca), kPublicFile));
   return {};
+}
+
+Result<void> make_database(const InitRequest& request, const IssuerPaths& paths) {
+  SKS_LET(const std::unique_ptr<Database> database,
+          request.database.empty() ? open_sqlite(paths.database, true) : open_database(request.database, paths.folder));
+  return bring_schema_forward(*database);
 }
 
 /// Fails when the folder is taken; an empty one may be used.
@@ -153,6 +121,8 @@ Result<void> check_free(const IssuerPaths& paths) {
 Result<void> init_issuer(const InitRequest& request, const Clock& clock, const Random& random) {
   const IssuerPaths target(request.folder);
   SKS_TRY(check_free(target));
+  if (request.database.find_first_of("\"\\\n") != std::string::npos)
+    return Error{Status::option, "the URL of the database must not hold quotation marks or backslashes"};
   std::string device_ca;
   if (request.device_trust == DeviceTrustMode::ca) {
     SKS_LET(device_ca, read_file(request.device_ca_file));
@@ -167,7 +137,7 @@ Result<void> init_issuer(const InitRequest& request, const Clock& clock, const R
   SKS_TRY(make_folder(paths.keys));
   SKS_TRY(make_folder(paths.profiles));
   SKS_TRY(write_keys_and_certificates(request.url, paths, clock.now(), random));
-  SKS_TRY(SqliteRepository::create(paths.database));
+  SKS_TRY(make_database(request, paths));
   SKS_TRY(write_policy(request, paths, device_ca));
   // rename() replaces an empty folder and nothing else.
   if (rename(paths.folder.c_str(), target.folder.c_str()) != 0)

@@ -4,38 +4,18 @@
 #include <optional>
 #include <string>
 
-#include "provisioning-server/certificate_authority.h"
+#include "provisioning-server/audit/chained_audit_log.h"
+#include "provisioning-server/audit/checkpoint_keeper.h"
+#include "provisioning-server/authority/file_seal.h"
+#include "provisioning-server/authority/live_authority.h"
+#include "provisioning-server/authority/renewal.h"
+#include "provisioning-server/authority/server_identity.h"
 #include "provisioning-server/enrolment.h"
-#include "provisioning-server/sqlite_repository.h"
+#include "provisioning-server/issuer_paths.h"
+#include "provisioning-server/revocation/revocation_routes.h"
+#include "provisioning-server/sql_repository.h"
 
 namespace sks::issuer {
-
-/// Where everything lies in the folder of an issuer.
-struct IssuerPaths {
-  explicit IssuerPaths(const std::string& folder);
-
-  std::string folder;
-  std::string config;
-  std::string database;
-  std::string profiles;       ///< folder
-  std::string trust_anchors;  ///< ca.pem: what clients trust
-  std::string credential_ca;  ///< what relying parties trust
-  std::string tls_certificate;
-  std::string registered_devices;
-  std::string device_ca;
-  std::string keys;  ///< folder
-  std::string kek;
-  std::string tls_key;
-  std::string tls_ca_key;
-  std::string credential_ca_key;
-  std::string key_management_key;
-};
-
-/// The TLS identity of the server. Both texts are PEM.
-struct TlsIdentity {
-  std::string certificate_pem;
-  SecureBytes key_pem;
-};
 
 /// An issuer read from its folder: configuration, keys and database, each loaded once.
 class Issuer {
@@ -46,29 +26,49 @@ class Issuer {
 
   const IssuerPaths& paths() const { return paths_; }
   const IssuerConfig& config() const { return *config_; }
-  SqliteRepository& repository() { return *repository_; }
+  Database& database() { return *database_; }
+  AuditLog& audit() { return *audit_; }
+  CheckpointKeeper& checkpoints() { return *checkpoints_; }
+  Repository& repository() { return *repository_; }
   ProfileStore& profiles() { return *profiles_; }
   const SessionSeal& seal() const { return *seal_; }
-  const crypto::Certificate& tls_certificate() const { return *tls_certificate_; }
-  const crypto::Certificate& credential_authority() const { return authority_->certificate(); }
+  const FileSeal& file_seal() const { return *file_seal_; }
+  const LiveAuthority& authority() const { return *authority_; }
+  crypto::Certificate tls_certificate() const { return server_->certificate(); }
+  crypto::Certificate credential_authority() const { return authority_->certificate(); }
   EnrolmentPorts ports();
-  Result<TlsIdentity> tls_identity() const;
+  Result<TlsIdentity> tls_identity() const { return server_->identity(); }
+  RenewalPlace renewal_place() const;
+  RevocationStore& revocations() { return *revocations_; }
+  RevocationService& revocation_service() { return *revocation_service_; }
+
+  /// Takes up certificates and keys that were renewed in the folder. True: something has changed, so that
+  /// tls_identity() and credential_authority() have to be asked again. What cannot be read stays as it was. Fails as
+  /// ServerIdentity::reload() and LiveAuthority::reload().
+  Result<bool> reload_certificates();
 
  private:
   Issuer(const std::string& folder, const Clock& clock, const Random& random)
       : paths_(folder), clock_(clock), random_(random) {}
   Result<void> load();
+  Result<void> load_checkpoints();
 
   IssuerPaths paths_;
   const Clock& clock_;
   const Random& random_;
   std::optional<IssuerConfig> config_;
-  std::unique_ptr<SqliteRepository> repository_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<ChainedAuditLog> audit_;
+  std::unique_ptr<CheckpointKeeper> checkpoints_;
+  std::unique_ptr<SqlRepository> repository_;
   std::unique_ptr<ProfileStore> profiles_;
   std::unique_ptr<DeviceRegistry> devices_;
   std::unique_ptr<SessionSeal> seal_;
-  std::optional<SoftwareAuthority> authority_;
-  std::optional<crypto::Certificate> tls_certificate_;
+  std::unique_ptr<FileSeal> file_seal_;
+  std::unique_ptr<LiveAuthority> authority_;
+  std::unique_ptr<ServerIdentity> server_;
+  std::unique_ptr<RevocationStore> revocations_;
+  std::unique_ptr<RevocationService> revocation_service_;
   std::optional<KeyManager> key_manager_;
 };
 

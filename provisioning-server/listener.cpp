@@ -128,6 +128,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_header(error_code failure) {
     if (failure) return on_read_failure(failure);
     request_ = head_of(parser_->get());
+    if (const auto length = parser_->content_length()) request_.content_length = *length;
     // Beast takes a body in another coding for the content, or for none: where the request ends would be a guess.
     const auto& head = parser_->get();
     if (head.count(http::field::transfer_encoding) != 0 &&
@@ -174,9 +175,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (message.count(http::field::host) == 1) request.host = std::string(message[http::field::host]);
     if (message.count(http::field::content_type) == 1)
       request.content_type = std::string(message[http::field::content_type]);
-    const auto [first, last] = message.equal_range(http::field::cookie);
-    for (auto field = first; field != last; ++field)
-      request.cookies += (request.cookies.empty() ? "" : "; ") + std::string(field->value());
+    for (const auto& field : message) {
+      std::string name(field.name_string());
+      for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      std::string& value = field.name() == http::field::cookie ? request.cookies : request.headers[std::move(name)];
+      if (!value.empty()) value += field.name() == http::field::cookie ? "; " : ", ";
+      value += std::string(field.value());
+    }
     request.peer = peer_;
     request.client_certificate = certificate_;
     request.certificate_trusted = certificate_trusted_;
@@ -195,9 +200,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_->result(response.status);
     for (const auto& [name, value] : response.headers) response_->insert(name, value);
     response_->keep_alive(keep_alive && !stopping_);
-    // The answer to HEAD is a header alone.
-    if (request_.method != "HEAD") response_->body() = std::move(response.body);
+    // The answer to HEAD is the header of the one to GET, with its length, and no body.
+    response_->body() = std::move(response.body);
     response_->prepare_payload();
+    if (request_.method == "HEAD") response_->body().clear();
     beast::get_lowest_layer(stream_).expires_after(kTimeout);
     http::async_write(stream_, *response_, [self = shared_from_this()](error_code failure, std::size_t) {
       if (failure) return self->close_socket();

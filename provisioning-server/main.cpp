@@ -3,11 +3,16 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "provisioning-server/audit/audit_command.h"
+#include "provisioning-server/certificate_commands.h"
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
+#include "provisioning-server/issuer_routes.h"
+#include "provisioning-server/keygen2_routes.h"
 #include "provisioning-server/listener.h"
 #include "provisioning-server/log.h"
+#include "provisioning-server/revocation_commands.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -25,16 +30,21 @@ struct Arguments {
   std::string url;
   std::string device_trust = "registered";
   std::string listen;
+  std::string database;
   std::string profile;
   std::string subject;
   std::string fingerprint;
   std::string certificate;
+  std::string reason;
+  std::string what;
+  bool new_key = false;
+  AuditArguments audit;
   bool json = false;
 };
 
 Result<void> init(const Arguments& arguments) {
   SKS_LET(MainUrl url, MainUrl::parse(arguments.url));
-  InitRequest request{arguments.folder, std::move(url), DeviceTrustMode::registered, {}};
+  InitRequest request{arguments.folder, std::move(url), DeviceTrustMode::registered, {}, arguments.database};
   constexpr std::string_view kByCa = "ca:";
   if (arguments.device_trust.starts_with(kByCa)) {
     request.device_trust = DeviceTrustMode::ca;
@@ -63,6 +73,17 @@ void warn_about_expiry(const Issuer& issuer) {
     log_warning("the TLS certificate expires in " + std::to_string(left / kDay) + " days");
 }
 
+/// Once a minute: a new TLS certificate when it is time, and whatever was renewed by other processes.
+void look_after_certificates(Issuer& issuer) {
+  if (issuer.config().renewal.automatic) {
+    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place());
+    if (!renewed) log_error("cannot renew the TLS certificate: " + renewed.error().detail);
+    if (renewed && *renewed) log_info("the TLS certificate was renewed: " + to_hex((*renewed)->fingerprint()));
+  }
+  const Result<bool> reloaded = issuer.reload_certificates();
+  if (!reloaded) log_error("cannot read the renewed certificates: " + reloaded.error().detail);
+}
+
 void expire_sessions(Repository& repository) {
   const Result<std::size_t> expired = repository.expire_sessions(system_clock().now());
   if (!expired) return log_error("cannot expire sessions: " + expired.error().detail);
@@ -80,8 +101,9 @@ Result<void> serve(const Arguments& arguments) {
     SKS_LET(ListenAddress address, parse_listen_address(arguments.listen, config.url.port()));
     addresses = {std::move(address)};
   }
+  look_after_certificates(*issuer);
   SKS_LET(TlsIdentity tls, issuer->tls_identity());
-  HttpHandler handler(issuer->ports(), config.session_starts_per_second);
+  HttpHandler handler(config.url, issuer_routes(*issuer));
   SKS_LET(const std::unique_ptr<Listener> listener,
           Listener::open({std::move(tls), issuer->credential_authority(), std::move(addresses),
                           static_cast<std::size_t>(config.connections), static_cast<std::size_t>(config.threads)},
@@ -90,9 +112,14 @@ Result<void> serve(const Arguments& arguments) {
   if (config.device_trust == DeviceTrustMode::open)
     log_warning("device trust is open: nothing proves where the keys live");
   expire_sessions(issuer->repository());
+  issuer->checkpoints().start(config.audit);
+  issuer->revocation_service().publisher().start();
   std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
   std::cout.clear();                                               // and if none does, the service is none the worse
-  listener->run([&] { expire_sessions(issuer->repository()); });
+  listener->run([&] {
+    expire_sessions(issuer->repository());
+    look_after_certificates(*issuer);
+  });
   return {};
 }
 
@@ -111,6 +138,7 @@ Result<void> ticket(const Arguments& arguments) {
   if (const auto dn = crypto::parse_dn(made.subject); !dn)
     return Error{dn.error().status, "--subject: " + dn.error().detail};
   made.cookie_digest = digest_of(cookie);
+  made.creator = kOperator;
   made.created = system_clock().now();
   made.expires = made.created + issuer->config().ticket_minutes * kMinute;
   SKS_TRY(issuer->repository().add_ticket(
@@ -154,22 +182,18 @@ Result<void> register_device(const Arguments& arguments) {
 }
 
 Result<void> revoke(const Arguments& arguments) {
-  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
-  const std::string text = to_hex(fingerprint);
-  SKS_LET(const RevokeOutcome outcome,
-          issuer->repository().revoke_credential(
-              text, {system_clock().now(), kOperator, "revoke", "", "", "ok", "credential " + text}));
-  switch (outcome) {
-    case RevokeOutcome::revoked:
-      std::cout << "credential " << text << " revoked\n";
-      return {};
-    case RevokeOutcome::unknown:
-      return Error{Status::not_available, "there is no credential " + text};
-    case RevokeOutcome::not_issued:
-      return Error{Status::not_allowed, "credential " + text + " is not in force"};
-  }
-  return {};
+  return revoke_credential(arguments.folder, fingerprint, arguments.reason);
+}
+
+Result<void> suspend(const Arguments& arguments) {
+  SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
+  return suspend_credential(arguments.folder, fingerprint);
+}
+
+Result<void> resume(const Arguments& arguments) {
+  SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
+  return resume_credential(arguments.folder, fingerprint);
 }
 
 Result<void> puk(const Arguments& arguments) {
@@ -189,6 +213,17 @@ Result<void> puk(const Arguments& arguments) {
   return {};
 }
 
+Result<void> renew(const Arguments& arguments) {
+  return renew_certificate(arguments.folder, arguments.what, arguments.new_key);
+}
+Result<void> seal(const Arguments& arguments) { return seal_keys(arguments.folder); }
+Result<void> audit(const Arguments& arguments) {
+  AuditArguments what = arguments.audit;
+  what.folder = arguments.folder;
+  what.json = arguments.json;
+  return run_audit_command(what, std::cout);
+}
+
 struct Command {
   const char* name;
   const char* help;
@@ -199,18 +234,45 @@ struct Command {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands{
-      {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust"}},
+      {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust", "--database"}},
       {"serve", "Serve an issuer over HTTPS until SIGTERM or SIGINT", serve, {"--dir"}, {"--listen"}},
       {"ticket", "Make a one-time link for one enrolment", ticket, {"--dir", "--profile"}, {"--subject", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
-      {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate", "--reason"}},
+      {"suspend",
+       "Withdraw an issued credential for the time being",
+       suspend,
+       {"--dir"},
+       {"--fingerprint", "--certificate"}},
+      {"resume", "Put a suspended credential in force again", resume, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"renew", "Replace a certificate of the issuer itself", renew, {"--dir", "what"}, {"--new-key"}},
+      {"seal", "Seal the keys of the issuer that lie there in plain form", seal, {"--dir"}, {}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"audit",
+       "Verify or export the audit log",
+       audit,
+       {"action"},
+       {"--dir", "--file", "--key", "--checkpoints", "--from", "--to", "--json"}},
   };
   return kCommands;
 }
 
 /// An empty value is an unset variable of a script.
 std::string check_not_empty(const std::string& value) { return value.empty() ? "the value is empty" : ""; }
+
+struct AuditText {
+  std::string_view name;
+  std::string AuditArguments::*value;
+  const char* help;
+};
+constexpr auto kAuditTexts = std::to_array<AuditText>({
+    {"action", &AuditArguments::action, "verify or export"},
+    {"--file", &AuditArguments::file, "verify: an export in JSON lines instead of the database"},
+    {"--key", &AuditArguments::key, "verify: PEM file of the public keys; audit.pem in the folder if not given"},
+    {"--checkpoints", &AuditArguments::checkpoints, "verify: JSON lines with checkpoints that were kept elsewhere"},
+    {"--from", &AuditArguments::from, "export: from this day or time on, such as 2026-01-31 or 2026-01-31T12:00:00Z"},
+    {"--to", &AuditArguments::to, "export: before this day or time"},
+});
 
 void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool required) {
   struct Text {
@@ -222,19 +284,31 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--dir", &Arguments::folder, "Folder of the issuer"},
       {"--url", &Arguments::url, "Main URL, such as https://localhost:8443/keygen2"},
       {"--device-trust", &Arguments::device_trust, "open, registered (default) or ca:FILE"},
+      {"--database", &Arguments::database, "postgresql://USER@HOST:PORT/NAME instead of an SQLite file in the folder"},
       {"--listen", &Arguments::listen, "HOST, HOST:PORT or [IPV6]:PORT instead of the URL's host"},
       {"--profile", &Arguments::profile, "Name of a profile: default, pair, ..."},
       {"--subject", &Arguments::subject, "Subject of the certificates, such as \"CN=Jo Doe,O=Example\""},
       {"--fingerprint", &Arguments::fingerprint, "SHA-256 of a certificate in hexadecimal"},
       {"--certificate", &Arguments::certificate, "PEM file of a certificate"},
+      {"--reason", &Arguments::reason, "keyCompromise, superseded, ... as RFC 5280 spells them"},
+      {"what", &Arguments::what, "tls, credential-ca or tls-ca"},
   });
   if (name == "--json") {
-    app.add_flag("--json", arguments.json, "Print a JSON object with init, url and invocation");
+    app.add_flag("--json", arguments.json, "Print JSON");
+    return;
+  }
+  if (name == "--new-key") {
+    app.add_flag("--new-key", arguments.new_key, "With another key instead of the same one");
     return;
   }
   for (const Text& text : kTexts)
     if (text.name == name)
       app.add_option(std::string(name), arguments.*text.value, text.help)->required(required)->check(check_not_empty);
+  for (const AuditText& text : kAuditTexts)
+    if (text.name == name)
+      app.add_option(std::string(name), arguments.audit.*text.value, text.help)
+          ->required(required)
+          ->check(check_not_empty);
 }
 
 void declare_commands(CLI::App& app, Arguments& arguments) {

@@ -66,13 +66,6 @@ std::string redirect_page(std::string_view location) {
   return page("<p><a href=\"" + escaped(location) + "\">Continue</a></p>");
 }
 
-void add_page_headers(Response& response) {
-  response.headers.emplace_back("Content-Security-Policy",
-                                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-  response.headers.emplace_back("X-Frame-Options", "DENY");
-  response.headers.emplace_back("Referrer-Policy", "no-referrer");
-}
-
 std::string whoami_text(const crypto::Certificate& certificate, const Credential& credential) {
   const std::string device =
       credential.device_fingerprint.empty() ? "unknown (privacy enabled)" : credential.device_fingerprint;

@@ -3,7 +3,6 @@
 #include <string>
 #include <string_view>
 
-#include "provisioning-server/http_message.h"
 #include "provisioning-server/repository.h"
 #include "sks-core/crypto/x509.h"
 
@@ -13,8 +12,6 @@ namespace sks::issuer {
 std::string result_page(std::string_view sentence);
 /// The body of a redirect, for what does not follow it. `location` is one of our own.
 std::string redirect_page(std::string_view location);
-/// Headers that keep a page from loading or running anything, and from being framed.
-void add_page_headers(Response& response);
 
 std::string whoami_text(const crypto::Certificate& certificate, const Credential& credential);
 

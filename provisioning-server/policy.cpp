@@ -229,8 +229,19 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   const std::int64_t starts = limits.integer_or("session_starts_per_second", 1, 100000, 100);
   const std::int64_t connections = limits.integer_or("connections", 1, 10000, 256);
   const std::int64_t threads = limits.integer_or("threads", 1, 64, 2);
+  DatabaseConfig database = read_database_config(root);
+  AuditConfig audit = read_audit_config(root);
+  AuthorityConfig authority = read_authority(root);
+  const RenewalConfig renewal = read_renewal(root);
+  RevocationConfig revocation = read_revocation(root);
   SKS_TRY(document.finish());
-  return IssuerConfig{std::move(url).value(), trust, ticket_minutes, starts, connections, threads};
+  IssuerConfig config{std::move(url).value(), trust, ticket_minutes, starts, connections, threads};
+  config.database = std::move(database);
+  config.audit = std::move(audit);
+  config.authority = std::move(authority);
+  config.renewal = renewal;
+  config.revocation = std::move(revocation);
+  return config;
 }
 
 Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file) {

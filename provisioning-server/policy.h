@@ -7,7 +7,11 @@
 #include <vector>
 
 #include "keygen2/issuer_session.h"
+#include "provisioning-server/audit/audit_config.h"
+#include "provisioning-server/authority/authority_config.h"
+#include "provisioning-server/database/database_config.h"
 #include "provisioning-server/management_policy.h"
+#include "provisioning-server/revocation/revocation_config.h"
 #include "provisioning-server/url.h"
 
 /// What is issued to whom: the part that an operator writes, in TOML files.
@@ -23,6 +27,11 @@ struct IssuerConfig {
   std::int64_t session_starts_per_second = 100;  ///< above it: 429
   std::int64_t connections = 256;                ///< open at one time
   std::int64_t threads = 2;
+  DatabaseConfig database = {};
+  AuditConfig audit = {};
+  AuthorityConfig authority = {};
+  RenewalConfig renewal = {};
+  RevocationConfig revocation = {};
 };
 
 /// A PUK is drawn for every session of the profile and kept sealed, for the help desk.

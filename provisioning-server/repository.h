@@ -5,22 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "provisioning-server/audit/audit_log.h"
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/result.h"
 
 /// What an issuer keeps, as operations of its own field. Several processes may share one repository.
 namespace sks::issuer {
-
-/// Who did what, under which policy, with which result. Never holds secrets.
-struct AuditEntry {
-  std::int64_t time = 0;
-  std::string actor;    ///< "operator", or the address of the peer
-  std::string action;   ///< the step: "ticket", "InvocationRequest", ...
-  std::string session;  ///< serverSessionId; empty outside a session
-  std::string policy;   ///< profile name and digest
-  std::string result;   ///< "ok", or the word of a refusal
-  std::string detail;   ///< one sentence, or empty
-};
 
 /// Secrets that a client shows (tickets, cookies) are kept as their SHA-256 in hexadecimal: who reads the database
 /// cannot use them.
@@ -31,7 +21,9 @@ struct Ticket {
   std::string cookie_digest;  ///< of a cookie handed out together with the ticket; empty if none was
   std::int64_t created = 0;
   std::int64_t expires = 0;
-  std::int64_t used = 0;  ///< 0: not yet
+  std::int64_t used = 0;     ///< 0: not yet
+  std::string creator = {};  ///< who made it: as AuditEntry::actor
+  std::string data = {};     ///< what the maker gave along for the certificates: a JSON object, or empty
 };
 
 /// Life of a session: the phases of keygen2.md 1.3, then exactly one of the two ends.
@@ -87,11 +79,15 @@ struct Credential {
   std::string device_fingerprint;
   Bytes key_management_key;
   bool privacy_enabled = false;
-  /// removed: its key was deleted in a session of this issuer.
-  enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed };
+  /// removed: its key was deleted in a session of this issuer. suspended: revoked until it is resumed.
+  enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed, suspended };
   Status status = Status::pending;
   std::int64_t issued = 0;
   std::int64_t revoked = 0;
+  // What stands in the certificate.
+  std::string serial = {};  ///< hexadecimal, as its bytes are encoded but without a leading zero byte
+  std::string issuer = {};  ///< RFC 2253 text
+  std::int64_t not_after = 0;
 };
 std::string_view to_string(Credential::Status status);
 
@@ -116,6 +112,8 @@ struct Step {
   std::vector<Credential> pending;
   std::vector<KeyOperation> operations;
   AuditEntry audit;
+  /// The certificates of the device, leaf first, in the step in which it has shown them; empty otherwise.
+  std::vector<Bytes> device_path = {};
 };
 
 enum class StartOutcome : std::uint8_t { started, ticket_unknown, ticket_used, ticket_expired };

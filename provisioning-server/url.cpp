@@ -42,6 +42,8 @@ int hex_digit(char c) {
   return -1;
 }
 
+}  // namespace
+
 std::optional<std::string> percent_decode(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -58,8 +60,6 @@ std::optional<std::string> percent_decode(std::string_view text) {
   }
   return decoded;
 }
-
-}  // namespace
 
 Result<MainUrl> MainUrl::parse(std::string_view text) {
   if (text.size() > kMaxUrl) return bad_url("is longer than 1000 bytes");

@@ -38,6 +38,9 @@ class MainUrl {
 /// Everything but the unreserved characters of RFC 3986 as %XX.
 std::string percent_encode(std::string_view text);
 
+/// The text behind %XX; none when a % is not followed by two hexadecimal digits.
+std::optional<std::string> percent_decode(std::string_view text);
+
 /// The value of the one parameter `name` in a query; none when it is absent, repeated or badly encoded.
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 

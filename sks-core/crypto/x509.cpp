@@ -184,12 +184,12 @@ const Result<std::vector<Certificate>>& CertificatePath::certificates() const {
 }
 
 Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
-                                    const PublicKey& subject_key, const PrivateKey& issuer_key) {
+                                    const PublicKey& subject_key, const Signer& signer) {
   const Result<std::vector<Certificate>>& above = issuer.certificates();
   if (!above) return above.error();
-  if (!equal(above->front().spki(), issuer_key.public_key().spki()))
+  if (!equal(above->front().spki(), signer.public_key().spki()))
     return Error{Status::crypto, "The key is not that of the issuer's certificate"};
-  SKS_LET(Certificate issued, issue_certificate(what, subject_key, &above->front(), issuer_key));
+  SKS_LET(Certificate issued, issue_certificate(what, subject_key, &above->front(), signer));
   std::vector<Certificate> certificates{std::move(issued)};
   certificates.insert(certificates.end(), above->begin(), above->end());
   std::vector<Bytes> der;
@@ -197,6 +197,11 @@ Result<CertificatePath> issue_below(const CertificatePath& issuer, const Certifi
   CertificatePath path(std::move(der));
   std::call_once(path.parsed_->once, [&] { path.parsed_->certificates = std::move(certificates); });
   return path;
+}
+
+Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
+                                    const PublicKey& subject_key, const PrivateKey& issuer_key) {
+  return issue_below(issuer, what, subject_key, KeySigner::borrow(issuer_key));
 }
 
 }  // namespace sks::crypto

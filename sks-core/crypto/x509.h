@@ -7,6 +7,7 @@
 
 #include "sks-core/crypto/hash.h"
 #include "sks-core/crypto/private_key.h"
+#include "sks-core/crypto/signer.h"
 
 namespace sks::crypto {
 
@@ -44,6 +45,9 @@ class Certificate {
   std::int64_t not_before() const;
   std::int64_t not_after() const;
   bool is_ca() const;
+  /// What certificates and revocation lists issued by this one carry as authorityKeyIdentifier: DER of
+  /// { keyIdentifier }. Fails with option when it has no subjectKeyIdentifier.
+  Result<Bytes> authority_key_identifier() const;
 
   // Extensions of RFC 5280. One that is absent, malformed or there twice says nothing: then there is no value.
 
@@ -109,14 +113,14 @@ class CertificatePath {
 
  private:
   friend Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
-                                             const PublicKey& subject_key, const PrivateKey& issuer_key);
+                                             const PublicKey& subject_key, const Signer& signer);
   struct Parsed;
 
   std::vector<Bytes> der_;
   std::shared_ptr<Parsed> parsed_;
 };
 
-enum class CertificateKind : std::uint8_t { ca, device, tls_server, tls_client };
+enum class CertificateKind : std::uint8_t { ca, device, tls_server, tls_client, ocsp_responder };
 
 struct DnAttribute {
   std::string type;   ///< short name such as "CN", "O", "C", "emailAddress"
@@ -127,23 +131,35 @@ struct DnAttribute {
 /// is a comma in a value. Fails with option on an unknown type, an empty value or a value that X.509 does not allow.
 Result<std::vector<DnAttribute>> parse_dn(std::string_view text);
 
+/// DER of the Name. Fails as parse_dn().
+Result<Bytes> encode_name(const std::vector<DnAttribute>& attributes);
+
 struct CertificateTemplate {
   CertificateKind kind;
   std::vector<DnAttribute> subject;
   std::int64_t not_before;  ///< seconds since 1970
   std::int64_t not_after;
-  std::vector<std::string> dns_names;     ///< subjectAltName; only for tls_server
-  std::vector<std::string> ip_addresses;  ///< subjectAltName; only for tls_server
-  std::vector<std::string> emails;        ///< subjectAltName; only for tls_client
+  std::vector<std::string> dns_names;         ///< subjectAltName; only for tls_server
+  std::vector<std::string> ip_addresses;      ///< subjectAltName; only for tls_server
+  std::vector<std::string> emails;            ///< subjectAltName; only for tls_client
+  std::vector<std::string> crl_urls = {};     ///< cRLDistributionPoints; printable ASCII without spaces, as the others
+  std::vector<std::string> ocsp_urls = {};    ///< authorityInfoAccess
+  std::vector<std::string> issuer_urls = {};  ///< authorityInfoAccess, caIssuers
+  Bytes subject_der = {};                     ///< the DER of a Name, instead of `subject`
+  std::vector<Bytes> extensions = {};         ///< further ones, each the DER of an Extension
 };
 
-/// Issues a certificate for `subject_key`, signed by `issuer_key` with SHA-256, with a random 128-bit serial number.
-/// `issuer` null: self-signed, `issuer_key` must then belong to `subject_key`. Fails with crypto or option.
+/// Issues a certificate for `subject_key`, signed by `signer`, with a random 128-bit serial number. `issuer` null:
+/// self-signed, `signer` must then belong to `subject_key`. Fails with option, or as the signer does.
+Result<Certificate> issue_certificate(const CertificateTemplate& what, const PublicKey& subject_key,
+                                      const Certificate* issuer, const Signer& signer);
 Result<Certificate> issue_certificate(const CertificateTemplate& what, const PublicKey& subject_key,
                                       const Certificate* issuer, const PrivateKey& issuer_key);
 
 /// The path of a certificate issued by the end entity of `issuer`, with its key. Its first link is not verified again.
 /// Fails as issue_certificate() and parse_path(), and with crypto when the key is not that of the end entity.
+Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
+                                    const PublicKey& subject_key, const Signer& signer);
 Result<CertificatePath> issue_below(const CertificatePath& issuer, const CertificateTemplate& what,
                                     const PublicKey& subject_key, const PrivateKey& issuer_key);
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include "sks-core/base/library_context.h"
 #include "sks-core/base/random.h"
+#include "sks-core/crypto/der.h"
 #include "sks-core/crypto/x509.h"
 
 namespace sks::crypto {
@@ -13,45 +13,51 @@ namespace {
 
 constexpr std::size_t kSerialBytes = 16;
 constexpr std::size_t kMaxDnBytes = 1000;
-constexpr long kVersion3 = 2;
+constexpr std::uint8_t kVersion3[]{0xa0, 3, 2, 1, 2};
 
 struct ExtensionValue {
-  int nid;
-  const char* value;
+  int nid = NID_undef;  // none
+  der::Critical critical = der::Critical::no;
+  std::array<std::uint8_t, 12> value{};  // DER, and zeros behind it
 };
 
-// What each kind of certificate says about itself, in OpenSSL's own notation.
+constexpr std::array<std::uint8_t, 12> kIsCa{0x30, 3, 1, 1, 0xff};
+constexpr std::array<std::uint8_t, 12> kIsNoCa{0x30, 0};
+constexpr std::array<std::uint8_t, 12> kSignsCertificatesAndLists{3, 2, 1, 0x06};
+constexpr std::array<std::uint8_t, 12> kDigitalSignature{3, 2, 7, 0x80};
+constexpr std::array<std::uint8_t, 12> kServerAuth{0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 1};
+constexpr std::array<std::uint8_t, 12> kClientAuth{0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 2};
+constexpr std::array<std::uint8_t, 12> kOcspSigning{0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 9};
+constexpr std::array<std::uint8_t, 12> kNull{5, 0};
+
+// What each kind of certificate says about itself.
 struct KindProfile {
   CertificateKind kind;
-  std::array<ExtensionValue, 3> extensions;  // nid 0 = none
+  std::array<ExtensionValue, 4> extensions;
 };
+
+constexpr ExtensionValue kNoCaRow{NID_basic_constraints, der::Critical::yes, kIsNoCa};
+constexpr ExtensionValue kSignatureRow{NID_key_usage, der::Critical::yes, kDigitalSignature};
 
 constexpr auto kProfiles = std::to_array<KindProfile>({
     {CertificateKind::ca,
-     {{{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,keyCertSign,cRLSign"}, {0, nullptr}}}},
-    {CertificateKind::device,
-     {{{NID_basic_constraints, "critical,CA:FALSE"}, {NID_key_usage, "critical,digitalSignature"}, {0, nullptr}}}},
-    {CertificateKind::tls_server,
-     {{{NID_basic_constraints, "critical,CA:FALSE"},
-       {NID_key_usage, "critical,digitalSignature"},
-       {NID_ext_key_usage, "serverAuth"}}}},
-    {CertificateKind::tls_client,
-     {{{NID_basic_constraints, "critical,CA:FALSE"},
-       {NID_key_usage, "critical,digitalSignature"},
-       {NID_ext_key_usage, "clientAuth"}}}},
+     {{{NID_basic_constraints, der::Critical::yes, kIsCa},
+       {NID_key_usage, der::Critical::yes, kSignsCertificatesAndLists}}}},
+    {CertificateKind::device, {{kNoCaRow, kSignatureRow}}},
+    {CertificateKind::tls_server, {{kNoCaRow, kSignatureRow, {NID_ext_key_usage, der::Critical::no, kServerAuth}}}},
+    {CertificateKind::tls_client, {{kNoCaRow, kSignatureRow, {NID_ext_key_usage, der::Critical::no, kClientAuth}}}},
+    {CertificateKind::ocsp_responder,
+     {{kNoCaRow,
+       kSignatureRow,
+       {NID_ext_key_usage, der::Critical::no, kOcspSigning},
+       {NID_id_pkix_OCSP_noCheck, der::Critical::no, kNull}}}},
 });
 
-Result<void> add_extension(X509* cert, X509V3_CTX* context, int nid, const std::string& value) {
-  const ossl::Ptr<X509_EXTENSION, X509_EXTENSION_free> extension(
-      X509V3_EXT_conf_nid(nullptr, context, nid, value.c_str()));
-  if (extension == nullptr || X509_add_ext(cert, extension.get(), -1) != 1)
-    return ossl::take_error("Certificate extension refused", Status::option);
-  return {};
-}
+void append(Bytes& out, ByteView part) { out.insert(out.end(), part.begin(), part.end()); }
 
 // subjectAltName is built from objects, not from OpenSSL's text notation, in which a comma or colon inside a name would
 // start another name.
-Result<void> add_alternative_names(X509* cert, const CertificateTemplate& what) {
+Result<void> add_alternative_names(Bytes& extensions, const CertificateTemplate& what) {
   const ossl::Ptr<GENERAL_NAMES, GENERAL_NAMES_free> names(GENERAL_NAMES_new());
   SKS_CHECK(names != nullptr);
   const auto add = [&](int type, ASN1_STRING* value) {
@@ -81,69 +87,84 @@ Result<void> add_alternative_names(X509* cert, const CertificateTemplate& what) 
     if (address == nullptr) return ossl::take_error("Not an IP address: " + ip, Status::option);
     add(GEN_IPADD, address);
   }
-  if (sk_GENERAL_NAME_num(names.get()) > 0 &&
-      X509_add1_ext_i2d(cert, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) != 1)
-    return ossl::take_error("Alternative names refused", Status::option);
+  if (sk_GENERAL_NAME_num(names.get()) == 0) return {};
+  std::uint8_t* out = nullptr;
+  const int size = i2d_GENERAL_NAMES(names.get(), &out);
+  if (size <= 0) return ossl::take_error("Alternative names refused", Status::option);
+  append(extensions, der::extension(NID_subject_alt_name, der::Critical::no, ByteView(out, out + size)));
+  OPENSSL_free(out);
   return {};
 }
 
-Result<void> set_subject(X509* cert, const std::vector<DnAttribute>& subject) {
-  X509_NAME* const name = X509_get_subject_name(cert);
-  for (const DnAttribute& attribute : subject) {
-    const ByteView value = as_bytes(attribute.value);
-    if (X509_NAME_add_entry_by_txt(name, attribute.type.c_str(), MBSTRING_UTF8, value.data(),
-                                   static_cast<int>(value.size()), -1, 0) != 1)
-      return ossl::take_error("Name refused: " + attribute.type + "=" + attribute.value, Status::option);
-  }
-  return {};
-}
-
-Result<void> set_serial_and_times(X509* cert, const CertificateTemplate& what) {
+Bytes serial_number() {
   Bytes serial = system_random().bytes(kSerialBytes);
   serial[0] = static_cast<std::uint8_t>((serial[0] & 0x7F) | 0x40);  // positive, and always of full length
-  const ossl::BigNum number(BN_bin2bn(serial.data(), static_cast<int>(serial.size()), nullptr));
-  if (BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(cert)) == nullptr ||
-      ASN1_TIME_set(X509_getm_notBefore(cert), what.not_before) == nullptr ||
-      ASN1_TIME_set(X509_getm_notAfter(cert), what.not_after) == nullptr)
-    return ossl::take_error("Certificate fields refused", Status::option);
-  return {};
+  return der::integer(serial);
 }
 
-// X509_set_pubkey encodes the key and decodes it again, which takes longer than signing the certificate. The encoding
-// is at hand. `spki`: SEQUENCE { AlgorithmIdentifier, BIT STRING without unused bits }, as PublicKey has it.
-bool set_public_key(X509* cert, ByteView spki) {
-  const auto enter = [&](const std::uint8_t*& at) {
-    long size = 0;
-    int tag = 0;
-    int tag_class = 0;
-    const int form = ASN1_get_object(&at, &size, &tag, &tag_class, spki.data() + spki.size() - at);
-    return (form & 0x80) == 0 ? size : 0;
+Bytes uri(const std::string& text) { return der::element(der::kUriTag, {as_bytes(text)}); }
+
+/// CRLDistributionPoints: one point with every address. RFC 5280, 4.2.1.13
+void add_crl_addresses(Bytes& extensions, const std::vector<std::string>& urls) {
+  if (urls.empty()) return;
+  constexpr std::uint8_t kInner = der::kContext | der::kConstructed;  // distributionPoint [0], fullName [0]
+  Bytes names;
+  for (const std::string& url : urls) append(names, uri(url));
+  const Bytes point = der::sequence({der::element(kInner, {der::element(kInner, {names})})});
+  append(extensions, der::extension(NID_crl_distribution_points, der::Critical::no, der::sequence({point})));
+}
+
+/// RFC 5280, 4.2.2.1
+void add_information_access(Bytes& extensions, const CertificateTemplate& what) {
+  Bytes descriptions;
+  const auto add = [&](int method, const std::vector<std::string>& urls) {
+    for (const std::string& url : urls) append(descriptions, der::sequence({der::object_identifier(method), uri(url)}));
   };
-  const std::uint8_t* at = spki.data();
-  if (enter(at) == 0) return false;
-  const ossl::Ptr<X509_ALGOR, X509_ALGOR_free> algorithm(
-      d2i_X509_ALGOR(nullptr, &at, static_cast<long>(spki.data() + spki.size() - at)));
-  const long bits = algorithm == nullptr ? 0 : enter(at);
-  if (bits < 2) return false;
-  const ASN1_OBJECT* type = nullptr;
-  const void* parameter = nullptr;
-  int parameter_type = 0;
-  X509_ALGOR_get0(&type, &parameter_type, &parameter, algorithm.get());
-  const ByteView key(at + 1, static_cast<std::size_t>(bits - 1));  // behind the number of unused bits
-  auto* const content = static_cast<std::uint8_t*>(OPENSSL_memdup(key.data(), key.size()));
-  SKS_CHECK(content != nullptr);
-  // A curve, a NULL or nothing: see the forms of PublicKey.
-  ASN1_OBJECT* const curve =
-      parameter_type == V_ASN1_OBJECT ? OBJ_dup(static_cast<const ASN1_OBJECT*>(parameter)) : nullptr;
-  if (X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), OBJ_dup(type), parameter_type, curve, content,
-                             static_cast<int>(key.size())) == 1)
-    return true;
-  OPENSSL_free(content);
-  ASN1_OBJECT_free(curve);
-  return false;
+  add(NID_ad_OCSP, what.ocsp_urls);
+  add(NID_ad_ca_issuers, what.issuer_urls);
+  if (!descriptions.empty())
+    append(extensions, der::extension(NID_info_access, der::Critical::no, der::sequence({descriptions})));
+}
+
+Result<Bytes> encode_extensions(const CertificateTemplate& what, const PublicKey& subject_key,
+                                const Certificate* issuer) {
+  const auto* const profile = std::ranges::find(kProfiles, what.kind, &KindProfile::kind);
+  SKS_CHECK(profile != kProfiles.end());
+  Bytes extensions;
+  for (const ExtensionValue& row : profile->extensions)
+    if (row.nid != NID_undef)
+      append(extensions, der::extension(row.nid, row.critical, der::first_piece(row.value).whole));
+  append(extensions,
+         der::extension(NID_subject_key_identifier, der::Critical::no, der::octet_string(key_identifier(subject_key))));
+  if (issuer != nullptr) {
+    SKS_LET(const Bytes identifier, issuer->authority_key_identifier());
+    append(extensions, der::extension(NID_authority_key_identifier, der::Critical::no, identifier));
+  }
+  SKS_TRY(add_alternative_names(extensions, what));
+  add_crl_addresses(extensions, what.crl_urls);
+  add_information_access(extensions, what);
+  for (const Bytes& extension : what.extensions) append(extensions, extension);
+  return extensions;
 }
 
 }  // namespace
+
+Result<Bytes> encode_name(const std::vector<DnAttribute>& attributes) {
+  const ossl::Ptr<X509_NAME, X509_NAME_free> name(X509_NAME_new());
+  SKS_CHECK(name != nullptr);
+  for (const DnAttribute& attribute : attributes) {
+    const ByteView value = as_bytes(attribute.value);
+    if (X509_NAME_add_entry_by_txt(name.get(), attribute.type.c_str(), MBSTRING_UTF8, value.data(),
+                                   static_cast<int>(value.size()), -1, 0) != 1)
+      return ossl::take_error("Name refused: " + attribute.type + "=" + attribute.value, Status::option);
+  }
+  std::uint8_t* out = nullptr;
+  const int size = i2d_X509_NAME(name.get(), &out);
+  if (size <= 0) return ossl::take_error("Name refused", Status::option);
+  const Bytes encoded(out, out + size);
+  OPENSSL_free(out);
+  return encoded;
+}
 
 Result<std::vector<DnAttribute>> parse_dn(std::string_view text) {
   if (text.empty() || text.size() > kMaxDnBytes) return Error{Status::option, "A name of 1 to 1000 bytes is needed"};
@@ -181,46 +202,47 @@ Result<std::vector<DnAttribute>> parse_dn(std::string_view text) {
   }
   SKS_TRY(finish());
 
-  // Length limits and character sets are X.509's: let a scratch certificate judge them now, not at issuance.
-  const ossl::Cert scratch(X509_new_ex(library_context(), nullptr));
-  SKS_CHECK(scratch != nullptr);
-  SKS_TRY(set_subject(scratch.get(), attributes));
+  // Length limits and character sets are X.509's: let the encoding judge them now, not at issuance.
+  SKS_TRY(encode_name(attributes));
   return attributes;
+}
+
+Result<Bytes> Certificate::authority_key_identifier() const {
+  constexpr std::uint8_t kKeyIdentifier = der::kContext;  // keyIdentifier [0]
+  const ossl::Ptr<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free> identifier(static_cast<ASN1_OCTET_STRING*>(
+      X509_get_ext_d2i(openssl_without_key(), NID_subject_key_identifier, nullptr, nullptr)));
+  (void)ossl::take_error("");
+  if (identifier == nullptr) return Error{Status::option, "The issuer's certificate has no subject key identifier"};
+  const ByteView content(ASN1_STRING_get0_data(identifier.get()),
+                         static_cast<std::size_t>(ASN1_STRING_length(identifier.get())));
+  return der::sequence({der::element(kKeyIdentifier, {content})});
+}
+
+Result<Certificate> issue_certificate(const CertificateTemplate& what, const PublicKey& subject_key,
+                                      const Certificate* issuer, const Signer& signer) {
+  constexpr std::uint8_t kExtensions = der::kContext | der::kConstructed | 3;
+  Bytes subject = what.subject_der;
+  if (subject.empty()) {
+    SKS_LET(subject, encode_name(what.subject));
+  }
+  SKS_LET(const Bytes algorithm, signature_algorithm(signer.public_key()));
+  SKS_LET(const Bytes extensions, encode_extensions(what, subject_key, issuer));
+  const Bytes not_before = der::time(what.not_before);
+  const Bytes not_after = der::time(what.not_after);
+  if (not_before.empty() || not_after.empty()) return Error{Status::option, "A time that X.509 cannot express"};
+  // What a certificate says, from parts that are DER already: objects of OpenSSL would decode and encode the key again,
+  // which takes longer than signing.
+  const Bytes signed_part =
+      der::sequence({kVersion3, serial_number(), algorithm, issuer == nullptr ? subject : issuer->subject_der(),
+                     der::sequence({not_before, not_after}), subject, subject_key.spki(),
+                     der::element(kExtensions, {der::sequence({extensions})})});
+  SKS_LET(const Bytes certificate, signed_sequence(signed_part, signer));
+  return Certificate::from_der(certificate);
 }
 
 Result<Certificate> issue_certificate(const CertificateTemplate& what, const PublicKey& subject_key,
                                       const Certificate* issuer, const PrivateKey& issuer_key) {
-  const auto profile = std::ranges::find(kProfiles, what.kind, &KindProfile::kind);
-  SKS_CHECK(profile != kProfiles.end());
-  const ossl::Cert cert(X509_new_ex(library_context(), nullptr));
-  SKS_CHECK(cert != nullptr && X509_set_version(cert.get(), kVersion3) == 1);
-  SKS_TRY(set_serial_and_times(cert.get(), what));
-  SKS_TRY(set_subject(cert.get(), what.subject));
-  X509* const issuer_cert = issuer == nullptr ? cert.get() : issuer->openssl_without_key();
-  if (X509_set_issuer_name(cert.get(), X509_get_subject_name(issuer_cert)) != 1 ||
-      !set_public_key(cert.get(), subject_key.spki()))
-    return ossl::take_error("Certificate fields refused", Status::option);
-
-  X509V3_CTX context;
-  X509V3_set_ctx(&context, issuer_cert, cert.get(), nullptr, nullptr, 0);
-  for (const ExtensionValue& extension : profile->extensions)
-    if (extension.nid != 0) SKS_TRY(add_extension(cert.get(), &context, extension.nid, extension.value));
-  SKS_TRY(add_extension(cert.get(), &context, NID_subject_key_identifier, "hash"));
-  if (issuer != nullptr) SKS_TRY(add_extension(cert.get(), &context, NID_authority_key_identifier, "keyid:always"));
-  SKS_TRY(add_alternative_names(cert.get(), what));
-
-  const ossl::MdCtx signing(EVP_MD_CTX_new());
-  SKS_CHECK(signing != nullptr);
-  if (EVP_DigestSignInit_ex(signing.get(), nullptr, "SHA256", library_context(), nullptr, issuer_key.openssl(),
-                            nullptr) != 1 ||
-      X509_sign_ctx(cert.get(), signing.get()) <= 0)
-    return ossl::take_error("Certificate signature failed");
-  std::uint8_t* encoded = nullptr;
-  const int size = i2d_X509(cert.get(), &encoded);
-  if (size <= 0) return ossl::take_error("Certificate cannot be encoded");
-  const Bytes der(encoded, encoded + size);
-  OPENSSL_free(encoded);
-  return Certificate::from_der(der);
+  return issue_certificate(what, subject_key, issuer, KeySigner::borrow(issuer_key));
 }
 
 }  // namespace sks::crypto

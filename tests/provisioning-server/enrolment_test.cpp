@@ -51,6 +51,11 @@ TEST_CASE("Enrolment: a whole run issues a credential, with one audit row for ea
   CHECK((*credential)->server_session_id.size() == 32);
   CHECK((*credential)->client_session_id.size() == 32);
   CHECK_FALSE((*credential)->key_management_key.empty());
+  CHECK((*credential)->serial.size() >= 30);
+  CHECK((*credential)->issuer == certificate->issuer());
+  CHECK((*credential)->not_after == certificate->not_after());
+  CHECK(lab.count("SELECT count(*) FROM devices WHERE length(certificate) > 100 AND fingerprint = '" +
+                  (*credential)->device_fingerprint + "'") == 1);
 
   CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ok'") == 6);  // ticket, GET and four responses
   CHECK(lab.count("SELECT count(*) FROM audit WHERE action = 'KeyCreationResponse' AND policy LIKE 'default %'") == 1);
@@ -374,7 +379,8 @@ TEST_CASE("Enrolment: refusals that name a known ticket or session have their au
   const std::string init = lab.new_ticket();
   CHECK(outcome(device.enrol(init)) == "complete");
   CHECK(outcome(device.post("{}")) == "session-over");
-  CHECK(lab.count("SELECT count(*) FROM audit JOIN sessions ON session = sessions.id WHERE result = 'session-over'") ==
+  CHECK(lab.count(
+            "SELECT count(*) FROM audit JOIN sessions ON session = sessions.id WHERE audit.result = 'session-over'") ==
         1);
   CHECK(outcome(Device(lab).get(init)) == "ticket-used");
   CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ticket-used' AND policy = 'default'") == 1);
@@ -429,5 +435,34 @@ TEST_CASE("Enrolment: neither tickets nor cookies nor PINs are readable in the d
     const std::string content = test::read_file(lab.path + file);
     for (const std::string& secret : {ticket, cookie, std::string("482913")})
       CHECK(content.find(secret) == std::string::npos);
+  }
+}
+
+TEST_CASE("Enrolment: no ticket, cookie or PUK reaches the audit log, or the database at all") {
+  IssuerLab lab;
+  lab.edit_profile("default", "# [puk_policy]", "[puk_policy]");
+  lab.edit_profile("default", "# format = \"numeric\" ", "format = \"alphanumeric\" ");
+  lab.edit_profile("default", "# length = 8", "length = 24");
+  lab.edit_profile("default", "# retry_limit = 3", "retry_limit = 3");
+  Device device(lab);
+  const std::string target = lab.new_ticket();
+  REQUIRE(outcome(device.enrol(target)) == "complete");
+  device.get(target);                  // used
+  device.post("{\"not\": \"ours\"}");  // over
+  const auto credential = lab.issuer->repository().find_credential(to_hex(crypto::sha256(device.certificate(0))));
+  REQUIRE(credential);
+  const auto session = lab.issuer->repository().find_session_of(**credential);
+  REQUIRE(session);
+  const auto puk = open_puk(lab.issuer->seal(), **session);
+  REQUIRE(puk);
+  REQUIRE(puk->size() == 24);
+
+  const std::string secrets[] = {target.substr(target.find('=') + 1), device.cookie.substr(device.cookie.find('=') + 1),
+                                 to_string(puk->view())};
+  const std::string content = test::read_file(lab.path + "/issuer.db") + test::read_file(lab.path + "/issuer.db-wal");
+  CHECK(content.find((*session)->id) != std::string::npos);
+  for (const std::string& secret : secrets) {
+    CHECK(secret.size() >= 24);
+    CHECK(content.find(secret) == std::string::npos);
   }
 }

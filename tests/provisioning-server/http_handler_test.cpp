@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "provisioning-server/keygen2_routes.h"
 #include "sks-core/base/encoding.h"
 #include "tests/provisioning-server/issuer_fixture.h"
 
@@ -125,7 +126,7 @@ TEST_CASE("HttpHandler: 405 names the methods that are allowed") {
   request.method = "DELETE";
   CHECK(header(lab.handler->handle(request), "Allow") == "GET, POST");
   request.target = "/result";
-  CHECK(header(lab.handler->handle(request), "Allow") == "GET");
+  CHECK(header(lab.handler->handle(request), "Allow") == "GET, HEAD");
 }
 
 TEST_CASE("HttpHandler: the cookie is for this host, over TLS, and out of reach of scripts") {
@@ -168,7 +169,7 @@ TEST_CASE("HttpHandler: the result page repeats nothing of the request") {
 
 TEST_CASE("HttpHandler: too many starts in one second get 429 and are welcome in the next") {
   IssuerLab lab;
-  HttpHandler strict(lab.issuer->ports(), 2);
+  HttpHandler strict(lab.issuer->config().url, keygen2_routes(lab.issuer->ports(), 2));
   Device device(lab);
   const std::string init = lab.new_ticket();
   const Request unknown = device.get_request("/keygen2?ticket=x");
@@ -186,9 +187,10 @@ TEST_CASE("HttpHandler: a lost database is 503 and says nothing about itself") {
   IssuerLab lab;
   LostRepository lost;
   const EnrolmentPorts ports = lab.issuer->ports();
-  HttpHandler handler({ports.url, lost, ports.authority, ports.devices, ports.profiles, ports.seal, ports.key_manager,
-                       ports.server_certificates, ports.clock, ports.random},
-                      100);
+  HttpHandler handler(ports.url,
+                      keygen2_routes({ports.url, lost, ports.authority, ports.devices, ports.profiles, ports.seal,
+                                      ports.key_manager, ports.server_certificates, ports.clock, ports.random},
+                                     100));
   Device device(lab);
   device.cookie = "__Host-sks-session=x";
   Request whoami = device.get_request("/whoami");

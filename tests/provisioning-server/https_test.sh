@@ -97,6 +97,16 @@ check "failed commands leave nothing" "$(ls "$W")" "$(printf 'err\nout')"
 OPEN=$("$ISSUER" init --dir "$W/issuer" --url "$URL" --device-trust open)
 check "init with open trust succeeds" $? 0
 contains "init says what open means" "$OPEN" "nothing proves where keys live"
+# An authority that OpenSSL has made takes the place of the new one; its key is plain first, and sealed then.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=Own CA" -days 30 \
+  -addext keyUsage=critical,keyCertSign,cRLSign -keyout "$W/own-ca.key" -out "$W/issuer/credential-ca.pem" 2>/dev/null
+(umask 077; cp "$W/own-ca.key" "$W/issuer/keys/credential-ca.key")
+check "seals the key that is plain" "$("$ISSUER" seal --dir "$W/issuer")" "$W/issuer/keys/credential-ca.key sealed"
+check "and has nothing to seal then" "$("$ISSUER" seal --dir "$W/issuer")" ""
+check "the sealed key is no PEM key" "$(grep -c 'PRIVATE KEY' "$W/issuer/keys/credential-ca.key")" 0
+check "renew tls" "$("$ISSUER" renew tls --dir "$W/issuer" --new-key >/dev/null; echo $?)" 0
+refused "renew something else" 1 "tls, credential-ca or tls-ca" renew --dir "$W/issuer" kmk
+refused "renew nothing" 2 "what" renew --dir "$W/issuer"
 refused "second init" 1 "already holds an issuer" init --dir "$W/issuer" --url "$URL"
 refused "unknown profile" 1 'no profile "gold"' ticket --dir "$W/issuer" --profile gold
 refused "profile outside the folder" 1 "the name of a profile has" ticket --dir "$W/issuer" --profile ../issuer
@@ -266,7 +276,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=M
   -keyout "$W/mallory.key" -out "$W/mallory.pem" 2>/dev/null
 check "whoami with a stranger's certificate" "$(status --cert "$W/mallory.pem" --key "$W/mallory.key" "$ORIGIN/whoami")" 403
 openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Ghost -keyout "$W/ghost.key" 2>/dev/null |
-  openssl x509 -req -CA "$W/issuer/credential-ca.pem" -CAkey "$W/issuer/keys/credential-ca.key" -CAcreateserial \
+  openssl x509 -req -CA "$W/issuer/credential-ca.pem" -CAkey "$W/own-ca.key" -CAcreateserial \
     -CAserial "$W/serial" -days 1 -out "$W/ghost.pem" 2>/dev/null
 contains "whoami with a certificate that is not in the records" \
   "$("${CURL[@]}" --cert "$W/ghost.pem" --key "$W/ghost.key" "$ORIGIN/whoami")" "not in the records"

@@ -48,7 +48,7 @@ TEST_CASE("init_issuer: makes a folder that only its owner can enter, with priva
   CHECK(mode_of(paths.folder) == 0700);
   CHECK(mode_of(paths.keys) == 0700);
   for (const std::string& secret : {paths.kek, paths.tls_key, paths.tls_ca_key, paths.credential_ca_key,
-                                    paths.key_management_key, paths.database, paths.config})
+                                    paths.key_management_key, paths.audit_key, paths.database, paths.config})
     CHECK(mode_of(secret) == 0600);
   CHECK(test::read_file(paths.kek).size() == 32);
   const test::FakeClock clock(kNow);
@@ -183,7 +183,14 @@ TEST_CASE("Issuer::open: refuses a key management key whose halves do not belong
   const test::FakeClock clock(kNow);
   REQUIRE(init(folder.file("a")));
   const IssuerPaths paths(folder.file("a"));
-  Bytes pkcs8 = from_pem(test::read_file(paths.key_management_key), "PRIVATE KEY")->front();
+  Bytes pkcs8;
+  {
+    const auto issuer = Issuer::open(folder.file("a"), clock);
+    REQUIRE(issuer);
+    const auto key = read_key_file(paths.key_management_key, (*issuer)->file_seal());
+    REQUIRE(key);
+    pkcs8 = to_bytes(key->to_pkcs8()->view());
+  }
   const std::size_t last_of_scalar = pkcs8.size() - 65 - 5 - 1;  // behind it A1 44 03 42 00 and the point
   pkcs8[last_of_scalar] ^= 1U;
   test::write_file(paths.key_management_key, to_pem(pkcs8, "PRIVATE KEY"));
@@ -193,13 +200,32 @@ TEST_CASE("Issuer::open: refuses a key management key whose halves do not belong
   CHECK(opened.error().detail.starts_with(paths.key_management_key + ": "));
 }
 
+TEST_CASE("Issuer::open: refuses sealed keys that have changed places") {
+  const test::TempDir folder;
+  const test::FakeClock clock(kNow);
+  REQUIRE(init(folder.file("a")));
+  const IssuerPaths paths(folder.file("a"));
+  CHECK(test::read_file(paths.credential_ca_key).starts_with("-----BEGIN OPENSKS SEALED FILE-----"));
+  test::write_file(paths.credential_ca_key, test::read_file(paths.tls_ca_key));
+  const auto opened = Issuer::open(folder.file("a"), clock);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().status == Status::crypto);
+  CHECK(opened.error().detail.starts_with(paths.credential_ca_key + ": "));
+}
+
 TEST_CASE("Issuer::open: refuses a CA key that belongs to another certificate") {
   const test::TempDir folder;
   const test::FakeClock clock(kNow);
   REQUIRE(init(folder.file("a")));
   const IssuerPaths paths(folder.file("a"));
-  test::write_file(paths.credential_ca_key, test::read_file(paths.tls_key));
+  {
+    const auto issuer = Issuer::open(folder.file("a"), clock);
+    REQUIRE(issuer);
+    const auto other = read_key_file(paths.key_management_key, (*issuer)->file_seal());
+    REQUIRE(other);
+    test::write_file(paths.credential_ca_key, sks::to_string(key_to_pem(*other)->view()));
+  }
   const auto opened = Issuer::open(folder.file("a"), clock);
   REQUIRE_FALSE(opened);
-  CHECK(opened.error().detail.find(paths.credential_ca) != std::string::npos);
+  CHECK(opened.error().detail == paths.credential_ca_key + ": the key is not the one of the certificate");
 }

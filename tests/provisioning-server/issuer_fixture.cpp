@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "provisioning-server/init.h"
+#include "provisioning-server/issuer_routes.h"
 
 namespace sks::test {
 namespace {
@@ -31,7 +32,7 @@ void IssuerLab::restart() {
   auto opened = issuer::Issuer::open(path, clock);
   REQUIRE(opened);
   issuer = std::move(opened).value();
-  handler = std::make_unique<issuer::HttpHandler>(issuer->ports(), issuer->config().session_starts_per_second);
+  handler = std::make_unique<issuer::HttpHandler>(issuer->config().url, issuer::issuer_routes(*issuer));
 }
 
 std::string IssuerLab::new_ticket(const std::string& profile, const std::string& cookie) {

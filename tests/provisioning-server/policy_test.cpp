@@ -36,11 +36,19 @@ TEST_CASE("parse_config: reads what init writes") {
     CHECK(config->device_trust == mode);
     CHECK(config->ticket_minutes == 60);
     CHECK(config->connections == 256);
+    CHECK(config->database.url == "sqlite:issuer.db");
+    CHECK_FALSE(config->audit.node.empty());
+    CHECK(config->audit.checkpoint_entries == 1000);
+    CHECK(config->audit.checkpoint_seconds == 60);
   }
 }
 
 TEST_CASE("parse_config: refuses with the file, the line and one sentence") {
-  const std::array<Refused, 9> cases{{
+  const std::array<Refused, 11> cases{{
+      {"node with a space", "url = \"https://h/k\"\ndevice_trust = \"open\"\n[audit]\nnode = \"a b\"\n",
+       "f:4: node must have 1 to 64 characters of ASCII and no spaces"},
+      {"no checkpoints", "url = \"https://h/k\"\ndevice_trust = \"open\"\n[audit]\ncheckpoint_entries = 0\n",
+       "f:4: checkpoint_entries must be a whole number from 1 to 1000000"},
       {"unknown key", "url = \"https://h/k\"\ndevice_trust = \"open\"\ndevice_thrust = 1\n",
        "f:3: the key device_thrust is not known here"},
       {"unknown key in a table", "url = \"https://h/k\"\ndevice_trust = \"open\"\n[limits]\nthread = 1\n",

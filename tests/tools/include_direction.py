@@ -89,7 +89,7 @@ RULES = [
     (
         "provisioning-server/",
         ["sks-core/base/", "sks-core/crypto/", "attestation/claims.h", "attestation/verifier.h", "keygen2/", "provisioning-server/"],
-        ["nlohmann/", "CLI/", "boost/", "openssl/", "sqlite3.h", "toml++/", "spdlog/"],
+        ["nlohmann/", "CLI/", "boost/", "openssl/", "p11-kit/", "sqlite3.h", "libpq-fe.h", "toml++/", "spdlog/"],
     ),
     # The other side of those who are examined: the kit's messages come from its own tables, its key store is ours.
     (

@@ -84,6 +84,56 @@ TEST_CASE("issue_certificate: OpenSSL's command line accepts the chain for its p
   CHECK(client->serial_number_der().size() == 18);
 }
 
+TEST_CASE("issue_certificate: keys of every kind that signs do so with the hash of their size") {
+  struct Row {
+    const char* key;
+    const char* algorithm;
+  };
+  for (const Row& row : {Row{"ec.nist.p256", "ecdsa-with-SHA256"}, Row{"ec.nist.p384", "ecdsa-with-SHA384"},
+                         Row{"ec.nist.p521", "ecdsa-with-SHA512"}, Row{"rsa2048", "sha256WithRSAEncryption"}}) {
+    CAPTURE(row.key);
+    const PrivateKey key = new_key(row.key);
+    const auto ca = issue_certificate({CertificateKind::ca, parse_dn("CN=CA").value(), kStart, kEnd, {}, {}, {}},
+                                      key.public_key(), nullptr, key);
+    REQUIRE(ca);
+    const auto leaf = issue_certificate({CertificateKind::device, parse_dn("CN=x").value(), kStart, kEnd, {}, {}, {}},
+                                        new_key().public_key(), &*ca, key);
+    REQUIRE(leaf);
+    const test::TempDir dir;
+    test::write_file(dir.file("ca.pem"), to_pem(ca->der(), "CERTIFICATE"));
+    test::write_file(dir.file("leaf.pem"), to_pem(leaf->der(), "CERTIFICATE"));
+    CHECK(run("openssl verify -x509_strict -CAfile " + dir.file("ca.pem") + ' ' + dir.file("leaf.pem")).find(": OK") !=
+          std::string::npos);
+    CHECK(run("openssl x509 -noout -text -in " + dir.file("leaf.pem")).find(row.algorithm) != std::string::npos);
+  }
+  const PrivateKey no_signer = new_key("ed25519");
+  const auto refused = issue_certificate({CertificateKind::ca, parse_dn("CN=CA").value(), kStart, kEnd, {}, {}, {}},
+                                         no_signer.public_key(), nullptr, no_signer);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().status == Status::option);
+}
+
+TEST_CASE("issue_certificate: says where to ask about a certificate, and what else it is told to say") {
+  const Authority ca;
+  CertificateTemplate contents{CertificateKind::tls_client, {}, kStart, kEnd, {}, {}, {}};
+  contents.subject_der = ca.certificate.subject_der();
+  contents.crl_urls = {"http://ca.example/crl/a.crl"};
+  contents.ocsp_urls = {"http://ca.example/ocsp"};
+  contents.issuer_urls = {"http://ca.example/ca/a.cer"};
+  // Extension { 1.2.3.4, OCTET STRING { UTF8String "x" } }
+  contents.extensions = {{0x30, 0x0a, 0x06, 0x03, 0x2a, 0x03, 0x04, 0x04, 0x03, 0x0c, 0x01, 'x'}};
+  const auto leaf = issue_certificate(contents, new_key().public_key(), &ca.certificate, ca.key);
+  REQUIRE(leaf);
+  CHECK(leaf->subject_der() == ca.certificate.subject_der());
+  const test::TempDir dir;
+  test::write_file(dir.file("leaf.pem"), to_pem(leaf->der(), "CERTIFICATE"));
+  CHECK(run("openssl x509 -noout -ocsp_uri -in " + dir.file("leaf.pem")) == "http://ca.example/ocsp\n");
+  const std::string text = run("openssl x509 -noout -text -in " + dir.file("leaf.pem"));
+  for (const char* const part : {"URI:http://ca.example/crl/a.crl", "OCSP - URI:http://ca.example/ocsp",
+                                 "CA Issuers - URI:http://ca.example/ca/a.cer", "1.2.3.4:"})
+    CHECK(text.find(part) != std::string::npos);
+}
+
 TEST_CASE("issue_certificate: names that cannot be are refused") {
   const Authority ca;
   const PublicKey& key = ca.key.public_key();

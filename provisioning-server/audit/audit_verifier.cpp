@@ -1,0 +1,150 @@
+#include "provisioning-server/audit/audit_verifier.h"
+
+#include <algorithm>
+
+namespace sks::issuer {
+namespace {
+
+/// Places that are tried for an entry that is not where it belongs.
+constexpr std::int64_t kPlaces = 10000;
+
+std::string name_of(const Checkpoint& checkpoint) {
+  return "checkpoint " + std::to_string(checkpoint.number) + " of node " + checkpoint.node;
+}
+
+std::string range(std::int64_t first, std::int64_t last) {
+  if (first == last) return "entry " + std::to_string(first) + " was";
+  return "entries " + std::to_string(first) + " to " + std::to_string(last) + " were";
+}
+
+}  // namespace
+
+void AuditVerifier::report(const std::string& sentence) {
+  if (report_.findings.size() + 1 < kMaxFindings) report_.findings.push_back(sentence);
+  if (report_.findings.size() + 1 == kMaxFindings) report_.findings.emplace_back("there is more");
+}
+
+bool AuditVerifier::is_signed(const Checkpoint& checkpoint) const {
+  const Result<Bytes> raw = crypto::ecdsa_der_to_raw(Curve::p256, checkpoint.signature);
+  if (!raw) return false;
+  const Bytes bytes = bytes_of(checkpoint);
+  return std::ranges::any_of(keys_, [&](const crypto::PublicKey& key) {
+    return static_cast<bool>(crypto::verify_signature(key, bytes, *raw));
+  });
+}
+
+void AuditVerifier::expect(const Checkpoint& checkpoint) {
+  for (const ChainHead& head : checkpoint.heads)
+    expected_[head.chain].try_emplace(head.number, Expected{head.hash, name_of(checkpoint)});
+}
+
+void AuditVerifier::outside_checkpoint(const Checkpoint& checkpoint) {
+  if (!is_signed(checkpoint))
+    return report(name_of(checkpoint) + " that was kept elsewhere is not signed by the key of this issuer");
+  outside_.try_emplace({checkpoint.node, checkpoint.number}, hash_of(checkpoint));
+  expect(checkpoint);
+}
+
+void AuditVerifier::checkpoint(const Checkpoint& checkpoint) {
+  ++report_.checkpoints;
+  const std::string name = name_of(checkpoint);
+  const bool is_next = has_checkpoint_ && last_checkpoint_.node == checkpoint.node;
+  const std::int64_t before = is_next ? last_checkpoint_.number : 0;
+  if (checkpoint.number > before + 1 && (is_next || extent_ == Extent::whole)) {
+    for (std::int64_t number = before + 1; number < checkpoint.number && number <= before + 10; ++number)
+      report("checkpoint " + std::to_string(number) + " of node " + checkpoint.node + " was removed");
+  } else if (is_next && !equal(checkpoint.previous, hash_of(last_checkpoint_))) {
+    report(name + " does not follow the one before it: one of them was replaced");
+  }
+  const bool good = is_signed(checkpoint);
+  if (!good) report(name + " was changed, or is not signed by the key of this issuer");
+  const auto outside = outside_.find({checkpoint.node, checkpoint.number});
+  if (outside != outside_.end()) {
+    if (!equal(outside->second, hash_of(checkpoint))) report(name + " is not the one that was kept elsewhere");
+    outside_.erase(outside);
+  }
+  if (good) expect(checkpoint);
+  last_checkpoint_ = checkpoint;
+  has_checkpoint_ = true;
+}
+
+void AuditVerifier::begin_chain(const std::string& id, const AuditChain* chain) {
+  end_chain();
+  ++report_.chains;
+  chain_ = id;
+  in_chain_ = true;
+  has_start_ = chain != nullptr;
+  has_entry_ = false;
+  number_ = 0;
+  head_ = chain == nullptr ? Bytes() : to_bytes(hash_of(*chain));
+  seen_.insert(id);
+  if (chain == nullptr) report("chain " + id + ": its start was removed");
+}
+
+/// Whether the entry is what its own hash says.
+void AuditVerifier::check_hash(const ChainedEntry& entry) {
+  if (equal(hash_of(entry), entry.hash)) return;
+  const std::string name = "chain " + entry.chain + ": entry " + std::to_string(entry.number);
+  ChainedEntry elsewhere = entry;
+  for (elsewhere.number = 1; elsewhere.number <= kPlaces; ++elsewhere.number)
+    if (equal(hash_of(elsewhere), entry.hash))
+      return report(name + " was moved here from place " + std::to_string(elsewhere.number));
+  report(name + " was changed");
+}
+
+/// Whether it follows what is before it.
+void AuditVerifier::check_link(const ChainedEntry& entry) {
+  const std::string chain = "chain " + entry.chain + ": ";
+  const bool may_begin_here = !has_entry_ && extent_ == Extent::part;
+  if (entry.number > number_ + 1) {
+    if (!may_begin_here) report(chain + range(number_ + 1, entry.number - 1) + " removed");
+  } else if (entry.number <= number_) {
+    report(chain + "entry " + std::to_string(entry.number) + " stands there twice");
+  } else if (number_ == 0) {
+    if (has_start_ && !equal(entry.previous, head_)) report(chain + "its start or entry 1 was replaced");
+  } else if (!equal(entry.previous, head_)) {
+    report(chain + "entry " + std::to_string(entry.number) + " does not follow entry " + std::to_string(number_) +
+           ": one of them was replaced or moved");
+  }
+}
+
+void AuditVerifier::entry(const ChainedEntry& entry) {
+  ++report_.entries;
+  check_hash(entry);
+  check_link(entry);
+  has_entry_ = true;
+  number_ = entry.number;
+  head_ = entry.hash;
+  const auto chain = expected_.find(entry.chain);
+  if (chain == expected_.end()) return;
+  const auto expected = chain->second.find(entry.number);
+  if (expected != chain->second.end() && !equal(expected->second.hash, entry.hash))
+    report("chain " + entry.chain + ": entry " + std::to_string(entry.number) + " is not the one that " +
+           expected->second.by + " has signed");
+}
+
+void AuditVerifier::end_chain() {
+  if (!in_chain_) return;
+  in_chain_ = false;
+  const auto chain = expected_.find(chain_);
+  const std::int64_t covered = chain == expected_.end() ? 0 : chain->second.rbegin()->first;
+  if (number_ > covered) report_.uncovered += number_ - covered;
+  if (extent_ == Extent::whole && number_ < covered)
+    report("chain " + chain_ + ": " + range(number_ + 1, covered) + " removed, which " +
+           chain->second.rbegin()->second.by + " counts");
+}
+
+AuditReport AuditVerifier::finish() {
+  end_chain();
+  if (extent_ == Extent::whole) {
+    for (const auto& [name, hash] : outside_)
+      report("checkpoint " + std::to_string(name.second) + " of node " + name.first +
+             " was removed: it was kept elsewhere");
+    for (const auto& [chain, heads] : expected_)
+      if (!seen_.contains(chain))
+        report("chain " + chain + " was removed, which " + heads.rbegin()->second.by + " counts");
+  }
+  return std::move(report_);
+}
+
+}  // namespace sks::issuer

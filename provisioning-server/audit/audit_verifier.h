@@ -1,0 +1,76 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "provisioning-server/audit/chain_format.h"
+#include "sks-core/crypto/public_key.h"
+
+namespace sks::issuer {
+
+struct AuditReport {
+  std::int64_t chains = 0;
+  std::int64_t entries = 0;
+  std::int64_t checkpoints = 0;
+  /// Entries behind the last checkpoint that counts them: nothing would tell if they were cut off.
+  std::int64_t uncovered = 0;
+  /// What is wrong, one sentence each; at most kMaxFindings, the last one then says that there are more.
+  std::vector<std::string> findings;
+};
+inline constexpr std::size_t kMaxFindings = 1000;
+
+/// Checks an audit log as it is handed over: first all checkpoints, then the chains one after the other, each with its
+/// entries in order. Spec: spec/issuer-audit.md
+class AuditVerifier {
+ public:
+  /// whole: every chain and entry that a checkpoint counts has to be there. part: only what is there is looked at, as
+  /// in an export of some days.
+  enum class Extent : std::uint8_t { whole, part };
+
+  /// Signatures count when they verify with one of `keys`.
+  AuditVerifier(std::vector<crypto::PublicKey> keys, Extent extent) : keys_(std::move(keys)), extent_(extent) {}
+
+  /// One that was kept elsewhere. All of them go before the log's own ones.
+  void outside_checkpoint(const Checkpoint& checkpoint);
+  /// Node by node, in the order of the numbers.
+  void checkpoint(const Checkpoint& checkpoint);
+  /// No `chain` known: entries are there whose chain has no start.
+  void begin_chain(const std::string& id, const AuditChain* chain);
+  void entry(const ChainedEntry& entry);
+  AuditReport finish();
+
+ private:
+  struct Expected {
+    Bytes hash;
+    std::string by;  ///< "checkpoint 3 of node n"
+  };
+  using Name = std::pair<std::string, std::int64_t>;
+
+  void report(const std::string& sentence);
+  bool is_signed(const Checkpoint& checkpoint) const;
+  void expect(const Checkpoint& checkpoint);
+  void check_hash(const ChainedEntry& entry);
+  void check_link(const ChainedEntry& entry);
+  void end_chain();
+
+  std::vector<crypto::PublicKey> keys_;
+  Extent extent_;
+  AuditReport report_;
+
+  std::map<Name, AuditHash> outside_;
+  Checkpoint last_checkpoint_;
+  bool has_checkpoint_ = false;
+  std::map<std::string, std::map<std::int64_t, Expected>> expected_;
+  std::set<std::string> seen_;
+
+  std::string chain_;
+  bool in_chain_ = false;
+  bool has_start_ = false;
+  bool has_entry_ = false;
+  std::int64_t number_ = 0;
+  Bytes head_;
+};
+
+}  // namespace sks::issuer

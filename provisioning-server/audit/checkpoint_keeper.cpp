@@ -1,0 +1,129 @@
+#include "provisioning-server/audit/checkpoint_keeper.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "provisioning-server/log.h"
+
+namespace sks::issuer {
+namespace {
+
+/// Processes of one node, such as commands beside the server, may write one at the same time.
+constexpr int kAttempts = 5;
+constexpr std::chrono::seconds kLookAgain{1};
+
+/// The chains of a node that may have grown, and how much of each a checkpoint has covered. Those from before there
+/// were nodes belong to whoever comes first.
+constexpr const char* kOpenChains =
+    "SELECT chain, covered FROM audit_chains WHERE closed = 0 AND node IN ($1, '') ORDER BY chain";
+
+Result<std::vector<ChainHead>> grown_chains(SqlTransaction& transaction, const std::string& node) {
+  std::vector<ChainHead> heads;
+  SKS_LET(const SqlRows chains, transaction.query(kOpenChains, {node}));
+  for (const SqlRow& chain : chains) {
+    SKS_LET(const SqlRows last,
+            transaction.query("SELECT number, hash FROM audit WHERE chain = $1 ORDER BY number DESC LIMIT 1",
+                              {chain.text(0)}));
+    if (last.empty() || last[0].integer(0) <= chain.integer(1)) continue;
+    heads.push_back({chain.text(0), last[0].integer(0), last[0].blob(1)});
+  }
+  return heads;
+}
+
+/// Number and `previous` of the node's next checkpoint.
+Result<void> follow_last(SqlTransaction& transaction, Checkpoint& next) {
+  static const std::string kLast = "SELECT " + std::string(kCheckpointColumns) +
+                                   " FROM audit_checkpoints WHERE node = $1 ORDER BY number DESC LIMIT 1";
+  SKS_LET(const SqlRows rows, transaction.query(kLast, {next.node}));
+  next.number = 1;
+  next.previous = Bytes(crypto::kSha256Size);
+  if (rows.empty()) return {};
+  // One that somebody has made unreadable is told by `audit verify`; the next ones are written all the same.
+  const Result<Checkpoint> last = checkpoint_of(rows[0]);
+  next.number = rows[0].integer(1) + 1;
+  if (last) next.previous = to_bytes(hash_of(*last));
+  return {};
+}
+
+}  // namespace
+
+Result<Checkpoint> checkpoint_of(const SqlRow& row) {
+  SKS_LET(std::vector<ChainHead> heads, parse_heads(row.text(4)));
+  return Checkpoint{row.text(0), row.integer(1), row.integer(2), row.blob(3), std::move(heads), row.blob(5)};
+}
+
+CheckpointKeeper::CheckpointKeeper(Database& database, const ChainedAuditLog& log, crypto::PrivateKey key,
+                                   const Clock& clock)
+    : database_(database), log_(log), key_(std::move(key)), clock_(clock) {}
+
+CheckpointKeeper::~CheckpointKeeper() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stops_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  if (log_.appended() == 0) return;
+  const Result<void> ended = write(Chains::end);
+  if (!ended) log_error("the last checkpoint of the audit log cannot be written: " + ended.error().detail);
+}
+
+void CheckpointKeeper::start(const AuditConfig& config) {
+  thread_ = std::thread([this, config] { keep(config); });
+}
+
+void CheckpointKeeper::keep(const AuditConfig& config) {
+  std::uint64_t covered = 0;
+  auto last = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex_);
+  while (!stops_.wait_for(lock, kLookAgain, [this] { return stopping_; })) {
+    const std::uint64_t entries = log_.appended();
+    const auto now = std::chrono::steady_clock::now();
+    const bool is_due = entries - covered >= static_cast<std::uint64_t>(config.checkpoint_entries) ||
+                        now - last >= std::chrono::seconds(config.checkpoint_seconds);
+    if (!is_due) continue;
+    lock.unlock();
+    const Result<void> written = write();
+    if (!written) log_error("no checkpoint of the audit log can be written: " + written.error().detail);
+    lock.lock();
+    // After a failure it is tried again when the next one is due, not every second.
+    last = now;
+    covered = entries;
+  }
+}
+
+Result<void> CheckpointKeeper::write(Chains chains) {
+  Result<void> done;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    done = database_.write([&](SqlTransaction& transaction) { return write_in(transaction, chains); });
+    if (done || done.error().status != Status::not_allowed) break;
+  }
+  return done;
+}
+
+Result<void> CheckpointKeeper::write_in(SqlTransaction& transaction, Chains chains) const {
+  Checkpoint next;
+  next.node = log_.node();
+  next.time = clock_.now();
+  SKS_LET(next.heads, grown_chains(transaction, next.node));
+  for (const ChainHead& head : next.heads)
+    SKS_TRY(
+        transaction.run("UPDATE audit_chains SET covered = $1, closed = CASE node WHEN '' THEN 1 ELSE closed END"
+                        " WHERE chain = $2",
+                        {head.number, head.chain}));
+  if (!next.heads.empty()) {
+    SKS_TRY(follow_last(transaction, next));
+    SKS_LET(const Bytes raw, key_.sign(bytes_of(next)));
+    SKS_LET(next.signature, crypto::ecdsa_raw_to_der(Curve::p256, raw));
+    SKS_TRY(
+        transaction.run("INSERT INTO audit_checkpoints (node, number, time, previous, heads, signature)"
+                        " VALUES ($1, $2, $3, $4, $5, $6)",
+                        {next.node, next.number, next.time, next.previous, heads_text(next.heads), next.signature}));
+  }
+  if (chains == Chains::stay_open) return {};
+  for (const std::string& chain : log_.chains())
+    SKS_TRY(transaction.run("UPDATE audit_chains SET closed = 1 WHERE chain = $1", {chain}));
+  return {};
+}
+
+}  // namespace sks::issuer

@@ -1,0 +1,115 @@
+#include "provisioning-server/authority/live_authority.h"
+
+#include <filesystem>
+
+#include "provisioning-server/authority/certificate_files.h"
+#include "provisioning-server/authority/queued_signer.h"
+#include "provisioning-server/internal/files.h"
+#include "provisioning-server/log.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+
+std::string retired_key_file(const IssuerPaths& paths, const crypto::Certificate& authority) {
+  constexpr std::size_t kDigits = 16;
+  return paths.keys + "/credential-ca-" + to_hex(crypto::sha256(authority.spki())).substr(0, kDigits) + ".key";
+}
+
+Result<SecureBytes> read_pin(const AuthorityConfig& config, const IssuerPaths& paths, const FileSeal& seal) {
+  if (config.pin_file.empty()) return SecureBytes();
+  const std::string file = config.pin_file.starts_with('/') ? config.pin_file : paths.folder + '/' + config.pin_file;
+  SKS_LET(SecureBytes pin, read_sealable_file(file, seal));
+  // Editors end the last line.
+  while (!pin.empty() && (pin.view().back() == '\n' || pin.view().back() == '\r')) pin.truncate(pin.size() - 1);
+  if (pin.empty()) return Error{Status::option, file + " holds no PIN"};
+  return pin;
+}
+
+std::shared_ptr<const crypto::Signer> open_token_key(const AuthorityConfig& config, SecureBytes pin,
+                                                     const crypto::PublicKey& key) {
+  const auto token = std::make_shared<Pkcs11Key>(config.location, std::move(pin));
+  const std::string name =
+      config.location.token_label.empty() ? config.location.token_serial : config.location.token_label;
+  return std::make_shared<const QueuedSigner>(
+      "token \"" + name + '"', key, [token, key](ByteView message) { return token->sign(key, message); },
+      QueueLimits{std::chrono::seconds(config.timeout_seconds), static_cast<std::size_t>(config.queue)});
+}
+
+Result<std::shared_ptr<const crypto::Signer>> open_authority_key(const AuthorityConfig& config,
+                                                                 const IssuerPaths& paths, const FileSeal& seal,
+                                                                 const crypto::PublicKey& key) {
+  if (config.home == AuthorityConfig::Home::pkcs11) {
+    SKS_LET(SecureBytes pin, read_pin(config, paths, seal));
+    return open_token_key(config, std::move(pin), key);
+  }
+  SKS_LET(crypto::PrivateKey own, read_paired_key(paths.credential_ca_key, key, seal));
+  SKS_TRY(crypto::check_signs(own));
+  return std::shared_ptr<const crypto::Signer>(std::make_shared<const crypto::KeySigner>(std::move(own)));
+}
+
+Result<std::unique_ptr<LiveAuthority>> LiveAuthority::open(AuthorityConfig config, const IssuerPaths& paths,
+                                                           const FileSeal& seal, Addresses addresses,
+                                                           const Clock& clock) {
+  std::unique_ptr<LiveAuthority> authority(
+      new LiveAuthority(std::move(config), paths, seal, std::move(addresses), clock));
+  SKS_TRY(authority->reload());
+  return authority;
+}
+
+std::shared_ptr<const SigningAuthority> LiveAuthority::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+std::vector<AuthorityKey> LiveAuthority::authorities() const {
+  const std::lock_guard lock(mutex_);
+  return authorities_;
+}
+
+std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(const crypto::Certificate& authority) const {
+  // The second one when the key has moved into a token since.
+  for (const std::string& file : {retired_key_file(paths_, authority), paths_.credential_ca_key}) {
+    std::error_code failure;
+    if (!std::filesystem::exists(file, failure)) continue;
+    Result<crypto::PrivateKey> key = read_key_file(file, seal_);
+    if (key && equal(key->public_key().spki(), authority.spki()))
+      return std::make_shared<const crypto::KeySigner>(std::move(key).value());
+  }
+  log_warning("the key of the earlier authority " + authority.subject() +
+              " is not here: its revocation list cannot be renewed");
+  return nullptr;
+}
+
+Result<bool> LiveAuthority::reload() {
+  const std::string stamp = file_stamp(paths_.credential_ca);
+  {
+    const std::lock_guard lock(mutex_);
+    if (current_ != nullptr && stamp == stamp_) return false;
+  }
+  SKS_LET(std::vector<crypto::Certificate> certificates, read_certificates(paths_.credential_ca));
+  const crypto::Certificate& first = certificates.front();
+  const Result<crypto::PublicKey> key = first.public_key();
+  if (!key) return Error{key.error().status, paths_.credential_ca + ": " + key.error().detail};
+  // A token stays connected when only the certificate of its key is new.
+  std::shared_ptr<const crypto::Signer> signer;
+  if (const auto before = current(); before && config_.home == AuthorityConfig::Home::pkcs11 &&
+                                     equal(before->signer()->public_key().spki(), key->spki()))
+    signer = before->signer();
+  if (signer == nullptr) {
+    SKS_LET(signer, open_authority_key(config_, paths_, seal_, *key));
+  }
+  Result<SigningAuthority> assembled = SigningAuthority::from_parts(first, signer, addresses_(first), clock_);
+  if (!assembled) return Error{assembled.error().status, paths_.credential_ca + ": " + assembled.error().detail};
+  const std::int64_t now = clock_.now();
+  std::vector<AuthorityKey> authorities{{first, signer}};
+  for (const crypto::Certificate& earlier : certificates)
+    if (earlier.not_after() > now && !equal(earlier.spki(), first.spki()))
+      authorities.push_back({earlier, find_earlier_key(earlier)});
+  const std::lock_guard lock(mutex_);
+  current_ = std::make_shared<const SigningAuthority>(std::move(assembled).value());
+  authorities_ = std::move(authorities);
+  stamp_ = stamp;
+  return true;
+}
+
+}  // namespace sks::issuer

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "provisioning-server/authority/authority_config.h"
+#include "provisioning-server/authority/certificate_authority.h"
+#include "provisioning-server/authority/file_seal.h"
+#include "provisioning-server/issuer_paths.h"
+
+namespace sks::issuer {
+
+/// The key of the credential CA where `config` says: in a file, or in a token, which is not asked for anything yet.
+/// `key` is the public half. Fails as read_key_file(), and with option when the file holds another key.
+Result<std::shared_ptr<const crypto::Signer>> open_authority_key(const AuthorityConfig& config,
+                                                                 const IssuerPaths& paths, const FileSeal& seal,
+                                                                 const crypto::PublicKey& key);
+/// The PIN of the token. Fails as read_sealable_file(), and with option when it is empty.
+Result<SecureBytes> read_pin(const AuthorityConfig& config, const IssuerPaths& paths, const FileSeal& seal);
+/// The same signer, whose calls are counted and bounded by `config`.
+std::shared_ptr<const crypto::Signer> open_token_key(const AuthorityConfig& config, SecureBytes pin,
+                                                     const crypto::PublicKey& key);
+
+/// An authority and what signs for it; null when its key is not at hand any more.
+struct AuthorityKey {
+  crypto::Certificate certificate;
+  std::shared_ptr<const crypto::Signer> signer;
+};
+
+/// Where the key of an authority stays when a fresh one takes its place: its revocation lists go on until it expires.
+std::string retired_key_file(const IssuerPaths& paths, const crypto::Certificate& authority);
+
+/// The credential CA of a running server: read from its files, and read again when these have been renewed. What is
+/// under way goes on with the one it began with.
+class LiveAuthority final : public CertificateAuthority {
+ public:
+  /// What stands in certificates of the authority with this certificate.
+  using Addresses = std::function<StatusAddresses(const crypto::Certificate&)>;
+
+  /// Fails as SigningAuthority::from_parts() and open_authority_key(), with the file in the sentence.
+  static Result<std::unique_ptr<LiveAuthority>> open(AuthorityConfig config, const IssuerPaths& paths,
+                                                     const FileSeal& seal, Addresses addresses, const Clock& clock);
+
+  crypto::Certificate certificate() const override { return current()->certificate(); }
+  Result<crypto::CertificatePath> issue(const CertificateRequest& request,
+                                        const crypto::PublicKey& key) const override {
+    return current()->issue(request, key);
+  }
+
+  std::shared_ptr<const SigningAuthority> current() const;
+  /// The one in use, then those that were replaced and have not expired: their certificates are still about.
+  std::vector<AuthorityKey> authorities() const;
+
+  /// Takes up what the files hold. False: nothing has changed. After an error everything stays as it was.
+  Result<bool> reload();
+
+ private:
+  std::shared_ptr<const crypto::Signer> find_earlier_key(const crypto::Certificate& authority) const;
+  LiveAuthority(AuthorityConfig config, IssuerPaths paths, const FileSeal& seal, Addresses addresses,
+                const Clock& clock)
+      : config_(std::move(config)),
+        paths_(std::move(paths)),
+        seal_(seal),
+        addresses_(std::move(addresses)),
+        clock_(clock) {}
+
+  AuthorityConfig config_;
+  IssuerPaths paths_;
+  const FileSeal& seal_;
+  Addresses addresses_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::string stamp_;
+  std::shared_ptr<const SigningAuthority> current_;
+  std::vector<AuthorityKey> authorities_;
+};
+
+}  // namespace sks::issuer

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sks-core/base/bytes.h"
+#include "sks-core/crypto/public_key.h"
+
+namespace sks::issuer {
+
+/// Which key of which token. Of label and serial number of the token, and of label and identifier of the key, those
+/// that are empty do not matter; what is given must name exactly one.
+struct Pkcs11Location {
+  std::string module;  ///< file of the PKCS#11 library
+  std::string token_label;
+  std::string token_serial;
+  std::string key_label;
+  Bytes key_id;
+};
+
+/// A private key behind a PKCS#11 module: connects when it is first used, and again after the token has lost its
+/// session. One thread at a time.
+class Pkcs11Key {
+ public:
+  /// `pin` is empty for a token that asks for none. Nothing is loaded yet.
+  Pkcs11Key(Pkcs11Location location, SecureBytes pin);
+  ~Pkcs11Key();
+  Pkcs11Key(const Pkcs11Key&) = delete;
+  Pkcs11Key& operator=(const Pkcs11Key&) = delete;
+
+  /// As crypto::Signer::sign() returns it, for `key`, the public half. Fails with option (module, token or key is not
+  /// there, or not one of it), not_allowed (the PIN was refused: it is not tried again, since wrong tries lock a
+  /// token), or not_available (the device fails; the next call connects anew).
+  Result<Bytes> sign(const crypto::PublicKey& key, ByteView message);
+
+  /// From the public key object beside the private key. Fails as sign(), and with option when there is none or when it
+  /// is neither RSA nor on P-256, P-384 or P-521.
+  Result<crypto::PublicKey> public_key();
+
+ private:
+  struct Connection;
+  template <class Run>
+  auto with_connection(Run run) -> decltype(run(std::declval<Connection&>()));
+
+  Pkcs11Location location_;
+  SecureBytes pin_;
+  bool pin_refused_ = false;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace sks::issuer

@@ -1,0 +1,60 @@
+#include "provisioning-server/certificate_commands.h"
+
+#include <array>
+#include <iostream>
+
+#include "provisioning-server/authority/certificate_files.h"
+#include "provisioning-server/issuer.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr const char* kOperator = "operator";
+
+struct Renewal {
+  std::string_view what;
+  Result<crypto::Certificate> (*run)(const RenewalPlace&, RenewalKey);
+  std::string_view advice;  // after a new key
+};
+constexpr auto kRenewals = std::to_array<Renewal>({
+    {"tls", renew_tls, ""},
+    {"credential-ca", renew_credential_authority,
+     "; give relying parties credential-ca.pem, which holds the old and the new certificate"},
+    {"tls-ca", renew_tls_authority,
+     "; give clients ca.pem, which holds the old and the new certificate, then run sks-issuer renew tls"},
+});
+
+}  // namespace
+
+Result<void> renew_certificate(const std::string& folder, const std::string& what, bool new_key) {
+  for (const Renewal& row : kRenewals) {
+    if (row.what != what) continue;
+    SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(folder));
+    SKS_LET(const crypto::Certificate made,
+            row.run(issuer->renewal_place(), new_key ? RenewalKey::fresh : RenewalKey::keep));
+    const std::string text = what + " certificate " + to_hex(made.fingerprint()) + (new_key ? " with a new key" : "");
+    SKS_TRY(issuer->repository().add_audit({system_clock().now(), kOperator, "renew", "", "", "ok", text}));
+    std::cout << text << (new_key ? row.advice : "") << '\n';
+    return {};
+  }
+  return Error{Status::option, "what to renew is tls, credential-ca or tls-ca"};
+}
+
+Result<void> seal_keys(const std::string& folder) {
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(folder));
+  const IssuerPaths& paths = issuer->paths();
+  const std::string& pin = issuer->config().authority.pin_file;
+  std::vector<std::string> files{paths.tls_key, paths.tls_ca_key, paths.credential_ca_key, paths.key_management_key,
+                                 paths.audit_key};
+  if (!pin.empty()) files.push_back(pin.starts_with('/') ? pin : paths.folder + '/' + pin);
+  for (const std::string& file : files) {
+    SKS_LET(const bool sealed, seal_file(file, issuer->file_seal()));
+    if (!sealed) continue;
+    SKS_TRY(issuer->repository().add_audit({system_clock().now(), kOperator, "seal", "", "", "ok", file}));
+    std::cout << file << " sealed\n";
+  }
+  return {};
+}
+
+}  // namespace sks::issuer

@@ -1,0 +1,277 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <ranges>
+#include <thread>
+
+#include "provisioning-server/database/sqlite_connection.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr std::int64_t kApplicationId = 0x534b4953;  // "SKIS"
+constexpr std::size_t kMaxReaders = 16;
+
+class SqliteTransaction final : public SqlTransaction {
+ public:
+  explicit SqliteTransaction(SqliteConnection& connection) : connection_(connection) {}
+
+  Result<SqlRows> query(std::string_view statement, const SqlValues& parameters) override {
+    if (failure_) return *failure_;
+    return keep(connection_.query(statement, parameters));
+  }
+  Result<std::int64_t> run(std::string_view statement, const SqlValues& parameters) override {
+    if (failure_) return *failure_;
+    return keep(connection_.run(statement, parameters));
+  }
+  Result<void> enqueue(std::string_view statement, SqlValues parameters) override {
+    SKS_TRY(run(statement, parameters));
+    return {};
+  }
+  std::size_t lane() const override { return 0; }
+
+  /// What `work` makes of the transaction: an error that it has not passed on counts, too.
+  Result<void> outcome_of(const Database::Work& work) {
+    Result<void> outcome = work(*this);
+    if (outcome && failure_) return *failure_;
+    return outcome;
+  }
+  void undone() { tell_undone(); }
+
+ private:
+  template <class T>
+  Result<T> keep(Result<T> result) {
+    if (!result) failure_ = result.error();
+    return result;
+  }
+
+  SqliteConnection& connection_;
+  std::optional<Error> failure_;
+};
+
+class SqliteDatabase final : public Database {
+ public:
+  SqliteDatabase(std::string file, std::unique_ptr<SqliteConnection> connection)
+      : file_(std::move(file)), connection_(std::move(connection)), writer_([this] { write_until_stopped(); }) {}
+  SqliteDatabase(const SqliteDatabase&) = delete;
+  SqliteDatabase& operator=(const SqliteDatabase&) = delete;
+  ~SqliteDatabase() override {
+    {
+      const std::lock_guard lock(jobs_mutex_);
+      stopping_ = true;
+    }
+    jobs_come_.notify_one();
+    writer_.join();
+  }
+
+  Result<void> write(const Work& work) override;
+  Result<void> read(const Work& work) override;
+  std::size_t lanes() const override { return 1; }
+  std::string_view dialect() const override { return "sqlite"; }
+
+ private:
+  struct Job {
+    Job(const Work& asked, SqliteConnection& connection) : work(asked), transaction(connection) {}
+
+    const Work& work;
+    SqliteTransaction transaction;
+    Result<void> outcome;
+    std::exception_ptr thrown;
+    std::mutex mutex;
+    std::condition_variable finished;
+    bool is_finished = false;
+  };
+  using Jobs = std::vector<Job*>;
+
+  void write_until_stopped();
+  void run_together(const Jobs& jobs);
+  Result<void> run_in_transaction(const Jobs& jobs);
+  Result<void> run_one(Job& job);
+  void end_transaction(std::string_view statement);
+
+  Result<std::unique_ptr<SqliteConnection>> take_reader();
+  void give_back(std::unique_ptr<SqliteConnection> reader);
+
+  const std::string file_;
+  std::unique_ptr<SqliteConnection> connection_;  // of the writer
+
+  std::mutex jobs_mutex_;
+  std::condition_variable jobs_come_;
+  Jobs jobs_;
+  bool stopping_ = false;
+
+  std::mutex readers_mutex_;
+  std::condition_variable reader_returns_;
+  std::vector<std::unique_ptr<SqliteConnection>> idle_readers_;
+  std::size_t readers_ = 0;
+
+  std::thread writer_;  // last: it uses all of the above
+};
+
+Result<void> SqliteDatabase::write(const Work& work) {
+  // The writer would wait for itself.
+  SKS_CHECK(std::this_thread::get_id() != writer_.get_id());
+  Job job(work, *connection_);
+  {
+    const std::lock_guard lock(jobs_mutex_);
+    jobs_.push_back(&job);
+  }
+  jobs_come_.notify_one();
+  std::unique_lock lock(job.mutex);
+  job.finished.wait(lock, [&] { return job.is_finished; });
+  if (job.thrown) std::rethrow_exception(job.thrown);
+  return std::move(job.outcome);
+}
+
+void SqliteDatabase::write_until_stopped() {
+  for (;;) {
+    Jobs jobs;
+    {
+      std::unique_lock lock(jobs_mutex_);
+      jobs_come_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      jobs.swap(jobs_);
+    }
+    run_together(jobs);
+    for (Job* const job : jobs) {
+      // Under the lock: the job is gone as soon as its owner has seen that it is finished.
+      const std::lock_guard lock(job->mutex);
+      job->is_finished = true;
+      job->finished.notify_one();
+    }
+  }
+}
+
+/// All jobs in one transaction: what costs time is to wait for the disk.
+void SqliteDatabase::run_together(const Jobs& jobs) {
+  const Result<void> done = run_in_transaction(jobs);
+  if (done) return;
+  end_transaction("ROLLBACK");
+  // The latest first, so that each finds what it has left behind.
+  for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
+    (*job)->transaction.undone();
+    if ((*job)->outcome) (*job)->outcome = done.error();
+  }
+}
+
+Result<void> SqliteDatabase::run_in_transaction(const Jobs& jobs) {
+  SKS_TRY(connection_->run("BEGIN IMMEDIATE", {}));
+  for (Job* const job : jobs) SKS_TRY(run_one(*job));
+  SKS_TRY(connection_->run("COMMIT", {}));
+  return {};
+}
+
+/// Fails only when the transaction as a whole is lost.
+Result<void> SqliteDatabase::run_one(Job& job) {
+  SKS_TRY(connection_->run("SAVEPOINT job", {}));
+  bool is_good = false;
+  try {
+    job.outcome = job.transaction.outcome_of(job.work);
+    is_good = static_cast<bool>(job.outcome);
+  } catch (...) {
+    job.thrown = std::current_exception();
+  }
+  if (!connection_->in_transaction())
+    return job.outcome ? Error{Status::storage, "the database has given up the transaction"} : job.outcome.error();
+  if (!is_good) {
+    SKS_TRY(connection_->run("ROLLBACK TO job", {}));
+    job.transaction.undone();
+  }
+  SKS_TRY(connection_->run("RELEASE job", {}));
+  return {};
+}
+
+void SqliteDatabase::end_transaction(std::string_view statement) {
+  // It is over already when SQLite has ended it itself; nothing else can go wrong with a rollback.
+  if (connection_->in_transaction()) static_cast<void>(connection_->run(statement, {}));
+}
+
+Result<void> SqliteDatabase::read(const Work& work) {
+  SKS_LET(std::unique_ptr<SqliteConnection> reader, take_reader());
+  /// Gives the connection back without a transaction, whatever happens.
+  struct Loan {
+    SqliteDatabase& database;
+    std::unique_ptr<SqliteConnection> reader;
+    ~Loan() {
+      if (reader->in_transaction()) static_cast<void>(reader->run("ROLLBACK", {}));
+      database.give_back(std::move(reader));
+    }
+  } const loan{*this, std::move(reader)};
+  SKS_TRY(loan.reader->run("BEGIN", {}));
+  SqliteTransaction transaction(*loan.reader);
+  return transaction.outcome_of(work);
+}
+
+Result<std::unique_ptr<SqliteConnection>> SqliteDatabase::take_reader() {
+  {
+    std::unique_lock lock(readers_mutex_);
+    reader_returns_.wait(lock, [this] { return !idle_readers_.empty() || readers_ < kMaxReaders; });
+    if (!idle_readers_.empty()) {
+      std::unique_ptr<SqliteConnection> reader = std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+    ++readers_;
+  }
+  auto opened = SqliteConnection::open(file_, SqliteConnection::Mode::read);
+  if (!opened) {
+    const std::lock_guard lock(readers_mutex_);
+    --readers_;
+    reader_returns_.notify_one();
+  }
+  return opened;
+}
+
+void SqliteDatabase::give_back(std::unique_ptr<SqliteConnection> reader) {
+  const std::lock_guard lock(readers_mutex_);
+  idle_readers_.push_back(std::move(reader));
+  reader_returns_.notify_one();
+}
+
+/// An empty file that only its owner can read, from its first moment on.
+Result<void> create_file(const std::string& file) {
+  const int made = ::open(file.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (made >= 0) {
+    ::close(made);
+    return {};
+  }
+  if (errno == EEXIST) return Error{Status::option, file + " exists already"};
+  return Error{Status::storage,
+               "cannot make " + file + ": " + std::strerror(errno)};  // NOLINT(concurrency-mt-unsafe): glibc's is
+}
+
+Result<void> check_kind(SqliteConnection& connection, const std::string& file) {
+  SKS_LET(const SqlRows rows, connection.query("PRAGMA application_id", {}));
+  if (rows.empty() || rows[0].integer(0) != kApplicationId)
+    return Error{Status::option, file + " is not the database of an issuer"};
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& file, bool create) {
+  std::error_code ignored;
+  if (create) {
+    SKS_TRY(create_file(file));
+  } else if (!std::filesystem::exists(file, ignored)) {
+    return Error{Status::not_available, "there is no database " + file};
+  }
+  auto connection = SqliteConnection::open(file, SqliteConnection::Mode::write);
+  if (!connection) return Error{Status::option, file + " cannot be used: " + connection.error().detail};
+  if (create) {
+    SKS_TRY((*connection)->run("PRAGMA application_id = " + std::to_string(kApplicationId), {}));
+  } else {
+    SKS_TRY(check_kind(**connection, file));
+  }
+  return std::unique_ptr<Database>(new SqliteDatabase(file, std::move(connection).value()));
+}
+
+}  // namespace sks::issuer

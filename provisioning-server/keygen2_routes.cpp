@@ -1,0 +1,142 @@
+#include "provisioning-server/keygen2_routes.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "provisioning-server/log.h"
+#include "provisioning-server/pages.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
+/// The value of our cookie; empty when there is none.
+std::string session_cookie(std::string_view cookies) {
+  while (!cookies.empty()) {
+    const std::string_view raw = cookies.substr(0, cookies.find(';'));
+    cookies.remove_prefix(std::min(raw.size() + 1, cookies.size()));
+    const std::string_view pair = trimmed(raw);
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == kSessionCookie)
+      return std::string(pair.substr(equals + 1));
+  }
+  return {};
+}
+
+/// What the routes share.
+class Sessions {
+ public:
+  Sessions(const EnrolmentPorts& ports, std::int64_t starts_per_second)
+      : ports_(ports), enrolment_(ports), starts_per_second_(starts_per_second) {}
+
+  Response get_init(const Request& request);
+  Response post_message(const Request& request);
+  Response get_whoami(const Request& request) const;
+
+ private:
+  bool take_start_permit();
+
+  EnrolmentPorts ports_;
+  Enrolment enrolment_;
+  std::int64_t starts_per_second_;
+  std::mutex permits_mutex_;
+  std::int64_t permit_second_ = 0;
+  std::int64_t permits_used_ = 0;
+};
+
+bool Sessions::take_start_permit() {
+  const std::lock_guard lock(permits_mutex_);
+  const std::int64_t now = ports_.clock.now();
+  if (now != permit_second_) permits_used_ = 0;
+  permit_second_ = now;
+  return ++permits_used_ <= starts_per_second_;
+}
+
+Response answer(Result<Reply> reply) {
+  if (!reply) {
+    log_error(reply.error().detail);
+    return come_back_later(503);
+  }
+  Response response;
+  switch (reply->content.kind) {
+    case StoredReply::Kind::message:
+      response = make_response(200, "application/json", std::move(reply->content.text));
+      break;
+    case StoredReply::Kind::redirect:
+      response = html_response(302, redirect_page(reply->content.text));
+      response.headers.emplace_back("Location", std::move(reply->content.text));
+      break;
+  }
+  if (!reply->cookie.empty())
+    response.headers.emplace_back("Set-Cookie", std::string(kSessionCookie) + '=' + reply->cookie +
+                                                    "; Path=/; Secure; HttpOnly; SameSite=Strict");
+  return response;
+}
+
+Response Sessions::get_init(const Request& request) {
+  if (!take_start_permit()) return come_back_later(429);
+  const std::string ticket = query_parameter(request.query(), "ticket").value_or("");
+  return answer(enrolment_.begin(ticket, session_cookie(request.cookies), request.peer));
+}
+
+Response Sessions::post_message(const Request& request) {
+  return answer(enrolment_.step(request.body, session_cookie(request.cookies), request.peer));
+}
+
+Response get_result(const Request& request) {
+  const bool complete = query_parameter(request.query(), "outcome") == "complete";
+  const std::string reason = query_parameter(request.query(), "reason").value_or("");
+  return html_response(200, complete ? result_page("Your keys are ready.") : result_page(sentence_for_word(reason)));
+}
+
+/// Who the TLS client is. The certificate counts when its chain holds and the database knows it as issued.
+Response Sessions::get_whoami(const Request& request) const {
+  if (request.client_certificate.empty())
+    return text_response(403, "Show a certificate of this issuer: you came without one.\n");
+  if (!request.certificate_trusted)
+    return text_response(403, "Your certificate was not issued here, or it is outside its period of validity.\n");
+  const std::string fingerprint = to_hex(crypto::sha256(request.client_certificate));
+  const Result<std::optional<Credential>> credential = ports_.repository.find_credential(fingerprint);
+  if (!credential) {
+    log_error(credential.error().detail);
+    return come_back_later(503);
+  }
+  if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
+  if ((*credential)->status == Credential::Status::revoked)
+    return text_response(403, "Your certificate has been revoked.\n");
+  if ((*credential)->status == Credential::Status::suspended)
+    return text_response(403, "Your certificate is suspended.\n");
+  if ((*credential)->status == Credential::Status::removed)
+    return text_response(403, "Your certificate is not valid: its key has been deleted.\n");
+  if ((*credential)->status != Credential::Status::issued)
+    return text_response(403, "Your certificate is not valid: its enrolment was not completed.\n");
+  const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(request.client_certificate);
+  if (!certificate) return text_response(403, "Your certificate cannot be read.\n");
+  return text_response(200, whoami_text(*certificate, **credential));
+}
+
+}  // namespace
+
+Routes keygen2_routes(EnrolmentPorts ports, std::int64_t session_starts_per_second) {
+  const std::string main = ports.url.path();
+  const auto sessions = std::make_shared<Sessions>(std::move(ports), session_starts_per_second);
+  return {
+      // A GET of the init URL spends the ticket, so HEAD must not pass for one.
+      {"GET", main, BodyKind::none,
+       [sessions](const Request& request, const PathValues&) { return sessions->get_init(request); },
+       HeadRule::refused},
+      {"POST", main, BodyKind::json,
+       [sessions](const Request& request, const PathValues&) { return sessions->post_message(request); }},
+      {"GET", "/result", BodyKind::none, [](const Request& request, const PathValues&) { return get_result(request); }},
+      {"GET", "/whoami", BodyKind::none,
+       [sessions](const Request& request, const PathValues&) { return sessions->get_whoami(request); }},
+  };
+}
+
+}  // namespace sks::issuer

@@ -1,0 +1,223 @@
+#include "provisioning-server/revocation/revocation_store.h"
+
+#include "provisioning-server/revocation/crl.h"
+#include "provisioning-server/revocation/revocation_config.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr const char* kRevoke =
+    "UPDATE credentials SET status = 'revoked', revoked = $1"
+    " WHERE fingerprint = $2 AND status IN ('issued', 'suspended')";
+constexpr const char* kSuspend =
+    "UPDATE credentials SET status = 'suspended', revoked = $1 WHERE fingerprint = $2 AND status = 'issued'";
+// $1 makes no difference: all three take the same parameters.
+constexpr const char* kResume =
+    "UPDATE credentials SET status = 'issued', revoked = 0 * CAST($1 AS BIGINT) WHERE fingerprint = $2 AND status = "
+    "'suspended'";
+constexpr const char* kPut =
+    "INSERT INTO revocations (fingerprint, authority, entry, reason, time, expires, in_force, listed)"
+    " VALUES ($1, $2, $3, $4, $5, $6, 1, 0) ON CONFLICT (fingerprint) DO UPDATE SET"
+    " entry = excluded.entry, reason = excluded.reason, time = excluded.time, in_force = 1, listed = 0";
+
+Result<Bytes> find_certificate(SqlTransaction& transaction, const std::string& fingerprint) {
+  SKS_LET(const SqlRows rows,
+          transaction.query("SELECT certificate FROM credentials WHERE fingerprint = $1", {fingerprint}));
+  return rows.empty() ? Bytes() : rows.front().blob(0);
+}
+
+Result<void> put_entry(SqlTransaction& transaction, const std::string& fingerprint, ByteView der, std::int64_t time,
+                       RevocationReason reason) {
+  SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(der));
+  SKS_TRY(transaction.run(kPut, {fingerprint, authority_id_of_issuer(certificate),
+                                 encode_crl_entry(certificate.serial_number_der(), time, reason),
+                                 static_cast<std::int64_t>(reason), time, certificate.not_after()}));
+  return {};
+}
+
+RevocationReason reason_of(std::int64_t stored) {
+  for (const RevocationReasonRow& row : kRevocationReasons)
+    if (static_cast<std::int64_t>(row.reason) == stored) return row.reason;
+  return RevocationReason::unspecified;
+}
+
+}  // namespace
+
+Result<RevocationOutcome> RevocationStore::change(const std::string& fingerprint, const AuditEntry& audit,
+                                                  std::string_view statement,
+                                                  const std::function<Result<void>(SqlTransaction&)>& then) {
+  RevocationOutcome outcome{};
+  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const std::int64_t changed, transaction.run(statement, {audit.time, fingerprint}));
+    if (changed == 1) {
+      outcome = RevocationOutcome::done;
+      SKS_TRY(then(transaction));
+      return audit_.append(transaction, audit);
+    }
+    SKS_LET(const Bytes certificate, find_certificate(transaction, fingerprint));
+    outcome = certificate.empty() ? RevocationOutcome::unknown : RevocationOutcome::not_possible;
+    return {};
+  }));
+  return outcome;
+}
+
+Result<RevocationOutcome> RevocationStore::revoke(const std::string& fingerprint, RevocationReason reason,
+                                                  const AuditEntry& audit) {
+  SKS_CHECK(reason != RevocationReason::certificate_hold);  // that is suspend()
+  return change(fingerprint, audit, kRevoke, [&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const Bytes certificate, find_certificate(transaction, fingerprint));
+    return put_entry(transaction, fingerprint, certificate, audit.time, reason);
+  });
+}
+
+Result<RevocationOutcome> RevocationStore::suspend(const std::string& fingerprint, const AuditEntry& audit) {
+  return change(fingerprint, audit, kSuspend, [&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const Bytes certificate, find_certificate(transaction, fingerprint));
+    return put_entry(transaction, fingerprint, certificate, audit.time, RevocationReason::certificate_hold);
+  });
+}
+
+Result<RevocationOutcome> RevocationStore::resume(const std::string& fingerprint, const AuditEntry& audit) {
+  return change(fingerprint, audit, kResume, [&](SqlTransaction& transaction) -> Result<void> {
+    // The row stays until a list without it is out: it is a change as well.
+    SKS_TRY(transaction.run("UPDATE revocations SET in_force = 0, listed = 0 WHERE fingerprint = $1", {fingerprint}));
+    return {};
+  });
+}
+
+Result<CertificateStatus> RevocationStore::find_status(const std::string& serial, const std::string& authority,
+                                                       std::int64_t now) {
+  CertificateStatus status;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    status = {};
+    SKS_LET(const SqlRows rows,
+            transaction.query("SELECT fingerprint, certificate, status, revoked FROM credentials WHERE serial = $1",
+                              {serial}));
+    for (const SqlRow& row : rows) {
+      const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(row.blob(1));
+      if (!certificate || authority_id_of_issuer(*certificate) != authority) continue;
+      if (row.text(2) == "issued") status.kind = CertificateStatus::Kind::good;
+      const bool is_gone = row.text(2) == "revoked" || row.text(2) == "suspended" || row.text(2) == "removed";
+      if (!is_gone) return {};
+      status = {CertificateStatus::Kind::revoked, row.integer(3) == 0 ? now : row.integer(3),
+                row.text(2) == "removed" ? RevocationReason::cessation_of_operation : RevocationReason::unspecified};
+      SKS_LET(const SqlRows entry,
+              transaction.query("SELECT time, reason FROM revocations WHERE fingerprint = $1 AND in_force = 1",
+                                {row.text(0)}));
+      if (!entry.empty()) {
+        status.time = entry.front().integer(0);
+        status.reason = reason_of(entry.front().integer(1));
+      }
+      return {};
+    }
+    return {};
+  }));
+  return status;
+}
+
+Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now) {
+  constexpr const char* kOrphans =
+      "SELECT fingerprint, certificate, status, revoked FROM credentials WHERE status <> 'issued'"
+      " AND status IN ('revoked', 'removed') AND NOT EXISTS (SELECT 1 FROM revocations"
+      " WHERE revocations.fingerprint = credentials.fingerprint AND in_force = 1) LIMIT $1";
+  std::size_t count = 0;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {std::int64_t{1}}));
+    count = rows.size();
+    return {};
+  }));
+  if (count == 0) return count;
+  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {limit}));
+    count = rows.size();
+    for (const SqlRow& row : rows)
+      SKS_TRY(put_entry(
+          transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3),
+          row.text(2) == "removed" ? RevocationReason::cessation_of_operation : RevocationReason::unspecified));
+    return {};
+  }));
+  return count;
+}
+
+Result<std::optional<StoredCrl>> RevocationStore::find_crl(const std::string& authority, Part part) {
+  std::optional<StoredCrl> crl;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    crl.reset();
+    const bool whole = part == Part::whole;
+    SKS_LET(const SqlRows rows,
+            transaction.query(whole ? "SELECT number, this_update, next_update, content FROM crls WHERE authority = $1"
+                                    : "SELECT number, this_update, next_update FROM crls WHERE authority = $1",
+                              {authority}));
+    if (rows.empty()) return {};
+    const SqlRow& row = rows.front();
+    crl = StoredCrl{row.integer(0), row.integer(1), row.integer(2), whole ? row.blob(3) : Bytes()};
+    return {};
+  }));
+  return crl;
+}
+
+Result<bool> RevocationStore::has_changes(const std::string& authority) {
+  bool found = false;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const SqlRows rows,
+            transaction.query("SELECT 1 FROM revocations WHERE authority = $1 AND listed <= 0 LIMIT 1", {authority}));
+    found = !rows.empty();
+    return {};
+  }));
+  return found;
+}
+
+Result<void> RevocationStore::claim_changes(const std::string& authority, std::int64_t claim) {
+  SKS_CHECK(claim < 0);
+  return database_.write([&](SqlTransaction& transaction) -> Result<void> {
+    // Also what another process has claimed: it may be gone, and if it is not, one of the two lists comes too late.
+    SKS_TRY(
+        transaction.run("UPDATE revocations SET listed = $1 WHERE authority = $2 AND listed <= 0", {claim, authority}));
+    return {};
+  });
+}
+
+Result<Bytes> RevocationStore::read_entries(const std::string& authority, std::int64_t since) {
+  Bytes entries;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    entries.clear();
+    SKS_LET(const SqlRows rows,
+            transaction.query("SELECT entry FROM revocations WHERE authority = $1 AND in_force = 1 AND expires > $2",
+                              {authority, since}));
+    for (const SqlRow& row : rows) entries.insert(entries.end(), row.blob(0).begin(), row.blob(0).end());
+    return {};
+  }));
+  return entries;
+}
+
+Result<bool> RevocationStore::store_crl(const std::string& authority, std::int64_t before, const StoredCrl& crl,
+                                        std::int64_t claim) {
+  bool stored = false;
+  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+    const SqlValues values{crl.number, crl.this_update, crl.next_update, crl.der, authority};
+    if (before == 0) {
+      SKS_LET(const std::int64_t inserted,
+              transaction.run("INSERT INTO crls (number, this_update, next_update, content, authority)"
+                              " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (authority) DO NOTHING",
+                              values));
+      stored = inserted == 1;
+    } else {
+      SqlValues with_before = values;
+      with_before.emplace_back(before);
+      SKS_LET(const std::int64_t updated,
+              transaction.run("UPDATE crls SET number = $1, this_update = $2, next_update = $3, content = $4"
+                              " WHERE authority = $5 AND number = $6",
+                              with_before));
+      stored = updated == 1;
+    }
+    if (!stored) return {};
+    SKS_TRY(transaction.run("DELETE FROM revocations WHERE authority = $1 AND listed = $2 AND in_force = 0",
+                            {authority, claim}));
+    SKS_TRY(transaction.run("UPDATE revocations SET listed = $1 WHERE authority = $2 AND listed = $3",
+                            {crl.number, authority, claim}));
+    return {};
+  }));
+  return stored;
+}
+
+}  // namespace sks::issuer

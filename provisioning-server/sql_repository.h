@@ -1,0 +1,35 @@
+#pragma once
+
+#include "provisioning-server/database/database.h"
+#include "provisioning-server/repository.h"
+
+namespace sks::issuer {
+
+/// Repository over an SQL database of whatever kind, which has the tables of database/schema.h. Safe for several
+/// threads, and for several processes that share the database.
+class SqlRepository final : public Repository {
+ public:
+  /// Both must outlive it.
+  SqlRepository(Database& database, AuditLog& audit) : database_(database), audit_(audit) {}
+
+  Result<void> add_ticket(const Ticket& ticket, const AuditEntry& audit) override;
+  Result<std::optional<Ticket>> find_ticket(const std::string& digest) override;
+  Result<StartOutcome> start_session(const Session& session, const AuditEntry& audit) override;
+  Result<std::optional<Session>> find_session(const std::string& cookie_digest) override;
+  Result<StepOutcome> commit_step(const Step& step) override;
+  Result<std::size_t> expire_sessions(std::int64_t now) override;
+  Result<std::optional<Credential>> find_credential(const std::string& fingerprint) override;
+  Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
+                                                       const std::string& server_session_id,
+                                                       const std::string& client_session_id) override;
+  Result<std::vector<KeyOperation>> find_operations(const std::string& server_session_id) override;
+  Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) override;
+  Result<std::optional<Session>> find_session_of(const Credential& credential) override;
+  Result<void> add_audit(const AuditEntry& audit) override;
+
+ private:
+  Database& database_;
+  AuditLog& audit_;
+};
+
+}  // namespace sks::issuer

@@ -1,0 +1,475 @@
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "provisioning-server/audit/audit_lines.h"
+#include "provisioning-server/audit/checkpoint_keeper.h"
+#include "provisioning-server/database/schema.h"
+#include "tests/provisioning-server/test_databases.h"
+#include "tests/support/fakes.h"
+
+using namespace sks;
+using namespace sks::issuer;
+
+namespace {
+
+constexpr std::int64_t kNow = 1'800'000'000;
+
+crypto::PrivateKey new_key() {
+  auto key = crypto::PrivateKey::generate(*find_algorithm("https://webpki.github.io/sks/algorithm#ec.nist.p256"));
+  REQUIRE(key);
+  return std::move(key).value();
+}
+
+crypto::PrivateKey copy_of(const crypto::PrivateKey& key) {
+  const auto pkcs8 = key.to_pkcs8();
+  REQUIRE(pkcs8);
+  auto copy = crypto::PrivateKey::from_pkcs8(pkcs8->view());
+  REQUIRE(copy);
+  return std::move(copy).value();
+}
+
+/// An audit log and what one process does to it.
+struct Process {
+  Process(const test::TestDatabase& database, const crypto::PrivateKey& key, const std::string& node = "n")
+      : target(*database), log(target, node, clock, system_random()), keeper(target, log, copy_of(key), clock) {}
+
+  void append(const std::string& detail) {
+    REQUIRE(target.write([&](SqlTransaction& transaction) {
+      return log.append(transaction, {clock.now(), "peer", "step", "session", "default abc", "ok", detail});
+    }));
+  }
+  void append(int count) {
+    for (int i = 0; i < count; ++i) append("number " + std::to_string(i));
+  }
+  std::string chain() const { return log.chains().at(0); }
+
+  test::FakeClock clock{kNow};
+  Database& target;
+  ChainedAuditLog log;
+  CheckpointKeeper keeper;
+};
+
+/// Chain C has six entries: checkpoint 1 of node n counts four of them, checkpoint 2 all. Chain D has two, which
+/// checkpoint 3 counts.
+struct Fixture {
+  explicit Fixture(const std::string& kind) : database(kind) {
+    REQUIRE(bring_schema_forward(*database));
+    {
+      Process first(database, key);
+      first.append(4);
+      REQUIRE(first.keeper.write());
+      first.append(2);
+      c = first.chain();
+    }
+    Process second(database, key);
+    second.append(2);
+    d = second.chain();
+  }
+
+  /// What an attacker who can write the database does: "C" and "D" in quotes are the chains.
+  void tamper(std::string sql) const {
+    for (const auto& [name, chain] : {std::pair<std::string, std::string>{"'C'", c}, {"'D'", d}})
+      for (std::size_t at = sql.find(name); at != std::string::npos; at = sql.find(name, at + 2))
+        sql.replace(at, name.size(), "'" + chain + "'");
+    database.execute(sql);
+  }
+  AuditReport verified(const std::vector<Checkpoint>& outside = {}) const {
+    auto report = verify_database(*database, {key.public_key()}, outside);
+    REQUIRE(report);
+    return std::move(report).value();
+  }
+  /// With the names of the chains in place of their ids.
+  std::vector<std::string> findings(const std::vector<Checkpoint>& outside = {}) const {
+    std::vector<std::string> named = verified(outside).findings;
+    for (std::string& finding : named)
+      for (const auto& [name, chain] : {std::pair<std::string, std::string>{"C", c}, {"D", d}})
+        if (const std::size_t at = finding.find(chain); at != std::string::npos)
+          finding.replace(at, chain.size(), name);
+    return named;
+  }
+  std::vector<ChainedEntry> entries(const std::string& chain) const {
+    std::vector<ChainedEntry> found;
+    REQUIRE(read_audit(*database, {},
+                       {[](const Checkpoint&) { return Result<void>(); },
+                        [](const std::string&, const AuditChain*) { return Result<void>(); },
+                        [&](const ChainedEntry& entry) {
+                          if (entry.chain == chain) found.push_back(entry);
+                          return Result<void>();
+                        }},
+                       [](const std::string&, std::int64_t) {}));
+    return found;
+  }
+  std::vector<Checkpoint> checkpoints() const {
+    std::vector<Checkpoint> found;
+    REQUIRE(read_audit(*database, {},
+                       {[&](const Checkpoint& checkpoint) {
+                          found.push_back(checkpoint);
+                          return Result<void>();
+                        },
+                        [](const std::string&, const AuditChain*) { return Result<void>(); },
+                        [](const ChainedEntry&) { return Result<void>(); }},
+                       [](const std::string&, std::int64_t) {}));
+    return found;
+  }
+  /// Writes chain C again from entry `first` on, with another text there and hashes that fit, up to entry `last`.
+  void rewrite(std::int64_t first, std::int64_t last) const {
+    std::vector<ChainedEntry> old = entries(c);
+    REQUIRE(database->write([&](SqlTransaction& transaction) -> Result<void> {
+      for (std::size_t i = static_cast<std::size_t>(first) - 1; i < static_cast<std::size_t>(last); ++i) {
+        ChainedEntry& entry = old[i];
+        if (entry.number == first) entry.entry.detail = "nothing happened";
+        if (entry.number != first) entry.previous = old[i - 1].hash;
+        entry.hash = to_bytes(hash_of(entry));
+        SKS_TRY(
+            transaction.run("UPDATE audit SET detail = $1, previous = $2, hash = $3 WHERE chain = $4 AND number = $5",
+                            {entry.entry.detail, entry.previous, entry.hash, c, entry.number}));
+      }
+      return {};
+    }));
+  }
+
+  crypto::PrivateKey key = new_key();
+  test::TestDatabase database;
+  std::string c;
+  std::string d;
+};
+
+using Findings = std::vector<std::string>;
+
+}  // namespace
+
+SKS_CONTRACT_TEST("audit: a log that nobody has touched verifies, and tells what it holds") {
+  const Fixture fixture(kind);
+  const AuditReport report = fixture.verified();
+  CHECK(report.findings.empty());
+  CHECK(report.chains == 2);
+  CHECK(report.entries == 8);
+  CHECK(report.checkpoints == 3);
+  CHECK(report.uncovered == 0);
+  CHECK(fixture.findings(fixture.checkpoints()).empty());
+}
+
+SKS_CONTRACT_TEST("audit: each way to tamper with the tables is found and named") {
+  struct Case {
+    const char* name;
+    const char* sql;
+    Findings findings;
+  };
+  const Case cases[] = {
+      {"removal", "DELETE FROM audit WHERE chain = 'C' AND number = 3", {"chain C: entry 3 was removed"}},
+      {"removal of several",
+       "DELETE FROM audit WHERE chain = 'C' AND number IN (2, 3)",
+       {"chain C: entries 2 to 3 were removed"}},
+      {"removal of the first", "DELETE FROM audit WHERE chain = 'C' AND number = 1", {"chain C: entry 1 was removed"}},
+      {"removal of the tail",
+       "DELETE FROM audit WHERE chain = 'C' AND number > 4",
+       {"chain C: entries 5 to 6 were removed, which checkpoint 2 of node n counts"}},
+      {"removal of a chain",
+       "DELETE FROM audit WHERE chain = 'C'; DELETE FROM audit_chains WHERE chain = 'C'",
+       {"chain C was removed, which checkpoint 2 of node n counts"}},
+      {"removal of a start", "DELETE FROM audit_chains WHERE chain = 'C'", {"chain C: its start was removed"}},
+      {"another node",
+       "UPDATE audit_chains SET node = 'm' WHERE chain = 'C'",
+       {"chain C: its start or entry 1 was replaced"}},
+      {"another start",
+       "UPDATE audit_chains SET started = 1 WHERE chain = 'C'",
+       {"chain C: its start or entry 1 was replaced"}},
+      {"time", "UPDATE audit SET time = 5 WHERE chain = 'C' AND number = 3", {"chain C: entry 3 was changed"}},
+      {"actor", "UPDATE audit SET actor = 'x' WHERE chain = 'C' AND number = 3", {"chain C: entry 3 was changed"}},
+      {"action", "UPDATE audit SET action = 'x' WHERE chain = 'C' AND number = 3", {"chain C: entry 3 was changed"}},
+      {"session", "UPDATE audit SET session = '' WHERE chain = 'C' AND number = 3", {"chain C: entry 3 was changed"}},
+      {"policy", "UPDATE audit SET policy = 'x' WHERE chain = 'C' AND number = 3", {"chain C: entry 3 was changed"}},
+      {"result", "UPDATE audit SET result = 'x' WHERE chain = 'C' AND number = 3", {"chain C: entry 3 was changed"}},
+      {"detail", "UPDATE audit SET detail = 'x' WHERE chain = 'C' AND number = 6", {"chain C: entry 6 was changed"}},
+      {"text from one field to the next",
+       "UPDATE audit SET actor = 'peers', action = 'tep' WHERE chain = 'C' AND number = 3",
+       {"chain C: entry 3 was changed"}},
+      {"reordering",
+       "UPDATE audit SET number = 99 WHERE chain = 'C' AND number = 2;"
+       "UPDATE audit SET number = 2 WHERE chain = 'C' AND number = 3;"
+       "UPDATE audit SET number = 3 WHERE chain = 'C' AND number = 99",
+       {"chain C: entry 2 was moved here from place 3",
+        "chain C: entry 2 does not follow entry 1: one of them was replaced or moved",
+        "chain C: entry 3 was moved here from place 2",
+        "chain C: entry 3 does not follow entry 2: one of them was replaced or moved",
+        "chain C: entry 4 does not follow entry 3: one of them was replaced or moved"}},
+      {"removal of a checkpoint",
+       "DELETE FROM audit_checkpoints WHERE number = 2",
+       {"checkpoint 2 of node n was removed"}},
+      {"removal of the first checkpoint",
+       "DELETE FROM audit_checkpoints WHERE number = 1",
+       {"checkpoint 1 of node n was removed"}},
+      {"changed checkpoint",
+       "UPDATE audit_checkpoints SET time = 5 WHERE number = 3",
+       {"checkpoint 3 of node n was changed, or is not signed by the key of this issuer"}},
+      {"checkpoint without chains",
+       "UPDATE audit_checkpoints SET heads = '' WHERE number = 3",
+       {"checkpoint 3 of node n was changed, or is not signed by the key of this issuer"}},
+      {"checkpoint with the signature of another one",
+       "UPDATE audit_checkpoints SET signature = (SELECT signature FROM audit_checkpoints WHERE number = 1)"
+       " WHERE number = 3",
+       {"checkpoint 3 of node n was changed, or is not signed by the key of this issuer"}},
+      {"unreadable checkpoint",
+       "UPDATE audit_checkpoints SET heads = 'x' WHERE number = 3",
+       {"checkpoint 3 of node n was changed: it cannot be read"}},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const Fixture fixture(kind);
+    fixture.tamper(c.sql);
+    CHECK(fixture.findings() == c.findings);
+  }
+}
+
+SKS_CONTRACT_TEST("audit: an entry that was moved into another chain is found") {
+  const Fixture fixture(kind);
+  fixture.tamper("UPDATE audit SET chain = 'D', number = 3 WHERE chain = 'C' AND number = 6");
+  const Findings findings = fixture.findings();
+  CHECK(std::ranges::count(findings, "chain D: entry 3 was changed") == 1);
+  CHECK(std::ranges::count(findings, "chain C: entry 6 was removed, which checkpoint 2 of node n counts") == 1);
+}
+
+SKS_CONTRACT_TEST("audit: an edit with hashes that fit is found by what follows it, or by a checkpoint") {
+  {
+    const Fixture fixture(kind);
+    fixture.rewrite(2, 2);
+    CHECK(fixture.findings() ==
+          Findings{"chain C: entry 3 does not follow entry 2: one of them was replaced or moved"});
+  }
+  {
+    const Fixture fixture(kind);
+    fixture.rewrite(2, 6);
+    CHECK(fixture.findings() == Findings{"chain C: entry 4 is not the one that checkpoint 1 of node n has signed",
+                                         "chain C: entry 6 is not the one that checkpoint 2 of node n has signed"});
+  }
+}
+
+SKS_CONTRACT_TEST("audit: a checkpoint that another key has signed does not count") {
+  const Fixture fixture(kind);
+  Checkpoint forged = fixture.checkpoints().at(2);
+  const crypto::PrivateKey other = new_key();
+  forged.heads.clear();
+  const auto raw = other.sign(bytes_of(forged));
+  REQUIRE(raw);
+  const auto signature = crypto::ecdsa_raw_to_der(Curve::p256, *raw);
+  REQUIRE(signature);
+  REQUIRE(fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_TRY(transaction.run("UPDATE audit_checkpoints SET heads = '', signature = $1 WHERE number = 3", {*signature}));
+    return {};
+  }));
+  CHECK(fixture.findings() ==
+        Findings{"checkpoint 3 of node n was changed, or is not signed by the key of this issuer"});
+}
+
+SKS_CONTRACT_TEST("audit: what was cut off with its checkpoints is found with checkpoints that were kept elsewhere") {
+  const Fixture fixture(kind);
+  const std::vector<Checkpoint> outside = fixture.checkpoints();
+  fixture.tamper(
+      "DELETE FROM audit WHERE chain = 'D'; DELETE FROM audit_chains WHERE chain = 'D';"
+      "DELETE FROM audit WHERE chain = 'C' AND number > 4; DELETE FROM audit_checkpoints WHERE number > 1");
+  CHECK(fixture.findings().empty());
+  Findings found = fixture.findings(outside);
+  CHECK(found == Findings{"chain C: entries 5 to 6 were removed, which checkpoint 2 of node n counts",
+                          "checkpoint 2 of node n was removed: it was kept elsewhere",
+                          "checkpoint 3 of node n was removed: it was kept elsewhere",
+                          "chain D was removed, which checkpoint 3 of node n counts"});
+
+  // The file, too, may have been in wrong hands.
+  std::vector<Checkpoint> changed = outside;
+  changed[2].time += 1;
+  found = fixture.findings({changed[2]});
+  CHECK(found == Findings{"checkpoint 3 of node n that was kept elsewhere is not signed by the key of this issuer"});
+}
+
+SKS_CONTRACT_TEST("audit: a checkpoint that was replaced is found with one that was kept elsewhere") {
+  const Fixture fixture(kind);
+  const std::vector<Checkpoint> outside = fixture.checkpoints();
+  // By somebody who has the key.
+  Checkpoint again = outside[2];
+  again.time += 1;
+  const auto raw = fixture.key.sign(bytes_of(again));
+  REQUIRE(raw);
+  REQUIRE(fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_TRY(transaction.run("UPDATE audit_checkpoints SET time = $1, signature = $2 WHERE number = 3",
+                            {again.time, crypto::ecdsa_raw_to_der(Curve::p256, *raw).value()}));
+    return {};
+  }));
+  CHECK(fixture.findings().empty());
+  CHECK(fixture.findings(outside) == Findings{"checkpoint 3 of node n is not the one that was kept elsewhere"});
+}
+
+SKS_CONTRACT_TEST("audit: a chain ends where a transaction was undone, and the next one is whole") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  Process process(database, key);
+  process.append(2);
+  const auto undone = database->write([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_TRY(process.log.append(transaction, {kNow, "peer", "never", "", "", "ok", ""}));
+    return Error{Status::not_allowed, "no"};
+  });
+  REQUIRE_FALSE(undone);
+  process.append(2);
+  REQUIRE(process.keeper.write());
+  const auto report = verify_database(*database, {key.public_key()}, {});
+  REQUIRE(report);
+  CHECK(report->findings.empty());
+  CHECK(report->entries == 4);
+  CHECK(report->uncovered == 0);
+  CHECK(database.count("SELECT count(*) FROM audit WHERE action = 'never'") == 0);
+}
+
+SKS_CONTRACT_TEST("audit: many threads of several processes keep every chain whole") {
+  constexpr int kEach = 40;
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  std::atomic<int> failed = 0;
+  {
+    Process first(database, key, "first");
+    Process second(database, key, "second");
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 6; ++i)
+      threads.emplace_back([&, i] {
+        Process& process = i % 2 == 0 ? first : second;
+        for (int round = 0; round < kEach; ++round) {
+          const auto done = process.target.write([&](SqlTransaction& transaction) -> Result<void> {
+            SKS_TRY(process.log.append(transaction, {kNow, "peer", "step", "", "", "ok", std::to_string(round)}));
+            return round % 10 == 7 ? Result<void>(Error{Status::not_allowed, "no"}) : Result<void>();
+          });
+          if (!done) ++failed;
+          if (round % 16 == 0 && !process.keeper.write()) ++failed;
+        }
+      });
+  }
+  CHECK(failed == 6 * 4);
+  const auto report = verify_database(*database, {key.public_key()}, {});
+  REQUIRE(report);
+  CHECK(report->findings.empty());
+  CHECK(report->entries == 6 * (kEach - 4));
+  CHECK(report->uncovered == 0);
+}
+
+SKS_CONTRACT_TEST("audit: the next process of a node covers what one that was killed has left") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  ChainedAuditLog killed(*database, "n", system_clock(), system_random());
+  REQUIRE(database->write([&](SqlTransaction& transaction) {
+    return killed.append(transaction, {kNow, "peer", "step", "", "", "ok", ""});
+  }));
+  CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 1);
+  Process next(database, key);
+  REQUIRE(next.keeper.write());
+  const auto report = verify_database(*database, {key.public_key()}, {});
+  CHECK(report->findings.empty());
+  CHECK(report->uncovered == 0);
+  CHECK(report->checkpoints == 1);
+  // Nothing has happened since.
+  REQUIRE(next.keeper.write());
+  CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 1);
+}
+
+SKS_CONTRACT_TEST("audit: checkpoints come by themselves after so many entries") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  Process process(database, key);
+  AuditConfig config;
+  config.checkpoint_entries = 3;
+  config.checkpoint_seconds = 86400;
+  process.keeper.start(config);
+  process.append(3);
+  for (int wait = 0; wait < 12000 && database.count("SELECT count(*) FROM audit_checkpoints") == 0; ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 1);
+  CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 0);
+}
+
+SKS_CONTRACT_TEST("audit: texts that are no texts are kept as far as a database takes them") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  Process process(database, key);
+  process.append(std::string("zero \0 and \xff\xfe", 13));
+  CHECK(verify_database(*database, {key.public_key()}, {})->findings.empty());
+  CHECK(database.count("SELECT count(*) FROM audit WHERE detail LIKE 'zero ? and %'") == 1);
+}
+
+SKS_CONTRACT_TEST("audit: an export verifies without the database, as a whole and in part") {
+  const Fixture fixture(kind);
+  const auto exported = [&](const AuditPeriod& period) {
+    std::ostringstream out;
+    REQUIRE(export_audit(*fixture.database, period, out));
+    return out.str();
+  };
+  const test::TempDir folder;
+  const auto findings = [&](const std::string& content) {
+    test::write_file(folder.file("export"), content);
+    const auto report = verify_file(folder.file("export"), {fixture.key.public_key()});
+    REQUIRE(report);
+    return report->findings;
+  };
+  const std::string whole = exported({});
+  CHECK(findings(whole).empty());
+  CHECK(read_checkpoints(folder.file("export"))->size() == 3);
+  CHECK(std::ranges::count(whole, '\n') == 1 + 3 + 2 + 8);
+
+  fixture.tamper("UPDATE audit SET time = 5 WHERE chain = 'C' AND number <= 2");  // as if it were of another day
+  const std::string part = exported({kNow, kNow + 1});
+  CHECK(std::ranges::count(part, '\n') == 1 + 3 + 2 + 6);
+  CHECK(findings(part).empty());
+
+  // Edits of the file itself.
+  std::string edited = whole;
+  edited.replace(edited.find("number 1"), 8, "number 7");
+  CHECK(findings(edited).size() == 1);
+  std::string shorter = whole;
+  const std::size_t last = shorter.rfind('\n', shorter.size() - 2);
+  shorter.erase(last + 1);
+  CHECK(findings(shorter).size() == 1);
+}
+
+TEST_CASE("audit: a file that is no export is refused with its line") {
+  const test::TempDir folder;
+  struct Case {
+    const char* name;
+    std::string content;
+    std::string sentence;
+  };
+  const std::string header = to_line(ExportHeader{});
+  const std::string entry = to_line(ChainedEntry{"c", 1, {1, "a", "b", "", "", "ok", ""}, Bytes(32), Bytes(32)});
+  const std::string checkpoint = to_line(Checkpoint{"n", 1, 1, Bytes(32), {{"c", 1, Bytes(32)}}, {1}});
+  const auto without = [](std::string line, const std::string& member) {
+    const std::size_t at = line.find("\"" + member + "\"");
+    REQUIRE(at != std::string::npos);
+    return line.replace(at + 1, 1, "X");
+  };
+  const Case cases[] = {
+      {"empty", "", " holds no export"},
+      {"no JSON", "hello\n", ":1: this is no line of an audit log"},
+      {"array", "[]\n", ":1: this is no line of an audit log"},
+      {"unknown kind", "{\"kind\":\"x\"}\n", ":1: this is no line of an audit log"},
+      {"no header", entry + "\n", ":1: this is not the beginning of an export"},
+      {"two headers", header + "\n" + header + "\n", ":2: a second export begins here"},
+      {"member missing", header + "\n" + without(entry, "detail") + "\n", ":2: this is no line of an audit log"},
+      {"hash too short", header + "\n" + to_line(ChainedEntry{"c", 1, {}, Bytes(32), Bytes(31)}) + "\n",
+       ":2: this is no line of an audit log"},
+      {"head malformed", header + "\n" + without(checkpoint, "hash") + "\n", ":2: this is no line of an audit log"},
+      {"checkpoint behind entries", header + "\n" + entry + "\n" + checkpoint + "\n",
+       ":3: checkpoints come before the chains"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const std::string file = folder.file("export");
+    test::write_file(file, c.content);
+    const auto report = verify_file(file, {});
+    REQUIRE_FALSE(report);
+    CHECK(report.error().status == Status::option);
+    CHECK(report.error().detail == file + c.sentence);
+  }
+  CHECK(verify_file(folder.file("absent"), {}).error().status == Status::not_available);
+}
