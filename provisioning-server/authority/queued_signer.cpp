@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "provisioning-server/log.h"
+#include "provisioning-server/metrics.h"
 #include "sks-core/crypto/hash.h"
 
 namespace sks::issuer {
@@ -41,6 +42,12 @@ bool verifies(const crypto::PublicKey& key, ByteView message, ByteView signature
   return good;
 }
 
+/// The words of metric authority_refused_total.
+std::string_view reason_of(Status status) {
+  if (status == Status::not_available) return "unavailable";
+  return status == Status::not_allowed ? "pin" : "failed";
+}
+
 }  // namespace
 
 struct QueuedSigner::Worker {
@@ -60,6 +67,7 @@ struct QueuedSigner::Worker {
       if (stop) break;
       const std::shared_ptr<Job> job = waiting.front();
       waiting.pop_front();
+      Metrics::instance().set_gauge("authority_queue_length", static_cast<std::int64_t>(waiting.size()));
       if (job->abandoned) continue;
       busy_since = SteadyClock::now();
       lock.unlock();
@@ -97,27 +105,39 @@ Result<Bytes> QueuedSigner::ask(ByteView message) const {
   job->message = to_bytes(message);
   const SteadyClock::time_point deadline = SteadyClock::now() + limits_.patience;
   std::unique_lock lock(worker_->mutex);
+  const auto note_length = [this] {
+    Metrics::instance().set_gauge("authority_queue_length", static_cast<std::int64_t>(worker_->waiting.size()));
+  };
   // A device that hangs would take everybody's patience; those who come later need not lose theirs.
   if (worker_->busy_since && SteadyClock::now() - *worker_->busy_since >= limits_.patience) return too_slow();
   if (worker_->waiting.size() >= limits_.length)
     return Error{Status::not_available,
                  name_ + " is busy: " + std::to_string(limits_.length) + " signatures wait for it"};
   worker_->waiting.push_back(job);
+  note_length();
   worker_->has_work.notify_one();
   if (!worker_->has_result.wait_until(lock, deadline, [&] { return job->result.has_value(); })) {
     job->abandoned = true;
     std::erase(worker_->waiting, job);
+    note_length();
     return too_slow();
   }
   return std::move(*job->result);
 }
 
 Result<Bytes> QueuedSigner::sign(ByteView message) const {
+  const SteadyClock::time_point begin = SteadyClock::now();
   Result<Bytes> signature = ask(message);
   // A wrong key or a fault in the device must not become a certificate.
   if (signature && !verifies(public_key_, message, *signature))
     signature =
         Error{Status::crypto, name_ + " returned a signature that does not verify with the authority's certificate"};
+  Metrics& metrics = Metrics::instance();
+  if (signature) {
+    metrics.observe("authority_sign_seconds", std::chrono::duration<double>(SteadyClock::now() - begin).count());
+  } else {
+    metrics.counter("authority_refused_total", {{"reason", reason_of(signature.error().status)}}).add();
+  }
   note(signature ? std::string() : signature.error().detail);
   return signature;
 }

@@ -98,29 +98,30 @@ Response RevocationService::get_crl(const Request& request, const PathValues& va
     return come_back_later(503);
   }
   if (!*head) return text_response(404, "There is no such revocation list.\n");
-  StoredCrl crl;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto known = lists_.find(id); known != lists_.end()) crl = known->second;
-  }
-  if (crl.number != (*head)->number) {
-    Result<std::optional<StoredCrl>> whole = store_.find_crl(id, RevocationStore::Part::whole);
-    if (!whole || !*whole) return come_back_later(503);
-    crl = std::move(**whole);
-    const std::lock_guard lock(mutex_);
-    lists_[id] = crl;
-  }
-  const std::string tag = '"' + std::to_string(crl.number) + '"';
-  Response response = make_response(200, "application/pkix-crl", to_string(crl.der));
+  const std::string tag = '"' + std::to_string((*head)->number) + '"';
+  Response response = make_response(200, "application/pkix-crl", "");
   response.headers.emplace_back("ETag", tag);
   const std::int64_t now = clock_.now();
   // A new list may come with every interval.
-  add_caching(response, now, crl.this_update, std::min(crl.next_update, now + config_.crl_interval_seconds));
+  add_caching(response, now, (*head)->this_update, std::min((*head)->next_update, now + config_.crl_interval_seconds));
   // A list may be long, and is asked for by everybody, over and over. RFC 9110, 13.1.2
   if (request.header("if-none-match") == tag) {
     response.status = 304;
-    response.body.clear();
+    return response;
   }
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = lists_.find(id);
+    if (known != lists_.end() && known->second.number == (*head)->number) {
+      response.body = to_string(known->second.der);
+      return response;
+    }
+  }
+  Result<std::optional<StoredCrl>> whole = store_.find_crl(id, RevocationStore::Part::whole);
+  if (!whole || !*whole || (*whole)->number != (*head)->number) return come_back_later(503);
+  response.body = to_string((*whole)->der);
+  const std::lock_guard lock(mutex_);
+  lists_[id] = std::move(**whole);
   return response;
 }
 

@@ -128,12 +128,18 @@ chmod 640 "$W/issuer/keys/kek"
 refused "a key that others may read" 1 "run chmod 600 $W/issuer/keys/kek" serve --dir "$W/issuer"
 refused "the same for tickets" 1 "run chmod 600 $W/issuer/keys/kek" ticket --dir "$W/issuer" --profile default
 chmod 600 "$W/issuer/keys/kek"
-for COMMAND in revoke puk; do
+for COMMAND in revoke suspend resume puk; do
   refused "$COMMAND of a malformed fingerprint" 1 "the SHA-256 of a certificate" $COMMAND --dir "$W/issuer" --fingerprint xx
 done
 refused "malformed fingerprint" 1 "64 hexadecimal digits" register --dir "$W/issuer" --fingerprint abc
 refused "fingerprint and certificate" 2 "certificate" register --dir "$W/issuer" --fingerprint abc --certificate x
 refused "revoke of the unknown" 1 "no credential" revoke --dir "$W/issuer" --fingerprint "$(printf '%064d' 0)"
+refused "suspend of the unknown" 1 "no credential" suspend --dir "$W/issuer" --fingerprint "$(printf '%064d' 0)"
+refused "resume of the unknown" 1 "no credential" resume --dir "$W/issuer" --fingerprint "$(printf '%064d' 0)"
+for REASON in certificateHold removeFromCRL keycompromise; do
+  refused "revoke for the reason $REASON" 1 "--reason is one of unspecified, keyCompromise," \
+    revoke --dir "$W/issuer" --fingerprint "$(printf '%064d' 0)" --reason "$REASON"
+done
 refused "serve at a malformed address" 1 "HOST:PORT" serve --dir "$W/issuer" --listen :
 cp "$W/issuer/issuer.toml" "$W/saved.toml"
 echo 'nonsense = 1' >>"$W/issuer/issuer.toml"

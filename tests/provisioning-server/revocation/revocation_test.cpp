@@ -285,6 +285,16 @@ TEST_CASE("Revocation addresses: the authority's certificate can be had, others 
   bool has_type = false;
   for (const auto& [key, value] : list.headers) has_type |= key == "Content-Type" && value == "application/pkix-crl";
   CHECK(has_type);
+  for (const Route& route : lab.service.routes()) {
+    if (route.path != "/crl/{name}") continue;
+    for (const char* const tag : {"\"1\"", "\"0\""}) {
+      Request request;
+      request.headers["if-none-match"] = tag;
+      const Response again = route.run(request, {{"name", lab.id + ".crl"}});
+      CHECK(again.status == (std::string(tag) == "\"1\"" ? 304 : 200));
+      CHECK(again.body.empty() == (again.status == 304));
+    }
+  }
   lab.database.execute("ALTER TABLE crls RENAME TO gone;");
   CHECK(lab.get("/crl/" + lab.id + ".crl").status == 503);
 }
