@@ -114,13 +114,18 @@ Statement with_absorbed(const char* or_else) {
 constexpr const char* kIsAbsorbed =
     "(owner IN (SELECT id FROM absorbed) OR (owner = '' AND server_session_id IN (SELECT id FROM absorbed)))";
 
+/// Most sessions have none.
+Result<bool> has_operations(SqlTransaction& transaction, const Session& session) {
+  SKS_LET(const SqlRows some, transaction.query("SELECT 1 FROM operations WHERE session = $1 LIMIT 1", {session.id}));
+  return !some.empty();
+}
+
 /// What the end of a session means for the keys of earlier sessions that it was to operate on. Nothing is settled on
 /// the word of an anonymous client, who may speak of keys that another device holds. Spec: keygen2.md 7.11
 Result<void> settle_operations(SqlTransaction& transaction, const Session& session) {
   if (session.phase != SessionPhase::done) return {};
-  // Most sessions have none, and the statements below are the longest of all.
-  SKS_LET(const SqlRows some, transaction.query("SELECT 1 FROM operations WHERE session = $1 LIMIT 1", {session.id}));
-  if (some.empty()) return {};
+  SKS_LET(const bool some, has_operations(transaction, session));
+  if (!some) return {};
   static const Statement kRemove =
       "UPDATE credentials SET status = 'removed' WHERE status IN ('issued', 'suspended') AND privacy_enabled = 0 AND "
       "fingerprint IN"
@@ -169,7 +174,7 @@ Statement select_credential(const std::string& condition) {
 Result<void> SqlRepository::add_ticket(const Ticket& ticket, const AuditEntry& audit) {
   static const Statement kInsert =
       "INSERT INTO tickets (" + Statement(kTicketColumns) + ") VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)";
-  return database_.write([&](SqlTransaction& transaction) -> Result<void> {
+  return database_.swap([&](SqlTransaction& transaction) -> Result<void> {
     SKS_TRY(transaction.run(kInsert, {ticket.digest, ticket.profile, ticket.subject, ticket.cookie_digest,
                                       ticket.created, ticket.expires, ticket.creator, ticket.data}));
     return audit_.append(transaction, audit);
@@ -184,7 +189,7 @@ Result<std::optional<Ticket>> SqlRepository::find_ticket(const std::string& dige
 
 Result<StartOutcome> SqlRepository::start_session(const Session& session, const AuditEntry& audit) {
   StartOutcome outcome{};
-  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+  SKS_TRY(database_.swap([&](SqlTransaction& transaction) -> Result<void> {
     SKS_LET(outcome, spend_ticket(transaction, session.ticket_digest, audit.time));
     if (outcome != StartOutcome::started) return {};
     SKS_TRY(insert_session(transaction, session));
@@ -203,7 +208,8 @@ Result<std::optional<Session>> SqlRepository::find_session_of(const Credential& 
 
 Result<StepOutcome> SqlRepository::commit_step(const Step& step) {
   StepOutcome outcome{};
-  const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
+  bool settles = false;
+  const auto work = [&](SqlTransaction& transaction) -> Result<void> {
     SKS_LET(const bool moved, move_session(transaction, step));
     outcome = moved ? StepOutcome::committed : StepOutcome::conflict;
     if (!moved) return {};
@@ -215,7 +221,14 @@ Result<StepOutcome> SqlRepository::commit_step(const Step& step) {
     SKS_TRY(settle_credentials(transaction, step.after, step.audit.time));
     SKS_TRY(settle_operations(transaction, step.after));
     return audit_.append(transaction, step.audit);
-  });
+  };
+  // Who takes over keys looks at other sessions that do, and they must not look back at the same time.
+  if (step.after.phase == SessionPhase::done)
+    SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+      SKS_LET(settles, has_operations(transaction, step.after));
+      return {};
+    }));
+  const Result<void> done = settles ? database_.write(work) : database_.swap(work);
   if (done) return outcome;
   // The only UNIQUE rules a step can run into are those on client session ids, certificates and public keys.
   if (done.error().status == Status::not_allowed) return StepOutcome::duplicate;
@@ -298,7 +311,7 @@ Result<RevokeOutcome> SqlRepository::revoke_credential(const std::string& finger
 }
 
 Result<void> SqlRepository::add_audit(const AuditEntry& audit) {
-  return database_.write([&](SqlTransaction& transaction) { return audit_.append(transaction, audit); });
+  return database_.swap([&](SqlTransaction& transaction) { return audit_.append(transaction, audit); });
 }
 
 }  // namespace sks::issuer

@@ -77,6 +77,11 @@ class Database {
   /// must have no effects outside of the database but on what it assigns anew each time. Safe for several threads.
   using Work = std::function<Result<void>(SqlTransaction&)>;
   virtual Result<void> write(const Work& work) = 0;
+  /// The same for work that decides by what it changes, such as compare-and-swap on a row: nobody else can change the
+  /// same rows meanwhile, but what it merely reads may not be true any more when it commits. Costs less where many
+  /// transactions run at the same time. Who counts rows before inserting one needs write(), and so does everybody who
+  /// inserts rows that are counted.
+  virtual Result<void> swap(const Work& work) { return write(work); }
   /// The same for SELECT alone, on one consistent state. Sees every write that has returned.
   virtual Result<void> read(const Work& work) = 0;
 

@@ -10,19 +10,26 @@
 namespace sks::issuer {
 namespace {
 
-/// SERIALIZABLE: Database promises that nobody disturbs a transaction, and repositories count rows before they insert
-/// one (limits for a subject), which compare-and-swap of single rows does not guard. What it costs is in
-/// docs/issuers/database.md.
-constexpr std::string_view kBeginWrite = "BEGIN ISOLATION LEVEL SERIALIZABLE";
-/// A snapshot is all that a read needs; it takes no predicate locks and never collides.
-constexpr std::string_view kBeginRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+enum class Access : std::uint8_t { write, swap, read };
+
+/// In the order of Access.
+///
+/// write: Database promises that nobody disturbs a transaction, so that one may count rows before it inserts another.
+/// Its predicate locks are on pages, which unrelated sessions share: some of the transactions are repeated for nothing.
+/// swap: the snapshot and the locks of the rows that are changed. Two that change one row collide all the same.
+/// read: a snapshot is all that is needed. It never collides.
+constexpr auto kBegin = std::to_array<std::string_view>({
+    "BEGIN ISOLATION LEVEL SERIALIZABLE",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ",
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+});
 
 /// What libpq and the server keep of statements whose answers nobody has read yet stays bounded.
 constexpr std::size_t kLongestPipeline = 128;
 
 constexpr int kLossesBeforeTurn = 3;
 constexpr std::chrono::milliseconds kFirstPause{1};
-constexpr std::chrono::milliseconds kLongestPause{64};
+constexpr std::chrono::milliseconds kLongestPause{32};
 
 /// Statements that are run once and may take long.
 constexpr auto kSchemaWords = std::to_array<std::string_view>({"CREATE", "ALTER", "DROP"});
@@ -57,8 +64,6 @@ bool ends_connection(SqlFailureKind kind) { return kind == SqlFailureKind::lost 
 
 class PostgresqlTransaction : public SqlTransaction {
  public:
-  enum class Access : std::uint8_t { write, read };
-
   PostgresqlTransaction(PostgresqlPool::Lease& lease, const PostgresqlLimits& limits, Access access)
       : lease_(lease), limits_(limits), access_(access) {}
   PostgresqlTransaction(const PostgresqlTransaction&) = delete;
@@ -104,7 +109,7 @@ class PostgresqlTransaction : public SqlTransaction {
     if (failure_) return error_of(*failure_);
     PostgresqlConnection& connection = lease_.connection();
     const auto send_all = [&]() -> Result<void, SqlFailure> {
-      if (!begun_) SKS_TRY(connection.send(access_ == Access::read ? kBeginRead : kBeginWrite, {}));
+      if (!begun_) SKS_TRY(connection.send(kBegin.at(static_cast<std::size_t>(access_)), {}));
       begun_ = true;
       if (!changes_schema(statement)) return connection.send(statement, parameters);
       longest_ = limits_.schema_answer;
@@ -186,13 +191,14 @@ class PostgresqlDatabase : public Database {
   PostgresqlDatabase(const std::string& url, std::size_t connections, const PostgresqlLimits& limits)
       : limits_(limits), pool_(url, connections, limits) {}
 
-  Result<void> write(const Work& work) override { return run(work, PostgresqlTransaction::Access::write); }
-  Result<void> read(const Work& work) override { return run(work, PostgresqlTransaction::Access::read); }
+  Result<void> write(const Work& work) override { return run(work, Access::write); }
+  Result<void> swap(const Work& work) override { return run(work, Access::swap); }
+  Result<void> read(const Work& work) override { return run(work, Access::read); }
   std::size_t lanes() const override { return pool_.size(); }
   std::string_view dialect() const override { return "postgresql"; }
 
  private:
-  Result<void> run(const Work& work, PostgresqlTransaction::Access access) {
+  Result<void> run(const Work& work, Access access) {
     // Transactions that have just been committed begin anew at once and win against one that waits, again and again.
     // Those that lose take turns, until the others have lost as often and stand in the same line.
     std::unique_lock<std::timed_mutex> turn(turn_, std::defer_lock);
@@ -204,7 +210,7 @@ class PostgresqlDatabase : public Database {
         Result<void> outcome = transaction.finish(work(transaction));
         if (outcome || !transaction.collided() || repetition >= limits_.repetitions) return outcome;
       }
-      pause(turn ? 0 : repetition);
+      pause(repetition);
     }
   }
 

@@ -15,7 +15,7 @@ struct PostgresqlLimits {
   std::chrono::milliseconds free_connection{5000};   ///< all connections in use
   std::chrono::milliseconds answer{10'000};          ///< silence of the server
   std::chrono::milliseconds schema_answer{600'000};  ///< the same for CREATE, ALTER and DROP
-  int repetitions = 30;                              ///< of a transaction that collides
+  int repetitions = 100;                             ///< of a transaction that collides
 };
 
 /// open_postgresql() with other limits, for tests.

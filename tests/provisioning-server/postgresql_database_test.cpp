@@ -227,6 +227,33 @@ TEST_CASE("PostgreSQL: rows that are counted before one is inserted stay within 
   CHECK(fixture.rows() == kLimit + 1);
 }
 
+TEST_CASE("PostgreSQL: swaps collide where they change the same row, and nowhere else") {
+  const Fixture fixture;
+  REQUIRE(fixture.insert("other"));
+  struct Case {
+    const char* faster;  ///< the row that another one changes meanwhile
+    int runs;
+  };
+  for (const Case& c : {Case{"other", 1}, Case{"a", 2}}) {
+    CAPTURE(c.faster);
+    int runs = 0;
+    REQUIRE(fixture.database->swap([&](SqlTransaction& transaction) -> Result<void> {
+      // All rows are read, which would make serializable transactions collide.
+      SKS_TRY(transaction.query("SELECT sum(number)::bigint FROM pairs", {}));
+      if (++runs == 1)
+        SKS_TRY(fixture.database->swap([&](SqlTransaction& inner) -> Result<void> {
+          SKS_TRY(inner.query("SELECT sum(number)::bigint FROM pairs", {}));
+          SKS_TRY(inner.run("UPDATE pairs SET number = number + 1 WHERE name = $1", {std::string(c.faster)}));
+          return {};
+        }));
+      SKS_TRY(transaction.run("UPDATE pairs SET number = number + 1 WHERE name = 'a'", {}));
+      return {};
+    }));
+    CHECK(runs == c.runs);
+  }
+  CHECK(test::count(*fixture.database, "SELECT number FROM pairs WHERE name = 'a'") == 3);
+}
+
 TEST_CASE("PostgreSQL: a statement is prepared once for each connection") {
   const Fixture fixture(1);
   for (int i = 0; i < 5; ++i) REQUIRE(fixture.insert("b" + std::to_string(i)));

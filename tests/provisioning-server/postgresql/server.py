@@ -62,7 +62,7 @@ def free_port():
 
 
 def die_with_parent():
-    """A test that is killed takes its server with it."""
+    """A test that is killed takes its server with it; so does the thread that has started it, when it ends."""
     ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG
 
 
@@ -135,7 +135,7 @@ class Server:
                 file.write(setting + "\n")
 
     def start(self):
-        """Returns when the server takes connections. Another program may take the port first: then with another one."""
+        """Returns when the server takes connections. Another program may take its first port first: then with another."""
         for _ in range(20):
             with open(os.path.join(self.folder, "log"), "ab") as log:
                 self.process = subprocess.Popen(
@@ -144,13 +144,17 @@ class Server:
                     preexec_fn=die_with_parent, env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, **self.identity)
             if self._wait_until_ready():
                 return
-            self.port = free_port()
+            if not self._is_made():
+                self.port = free_port()
         with open(os.path.join(self.folder, "log")) as log:
             raise RuntimeError("PostgreSQL does not start: " + log.read())
 
+    def _is_made(self):
+        return os.path.exists(os.path.join(self.folder, "made"))
+
     def _wait_until_ready(self):
         until = time.monotonic() + PATIENCE
-        first = not os.path.exists(os.path.join(self.folder, "made"))
+        first = not self._is_made()
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 self.sql("CREATE DATABASE sks" if first else "SELECT 1", database="postgres")
