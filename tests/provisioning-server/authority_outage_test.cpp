@@ -9,6 +9,7 @@
 
 using namespace sks;
 using test::Device;
+using test::header;
 using test::IssuerLab;
 using test::outcome;
 
