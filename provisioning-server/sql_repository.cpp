@@ -100,7 +100,8 @@ Statement with_absorbed(const char* or_else) {
   // outside of the recursion, where PostgreSQL takes it, and both databases go no further than they are asked. An owner
   // is '' where a program of the first version has made the row: the session that issued the key.
   return Statement(
-             "WITH RECURSIVE reached (id) AS (SELECT CAST($1 AS TEXT) UNION SELECT earlier.id FROM reached"
+             "WITH RECURSIVE reached (id) AS (SELECT id FROM sessions WHERE id = $1 UNION SELECT earlier.id FROM "
+             "reached"
              " JOIN sessions AS later ON later.id = reached.id"
              " JOIN operations ON operations.session = later.id"
              " JOIN credentials AS target ON target.fingerprint = operations.fingerprint"
