@@ -185,12 +185,13 @@ Result<std::optional<Ticket>> SqlRepository::find_ticket(const std::string& dige
 
 Result<StartOutcome> SqlRepository::start_session(const Session& session, const AuditEntry& audit) {
   StartOutcome outcome{};
-  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
     SKS_LET(outcome, spend_ticket(transaction, session.ticket_digest, audit.time));
     if (outcome != StartOutcome::started) return {};
     SKS_TRY(insert_session(transaction, session));
     return audit_.append(transaction, audit);
-  }));
+  });
+  if (!done) return done.error();
   return outcome;
 }
 
@@ -227,7 +228,7 @@ Result<std::size_t> SqlRepository::expire_sessions(std::int64_t now) {
   std::size_t expired = 0;
   for (;;) {
     std::size_t together = 0;
-    SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+    const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
       SKS_LET(const SqlRows rows,
               transaction.query("UPDATE sessions SET phase = 'aborted', version = version + 1, sealed_state = $2,"
                                 " sealed_puk = $2, last_request = '', reply_text = '', ended = $1,"
@@ -244,7 +245,8 @@ Result<std::size_t> SqlRepository::expire_sessions(std::int64_t now) {
       }
       together = rows.size();
       return {};
-    }));
+    });
+    if (!done) return done.error();
     expired += together;
     if (together < static_cast<std::size_t>(kExpireTogether)) return expired;
   }
