@@ -100,7 +100,8 @@ Statement with_absorbed(const char* or_else) {
   // outside of the recursion, where PostgreSQL takes it, and both databases go no further than they are asked. An owner
   // is '' where a program of the first version has made the row: the session that issued the key.
   return Statement(
-             "WITH RECURSIVE reached (id) AS (SELECT CAST($1 AS TEXT) UNION SELECT earlier.id FROM reached"
+             "WITH RECURSIVE reached (id) AS (SELECT id FROM sessions WHERE id = $1 UNION SELECT earlier.id FROM "
+             "reached"
              " JOIN sessions AS later ON later.id = reached.id"
              " JOIN operations ON operations.session = later.id"
              " JOIN credentials AS target ON target.fingerprint = operations.fingerprint"
@@ -189,12 +190,13 @@ Result<std::optional<Ticket>> SqlRepository::find_ticket(const std::string& dige
 
 Result<StartOutcome> SqlRepository::start_session(const Session& session, const AuditEntry& audit) {
   StartOutcome outcome{};
-  SKS_TRY(database_.swap([&](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> done = database_.swap([&](SqlTransaction& transaction) -> Result<void> {
     SKS_LET(outcome, spend_ticket(transaction, session.ticket_digest, audit.time));
     if (outcome != StartOutcome::started) return {};
     SKS_TRY(insert_session(transaction, session));
     return audit_.append(transaction, audit);
-  }));
+  });
+  if (!done) return done.error();
   return outcome;
 }
 
@@ -239,7 +241,7 @@ Result<std::size_t> SqlRepository::expire_sessions(std::int64_t now) {
   std::size_t expired = 0;
   for (;;) {
     std::size_t together = 0;
-    SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+    const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
       SKS_LET(const SqlRows rows,
               transaction.query("UPDATE sessions SET phase = 'aborted', version = version + 1, sealed_state = $2,"
                                 " sealed_puk = $2, last_request = '', reply_text = '', ended = $1,"
@@ -256,7 +258,8 @@ Result<std::size_t> SqlRepository::expire_sessions(std::int64_t now) {
       }
       together = rows.size();
       return {};
-    }));
+    });
+    if (!done) return done.error();
     expired += together;
     if (together < static_cast<std::size_t>(kExpireTogether)) return expired;
   }

@@ -97,7 +97,7 @@ Result<void> take_steps(SqlTransaction& transaction, std::string_view dialect) {
 /// Whether there is nothing to do, so that opening a database need not write.
 Result<bool> is_current(Database& database) {
   std::size_t taken = 0;
-  SKS_TRY(database.read([&](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> done = database.read([&](SqlTransaction& transaction) -> Result<void> {
     taken = 0;
     const char* const tables = database.dialect() == "sqlite"
                                    ? "SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'"
@@ -110,7 +110,8 @@ Result<bool> is_current(Database& database) {
       if (std::ranges::find(kSteps, row.text(0), &SchemaStep::name) != kSteps.end()) ++taken;
     if (taken != rows.size()) taken = 0;
     return {};
-  }));
+  });
+  if (!done) return done.error();
   return taken == kSteps.size();
 }
 

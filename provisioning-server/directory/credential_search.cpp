@@ -151,7 +151,7 @@ Result<std::string> rarest(Database& database, const std::vector<std::string>& w
     for (const std::string& word : words) {
       SKS_LET(const SqlRows rows,
               transaction.query("SELECT count(*) FROM (SELECT 1 FROM credential_words WHERE word >= $1 AND word < $2"
-                                " LIMIT $3) AS some",
+                                " LIMIT $3) AS counted",
                                 {word, end_of_prefix(word), kManyOfAWord}));
       const std::int64_t count = rows.at(0).integer(0);
       if (best.empty() || count < fewest) {

@@ -1,0 +1,239 @@
+// What an issuer's database makes of sessions and searches, without the rest of the issuer.
+//
+//   issuer-database-bench sessions DATABASE [SECONDS]     sessions/s with 1, 16 and 64 clients, beside bare fdatasync
+//   issuer-database-bench search DATABASE [CREDENTIALS]   fills the database and times what a console asks for
+//
+// DATABASE is sqlite:FILE, with an absolute name of a file that is made, or postgresql://...
+// A session is an INSERT of 1.5 kB and three updates by compare and swap, each a transaction of its own, the last one
+// with an entry of the audit log.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <thread>
+
+#include "provisioning-server/audit/chained_audit_log.h"
+#include "provisioning-server/database/schema.h"
+#include "provisioning-server/directory/directory.h"
+#include "provisioning-server/directory/subject_words.h"
+#include "sks-core/base/encoding.h"
+
+using namespace sks;
+using namespace sks::issuer;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::int64_t kNow = 1'800'000'000;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+template <class T>
+T must(Result<T> result) {
+  if (result) return std::move(result).value();
+  std::cerr << result.error().detail << '\n';
+  std::exit(1);
+}
+void must(const Result<void>& result) {
+  if (result) return;
+  std::cerr << result.error().detail << '\n';
+  std::exit(1);
+}
+
+std::unique_ptr<Database> open_fresh(const std::string& url) {
+  constexpr std::string_view kFile = "sqlite:";
+  const bool is_file = url.starts_with(kFile);
+  std::unique_ptr<Database> database =
+      is_file ? must(open_sqlite(url.substr(kFile.size()), true)) : must(open_database(url, ""));
+  must(bring_schema_forward(*database));
+  return database;
+}
+
+/// How often this disk takes 4 kB for good, which bounds whoever commits each transaction alone.
+double bare_syncs(const std::string& file, double seconds) {
+  const int handle = ::open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (handle < 0) return 0;
+  const std::string page(4096, 'x');
+  std::size_t count = 0;
+  const Clock::time_point start = Clock::now();
+  while (seconds_since(start) < seconds) {
+    if (::pwrite(handle, page.data(), page.size(), static_cast<off_t>(count % 1000 * page.size())) < 0) break;
+    if (::fdatasync(handle) != 0) break;
+    ++count;
+  }
+  const double rate = static_cast<double>(count) / seconds_since(start);
+  ::close(handle);
+  ::unlink(file.c_str());
+  return rate;
+}
+
+void run_session(Database& database, AuditLog& audit, const std::string& id, const Bytes& state) {
+  must(database.write([&](SqlTransaction& transaction) -> Result<void> {
+    return transaction.enqueue("INSERT INTO bench_sessions (id, phase, version, state) VALUES ($1, $2, $3, $4)",
+                               {id, std::string("invocation"), std::int64_t{1}, state});
+  }));
+  for (std::int64_t version = 1; version <= 3; ++version)
+    must(database.write([&](SqlTransaction& transaction) -> Result<void> {
+      SKS_LET(const std::int64_t moved,
+              transaction.run("UPDATE bench_sessions SET version = $1, state = $2 WHERE id = $3 AND version = $4",
+                              {version + 1, version == 3 ? Bytes() : state, id, version}));
+      if (moved != 1) return Error{Status::internal, "a session was lost"};
+      if (version < 3) return {};
+      return audit.append(transaction, {kNow, "127.0.0.1", "ProvisioningFinalizationResponse", id,
+                                        "default 0123456789abcdef0123456789abcdef", "ok", ""});
+    }));
+}
+
+double sessions_per_second(Database& database, AuditLog& audit, std::size_t clients, double seconds) {
+  std::atomic<std::uint64_t> done = 0;
+  const Bytes state(1500, 0x5a);
+  const Clock::time_point start = Clock::now();
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t client = 0; client < clients; ++client)
+      threads.emplace_back([&] {
+        while (seconds_since(start) < seconds) {
+          run_session(database, audit, random_id(system_random()), state);
+          ++done;
+        }
+      });
+  }
+  return static_cast<double>(done) / seconds_since(start);
+}
+
+void bench_sessions(const std::string& url, double seconds) {
+  const std::unique_ptr<Database> database = open_fresh(url);
+  ChainedAuditLog audit(*database, "bench", system_clock(), system_random());
+  must(database->write([&](SqlTransaction& transaction) {
+    return run_schema_statements(transaction, database->dialect(),
+                                 "CREATE TABLE bench_sessions (id {text} PRIMARY KEY, phase {text} NOT NULL,"
+                                 " version {integer} NOT NULL, state {blob} NOT NULL);");
+  }));
+  const std::string beside =
+      url.starts_with("sqlite:") ? url.substr(7) + ".sync" : "/var/tmp/issuer-database-bench.sync";
+  const double syncs = bare_syncs(beside, seconds);
+  std::cout << "bare fdatasync of 4 kB: " << static_cast<long>(syncs) << "/s\n"
+            << "clients  sessions/s  transactions/s  to bare fdatasync\n";
+  for (const std::size_t clients : {1U, 16U, 64U}) {
+    const double rate = sessions_per_second(*database, audit, clients, seconds);
+    std::printf("%7zu  %10.0f  %14.0f  %17.2f\n", clients, rate, 4 * rate, 4 * rate / syncs);
+  }
+}
+
+/// Credentials as years of work leave them: names out of some thousands, one organisation, ten profiles, and devices
+/// with three keys each.
+void fill(Database& database, std::size_t count) {
+  constexpr std::size_t kTogether = 5000;
+  must(database.write([&](SqlTransaction& transaction) -> Result<void> {
+    return transaction.enqueue(
+        "INSERT INTO tickets (digest, profile, subject, cookie_digest, created, expires, used, creator, data)"
+        " VALUES ('t', 'p', 's', '', 1, 2, 1, 'operator', '')",
+        {});
+  }));
+  const Bytes certificate(600, 0x30);
+  for (std::size_t first = 0; first < count; first += kTogether)
+    must(database.write([&](SqlTransaction& transaction) -> Result<void> {
+      for (std::size_t i = first; i < std::min(count, first + kTogether); ++i) {
+        const std::string number = std::to_string(i);
+        const std::string print = to_hex(crypto::sha256(as_bytes(number)));
+        const std::string device = to_hex(crypto::sha256(as_bytes("device " + std::to_string(i / 3))));
+        const std::int64_t time = kNow - static_cast<std::int64_t>(count - i) * 30;
+        const std::string subject = "CN=Given" + std::to_string(i * 7919 % 5003) + " Family" +
+                                    std::to_string(i * 104729 % 20011) + ",O=Example,C=SE";
+        SKS_TRY(transaction.enqueue(
+            "INSERT INTO sessions (id, cookie_digest, ticket_digest, profile, profile_digest, subject, phase, version,"
+            " sealed_state, sealed_puk, last_request, reply_kind, reply_text, created, expires, client_session_id,"
+            " device_fingerprint, ended, result) VALUES ($1, $2, 't', $3, 'digest', $4, $5, 5, $6, $6, '', 1, '', $7,"
+            " $7, $8, $9, $7, $10)",
+            {"id-" + number, "cookie-" + print, "profile" + std::to_string(i % 10), subject,
+             std::string(i % 20 == 0 ? "aborted" : "done"), Bytes(), time, "client-" + print, device,
+             std::string(i % 20 == 0 ? "crypto" : "ok")}));
+        SKS_TRY(transaction.enqueue(
+            "INSERT INTO credentials (fingerprint, certificate, subject, profile, app_usage, friendly_name,"
+            " public_key_digest, server_session_id, client_session_id, device_fingerprint, key_management_key,"
+            " privacy_enabled, status, issued, revoked, owner, created, serial, issuer, not_after) VALUES ($1, $2, $3,"
+            " $4, 'authentication', 'Key', $5, $6, $7, $8, $9, 0, $10, $11, 0, $6, $11, $12, 'CN=CA', $13)",
+            {print, certificate, subject, "profile" + std::to_string(i % 10), "key-" + print, "id-" + number,
+             "client-" + print, device, Bytes(91, 1), std::string(i % 1000 == 0 ? "revoked" : "issued"), time,
+             print.substr(32), time + 730 * 86400}));
+        SKS_TRY(insert_words(transaction, {subject, time, print}));
+      }
+      return {};
+    }));
+}
+
+struct Question {
+  const char* name;
+  CredentialFilter filter;
+};
+
+std::vector<Question> questions(std::size_t count) {
+  const std::string print = to_hex(crypto::sha256(as_bytes(std::to_string(count / 2))));
+  std::vector<Question> asked(13);
+  asked[0].name = "first page";
+  asked[1] = {"a common word", {.text = "example"}};
+  asked[2] = {"a name", {.text = "given17"}};
+  asked[3] = {"two names", {.text = "family42 given"}};
+  asked[4] = {"two common words and a name", {.text = "se example given1234"}};
+  asked[5] = {"words that nobody has together", {.text = "given1 family2 example"}};
+  asked[6] = {"unknown word", {.text = "nobody"}};
+  asked[7] = {"serial number", {.text = print.substr(32)}};
+  asked[8] = {"beginning of a fingerprint", {.text = print.substr(0, 12)}};
+  asked[9] = {"a device", {.device = to_hex(crypto::sha256(as_bytes("device 77")))}};
+  asked[10] = {"a profile", {.profile = "profile3"}};
+  asked[11] = {"revoked", {.status = Credential::Status::revoked}};
+  asked[12] = {"beginning of the subject", {.subject = "CN=Given12"}};
+  return asked;
+}
+
+void bench_search(const std::string& url, std::size_t count) {
+  const std::unique_ptr<Database> database = open_fresh(url);
+  Clock::time_point start = Clock::now();
+  fill(*database, count);
+  std::printf("%zu credentials written in %.0f s\n", count, seconds_since(start));
+  const Directory directory(*database);
+  std::cout << "question                              rows  more   first ms  again ms\n";
+  for (const Question& question : questions(count)) {
+    double times[2] = {};
+    Page<CredentialRow> page;
+    for (double& time : times) {
+      start = Clock::now();
+      page = must(directory.credentials(question.filter, {50}));
+      time = 1000 * seconds_since(start);
+    }
+    std::printf("%-36s %5zu  %-4s  %9.2f  %8.2f\n", question.name, page.rows.size(), page.next.empty() ? "no" : "yes",
+                times[0], times[1]);
+  }
+  for (const std::int64_t days : {1, 30, 365}) {
+    start = Clock::now();
+    must(directory.statistics(kNow - days * 86400, kNow, days == 1 ? 3600 : 86400));
+    std::printf("statistics of %3ld days                              %9.2f\n", static_cast<long>(days),
+                1000 * seconds_since(start));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool has_number = arguments.size() == 3;
+  if (arguments.size() == 2 || has_number) {
+    if (arguments[0] == "sessions") {
+      bench_sessions(arguments[1], has_number ? std::atof(arguments[2].c_str()) : 5);
+      return 0;
+    }
+    if (arguments[0] == "search") {
+      bench_search(arguments[1], has_number ? static_cast<std::size_t>(std::atol(arguments[2].c_str())) : 1'000'000);
+      return 0;
+    }
+  }
+  std::cerr << "usage: issuer-database-bench sessions|search DATABASE [SECONDS|CREDENTIALS]\n";
+  return 2;
+}
