@@ -47,7 +47,7 @@ Result<RevocationOutcome> RevocationStore::change(const std::string& fingerprint
                                                   std::string_view statement,
                                                   const std::function<Result<void>(SqlTransaction&)>& then) {
   RevocationOutcome outcome{};
-  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
     SKS_LET(const std::int64_t changed, transaction.run(statement, {audit.time, fingerprint}));
     if (changed == 1) {
       outcome = RevocationOutcome::done;
@@ -57,7 +57,8 @@ Result<RevocationOutcome> RevocationStore::change(const std::string& fingerprint
     SKS_LET(const Bytes certificate, find_certificate(transaction, fingerprint));
     outcome = certificate.empty() ? RevocationOutcome::unknown : RevocationOutcome::not_possible;
     return {};
-  }));
+  });
+  if (!done) return done.error();
   return outcome;
 }
 
@@ -127,7 +128,7 @@ Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now)
     return {};
   }));
   if (count == 0) return count;
-  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
     SKS_LET(const SqlRows rows, transaction.query(kOrphans, {limit}));
     count = rows.size();
     for (const SqlRow& row : rows)
@@ -135,7 +136,8 @@ Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now)
           transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3),
           row.text(2) == "removed" ? RevocationReason::cessation_of_operation : RevocationReason::unspecified));
     return {};
-  }));
+  });
+  if (!done) return done.error();
   return count;
 }
 
@@ -193,7 +195,7 @@ Result<Bytes> RevocationStore::read_entries(const std::string& authority, std::i
 Result<bool> RevocationStore::store_crl(const std::string& authority, std::int64_t before, const StoredCrl& crl,
                                         std::int64_t claim) {
   bool stored = false;
-  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
     const SqlValues values{crl.number, crl.this_update, crl.next_update, crl.der, authority};
     if (before == 0) {
       SKS_LET(const std::int64_t inserted,
@@ -216,7 +218,8 @@ Result<bool> RevocationStore::store_crl(const std::string& authority, std::int64
     SKS_TRY(transaction.run("UPDATE revocations SET listed = $1 WHERE authority = $2 AND listed = $3",
                             {crl.number, authority, claim}));
     return {};
-  }));
+  });
+  if (!done) return done.error();
   return stored;
 }
 
