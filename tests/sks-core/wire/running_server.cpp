@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kPatience{2'000};
+constexpr milliseconds kPatience{60'000};
 
 }  // namespace
 

@@ -35,9 +35,9 @@ class RawClient {
   void send(std::string_view notation);  ///< see wire_bytes
   void send_bytes(ByteView bytes);
   /// The next bytes, in hexadecimal; fewer than asked for when the connection ends before, and none when nothing comes
-  /// within two seconds.
+  /// within a minute.
   std::string receive(std::size_t size);
-  /// Whether the server closes the connection, within two seconds and without sending anything.
+  /// Whether the server closes the connection, within a minute and without sending anything.
   bool is_closed();
   void close() { socket_.close(); }
   int number() const { return socket_.number(); }

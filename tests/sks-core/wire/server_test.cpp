@@ -70,7 +70,9 @@ TEST_CASE_TEMPLATE("Server: answers requests in order, however they are cut up",
   CHECK(client.receive(kResponseSize) == kResponse);
   CHECK(client.receive(5).substr(8) == "09");
 
-  RawClient dripping(served.server.address());
+  const Over elsewhere;
+  ServedDevice patient(elsewhere.address(), {});
+  RawClient dripping(patient.server.address());
   for (const char* const byte : {"00", "00", "00", "05", "46", "00", "00", "00", "00"}) {
     dripping.send(byte);
     pause(milliseconds(5));
