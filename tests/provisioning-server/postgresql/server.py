@@ -205,7 +205,7 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def drop_connections(self):
-        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        self.sql("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                  " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
 
 
