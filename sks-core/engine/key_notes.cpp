@@ -18,10 +18,10 @@ KeyMark joined(KeyMark mark, RecordMark extension) {
   return std::rotl(mark, 1) * kOdd ^ extension;
 }
 
-std::optional<ProvisioningHandle> closed_session_of(const engine::StoreState& state, const KeyEntry::Row& key) {
-  const engine::Session::Row* const session = state.find_row<engine::Session>(key.session);
-  if (session == nullptr || session->open) return std::nullopt;
-  return key.session;
+/// Of a key that anybody may see; else null.
+const KeyEntry::Row* find_visible(const engine::Core& core, KeyHandle key) {
+  const KeyEntry::Row* const row = core.state->find_row<KeyEntry>(key);
+  return row == nullptr || core.is_open(row->session) ? nullptr : row;
 }
 
 }  // namespace
@@ -36,9 +36,7 @@ Result<std::optional<std::vector<MarkedKey>>> Engine::marked_keys() {
   SKS_LET(const bool marked,
           core.ports.storage.visit_marks(RecordKind::key, [&](std::uint32_t handle, RecordMark mark) {
             const KeyHandle key{handle};
-            const KeyEntry::Row* const row = state.find_row<KeyEntry>(key);
-            const auto session = row == nullptr ? std::nullopt : closed_session_of(state, *row);
-            if (session) keys.push_back({key, *session, mark});
+            if (const KeyEntry::Row* const row = find_visible(core, key)) keys.push_back({key, row->session, mark});
           }));
   if (!marked) return std::optional<std::vector<MarkedKey>>();
   SKS_TRY(core.ports.storage.visit_marks(RecordKind::extension, [&](std::uint32_t handle, RecordMark mark) {
@@ -54,8 +52,7 @@ Result<std::optional<KeyMark>> Engine::key_mark(KeyHandle key) {
   engine::Core& core = impl_->core;
   const std::lock_guard lock(core.locks.store);
   const engine::StoreState& state = *core.state;
-  const KeyEntry::Row* const row = state.find_row<KeyEntry>(key);
-  if (state.is_behind() || row == nullptr || !closed_session_of(state, *row)) return std::optional<KeyMark>();
+  if (state.is_behind() || find_visible(core, key) == nullptr) return std::optional<KeyMark>();
   SKS_LET(std::optional<KeyMark> mark, core.ports.storage.mark({RecordKind::key, key.value}));
   if (!mark) return mark;
   for (const engine::ExtensionHandle extension : state.linked<engine::ExtensionsOfKey>(key)) {

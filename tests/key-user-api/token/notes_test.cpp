@@ -284,6 +284,21 @@ TEST_CASE("key marks: every change of a key or of its extensions gives it anothe
   CHECK_FALSE(mark(other));
 }
 
+TEST_CASE("key marks: a key has none before the close of its session is durable") {
+  Store store;
+  TestIssuer issuer(*store.engine);
+  REQUIRE(issuer.open());
+  const auto made = issuer.create_certified_key(key_request());
+  REQUIRE(made);
+  const std::unique_ptr<PendingCall> end = store.engine->begin_call([&] { CHECK(issuer.close()); });
+  REQUIRE(end != nullptr);
+  CHECK_FALSE(store.engine->key_mark(made->handle).value());
+  CHECK(store.engine->marked_keys().value()->empty());
+  CHECK(end->finish());
+  CHECK(store.engine->key_mark(made->handle).value());
+  CHECK(store.engine->marked_keys().value()->size() == 1);
+}
+
 /// Two keys, one with authorities.
 SecureBytes sample_page(const token::Digester& digester, std::uint32_t first) {
   token::KeyRecord record;
