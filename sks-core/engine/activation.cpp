@@ -51,7 +51,7 @@ Result<void> record_for_own_key(SessionCall& call, const Switch& to, const Activ
 }
 
 Result<void> record_for_target(SessionCall& call, const Switch& to, const ActivationRequest& request) {
-  SKS_LET(const Target target, find_target(*call.core.state, request.target));
+  SKS_LET(const Target target, find_target(call.core, request.target));
   const ByteView authorization = request.authorization.view();
   ByteWriter data;
   data.array(authorization);

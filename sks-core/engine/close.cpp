@@ -92,7 +92,7 @@ Result<Bytes> close(SessionCall& call, ByteView nonce, ByteView mac) {
     SKS_LET(const std::shared_ptr<const KeyEntry> key, state.get<KeyEntry>(handle));
     SKS_TRY(check_key(state, *key, vanishing));
   }
-  SKS_TRY(check_targets(state, session));
+  SKS_TRY(check_targets(call.core, session));
   call.touches_others = !session.post_operations.empty();
   SKS_TRY(perform_operations(call));
   settle(call);

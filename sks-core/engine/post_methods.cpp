@@ -48,7 +48,7 @@ constexpr HeirMethod kPostCloneKeyProtection{"postCloneKeyProtection", PostActio
 
 // Chapter 4.15, from step 2 on.
 Result<void> record(SessionCall& call, const TargetMethod& method, const TargetAuthorization& request) {
-  SKS_LET(const Target target, find_target(*call.core.state, request.target));
+  SKS_LET(const Target target, find_target(call.core, request.target));
   SKS_TRY(method.check(*target.key));
   ByteWriter data;
   data.array(request.authorization);
@@ -60,7 +60,7 @@ Result<void> record(SessionCall& call, const TargetMethod& method, const TargetA
 Result<void> record(SessionCall& call, const HeirMethod& method, const KeyEntry& heir,
                     const TargetAuthorization& request) {
   const StoreState& state = *call.core.state;
-  SKS_LET(const Target target, find_target(state, request.target));
+  SKS_LET(const Target target, find_target(call.core, request.target));
   if (heir.pin_policy || heir.device_pin_protection) return option("New key " + heir.id + " has a PIN of its own");
   SKS_TRY(method.check(state, heir, *target.key));
   if (!heir.has_certificate()) return option("Certificate path missing: " + heir.id);
@@ -96,7 +96,7 @@ Result<void> update_kmk(Core& core, ProvisioningHandle handle, ByteView new_kmk,
   SKS_LET(const std::shared_ptr<const Session> session, core.state->find<Session>(handle));
   if (session == nullptr)
     return Error{Status::no_session, "Unknown provisioning session " + std::to_string(handle.value)};
-  if (session->is_open()) return Error{Status::not_allowed, name + " is still open"};
+  if (core.is_open(handle)) return Error{Status::not_allowed, name + " is still open"};
   if (session->key_management_key.empty()) return Error{Status::not_allowed, name + " has no key management key"};
   SKS_TRY(check_new_kmk(new_kmk));
   SKS_LET(const crypto::PublicKey kmk, crypto::PublicKey::from_spki(session->key_management_key));

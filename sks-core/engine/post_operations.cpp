@@ -146,11 +146,11 @@ Result<void> absorb(SessionCall& call, ProvisioningHandle old) {
 
 }  // namespace
 
-Result<Target> find_target(const StoreState& state, KeyHandle handle) {
-  SKS_LET(std::shared_ptr<const KeyEntry> key, state.find<KeyEntry>(handle));
+Result<Target> find_target(const Core& core, KeyHandle handle) {
+  SKS_LET(std::shared_ptr<const KeyEntry> key, core.state->find<KeyEntry>(handle));
   if (key == nullptr) return Error{Status::no_key, "Unknown key " + number(handle)};
-  SKS_LET(std::shared_ptr<const Session> owner, state.get<Session>(key->session));
-  if (owner->is_open() || owner->key_management_key.empty())
+  SKS_LET(std::shared_ptr<const Session> owner, core.state->get<Session>(key->session));
+  if (core.is_open(key->session) || owner->key_management_key.empty())
     return Error{Status::option, "Key " + number(handle) + " cannot be managed remotely"};
   return Target{std::move(key), std::move(owner)};
 }
@@ -199,10 +199,10 @@ Result<std::uint8_t> activation_state_after(const StoreState& state, const Sessi
   return result;
 }
 
-Result<void> check_targets(const StoreState& state, const Session& session) {
+Result<void> check_targets(const Core& core, const Session& session) {
   for (const PostOperation& operation : session.post_operations) {
-    if (is_own(state, session, operation.target)) continue;
-    SKS_LET(const Target target, find_target(state, operation.target));
+    if (is_own(*core.state, session, operation.target)) continue;
+    SKS_LET(const Target target, find_target(core, operation.target));
     // Another session has put a key of its own in the place of the one that this operation is about, and was authorized
     // for. Appendix B7 allows to refuse this.
     if (identity(*target.key) != operation.target_identity)

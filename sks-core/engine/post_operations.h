@@ -13,7 +13,7 @@ struct Target {
 };
 
 /// targetKey of chapter 4. Fails with no_key, or with option (its session is open or has no key management key).
-Result<Target> find_target(const StoreState& state, KeyHandle key);
+Result<Target> find_target(const Core& core, KeyHandle key);
 
 /// What the issuer says about an operation, apart from its target.
 struct SignedOperation {
@@ -35,7 +35,7 @@ Result<void> record_operation(Session& session, PostAction action, const KeyEntr
 Result<std::uint8_t> activation_state_after(const StoreState& state, const Session& session, KeyHandle key);
 
 /// closeProvisioningSession step 6: the targets are still there. Fails with no_key or option.
-Result<void> check_targets(const StoreState& state, const Session& session);
+Result<void> check_targets(const Core& core, const Session& session);
 
 /// closeProvisioningSession steps 7 and 8: performs the operations in the order of recording, and takes over the
 /// sessions that own their targets. Only after check_targets(). Fails with storage or internal.

@@ -21,9 +21,16 @@ struct SharedDevice {
   }
 };
 
+enum class Managed { no, yes };
+
 /// An issuer with an open session.
 struct AtWork {
-  explicit AtWork(SecureKeyStore& store) : issuer(store) { REQUIRE(issuer.open()); }
+  /// `managed`: the keys of the session can be targets.
+  explicit AtWork(SecureKeyStore& store, Managed managed = Managed::no) : issuer(store) {
+    issuer.request.privacy_enabled = true;
+    if (managed == Managed::yes) issuer.request.key_management_key = kmk.public_key().spki();
+    REQUIRE(issuer.open());
+  }
   /// Creates a key in a thread of its own.
   std::thread create_key() {
     return std::thread([this] { outcome = status_of(issuer.create_key_entry(key_request())); });
@@ -38,6 +45,14 @@ struct AtWork {
   std::thread close() {
     return std::thread([this] { outcome = status_of(issuer.close()); });
   }
+  /// An operation on a key of `owner`, as that allows it.
+  TargetAuthorization aim_at(AtWork& owner, KeyHandle key) const {
+    TargetAuthorization target;
+    target.target = key;
+    target.authorization = issuer.target_authorization(owner.kmk, owner.issuer.end_entity(key));
+    return target;
+  }
+  crypto::PrivateKey kmk = generate_key(kSks + "ec.nist.p256");
   TestIssuer issuer;
   std::optional<Status> outcome = Status::internal;
 };
@@ -231,6 +246,25 @@ TEST_CASE("Engine: a close that nobody waits for is finished all the same") {
   end.reset();
   CHECK(device.storage.is_durable());
   CHECK(all_keys(*device.engine) == std::vector{key});
+}
+
+TEST_CASE("Engine: a key is no target of others before the close of its session is durable") {
+  SharedDevice device;
+  AtWork work(*device.engine, Managed::yes);
+  const KeyHandle key = work.make_key();
+  AtWork other(*device.engine, Managed::yes);
+  const std::unique_ptr<PendingCall> end = device.engine->begin_call([&] { CHECK(work.issuer.close()); });
+  REQUIRE(end != nullptr);
+  const Bytes next = generate_key(kSks + "ec.nist.p256").public_key().spki();
+  const Bytes authorization = roll_over_authorization(work.kmk, next);
+  const ProvisioningHandle session = work.issuer.handle();
+  CHECK(status_of(device.engine->update_key_management_key(session, next, authorization)) == Status::not_allowed);
+  CHECK(status_of(other.issuer.post_delete_key(other.aim_at(work, key))) == Status::option);
+  CHECK(end->finish());
+  CHECK(all_keys(*device.engine) == std::vector{key});
+  AtWork later(*device.engine, Managed::yes);
+  CHECK(later.issuer.post_delete_key(later.aim_at(work, key)));
+  CHECK(device.engine->update_key_management_key(session, next, authorization));
 }
 
 TEST_CASE("Engine: a call whose session was closed meanwhile is as durable as the close") {
