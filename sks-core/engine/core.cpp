@@ -106,9 +106,10 @@ Result<void> Core::commit_step(Change& change, ProvisioningHandle session) {
 Result<void> Core::commit_end(SessionCall& call) {
   call.change.write_also(call.handle);
   if (call.touches_others) return call.change.commit();
-  SKS_TRY(call.change.commit_shared());
   Core& core = call.core;
-  if (core.state->find_row<Session>(call.handle) != nullptr) core.closing.insert(call.handle);
+  core.closing.insert(call.handle);  // before anything is published: this may run out of memory
+  SKS_TRY(call.change.commit_shared());
+  if (core.state->find_row<Session>(call.handle) == nullptr) core.closing.erase(call.handle);
   return {};
 }
 

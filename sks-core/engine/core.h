@@ -84,13 +84,20 @@ struct Core {
   /// in_open_session() for a call that ends the session: what everybody will see is durable before anybody sees it.
   template <class Body>
   std::invoke_result_t<Body&, SessionCall&> end_open_session(ProvisioningHandle handle, Body body) {
+    bool is_durable = false;
     bool closes = false;
+    const auto with_outcome = [&](SessionCall& call) {
+      auto ended = body(call);
+      is_durable = call.touches_others;
+      return ended;
+    };
     auto result = locked([&] {
-      auto ended = run(handle, body, commit_end);
+      auto ended = run(handle, with_outcome, commit_end);
       closes = closing.contains(handle);
       return ended;
     });
-    if (result) SKS_TRY(await({handle, closes}));
+    // What is durable already holds, whatever becomes of the commits after it.
+    if (result && !is_durable) SKS_TRY(await({handle, closes}));
     return result;
   }
 

@@ -267,6 +267,24 @@ TEST_CASE("Engine: a key is no target of others before the close of its session 
   CHECK(device.engine->update_key_management_key(session, next, authorization));
 }
 
+TEST_CASE("Engine: a close that performs operations is done, whatever becomes of later calls") {
+  SharedDevice device;
+  AtWork owner(*device.engine, Managed::yes);
+  const KeyHandle key = owner.make_key();
+  REQUIRE(owner.issuer.close());
+  AtWork deleter(*device.engine, Managed::yes);
+  REQUIRE(deleter.issuer.post_delete_key(deleter.aim_at(owner, key)));
+  AtWork other(*device.engine);
+  const std::unique_ptr<PendingCall> end = device.engine->begin_call([&] { CHECK(deleter.issuer.close()); });
+  const std::unique_ptr<PendingCall> after =
+      device.engine->begin_call([&] { CHECK(other.issuer.create_key_entry(key_request())); });
+  REQUIRE(after != nullptr);
+  device.storage.fail_syncs(1);
+  CHECK((end == nullptr || end->finish()));
+  CHECK(status_of(after->finish()) == Status::storage);
+  CHECK(all_keys(*device.engine).empty());
+}
+
 TEST_CASE("Engine: a call whose session was closed meanwhile is as durable as the close") {
   SharedDevice device;
   AtWork work(*device.engine);
