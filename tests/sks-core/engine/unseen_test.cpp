@@ -140,6 +140,42 @@ TEST_CASE("Engine: the close of an unseen session fails at any write, and leaves
   }
 }
 
+TEST_CASE("Engine: an unseen session that could not be written for somebody to see it goes on unseen") {
+  for (int n = 1;; ++n) {
+    CAPTURE(n);
+    SharedDevice device;
+    const KeyHandle other = provision_plain_key(*device.engine);
+    UnseenSession session(*device.engine);
+    device.storage.memory.fail_after(n);
+    const auto seen = device.engine->enumerate_provisioning_sessions({}, SessionState::open);
+    device.storage.memory.fail_after(0);
+    if (seen) {
+      CHECK(n > 10);  // records, pages, counters
+      break;
+    }
+    CHECK(seen.error().status == Status::storage);
+    std::vector<KeyHandle> keys{other};
+    switch (n % 3) {
+      case 0:  // it is closed
+        CHECK(session.issuer.close());
+        keys.push_back(session.key);
+        break;
+      case 1:  // others go on, and it is closed
+        CHECK(device.engine->delete_key(other, {}));
+        CHECK(session.issuer.close());
+        keys = {session.key};
+        break;
+      default:  // it is aborted
+        CHECK(device.engine->abort_provisioning_session(session.issuer.handle()));
+    }
+    CHECK(all_keys(*device.engine) == keys);
+    device.reopen();
+    CHECK(all_keys(*device.engine) == keys);
+    CHECK(all_sessions(*device.engine, SessionState::open).empty());
+    if (n % 3 != 2) CHECK(is_whole(*device.engine, session.key));
+  }
+}
+
 TEST_CASE("Engine: handles of an aborted unseen session are not given out again by this engine") {
   SharedDevice device;
   ProvisioningHandle session;
