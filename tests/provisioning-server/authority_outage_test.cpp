@@ -64,7 +64,7 @@ TEST_CASE("Enrolment: a token that fails or hangs costs the client a repetition,
   for (int i = 0; i < 3; ++i) {
     const issuer::Response refused = device.post(keys);
     CHECK(refused.status == 503);
-    CHECK_FALSE(header(refused, "Retry-After").empty());
+    CHECK_FALSE(test::header(refused, "Retry-After").empty());
   }
   module->token().every_sign = CKR_OK;
   module->token().hangs = true;
