@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -9,6 +10,7 @@
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
 #include "provisioning-server/keygen2_routes.h"
+#include "provisioning-server/operations/backup.h"
 #include "provisioning-server/operations/check_issuer.h"
 #include "provisioning-server/revocation_commands.h"
 #include "provisioning-server/serve.h"
@@ -34,6 +36,8 @@ struct Arguments {
   std::string certificate;
   std::string reason;
   std::string what;
+  std::string file;
+  std::string passphrase_file;
   bool new_key = false;
   AuditArguments audit;
   bool json = false;
@@ -65,6 +69,35 @@ Result<void> init(const Arguments& arguments) {
 
 Result<void> serve(const Arguments& arguments) { return serve_issuer(arguments.folder, arguments.listen); }
 Result<void> check(const Arguments& arguments) { return check_issuer(arguments.folder, std::cout); }
+
+/// The first line of a file that only its owner may read.
+Result<SecureBytes> read_passphrase(const std::string& file) {
+  SKS_LET(const SecureBytes content, read_secret_file(file));
+  const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+  const ByteView line = content.view().first(std::min(text.find('\n'), text.size()));
+  if (line.empty()) return Error{Status::option, file + " holds no passphrase in its first line"};
+  return SecureBytes::copy_of(line);
+}
+
+void print_note(const BackupNote& note) {
+  if (!note.sentence.empty()) std::cout << "note: " << note.sentence << '\n';
+}
+
+Result<void> backup(const Arguments& arguments) {
+  SKS_LET(const SecureBytes passphrase, read_passphrase(arguments.passphrase_file));
+  SKS_LET(const BackupNote note, write_backup(arguments.folder, arguments.file, passphrase, system_random()));
+  std::cout << arguments.file << " holds the issuer in " << arguments.folder << '\n';
+  print_note(note);
+  return {};
+}
+
+Result<void> restore(const Arguments& arguments) {
+  SKS_LET(const SecureBytes passphrase, read_passphrase(arguments.passphrase_file));
+  SKS_LET(const BackupNote note, restore_backup(arguments.file, arguments.folder, passphrase));
+  std::cout << "issuer restored in " << arguments.folder << '\n';
+  print_note(note);
+  return {};
+}
 
 Result<void> ticket(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
@@ -191,6 +224,12 @@ const std::vector<Command>& commands() {
       {"resume", "Put a suspended credential in force again", resume, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"renew", "Replace a certificate of the issuer itself", renew, {"--dir", "what"}, {"--new-key"}},
       {"seal", "Seal the keys of the issuer that lie there in plain form", seal, {"--dir"}, {}},
+      {"backup",
+       "Save an issuer, also a running one, in an encrypted file",
+       backup,
+       {"--dir", "file", "--passphrase-file"},
+       {}},
+      {"restore", "Make the folder of an issuer out of a backup", restore, {"--dir", "file", "--passphrase-file"}, {}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"audit",
        "Verify or export the audit log",
@@ -235,6 +274,8 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--fingerprint", &Arguments::fingerprint, "SHA-256 of a certificate in hexadecimal"},
       {"--certificate", &Arguments::certificate, "PEM file of a certificate"},
       {"--reason", &Arguments::reason, "keyCompromise, superseded, ... as RFC 5280 spells them"},
+      {"--passphrase-file", &Arguments::passphrase_file, "File whose first line is the passphrase of the backup"},
+      {"file", &Arguments::file, "The backup"},
       {"what", &Arguments::what, "tls, credential-ca or tls-ca"},
   });
   if (name == "--json") {

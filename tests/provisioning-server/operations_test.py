@@ -426,6 +426,58 @@ class OperationsTest(unittest.TestCase):
             shutil.rmtree(issuer.folder)
             shutil.copytree(saved, issuer.folder)
 
+    def test_disaster_and_recovery(self):
+        issuer = self.issuer()
+        passphrase = pathlib.Path(self.folder) / "passphrase"
+        passphrase.write_text("correct horse\n")
+        passphrase.chmod(0o600)
+        file = self.folder + "/backup"
+        before, used = issuer.ticket(), issuer.ticket()
+        self.assertEqual(issuer.get(used)[0], 200)
+        run("backup", "--dir", issuer.folder, file, "--passphrase-file", passphrase)
+        self.assertEqual(os.stat(file).st_mode & 0o777, 0o600)
+        again = run("backup", "--dir", issuer.folder, file, "--passphrase-file", passphrase, check=False)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("File exists", again.stderr)
+        content = pathlib.Path(file).read_bytes()
+        self.assertNotIn(b"session_starts_per_second", content)
+        after = issuer.ticket()
+        issuer.stop()
+        exists = run("restore", "--dir", issuer.folder, file, "--passphrase-file", passphrase, check=False)
+        self.assertIn("exists already", exists.stderr)
+        os.rename(issuer.folder, self.folder + "/lost")
+
+        for name, bad, part in (
+            ("cut off", content[:-1], "damaged"),
+            ("a block missing", content[:28] + content[28 + 1048592:], "damaged"),
+            ("altered", content[:-20] + bytes([content[-20] ^ 1]) + content[-19:], "damaged"),
+            ("not one", b"hello" * 100, "no backup"),
+            ("newer", content[:8] + b"\x02" + content[9:], "newer"),
+            ("costs", content[:9] + b"\x3f" + content[10:], "damaged"),
+            ("empty", b"", "no backup"),
+        ):
+            with self.subTest(name):
+                pathlib.Path(file).write_bytes(bad)
+                done = run("restore", "--dir", issuer.folder, file, "--passphrase-file", passphrase, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(part, done.stderr)
+                self.assertFalse(issuer.folder.exists() or os.path.exists(str(issuer.folder) + ".restoring"))
+        pathlib.Path(file).write_bytes(content)
+        passphrase.write_text("wrong\n")
+        done = run("restore", "--dir", issuer.folder, file, "--passphrase-file", passphrase, check=False)
+        self.assertIn("passphrase is wrong", done.stderr)
+        passphrase.write_text("correct horse\n")
+
+        run("restore", "--dir", issuer.folder, file, "--passphrase-file", passphrase)
+        run("check", "--dir", issuer.folder)
+        for path in issuer.folder.rglob("*"):
+            there = pathlib.Path(self.folder) / "lost" / path.relative_to(issuer.folder)
+            self.assertEqual(path.stat().st_mode, there.stat().st_mode, path)
+        issuer.start()
+        self.assertEqual(issuer.get(before)[0], 200)
+        self.assertIn("ticket-used", issuer.get(used)[2]["Location"])
+        self.assertIn("ticket-unknown", issuer.get(after)[2]["Location"])
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not there")
     def test_the_unit_is_one_that_systemd_accepts(self):
         source = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "systemd" / "sks-issuer.service.in"
