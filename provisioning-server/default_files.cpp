@@ -4,7 +4,8 @@ namespace sks::issuer {
 namespace {
 
 constexpr std::string_view kConfigHead =
-    R"toml(# Configuration of this issuer. `sks-issuer serve` reads it once, at start.
+    R"toml(# Configuration of this issuer. `sks-issuer serve` reads it at start and again on SIGHUP; `sks-issuer check` tells whether it
+# holds. [server], [operations], connections and threads take effect at a start only.
 
 # The main URL, byte for byte as keys will carry it. A change makes a different issuer; the TLS certificate must fit its host.
 )toml";
@@ -40,7 +41,15 @@ checkpoint_seconds = 60
 # New sessions in one second; more are asked to come back (429).
 session_starts_per_second = 100
 # Connections open at one time; more wait to be accepted.
-connections = 256
+connections = 1024
+# Connections of one address (IPv6: of one /64); more are closed at once. 0: no limit, as behind a load balancer.
+connections_per_address = 0
+# Requests of one address in one second; more are asked to come back (429). 0: no limit.
+requests_per_second_per_address = 1000
+# Uses of one init URL in one minute. 0: no limit.
+tries_per_minute_per_ticket = 30
+# After so many requests a connection is closed, so that clients spread over the processes again.
+requests_per_connection = 1000
 # Threads that serve them.
 threads = 2
 
@@ -76,6 +85,22 @@ tls = "automatic"
 # "keep" the key, or make a "new" one every time.
 tls_key = "keep"
 tls_days = 825
+
+[server]
+# Where to listen: "HOST", "HOST:PORT" or "[IPV6]:PORT". Without it on loopback, at the port of the main URL.
+# listen = "0.0.0.0:8443"
+# How long requests that have begun may take after SIGTERM.
+drain_seconds = 10
+
+[operations]
+# Where /metrics, /livez and /readyz answer, over plain HTTP: for loopback or a network of your own. Without it nowhere.
+# listen = "127.0.0.1:9443"
+
+[log]
+# "text" or "json", one line per event on standard error.
+format = "text"
+# "debug", "info", "warning" or "error".
+level = "info"
 )toml";
 
 constexpr std::string_view kAuthenticationKey = R"toml(

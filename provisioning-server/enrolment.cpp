@@ -6,6 +6,7 @@
 #include "provisioning-server/directory/certificate_facts.h"
 #include "provisioning-server/found_keys.h"
 #include "provisioning-server/log.h"
+#include "provisioning-server/metrics.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -44,6 +45,13 @@ std::string awaited_message(SessionPhase phase) {
 }
 
 std::string policy_of(const Session& session) { return session.profile + ' ' + session.profile_digest; }
+
+void note_refusal(Refusal why, LogFields fields) {
+  const std::string word(word_of(why));
+  Metrics::instance().counter("sessions_refused_total", {{"reason", word}}).add();
+  fields.emplace_back("result", word);
+  log_warning("session-refused", fields);
+}
 
 /// "; deleted FINGERPRINT FINGERPRINT; unlocked FINGERPRINT" behind what there is.
 void add_operations(std::string& detail, const std::vector<KeyOperation>& operations) {
@@ -160,7 +168,7 @@ Result<Reply> Enrolment::begin(const std::string& ticket_text, const std::string
   const Incoming request{digest_of("GET " + ticket_text), peer};
   SKS_LET(const std::optional<Ticket> ticket, ports_.repository.find_ticket(digest_of(ticket_text)));
   if (!ticket) {
-    log_warning(peer + " ticket-unknown");
+    note_refusal(Refusal::ticket_unknown, {{"peer", peer}});
     return refuse(Refusal::ticket_unknown);
   }
   if (ticket->used != 0) return begin_again(*ticket, cookie, request);
@@ -184,7 +192,7 @@ Result<Reply> Enrolment::begin_again(const Ticket& ticket, const std::string& co
 Result<Reply> Enrolment::refuse_ticket(Refusal why, const Ticket& ticket, const std::string& detail,
                                        const Incoming& request) {
   const std::string word(word_of(why));
-  log_warning(request.peer + ' ' + word + ' ' + detail);
+  note_refusal(why, {{"peer", request.peer}, {"profile", ticket.profile}, {"reason", detail}});
   SKS_TRY(ports_.repository.add_audit(
       {ports_.clock.now(), request.peer, "InvocationRequest", "", ticket.profile, word, detail}));
   return refuse(why);
@@ -192,7 +200,7 @@ Result<Reply> Enrolment::refuse_ticket(Refusal why, const Ticket& ticket, const 
 
 Result<Reply> Enrolment::refuse_over(const Session& session, const Incoming& request) {
   const std::string word(word_of(Refusal::session_over));
-  log_warning(request.peer + " session=" + session.id + ' ' + word);
+  note_refusal(Refusal::session_over, {{"peer", request.peer}, {"session", session.id}});
   SKS_TRY(ports_.repository.add_audit(
       {ports_.clock.now(), request.peer, awaited_message(session.phase), session.id, policy_of(session), word, ""}));
   return refuse(Refusal::session_over);
@@ -234,7 +242,8 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   SKS_LET(const StartOutcome outcome, ports_.repository.start_session(session, audit));
   switch (outcome) {
     case StartOutcome::started:
-      log_info(request.peer + " InvocationRequest session=" + session.id + " profile=" + session.profile);
+      Metrics::instance().counter("sessions_started_total").add();
+      log_info("session-started", {{"session", session.id}, {"peer", request.peer}, {"profile", session.profile}});
       return Reply{session.reply, fresh_cookie};
     case StartOutcome::ticket_unknown:
       return refuse_with(Refusal::ticket_unknown, "");
@@ -252,7 +261,7 @@ Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie
     if (cookie.empty()) return refuse(Refusal::session_unknown);
     SKS_LET(const std::optional<Session> session, ports_.repository.find_session(digest_of(cookie)));
     if (!session) {
-      log_warning(peer + " session-unknown");
+      note_refusal(Refusal::session_unknown, {{"peer", peer}});
       return refuse(Refusal::session_unknown);
     }
     if (session->last_request == request.digest) return Reply{session->reply, {}};
@@ -327,7 +336,12 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
   if (outcome == StepOutcome::conflict) return std::optional<Reply>();
   if (outcome == StepOutcome::duplicate) return end_with(Refusal::duplicate, "");
-  log_info(request.peer + ' ' + action + " session=" + after.id + " ok");
+  if (done) {
+    Metrics::instance().counter("sessions_finished_total").add();
+    Metrics::instance().counter("credentials_issued_total").add(keys_in_message_order(**profile).size());
+  }
+  log_info(done ? "session-finished" : "session-step",
+           {{"session", after.id}, {"peer", request.peer}, {"profile", after.profile}, {"message", action}});
   return std::optional(Reply{after.reply, {}});
 }
 
@@ -341,7 +355,11 @@ Result<std::optional<Reply>> Enrolment::abort(const Session& session, Refusal wh
   step.audit = {ports_.clock.now(), request.peer, action, session.id, policy_of(session), word, detail};
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
   if (outcome == StepOutcome::conflict) return std::optional<Reply>();
-  log_warning(request.peer + ' ' + action + " session=" + session.id + ' ' + word + ' ' + detail);
+  note_refusal(why, {{"session", session.id},
+                     {"peer", request.peer},
+                     {"profile", session.profile},
+                     {"message", action},
+                     {"reason", detail}});
   return std::optional(Reply{step.after.reply, {}});
 }
 

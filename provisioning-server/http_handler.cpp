@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <exception>
 
 #include "provisioning-server/log.h"
 #include "provisioning-server/metrics.h"
+#include "sks-core/base/encoding.h"
+#include "sks-core/base/random.h"
 
 namespace sks::issuer {
 namespace {
@@ -17,12 +20,11 @@ struct StatusText {
   unsigned status;
   const char* sentence;
 };
-// Spec: keygen2.md E.2; 408 is for clients that are slow
+// Spec: keygen2.md E.2
 constexpr auto kHttpRefusals = std::to_array<StatusText>({
     {400, "The request is not well-formed HTTP."},
     {404, "There is nothing here."},
     {405, "This method is not for this address."},
-    {408, "The request took too long."},
     {413, "The body is too large."},
     {415, "The body must be "},
     {429, "There are too many requests. Try again."},
@@ -124,6 +126,13 @@ Response refusal(unsigned status, std::string_view rest = {}) {
   if (status == 429 || status == 503) response.headers.emplace_back("Retry-After", kRetryAfterSeconds);
   add_security_headers(response);
   return response;
+}
+
+/// Tells the lines of one request from those of others: random for the process, counted within it.
+std::string next_request_id() {
+  static const std::string process = to_hex(system_random().bytes(4));
+  static std::atomic<std::uint64_t> count{0};
+  return process + '-' + std::to_string(++count);
 }
 
 Response counted(Response refusal) {
@@ -250,21 +259,27 @@ Response HttpHandler::handle(const Request& request) const noexcept {
     std::variant<Target, Response> found = find(request);
     if (auto* const response = std::get_if<Response>(&found)) return counted(std::move(*response));
     const auto& [row, values] = std::get<Target>(found);
+    const LogRequest scope(next_request_id());
     const auto begin = std::chrono::steady_clock::now();
     Response response;
     try {
       response = row->route.run(request, values);
     } catch (const std::exception& exception) {
-      log_error(std::string("a request failed: ") + exception.what());
+      log_error("request-failed", {{"reason", exception.what()}});
       response = refusal(503);
     }
     add_security_headers(response);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     Metrics::instance().observe("http_request_seconds", seconds.count(), {{"route", row->route.path}});
     if (Counter* const counter = row->by_class.at(std::min<std::size_t>(response.status / 100, 5))) counter->add();
+    log_info("request", {{"peer", request.peer},
+                         {"method", request.method},
+                         {"route", row->route.path},
+                         {"status", std::to_string(response.status)},
+                         {"ms", std::to_string(static_cast<std::int64_t>(seconds.count() * 1000))}});
     return response;
   } catch (const std::exception& exception) {
-    log_error(std::string("a request failed: ") + exception.what());
+    log_error("request-failed", {{"reason", exception.what()}});
     return refuse(503);
   }
 }

@@ -30,7 +30,7 @@ class HttpHandler {
   /// The checks of handle() that need no body, so that a body nobody wants is not read. None: go on.
   std::optional<Response> check_head(const Request& request) const;
 
-  /// A refusal that concerns HTTP alone: 400, 404, 405, 408, 413, 415, 429 or 503.
+  /// A refusal that concerns HTTP alone: 400, 404, 405, 413, 415, 429 or 503.
   Response refuse(unsigned status) const;
 
  private:

@@ -20,11 +20,34 @@ Result<std::unique_ptr<Issuer>> Issuer::open(const std::string& folder, const Cl
   const bool exists = std::filesystem::exists(issuer->paths_.config, failure);
   if (failure) return Error{Status::not_available, "cannot read " + issuer->paths_.config + ": " + failure.message()};
   if (!exists) return Error{Status::not_available, "there is no issuer in " + issuer->paths_.folder};
-  SKS_TRY(issuer->load());
+  SKS_TRY(issuer->load(nullptr));
   return issuer;
 }
 
-Result<void> Issuer::load() {
+Result<std::unique_ptr<Issuer>> Issuer::reopen(const Issuer& running) {
+  std::unique_ptr<Issuer> issuer(new Issuer(running.paths_.folder, running.clock_, running.random_));
+  SKS_TRY(issuer->load(&running));
+  return issuer;
+}
+
+Result<void> Issuer::load_database(const Issuer* running) {
+  if (running == nullptr) {
+    SKS_LET(database_, open_database(config_->database.url, paths_.folder));
+    SKS_TRY(bring_schema_forward(*database_));
+    audit_ = std::make_shared<ChainedAuditLog>(*database_, config_->audit.node, clock_, random_);
+    return load_checkpoints();
+  }
+  const IssuerConfig& before = *running->config_;
+  if (config_->url.text() != before.url.text() || config_->database.url != before.database.url ||
+      config_->audit.node != before.audit.node)
+    return Error{Status::option, paths_.config + ": another url, database or audit node takes a restart"};
+  database_ = running->database_;
+  audit_ = running->audit_;
+  checkpoints_ = running->checkpoints_;
+  return {};
+}
+
+Result<void> Issuer::load(const Issuer* running) {
   // Also those that are not read now: whoever could copy one has the issuer's word.
   for (const std::string* const file : {&paths_.kek, &paths_.tls_key, &paths_.tls_ca_key, &paths_.credential_ca_key,
                                         &paths_.key_management_key, &paths_.audit_key})
@@ -46,10 +69,7 @@ Result<void> Issuer::load() {
   Result<KeyManager> key_manager = KeyManager::from_key(std::move(key_management_key));
   if (!key_manager) return in_file(paths_.key_management_key, key_manager.error());
   key_manager_ = std::move(key_manager).value();
-  SKS_LET(database_, open_database(config_->database.url, paths_.folder));
-  SKS_TRY(bring_schema_forward(*database_));
-  audit_ = std::make_unique<ChainedAuditLog>(*database_, config_->audit.node, clock_, random_);
-  SKS_TRY(load_checkpoints());
+  SKS_TRY(load_database(running));
   repository_ = std::make_unique<SqlRepository>(*database_, *audit_);
   revocations_ = std::make_unique<RevocationStore>(*database_, *audit_);
   revocation_service_ = std::make_unique<RevocationService>(
@@ -67,7 +87,7 @@ Result<void> Issuer::load_checkpoints() {
   if (!std::filesystem::exists(paths_.audit_key, failure))
     SKS_TRY(make_audit_key(paths_.audit_key, paths_.audit_public_keys, *file_seal_));
   SKS_LET(crypto::PrivateKey key, read_key_file(paths_.audit_key, *file_seal_));
-  checkpoints_ = std::make_unique<CheckpointKeeper>(*database_, *audit_, std::move(key), clock_);
+  checkpoints_ = std::make_shared<CheckpointKeeper>(*database_, *audit_, std::move(key), clock_);
   return {};
 }
 

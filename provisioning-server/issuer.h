@@ -24,6 +24,10 @@ class Issuer {
   static Result<std::unique_ptr<Issuer>> open(const std::string& folder, const Clock& clock = system_clock(),
                                               const Random& random = system_random());
 
+  /// The same folder read again, while `running` goes on: both share the database and the audit log, which exist once
+  /// in a process. Fails with option when the configuration names another URL, database or node, and as open().
+  static Result<std::unique_ptr<Issuer>> reopen(const Issuer& running);
+
   const IssuerPaths& paths() const { return paths_; }
   const IssuerConfig& config() const { return *config_; }
   Database& database() { return *database_; }
@@ -50,16 +54,18 @@ class Issuer {
  private:
   Issuer(const std::string& folder, const Clock& clock, const Random& random)
       : paths_(folder), clock_(clock), random_(random) {}
-  Result<void> load();
   Result<void> load_checkpoints();
+  Result<void> load(const Issuer* running);
+  Result<void> load_database(const Issuer* running);
 
   IssuerPaths paths_;
   const Clock& clock_;
   const Random& random_;
   std::optional<IssuerConfig> config_;
-  std::unique_ptr<Database> database_;
-  std::unique_ptr<ChainedAuditLog> audit_;
-  std::unique_ptr<CheckpointKeeper> checkpoints_;
+  // One of each in a process, whatever is read again.
+  std::shared_ptr<Database> database_;
+  std::shared_ptr<ChainedAuditLog> audit_;
+  std::shared_ptr<CheckpointKeeper> checkpoints_;
   std::unique_ptr<SqlRepository> repository_;
   std::unique_ptr<ProfileStore> profiles_;
   std::unique_ptr<DeviceRegistry> devices_;

@@ -8,7 +8,11 @@
 namespace sks::issuer {
 namespace {
 
-Routes sessions(Issuer& issuer) { return keygen2_routes(issuer.ports(), issuer.config().session_starts_per_second); }
+Routes sessions(Issuer& issuer) {
+  const IssuerConfig& config = issuer.config();
+  return keygen2_routes(issuer.ports(),
+                        {config.session_starts_per_second, config.operations.tries_per_minute_per_ticket});
+}
 
 Routes revocation(Issuer& issuer) { return issuer.revocation_service().routes(); }
 

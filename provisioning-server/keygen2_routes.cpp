@@ -4,6 +4,8 @@
 #include <mutex>
 
 #include "provisioning-server/log.h"
+#include "provisioning-server/metrics.h"
+#include "provisioning-server/operations/rate_limit.h"
 #include "provisioning-server/pages.h"
 #include "sks-core/base/encoding.h"
 
@@ -29,11 +31,18 @@ std::string session_cookie(std::string_view cookies) {
   return {};
 }
 
+constexpr double kMinute = 60;
+constexpr std::size_t kRememberedTickets = 10000;
+
 /// What the routes share.
 class Sessions {
  public:
-  Sessions(const EnrolmentPorts& ports, std::int64_t starts_per_second)
-      : ports_(ports), enrolment_(ports), starts_per_second_(starts_per_second) {}
+  Sessions(const EnrolmentPorts& ports, const StartLimits& limits)
+      : ports_(ports),
+        enrolment_(ports),
+        starts_per_second_(limits.per_second),
+        tries_(static_cast<double>(limits.tries_per_minute_per_ticket) / kMinute,
+               static_cast<double>(limits.tries_per_minute_per_ticket), kRememberedTickets) {}
 
   Response get_init(const Request& request);
   Response post_message(const Request& request);
@@ -45,6 +54,7 @@ class Sessions {
   EnrolmentPorts ports_;
   Enrolment enrolment_;
   std::int64_t starts_per_second_;
+  RateLimit tries_;
   std::mutex permits_mutex_;
   std::int64_t permit_second_ = 0;
   std::int64_t permits_used_ = 0;
@@ -60,7 +70,7 @@ bool Sessions::take_start_permit() {
 
 Response answer(Result<Reply> reply) {
   if (!reply) {
-    log_error(reply.error().detail);
+    log_error("request-failed", {{"reason", reply.error().detail}});
     return come_back_later(503);
   }
   Response response;
@@ -80,8 +90,15 @@ Response answer(Result<Reply> reply) {
 }
 
 Response Sessions::get_init(const Request& request) {
-  if (!take_start_permit()) return come_back_later(429);
   const std::string ticket = query_parameter(request.query(), "ticket").value_or("");
+  if (!tries_.take(digest_of(ticket), steady_seconds())) {
+    Metrics::instance().counter("rate_limited_total", {{"limit", "ticket"}}).add();
+    return come_back_later(429);
+  }
+  if (!take_start_permit()) {
+    Metrics::instance().counter("rate_limited_total", {{"limit", "session-starts"}}).add();
+    return come_back_later(429);
+  }
   return answer(enrolment_.begin(ticket, session_cookie(request.cookies), request.peer));
 }
 
@@ -104,7 +121,7 @@ Response Sessions::get_whoami(const Request& request) const {
   const std::string fingerprint = to_hex(crypto::sha256(request.client_certificate));
   const Result<std::optional<Credential>> credential = ports_.repository.find_credential(fingerprint);
   if (!credential) {
-    log_error(credential.error().detail);
+    log_error("request-failed", {{"reason", credential.error().detail}});
     return come_back_later(503);
   }
   if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
@@ -123,9 +140,9 @@ Response Sessions::get_whoami(const Request& request) const {
 
 }  // namespace
 
-Routes keygen2_routes(EnrolmentPorts ports, std::int64_t session_starts_per_second) {
+Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits) {
   const std::string main = ports.url.path();
-  const auto sessions = std::make_shared<Sessions>(std::move(ports), session_starts_per_second);
+  const auto sessions = std::make_shared<Sessions>(std::move(ports), limits);
   return {
       // A GET of the init URL spends the ticket, so HEAD must not pass for one.
       {"GET", main, BodyKind::none,

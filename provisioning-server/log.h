@@ -1,12 +1,45 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sks::issuer {
 
-/// One line per event on stderr. Callers never pass secrets; control characters of peers are replaced.
-void log_info(const std::string& event);
-void log_warning(const std::string& event);
-void log_error(const std::string& event);
+enum class LogFormat : std::uint8_t { text, json };
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+struct LogConfig {
+  LogFormat format = LogFormat::text;
+  LogLevel level = LogLevel::info;
+};
+
+/// Takes effect for the lines that follow.
+void configure_log(const LogConfig& config);
+
+/// Names and values behind the event of a line. Names are words of the program.
+using LogFields = std::vector<std::pair<std::string_view, std::string>>;
+
+/// One line per event on stderr: time, level, event, fields; as JSON an object with these members. Callers never pass
+/// secrets. Control characters and bytes that are not UTF-8, which come from peers, are escaped, so that a line stays
+/// a line.
+void log_debug(std::string_view event, const LogFields& fields = {});
+void log_info(std::string_view event, const LogFields& fields = {});
+void log_warning(std::string_view event, const LogFields& fields = {});
+void log_error(std::string_view event, const LogFields& fields = {});
+
+/// The line without a logger: for tests.
+std::string log_line(LogFormat format, LogLevel level, std::string_view event, const LogFields& fields);
+
+/// As long as one lives, every line of its thread carries the field "request".
+class LogRequest {
+ public:
+  explicit LogRequest(std::string id);
+  ~LogRequest();
+  LogRequest(const LogRequest&) = delete;
+  LogRequest& operator=(const LogRequest&) = delete;
+};
 
 }  // namespace sks::issuer

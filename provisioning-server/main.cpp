@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -8,11 +9,11 @@
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
-#include "provisioning-server/issuer_routes.h"
 #include "provisioning-server/keygen2_routes.h"
-#include "provisioning-server/listener.h"
-#include "provisioning-server/log.h"
+#include "provisioning-server/operations/backup.h"
+#include "provisioning-server/operations/check_issuer.h"
 #include "provisioning-server/revocation_commands.h"
+#include "provisioning-server/serve.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -21,8 +22,6 @@ namespace {
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;
 constexpr std::int64_t kMinute = 60;
-constexpr std::int64_t kDay = 86400;
-constexpr std::int64_t kExpiryWarningDays = 30;
 constexpr const char* kOperator = "operator";
 
 struct Arguments {
@@ -37,6 +36,8 @@ struct Arguments {
   std::string certificate;
   std::string reason;
   std::string what;
+  std::string file;
+  std::string passphrase_file;
   bool new_key = false;
   AuditArguments audit;
   bool json = false;
@@ -66,60 +67,35 @@ Result<void> init(const Arguments& arguments) {
   return {};
 }
 
-void warn_about_expiry(const Issuer& issuer) {
-  const std::int64_t left = issuer.tls_certificate().not_after() - system_clock().now();
-  if (left <= 0) log_error("the TLS certificate has expired: clients will refuse it");
-  if (left > 0 && left < kExpiryWarningDays * kDay)
-    log_warning("the TLS certificate expires in " + std::to_string(left / kDay) + " days");
+Result<void> serve(const Arguments& arguments) { return serve_issuer(arguments.folder, arguments.listen); }
+Result<void> check(const Arguments& arguments) { return check_issuer(arguments.folder, std::cout); }
+
+/// The first line of a file that only its owner may read.
+Result<SecureBytes> read_passphrase(const std::string& file) {
+  SKS_LET(const SecureBytes content, read_secret_file(file));
+  const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+  const ByteView line = content.view().first(std::min(text.find('\n'), text.size()));
+  if (line.empty()) return Error{Status::option, file + " holds no passphrase in its first line"};
+  return SecureBytes::copy_of(line);
 }
 
-/// Once a minute: a new TLS certificate when it is time, and whatever was renewed by other processes.
-void look_after_certificates(Issuer& issuer) {
-  if (issuer.config().renewal.automatic) {
-    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place());
-    if (!renewed) log_error("cannot renew the TLS certificate: " + renewed.error().detail);
-    if (renewed && *renewed) log_info("the TLS certificate was renewed: " + to_hex((*renewed)->fingerprint()));
-  }
-  const Result<bool> reloaded = issuer.reload_certificates();
-  if (!reloaded) log_error("cannot read the renewed certificates: " + reloaded.error().detail);
+void print_note(const BackupNote& note) {
+  if (!note.sentence.empty()) std::cout << "note: " << note.sentence << '\n';
 }
 
-void expire_sessions(Repository& repository) {
-  const Result<std::size_t> expired = repository.expire_sessions(system_clock().now());
-  if (!expired) return log_error("cannot expire sessions: " + expired.error().detail);
-  if (*expired != 0) log_info("sessions expired: " + std::to_string(*expired));
+Result<void> backup(const Arguments& arguments) {
+  SKS_LET(const SecureBytes passphrase, read_passphrase(arguments.passphrase_file));
+  SKS_LET(const BackupNote note, write_backup(arguments.folder, arguments.file, passphrase, system_random()));
+  std::cout << arguments.file << " holds the issuer in " << arguments.folder << '\n';
+  print_note(note);
+  return {};
 }
 
-Result<void> serve(const Arguments& arguments) {
-  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
-  const IssuerConfig& config = issuer->config();
-  SKS_LET(const std::vector<std::string> names, issuer->profiles().names());
-  if (names.empty()) log_warning("there are no profiles in " + issuer->paths().profiles);
-  for (const std::string& name : names) SKS_TRY(issuer->profiles().find(name));
-  std::vector<ListenAddress> addresses = listen_addresses_of(config.url);
-  if (!arguments.listen.empty()) {
-    SKS_LET(ListenAddress address, parse_listen_address(arguments.listen, config.url.port()));
-    addresses = {std::move(address)};
-  }
-  look_after_certificates(*issuer);
-  SKS_LET(TlsIdentity tls, issuer->tls_identity());
-  HttpHandler handler(config.url, issuer_routes(*issuer));
-  SKS_LET(const std::unique_ptr<Listener> listener,
-          Listener::open({std::move(tls), issuer->credential_authority(), std::move(addresses),
-                          static_cast<std::size_t>(config.connections), static_cast<std::size_t>(config.threads)},
-                         handler));
-  warn_about_expiry(*issuer);
-  if (config.device_trust == DeviceTrustMode::open)
-    log_warning("device trust is open: nothing proves where the keys live");
-  expire_sessions(issuer->repository());
-  issuer->checkpoints().start(config.audit);
-  issuer->revocation_service().publisher().start();
-  std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
-  std::cout.clear();                                               // and if none does, the service is none the worse
-  listener->run([&] {
-    expire_sessions(issuer->repository());
-    look_after_certificates(*issuer);
-  });
+Result<void> restore(const Arguments& arguments) {
+  SKS_LET(const SecureBytes passphrase, read_passphrase(arguments.passphrase_file));
+  SKS_LET(const BackupNote note, restore_backup(arguments.file, arguments.folder, passphrase));
+  std::cout << "issuer restored in " << arguments.folder << '\n';
+  print_note(note);
   return {};
 }
 
@@ -236,6 +212,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> kCommands{
       {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust", "--database"}},
       {"serve", "Serve an issuer over HTTPS until SIGTERM or SIGINT", serve, {"--dir"}, {"--listen"}},
+      {"check", "Say whether serve would start, and what would stand in its way", check, {"--dir"}, {}},
       {"ticket", "Make a one-time link for one enrolment", ticket, {"--dir", "--profile"}, {"--subject", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate", "--reason"}},
@@ -247,6 +224,12 @@ const std::vector<Command>& commands() {
       {"resume", "Put a suspended credential in force again", resume, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"renew", "Replace a certificate of the issuer itself", renew, {"--dir", "what"}, {"--new-key"}},
       {"seal", "Seal the keys of the issuer that lie there in plain form", seal, {"--dir"}, {}},
+      {"backup",
+       "Save an issuer, also a running one, in an encrypted file",
+       backup,
+       {"--dir", "file", "--passphrase-file"},
+       {}},
+      {"restore", "Make the folder of an issuer out of a backup", restore, {"--dir", "file", "--passphrase-file"}, {}},
       {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"audit",
        "Verify or export the audit log",
@@ -285,12 +268,14 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--url", &Arguments::url, "Main URL, such as https://localhost:8443/keygen2"},
       {"--device-trust", &Arguments::device_trust, "open, registered (default) or ca:FILE"},
       {"--database", &Arguments::database, "postgresql://USER@HOST:PORT/NAME instead of an SQLite file in the folder"},
-      {"--listen", &Arguments::listen, "HOST, HOST:PORT or [IPV6]:PORT instead of the URL's host"},
+      {"--listen", &Arguments::listen, "HOST, HOST:PORT or [IPV6]:PORT instead of loopback or [server] listen"},
       {"--profile", &Arguments::profile, "Name of a profile: default, pair, ..."},
       {"--subject", &Arguments::subject, "Subject of the certificates, such as \"CN=Jo Doe,O=Example\""},
       {"--fingerprint", &Arguments::fingerprint, "SHA-256 of a certificate in hexadecimal"},
       {"--certificate", &Arguments::certificate, "PEM file of a certificate"},
       {"--reason", &Arguments::reason, "keyCompromise, superseded, ... as RFC 5280 spells them"},
+      {"--passphrase-file", &Arguments::passphrase_file, "File whose first line is the passphrase of the backup"},
+      {"file", &Arguments::file, "The backup"},
       {"what", &Arguments::what, "tls, credential-ca or tls-ca"},
   });
   if (name == "--json") {

@@ -227,13 +227,14 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   const std::int64_t ticket_minutes = root.integer_or("ticket_minutes", 1, 60 * 24 * 365, 60);
   TomlTable limits = root.table("limits");
   const std::int64_t starts = limits.integer_or("session_starts_per_second", 1, 100000, 100);
-  const std::int64_t connections = limits.integer_or("connections", 1, 10000, 256);
+  const std::int64_t connections = limits.integer_or("connections", 1, 20000, 1024);
   const std::int64_t threads = limits.integer_or("threads", 1, 64, 2);
   DatabaseConfig database = read_database_config(root);
   AuditConfig audit = read_audit_config(root);
   AuthorityConfig authority = read_authority(root);
   const RenewalConfig renewal = read_renewal(root);
   RevocationConfig revocation = read_revocation(root);
+  OperationsConfig operations = read_operations(root, limits);
   SKS_TRY(document.finish());
   IssuerConfig config{std::move(url).value(), trust, ticket_minutes, starts, connections, threads};
   config.database = std::move(database);
@@ -241,6 +242,7 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   config.authority = std::move(authority);
   config.renewal = renewal;
   config.revocation = std::move(revocation);
+  config.operations = std::move(operations);
   return config;
 }
 

@@ -11,6 +11,7 @@
 #include "provisioning-server/authority/authority_config.h"
 #include "provisioning-server/database/database_config.h"
 #include "provisioning-server/management_policy.h"
+#include "provisioning-server/operations/operations_config.h"
 #include "provisioning-server/revocation/revocation_config.h"
 #include "provisioning-server/url.h"
 
@@ -25,13 +26,14 @@ struct IssuerConfig {
   DeviceTrustMode device_trust = DeviceTrustMode::registered;
   std::int64_t ticket_minutes = 60;
   std::int64_t session_starts_per_second = 100;  ///< above it: 429
-  std::int64_t connections = 256;                ///< open at one time
+  std::int64_t connections = 1024;               ///< open at one time
   std::int64_t threads = 2;
   DatabaseConfig database = {};
   AuditConfig audit = {};
   AuthorityConfig authority = {};
   RenewalConfig renewal = {};
   RevocationConfig revocation = {};
+  OperationsConfig operations = {};
 };
 
 /// A PUK is drawn for every session of the profile and kept sealed, for the help desk.

@@ -73,7 +73,7 @@ Result<std::shared_ptr<const Profile>> ProfileStore::find(const std::string& nam
   if (loaded) {
     entry.profile = *loaded;
   } else {
-    log_error("the changed profile is not used: " + loaded.error().detail);
+    log_error("profile-not-used", {{"reason", loaded.error().detail}});
   }
   return entry.profile;
 }

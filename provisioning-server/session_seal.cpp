@@ -21,6 +21,10 @@ SessionSeal::SessionSeal(SecureBytes kek, const Random& random) : kek_(std::move
   SKS_CHECK(kek_.size() == kKekSize);
 }
 
+SecureBytes SessionSeal::derive(std::string_view purpose) const {
+  return crypto::hkdf_sha256(kek_.view(), {}, as_bytes("OpenSKS issuer " + std::string(purpose)), crypto::kAes256Key);
+}
+
 Bytes SessionSeal::seal(const std::string& session, const std::string& purpose, std::uint64_t version,
                         ByteView content) const {
   const Bytes nonce = random_.bytes(crypto::kGcmNonce);

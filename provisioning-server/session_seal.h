@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/random.h"
@@ -24,6 +25,9 @@ class SessionSeal {
   /// Fails with crypto when anything was altered, or belongs elsewhere.
   Result<SecureBytes> open(const std::string& session, const std::string& purpose, std::uint64_t version,
                            ByteView sealed) const;
+
+  /// A key of 32 bytes for another purpose of this issuer, the same in every process that has the KEK.
+  SecureBytes derive(std::string_view purpose) const;
 
  private:
   SecureBytes kek_;

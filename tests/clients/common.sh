@@ -39,7 +39,7 @@ needs() {
 }
 needs
 
-. "$HERE/../support/checks.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../support/checks.sh"
 # background COMMAND...: until the end.
 background() {
   "$@" </dev/null &

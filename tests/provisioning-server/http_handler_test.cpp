@@ -169,7 +169,7 @@ TEST_CASE("HttpHandler: the result page repeats nothing of the request") {
 
 TEST_CASE("HttpHandler: too many starts in one second get 429 and are welcome in the next") {
   IssuerLab lab;
-  HttpHandler strict(lab.issuer->config().url, keygen2_routes(lab.issuer->ports(), 2));
+  HttpHandler strict(lab.issuer->config().url, keygen2_routes(lab.issuer->ports(), {2, 0}));
   Device device(lab);
   const std::string init = lab.new_ticket();
   const Request unknown = device.get_request("/keygen2?ticket=x");
@@ -183,6 +183,19 @@ TEST_CASE("HttpHandler: too many starts in one second get 429 and are welcome in
   CHECK(strict.handle(device.get_request(init)).status == 200);
 }
 
+TEST_CASE("HttpHandler: one ticket cannot be tried as often as one likes") {
+  IssuerLab lab;
+  HttpHandler strict(lab.issuer->config().url, keygen2_routes(lab.issuer->ports(), {100, 2}));
+  Device device(lab);
+  const Request guess = device.get_request("/keygen2?ticket=x");
+  CHECK(strict.handle(guess).status == 302);
+  CHECK(strict.handle(guess).status == 302);
+  const Response refused = strict.handle(guess);
+  CHECK(refused.status == 429);
+  CHECK(header(refused, "Retry-After") == "1");
+  CHECK(strict.handle(device.get_request(lab.new_ticket())).status == 200);  // others are not affected
+}
+
 TEST_CASE("HttpHandler: a lost database is 503 and says nothing about itself") {
   IssuerLab lab;
   LostRepository lost;
@@ -190,7 +203,7 @@ TEST_CASE("HttpHandler: a lost database is 503 and says nothing about itself") {
   HttpHandler handler(ports.url,
                       keygen2_routes({ports.url, lost, ports.authority, ports.devices, ports.profiles, ports.seal,
                                       ports.key_manager, ports.server, ports.clock, ports.random},
-                                     100));
+                                     {100, 0}));
   Device device(lab);
   device.cookie = "__Host-sks-session=x";
   Request whoami = device.get_request("/whoami");

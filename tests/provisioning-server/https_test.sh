@@ -259,11 +259,12 @@ for FD in 11 12 13 14; do eval "exec $FD>&-"; done
 
 for VERSION in -tls1_2 -tls1_3; do
   (sleep 0.3; printf 'GET /result HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n'; sleep 0.3) |
-    timeout 10 openssl s_client $VERSION -ign_eof -sess_out "$W/session" -connect "localhost:$PORT" \
+    timeout 10 openssl s_client $VERSION -ign_eof -sess_out "$W/session$VERSION" -connect "localhost:$PORT" \
     -CAfile "$W/issuer/ca.pem" >/dev/null 2>&1
-  check "no session can be resumed ($VERSION)" "$(ls "$W" | grep -c '^session$')" 0
-  rm -f "$W/session"
 done
+check "no ticket for a session of TLS 1.2" "$(openssl sess_id -in "$W/session-tls1_2" -noout -text 2>/dev/null | grep -c 'TLS session ticket:')" 0
+check "a ticket for a session of TLS 1.3" "$(openssl sess_id -in "$W/session-tls1_3" -noout -text 2>/dev/null | grep -c 'TLS session ticket:')" 1
+rm -f "$W/session-tls1_2" "$W/session-tls1_3"
 
 wait $SILENT
 check "a client that begins no TLS is sent away soon" "$((SECONDS - BEGIN < 18))" 1

@@ -35,7 +35,7 @@ TEST_CASE("parse_config: reads what init writes") {
     CHECK(config->url.text() == "https://localhost:8443/keygen2");
     CHECK(config->device_trust == mode);
     CHECK(config->ticket_minutes == 60);
-    CHECK(config->connections == 256);
+    CHECK(config->connections == 1024);
     CHECK(config->database.url == "sqlite:issuer.db");
     CHECK_FALSE(config->audit.node.empty());
     CHECK(config->audit.checkpoint_entries == 1000);

@@ -1,0 +1,261 @@
+#include "provisioning-server/listener/listener.h"
+
+#include <sys/resource.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <csignal>
+#include <list>
+#include <set>
+#include <thread>
+
+#include "provisioning-server/listener/connection.h"
+#include "provisioning-server/log.h"
+#include "provisioning-server/metrics.h"
+
+namespace sks::issuer {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr auto kMinute = std::chrono::seconds(60);
+constexpr std::size_t kPlainConnections = 256;
+constexpr std::size_t kRememberedAddresses = 10000;
+
+/// Every connection takes a descriptor, and the usual soft limit is for programs that use select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+struct Door {
+  Door(tcp::acceptor given, const PlainService* its_plain) : acceptor(std::move(given)), plain(its_plain) {}
+  tcp::acceptor acceptor;
+  const PlainService* plain;  ///< null: the service over TLS
+  bool paused = false;
+};
+
+}  // namespace
+
+struct Listener::Impl {
+  Impl(ListenerOptions given, Service its_service)
+      : options(std::move(given)),
+        strand(asio::make_strand(io)),
+        service(std::move(its_service)),
+        limits(std::make_shared<ConnectionLimits>(options.connections, options.connections_per_address,
+                                                  [this] { asio::post(strand, [this] { resume(); }); })),
+        plain_limits(std::make_shared<ConnectionLimits>(kPlainConnections, 0,
+                                                        [this] { asio::post(strand, [this] { resume(); }); })),
+        requests(std::make_shared<RateLimit>(options.requests_per_second_per_address,
+                                             2 * options.requests_per_second_per_address, kRememberedAddresses)),
+        signals(strand),
+        minute(strand),
+        deadline(strand) {}
+
+  Result<void> bind(const ListenAddress& address, const PlainService* plain);
+  ConnectionLimits& limits_of(const PlainService* plain) { return plain == nullptr ? *limits : *plain_limits; }
+  void accept(Door& door);
+  void serve(tcp::socket socket, const PlainService* plain);
+  void wait_for_signal();
+  void replace(std::optional<Service> next);
+  void resume();
+  void note_connections() const {
+    Metrics::instance().set_gauge("connections_open", static_cast<std::int64_t>(limits->open()));
+  }
+  void stop();
+  void start_minute();
+  Service current_service() {
+    const std::lock_guard lock(service_mutex);
+    return service;
+  }
+
+  ListenerOptions options;
+  asio::io_context io;
+  // Guards everything below but `service`.
+  asio::strand<asio::io_context::executor_type> strand;
+  std::mutex service_mutex;
+  Service service;
+  std::shared_ptr<ConnectionLimits> limits;
+  std::shared_ptr<ConnectionLimits> plain_limits;
+  std::shared_ptr<RateLimit> requests;
+  bool stopping = false;
+  std::list<Door> doors;
+  std::vector<std::weak_ptr<Connection>> connections;
+  asio::signal_set signals;
+  asio::steady_timer minute;
+  asio::steady_timer deadline;
+  ListenerEvents events;
+};
+
+Result<void> Listener::Impl::bind(const ListenAddress& address, const PlainService* plain) {
+  const std::string name = address.host + " port " + std::to_string(address.port);
+  error_code failure;
+  tcp::resolver resolver(io);
+  const auto found = resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, failure);
+  if (failure) return Error{Status::not_available, "cannot listen on " + name + ": " + failure.message()};
+  std::set<tcp::endpoint> endpoints;
+  for (const auto& entry : found) endpoints.insert(entry.endpoint());
+  for (const tcp::endpoint& endpoint : endpoints) {
+    tcp::acceptor acceptor(strand);
+    acceptor.open(endpoint.protocol(), failure);
+    if (!failure) acceptor.set_option(asio::socket_base::reuse_address(true), failure);
+    if (!failure && endpoint.protocol() == tcp::v6()) acceptor.set_option(asio::ip::v6_only(true), failure);
+    if (!failure) acceptor.bind(endpoint, failure);
+    if (!failure) acceptor.listen(asio::socket_base::max_listen_connections, failure);
+    if (failure) return Error{Status::not_available, "cannot listen on " + name + ": " + failure.message()};
+    doors.emplace_back(std::move(acceptor), plain);
+  }
+  return {};
+}
+
+void Listener::Impl::accept(Door& door) {
+  if (limits_of(door.plain).is_reached()) {
+    door.paused = true;
+    return;
+  }
+  // Each connection has a strand of its own, so that several can be served at one time.
+  door.acceptor.async_accept(asio::make_strand(io), [this, &door](error_code failure, tcp::socket socket) {
+    if (failure == asio::error::operation_aborted || !door.acceptor.is_open()) return;
+    if (failure) {
+      // Out of descriptors, most likely: the next connection that ends calls resume(), or the minute.
+      log_warning("accept-failed", {{"reason", failure.message()}});
+      door.paused = true;
+      return;
+    }
+    serve(std::move(socket), door.plain);
+    accept(door);
+  });
+}
+
+void Listener::Impl::serve(tcp::socket socket, const PlainService* plain) {
+  error_code failure;
+  const tcp::endpoint endpoint = socket.remote_endpoint(failure);
+  if (failure) return;  // it has gone already
+  const std::string peer = endpoint.address().to_string();
+  Metrics::instance().counter("connections_total").add();
+  std::unique_ptr<ConnectionLimits::Permit> permit = limits_of(plain).take(rate_key(peer));
+  if (permit == nullptr) {
+    Metrics::instance().counter("connections_closed_total", {{"limit", "address"}}).add();
+    log_debug("connection-refused", {{"peer", peer}, {"limit", "address"}});
+    return;
+  }
+  note_connections();
+  // Now and then, so that the work for one connection does not grow with their number.
+  if (connections.size() > 64 + 2 * (limits->open() + plain_limits->open()))
+    std::erase_if(connections, [](const auto& connection) { return connection.expired(); });
+  std::shared_ptr<Connection> connection;
+  if (plain == nullptr) {
+    ConnectionPorts ports{[this] { return current_service().handler; }, requests, options.requests_per_connection};
+    connection = make_connection(std::move(socket), peer, current_service().tls, std::move(ports), std::move(permit));
+  } else {
+    ConnectionPorts ports{[plain] { return plain->handler; }, nullptr, options.requests_per_connection};
+    connection = make_connection(std::move(socket), peer, nullptr, std::move(ports), std::move(permit));
+  }
+  if (plain == nullptr) connections.push_back(connection);
+  connection->start();
+}
+
+void Listener::Impl::resume() {
+  note_connections();
+  if (stopping && limits->is_unused()) return io.stop();
+  for (Door& door : doors)
+    if (door.acceptor.is_open() && std::exchange(door.paused, false)) accept(door);
+}
+
+void Listener::Impl::start_minute() {
+  minute.expires_after(kMinute);
+  minute.async_wait([this](error_code failure) {
+    if (failure || stopping) return;  // a wait that was over before cancel() is not cancelled by it
+    resume();
+    replace(events.every_minute());
+    start_minute();
+  });
+}
+
+void Listener::Impl::wait_for_signal() {
+  signals.async_wait([this](error_code failure, int signal) {
+    if (failure) return;
+    if (signal == SIGHUP) {
+      if (!stopping) replace(events.reload());
+    } else if (!stopping) {
+      stop();
+    }
+    wait_for_signal();
+  });
+}
+
+void Listener::Impl::replace(std::optional<Service> next) {
+  if (!next) return;
+  const std::lock_guard lock(service_mutex);
+  std::swap(service, *next);
+}
+
+void Listener::Impl::stop() {
+  stopping = true;
+  log_info("draining", {{"connections", std::to_string(limits->open())}});
+  events.drain();
+  error_code ignored;
+  for (Door& door : doors)
+    if (door.plain == nullptr) door.acceptor.close(ignored);
+  minute.cancel();
+  for (const auto& weak : connections)
+    if (const auto connection = weak.lock()) connection->stop();
+  deadline.expires_after(std::chrono::seconds(options.drain_seconds));
+  deadline.async_wait([this](error_code failure) {
+    if (failure) return;
+    log_warning("connections-cut-off", {{"connections", std::to_string(limits->open())}});
+    io.stop();
+  });
+  if (limits->is_unused()) io.stop();
+}
+
+Listener::Listener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Listener::~Listener() = default;
+
+Result<std::unique_ptr<Listener>> Listener::open(ListenerOptions options, Service service) {
+  raise_descriptor_limit();
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(service));
+  const auto bind_all = [&](const std::vector<ListenAddress>& addresses, const PlainService* plain) -> Result<void> {
+    for (const ListenAddress& address : addresses) {
+      Result<void> bound = impl->bind(address, plain);
+      if (!bound && address.need == ListenAddress::Need::required) return bound;
+    }
+    return {};
+  };
+  SKS_TRY(bind_all(impl->options.addresses, nullptr));
+  for (const PlainService& plain : impl->options.plain) SKS_TRY(bind_all(plain.addresses, &plain));
+  // From here on a signal waits for run() instead of killing the process: the caller is about to say that it listens.
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    error_code failure;
+    impl->signals.add(signal, failure);
+    if (failure) return Error{Status::internal, "cannot handle signals: " + failure.message()};
+  }
+  return std::unique_ptr<Listener>(new Listener(std::move(impl)));
+}
+
+void Listener::run(ListenerEvents events) {
+  impl_->events = std::move(events);
+  impl_->wait_for_signal();
+  asio::post(impl_->strand, [this] {
+    for (Door& door : impl_->doors) impl_->accept(door);
+    impl_->start_minute();
+  });
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < impl_->options.threads; ++i) others.emplace_back([this] { impl_->io.run(); });
+    impl_->io.run();
+  }
+  // Connections that the deadline cut off are destroyed together with the io_context, which cannot take posts then.
+  impl_->limits->be_quiet();
+  impl_->plain_limits->be_quiet();
+}
+
+}  // namespace sks::issuer

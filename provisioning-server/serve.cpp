@@ -1,0 +1,262 @@
+#include "provisioning-server/serve.h"
+
+#include <atomic>
+#include <csignal>
+#include <iostream>
+#include <mutex>
+
+#include "provisioning-server/issuer.h"
+#include "provisioning-server/issuer_routes.h"
+#include "provisioning-server/listener/listener.h"
+#include "provisioning-server/log.h"
+#include "provisioning-server/metrics.h"
+#include "provisioning-server/operations/check_issuer.h"
+#include "provisioning-server/operations/operations_routes.h"
+#include "provisioning-server/operations/service_manager.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kExpiryWarningDays = 30;
+constexpr std::uint16_t kOperationsPort = 9443;
+constexpr std::uint16_t kHttpPort = 80;
+
+/// An issuer as it was read at one time, and the routes that refer to it.
+struct Snapshot {
+  explicit Snapshot(std::unique_ptr<Issuer> given)
+      : issuer(std::move(given)), handler(issuer->config().url, issuer_routes(*issuer)) {}
+  std::unique_ptr<Issuer> issuer;
+  HttpHandler handler;
+};
+
+Result<std::vector<ListenAddress>> read_addresses(const std::string& text, std::uint16_t default_port) {
+  SKS_LET(ListenAddress address, parse_listen_address(text, default_port));
+  return std::vector<ListenAddress>{std::move(address)};
+}
+
+/// With every profile read: an issuer that cannot say what it issues does not start.
+Result<void> check_profiles(Issuer& issuer) {
+  SKS_LET(const std::vector<std::string> names, issuer.profiles().names());
+  if (names.empty()) log_warning("no-profiles", {{"folder", issuer.paths().profiles}});
+  for (const std::string& name : names) SKS_TRY(issuer.profiles().find(name));
+  return {};
+}
+
+Result<void> check_period(const crypto::Certificate& certificate, const std::string& what) {
+  const std::int64_t now = system_clock().now();
+  if (certificate.not_before() > now) return Error{Status::not_available, what + " is not valid yet"};
+  if (certificate.not_after() < now) return Error{Status::not_available, what + " has expired"};
+  return {};
+}
+
+void expire_sessions(Repository& repository) {
+  const Result<std::size_t> expired = repository.expire_sessions(system_clock().now());
+  if (!expired) return log_error("sessions-not-expired", {{"reason", expired.error().detail}});
+  if (*expired == 0) return;
+  Metrics::instance().counter("sessions_expired_total").add(*expired);
+  log_info("sessions-expired", {{"count", std::to_string(*expired)}});
+}
+
+class Server {
+ public:
+  explicit Server(std::shared_ptr<Snapshot> first) : current_(std::move(first)) {}
+
+  std::shared_ptr<Snapshot> current() const {
+    const std::lock_guard lock(mutex_);
+    return current_;
+  }
+  Result<Service> service() const;
+  std::vector<ReadinessCheck> readiness() const;
+  /// Those of the snapshot that is current when a request comes.
+  Routes revocation_routes() const;
+  std::optional<Service> reload();
+  std::optional<Service> every_minute();
+  void drain();
+  void note_certificates() const;
+  void start_threads() const;
+
+ private:
+  Result<std::shared_ptr<Snapshot>> read_again() const;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<Snapshot> current_;
+  std::atomic<bool> draining_{false};
+};
+
+Result<Service> Server::service() const {
+  const std::shared_ptr<Snapshot> snapshot = current();
+  SKS_LET(TlsIdentity identity, snapshot->issuer->tls_identity());
+  SKS_LET(auto tls, make_tls_context({std::move(identity), snapshot->issuer->credential_authority(),
+                                      snapshot->issuer->seal().derive("TLS tickets")}));
+  return Service{{snapshot, &snapshot->handler}, std::move(tls)};
+}
+
+std::vector<ReadinessCheck> Server::readiness() const {
+  return {
+      {"draining",
+       [this] {
+         return draining_ ? Result<void>(Error{Status::not_available, "the server is about to stop"}) : Result<void>();
+       }},
+      {"database", [this] { return check_database(current()->issuer->database()); }},
+      {"credential-ca",
+       [this] {
+         return check_period(current()->issuer->credential_authority(), "the certificate of the credential CA");
+       }},
+      {"tls-certificate", [this] { return check_period(current()->issuer->tls_certificate(), "the TLS certificate"); }},
+  };
+}
+
+Routes Server::revocation_routes() const {
+  Routes routes = current()->issuer->revocation_service().routes();
+  for (std::size_t i = 0; i < routes.size(); ++i)
+    routes[i].run = [this, i](const Request& request, const PathValues& values) {
+      const std::shared_ptr<Snapshot> snapshot = current();
+      return snapshot->issuer->revocation_service().routes().at(i).run(request, values);
+    };
+  return routes;
+}
+
+Result<std::shared_ptr<Snapshot>> Server::read_again() const {
+  SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::reopen(*current()->issuer));
+  SKS_TRY(check_profiles(*issuer));
+  return std::make_shared<Snapshot>(std::move(issuer));
+}
+
+std::optional<Service> Server::reload() {
+  notify_service_manager("RELOADING=1");
+  Result<std::shared_ptr<Snapshot>> next = read_again();
+  std::optional<Error> failure;
+  if (next) {
+    std::shared_ptr<Snapshot> before = current();
+    {
+      const std::lock_guard lock(mutex_);
+      current_ = *next;
+    }
+    Result<Service> made = service();
+    if (made) {
+      configure_log((*next)->issuer->config().operations.log);
+      Metrics::instance().counter("reloads_total", {{"result", "ok"}}).add();
+      log_info("reloaded");
+      note_certificates();
+      (*next)->issuer->revocation_service().publisher().start();
+      notify_service_manager("READY=1");
+      return std::move(made).value();
+    }
+    failure = made.error();
+    const std::lock_guard lock(mutex_);
+    current_ = std::move(before);
+  } else {
+    failure = next.error();
+  }
+  Metrics::instance().counter("reloads_total", {{"result", "refused"}}).add();
+  log_error("reload-refused", {{"reason", failure->detail}});
+  notify_service_manager("READY=1");
+  return std::nullopt;
+}
+
+/// Sessions that have expired; a new TLS certificate when it is time, and whatever was renewed by other processes.
+std::optional<Service> Server::every_minute() {
+  Issuer& issuer = *current()->issuer;
+  expire_sessions(issuer.repository());
+  if (issuer.config().renewal.automatic) {
+    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place());
+    if (!renewed) log_error("tls-certificate-not-renewed", {{"reason", renewed.error().detail}});
+    if (renewed && *renewed) log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
+  }
+  const Result<bool> changed = issuer.reload_certificates();
+  if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});
+  note_certificates();
+  if (!changed || !*changed) return std::nullopt;
+  Result<Service> made = service();
+  if (!made) {
+    log_error("certificates-not-used", {{"reason", made.error().detail}});
+    return std::nullopt;
+  }
+  return std::move(made).value();
+}
+
+/// What works beside the requests: checkpoints, once in a process, and revocation lists, for each snapshot.
+void Server::start_threads() const {
+  Issuer& issuer = *current()->issuer;
+  issuer.checkpoints().start(issuer.config().audit);
+  issuer.revocation_service().publisher().start();
+}
+
+void Server::drain() {
+  draining_ = true;
+  Metrics::instance().set_gauge("draining", 1);
+  notify_service_manager("STOPPING=1");
+}
+
+void Server::note_certificates() const {
+  const Issuer& issuer = *current()->issuer;
+  const crypto::Certificate tls = issuer.tls_certificate();
+  Metrics& metrics = Metrics::instance();
+  metrics.set_gauge("certificate_not_after_seconds", tls.not_after(), {{"which", "tls"}});
+  metrics.set_gauge("certificate_not_after_seconds", issuer.credential_authority().not_after(),
+                    {{"which", "credential-ca"}});
+  const std::int64_t left = tls.not_after() - system_clock().now();
+  if (left <= 0) log_error("tls-certificate-expired");
+  if (left > 0 && left < kExpiryWarningDays * kDay)
+    log_warning("tls-certificate-expires", {{"days", std::to_string(left / kDay)}});
+}
+
+Result<ListenerOptions> listener_options(const IssuerConfig& config, const std::string& listen,
+                                         std::vector<ReadinessCheck> readiness, Routes revocation) {
+  const OperationsConfig& operations = config.operations;
+  ListenerOptions options;
+  options.addresses = loopback_addresses(config.url.port());
+  const std::string& named = listen.empty() ? operations.listen : listen;
+  if (!named.empty()) {
+    SKS_LET(options.addresses, read_addresses(named, config.url.port()));
+  }
+  if (!operations.operations_listen.empty()) {
+    PlainService plain;
+    SKS_LET(plain.addresses, read_addresses(operations.operations_listen, kOperationsPort));
+    plain.handler = std::make_shared<HttpHandler>(std::nullopt, operations_routes(std::move(readiness)));
+    options.plain.push_back(std::move(plain));
+  }
+  if (!config.revocation.plain_listen.empty()) {
+    PlainService plain;
+    SKS_LET(plain.addresses, read_addresses(config.revocation.plain_listen, kHttpPort));
+    plain.handler = std::make_shared<HttpHandler>(std::nullopt, std::move(revocation));
+    options.plain.push_back(std::move(plain));
+  }
+  options.connections = static_cast<std::size_t>(config.connections);
+  options.connections_per_address = static_cast<std::size_t>(operations.connections_per_address);
+  options.requests_per_second_per_address = static_cast<double>(operations.requests_per_second_per_address);
+  options.requests_per_connection = static_cast<std::size_t>(operations.requests_per_connection);
+  options.threads = static_cast<std::size_t>(config.threads);
+  options.drain_seconds = operations.drain_seconds;
+  return options;
+}
+
+}  // namespace
+
+Result<void> serve_issuer(const std::string& folder, const std::string& listen) {
+  // A file that may not grow is an error of the write, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::open(folder));
+  configure_log(issuer->config().operations.log);
+  SKS_TRY(check_profiles(*issuer));
+  Server server(std::make_shared<Snapshot>(std::move(issuer)));
+  static_cast<void>(server.every_minute());  // an expired certificate is renewed before anybody sees it
+  const IssuerConfig& config = server.current()->issuer->config();
+  SKS_LET(ListenerOptions options, listener_options(config, listen, server.readiness(), server.revocation_routes()));
+  SKS_LET(Service service, server.service());
+  SKS_LET(const std::unique_ptr<Listener> listener, Listener::open(std::move(options), std::move(service)));
+  if (config.device_trust == DeviceTrustMode::open) log_warning("device-trust-open");
+  Metrics::instance().set_gauge("start_time_seconds", system_clock().now());
+  Metrics::instance().set_gauge("build_info", 1, {{"version", SKS_VERSION}});
+  std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line
+  std::cout.clear();                                               // and if none does, the service is none the worse
+  server.start_threads();
+  notify_service_manager("READY=1");
+  listener->run({[&] { return server.every_minute(); }, [&] { return server.reload(); }, [&] { server.drain(); }});
+  log_info("stopped");
+  return {};
+}
+
+}  // namespace sks::issuer
