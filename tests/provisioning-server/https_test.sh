@@ -6,23 +6,9 @@ ISSUER=$1
 SOURCE=$(cd "$(dirname "$0")/../.." && pwd)
 W=$(mktemp -d)
 SERVER=
-FAILED=0
+. "$(dirname "$0")/../support/equality.sh"
 trap 'test -n "$SERVER" && kill "$SERVER" 2>/dev/null; rm -rf "$W"' EXIT
 
-check() { # check DESCRIPTION ACTUAL EXPECTED
-  if [ "$2" = "$3" ]; then
-    echo "ok: $1"
-  else
-    echo "FAILED: $1: got '$2', expected '$3'"
-    FAILED=1
-  fi
-}
-contains() { # contains DESCRIPTION TEXT PART
-  case $2 in
-    *"$3"*) echo "ok: $1" ;;
-    *) echo "FAILED: $1: '$3' is not in '$2'"; FAILED=1 ;;
-  esac
-}
 refused() { # refused DESCRIPTION EXIT_CODE PART ARGUMENTS...: one line on stderr, nothing on stdout
   local what=$1 code=$2 part=$3
   shift 3
@@ -31,13 +17,6 @@ refused() { # refused DESCRIPTION EXIT_CODE PART ARGUMENTS...: one line on stder
   check "$what: lines on stderr" "$(wc -l <"$W/err")" 1
   check "$what: nothing on stdout" "$(cat "$W/out")" ""
   contains "$what: says why" "$(cat "$W/err")" "$part"
-}
-free_port() {
-  local port
-  for _ in $(seq 50); do
-    port=$((20000 + RANDOM % 12000))  # below the ports that outgoing connections get
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
 }
 start() { # start ARGUMENTS...: waits for the line that says it is ready
   : >"$W/serve.out"  # the program that ran before has said so as well

@@ -7,31 +7,10 @@ ISSUER=$1
 SKS=$2
 W=$(mktemp -d)
 SERVER=
-FAILED=0
+. "$(dirname "$0")/../support/equality.sh"
 trap 'test -n "$SERVER" && kill "$SERVER" 2>/dev/null; rm -rf "$W"' EXIT
 unset https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 
-check() { # check DESCRIPTION ACTUAL EXPECTED
-  if [ "$2" = "$3" ]; then
-    echo "ok: $1"
-  else
-    echo "FAILED: $1: got '$2', expected '$3'"
-    FAILED=1
-  fi
-}
-contains() { # contains DESCRIPTION TEXT PART
-  case $2 in
-    *"$3"*) echo "ok: $1" ;;
-    *) echo "FAILED: $1: '$3' is not in '$2'"; FAILED=1 ;;
-  esac
-}
-free_port() {
-  local port
-  for _ in $(seq 50); do
-    port=$((20000 + RANDOM % 12000))
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
-}
 profile() { # profile NAME, tables on stdin: the default profile with them in front of its PIN policy
   cat >"$W/tables"
   sed "/^\[\[pin_policy\]\]/{

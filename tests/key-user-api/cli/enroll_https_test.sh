@@ -9,7 +9,7 @@ ISSUER=$2
 HERE=$(cd "$(dirname "$0")" && pwd)
 W=$(mktemp -d)
 SERVER=
-FAILED=0
+. "$(dirname "$0")/../../support/equality.sh"
 stop() {
   [ -z "$SERVER" ] || { kill "$SERVER"; wait "$SERVER"; } 2>/dev/null
   SERVER=
@@ -17,27 +17,6 @@ stop() {
 trap 'exec 7>&- 8>&-; stop; rm -rf "$W"' EXIT
 unset https_proxy HTTPS_PROXY all_proxy ALL_PROXY no_proxy NO_PROXY
 
-check() { # check DESCRIPTION ACTUAL EXPECTED
-  if [ "$2" = "$3" ]; then
-    echo "ok: $1"
-  else
-    echo "FAILED: $1: got '$2', expected '$3'"
-    FAILED=1
-  fi
-}
-contains() { # contains DESCRIPTION TEXT PART
-  case $2 in
-    *"$3"*) echo "ok: $1" ;;
-    *) echo "FAILED: $1: '$3' is not in '$2'"; FAILED=1 ;;
-  esac
-}
-free_port() {
-  local port
-  for _ in $(seq 50); do
-    port=$((20000 + RANDOM % 12000))
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
-}
 start_issuer() { # start_issuer HOST: an issuer of its own under that name, on 127.0.0.1
   stop
   PORT=$(free_port)
