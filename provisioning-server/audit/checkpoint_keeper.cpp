@@ -65,7 +65,7 @@ CheckpointKeeper::~CheckpointKeeper() {
   if (thread_.joinable()) thread_.join();
   if (log_.appended() == 0) return;
   const Result<void> ended = write(Chains::end);
-  if (!ended) log_error("the last checkpoint of the audit log cannot be written: " + ended.error().detail);
+  if (!ended) log_error("last-checkpoint-not-written", {{"reason", ended.error().detail}});
 }
 
 void CheckpointKeeper::start(const AuditConfig& config) {
@@ -84,7 +84,7 @@ void CheckpointKeeper::keep(const AuditConfig& config) {
     if (!is_due) continue;
     lock.unlock();
     const Result<void> written = write();
-    if (!written) log_error("no checkpoint of the audit log can be written: " + written.error().detail);
+    if (!written) log_error("checkpoint-not-written", {{"reason", written.error().detail}});
     lock.lock();
     // After a failure it is tried again when the next one is due, not every second.
     last = now;

@@ -75,8 +75,8 @@ std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(const cryp
     if (key && equal(key->public_key().spki(), authority.spki()))
       return std::make_shared<const crypto::KeySigner>(std::move(key).value());
   }
-  log_warning("the key of the earlier authority " + authority.subject() +
-              " is not here: its revocation list cannot be renewed");
+  // Its revocation list cannot be renewed.
+  log_warning("earlier-authority-without-key", {{"authority", authority.subject()}});
   return nullptr;
 }
 

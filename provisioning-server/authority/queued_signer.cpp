@@ -147,9 +147,9 @@ void QueuedSigner::note(const std::string& trouble) const {
   const std::lock_guard lock(trouble_mutex_);
   if (trouble == trouble_) return;
   if (trouble.empty()) {
-    log_info("authority: " + name_ + " signs again");
+    log_info("authority-back", {{"key", name_}});
   } else {
-    log_error("authority: " + trouble);
+    log_error("authority-lost", {{"reason", trouble}});
   }
   trouble_ = trouble;
 }

@@ -94,7 +94,7 @@ void PostgresqlPool::give_back(std::size_t lane) {
 }
 
 void PostgresqlPool::begin_outage(const Error& why) {
-  if (!outage_) log_error("the database cannot be reached: " + why.detail);
+  if (!outage_) log_error("database-lost", {{"reason", why.detail}});
   outage_ = std::make_unique<Error>(why);
   changed_.notify_all();
 }
@@ -111,7 +111,7 @@ void PostgresqlPool::watch(const std::stop_token& stop) {
     const auto reached = PostgresqlConnection::probe(url_, limits_);
     guard.lock();
     if (reached) {
-      log_info("the database can be reached again");
+      log_info("database-back");
       outage_.reset();
       pause = kFirstPause;
       changed_.notify_all();

@@ -43,7 +43,7 @@ void CrlPublisher::run() {
   while (!stop_) {
     lock.unlock();
     const Result<std::size_t> published = publish_due();
-    if (!published) log_error("cannot publish a revocation list: " + published.error().detail);
+    if (!published) log_error("crl-not-published", {{"reason", published.error().detail}});
     lock.lock();
     wake_.wait_for(lock, std::chrono::seconds(config_.crl_interval_seconds), [this] { return stop_; });
   }

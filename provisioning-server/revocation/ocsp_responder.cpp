@@ -71,7 +71,7 @@ Result<std::shared_ptr<const OcspResponder::Delegate>> OcspResponder::delegate_o
   };
   Result<std::shared_ptr<const Delegate>> renewed = renew();
   if (!renewed) {
-    log_error("cannot renew the certificate of the OCSP responder: " + renewed.error().detail);
+    log_error("ocsp-certificate-not-renewed", {{"reason", renewed.error().detail}});
     if (known && now < known->certificate.not_after()) return known;
     return renewed;
   }
@@ -93,7 +93,7 @@ OcspResponder::Answer OcspResponder::answer(ByteView request) {
   }
   Result<Answer> made = try_answer(*parsed);
   if (!made) {
-    log_error("OCSP: " + made.error().detail);
+    log_error("ocsp-not-answered", {{"reason", made.error().detail}});
     return {encode_ocsp_failure(OcspFailure::try_later)};
   }
   if (!may_be_kept) made->expires = 0;

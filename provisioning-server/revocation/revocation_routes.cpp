@@ -94,7 +94,7 @@ Response RevocationService::get_crl(const Request& request, const PathValues& va
   if (id.empty()) return text_response(404, "There is no such revocation list.\n");
   const Result<std::optional<StoredCrl>> head = store_.find_crl(id, RevocationStore::Part::head);
   if (!head) {
-    log_error("revocation list: " + head.error().detail);
+    log_error("crl-not-sent", {{"reason", head.error().detail}});
     return come_back_later(503);
   }
   if (!*head) return text_response(404, "There is no such revocation list.\n");
