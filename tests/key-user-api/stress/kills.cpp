@@ -10,7 +10,7 @@
 namespace sks::stress {
 namespace {
 
-constexpr double kRecovery = 15;  // seconds after the last kill in which every thread must have signed again
+constexpr double kRecovery = 120;  // seconds after the last kill in which every thread must have signed again
 
 /// The answers that a daemon that died may cause; whatever else comes is wrong.
 bool is_interruption(CK_RV code) { return code == CKR_DEVICE_ERROR || code == CKR_DEVICE_REMOVED; }
@@ -23,10 +23,10 @@ class Worker {
       : options_(options), signer_(signer), tally_(tally), number_(first) {}
 
   void run(Clock::time_point end) {
-    while (!session_ && Clock::now() < end) open();
+    const auto last = end + std::chrono::duration_cast<Clock::duration>(seconds(kRecovery));
+    while (!session_ && Clock::now() < last) open();
     if (!session_) return tally_.wrong("no session");
     while (Clock::now() < end) use();
-    const auto last = Clock::now() + std::chrono::duration_cast<Clock::duration>(seconds(kRecovery));
     while (Clock::now() < last)
       if (use()) return;
     tally_.wrong("no signature after the last kill");
