@@ -249,10 +249,11 @@ Result<std::unique_ptr<Database>> open_postgresql(const std::string& url, std::s
                                                   const PostgresqlLimits& limits) {
   SKS_TRY(check_url(url));
   auto database = std::make_unique<PostgresqlDatabase>(url, std::max<std::size_t>(connections, 1), limits);
-  SKS_TRY(database->read([](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> answers = database->read([](SqlTransaction& transaction) -> Result<void> {
     SKS_TRY(transaction.query("SELECT 1", {}));
     return {};
-  }));
+  });
+  if (!answers) return answers.error();
   return std::unique_ptr<Database>(std::move(database));
 }
 
