@@ -130,13 +130,11 @@ std::string nss_stanza(std::string_view module) {
   return "library=" + std::string(module) + "\nname=" + std::string(kNssName);
 }
 
-Result<std::optional<std::string>> remove_nss(const std::string& text) {
-  SKS_LET(const std::vector<Stanza> stanzas, read_stanzas(text));
-  const auto ours = std::ranges::find_if(stanzas, is_ours);
-  if (ours == stanzas.end()) return std::optional<std::string>(text);
-  // What separates it from its neighbours was added with it: the line behind, at the end of the file that in front.
-  std::size_t begin = ours->begin;
-  std::size_t end = ours->end;
+/// What separates a stanza from its neighbours was added with it: the line behind, at the end of the file that in
+/// front.
+std::string without_stanza(const std::string& text, const Stanza& stanza) {
+  std::size_t begin = stanza.begin;
+  std::size_t end = stanza.end;
   const bool ended = end > begin && text[end - 1] == '\n';
   if (end < text.size()) {
     ++end;
@@ -144,7 +142,18 @@ Result<std::optional<std::string>> remove_nss(const std::string& text) {
     const std::size_t separators = ended ? 1 : 2;
     for (std::size_t i = 0; i < separators && begin > 0 && text[begin - 1] == '\n'; ++i) --begin;
   }
-  return std::optional<std::string>(text.substr(0, begin) + text.substr(end));
+  return text.substr(0, begin) + text.substr(end);
+}
+
+/// All of ours: what was added behind another one would not be found.
+Result<std::optional<std::string>> remove_nss(const std::string& text) {
+  std::string rest = text;
+  for (;;) {
+    SKS_LET(const std::vector<Stanza> stanzas, read_stanzas(rest));
+    const auto ours = std::ranges::find_if(stanzas, is_ours);
+    if (ours == stanzas.end()) return std::optional<std::string>(std::move(rest));
+    rest = without_stanza(rest, *ours);
+  }
 }
 
 Result<std::string> add_nss(const std::optional<std::string>& text, std::string_view module) {
