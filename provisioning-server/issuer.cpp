@@ -96,6 +96,10 @@ EnrolmentPorts Issuer::ports() {
           *seal_,       *key_manager_, *server_,    clock_,    random_};
 }
 
+TicketOffice::Ports Issuer::ticket_office_ports() {
+  return {config_->url, *repository_, *profiles_, config_->ticket_minutes, clock_, random_};
+}
+
 RenewalPlace Issuer::renewal_place() const {
   return {paths_, config_->url, config_->authority, config_->renewal, *file_seal_, clock_};
 }

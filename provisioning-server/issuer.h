@@ -14,6 +14,7 @@
 #include "provisioning-server/issuer_paths.h"
 #include "provisioning-server/revocation/revocation_routes.h"
 #include "provisioning-server/sql_repository.h"
+#include "provisioning-server/tickets/ticket_office.h"
 
 namespace sks::issuer {
 
@@ -41,6 +42,7 @@ class Issuer {
   crypto::Certificate tls_certificate() const { return server_->certificate(); }
   crypto::Certificate credential_authority() const { return authority_->certificate(); }
   EnrolmentPorts ports();
+  TicketOffice::Ports ticket_office_ports();
   Result<TlsIdentity> tls_identity() const { return server_->identity(); }
   RenewalPlace renewal_place() const;
   RevocationStore& revocations() { return *revocations_; }

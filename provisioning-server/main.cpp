@@ -9,11 +9,11 @@
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
-#include "provisioning-server/keygen2_routes.h"
 #include "provisioning-server/operations/backup.h"
 #include "provisioning-server/operations/check_issuer.h"
 #include "provisioning-server/revocation_commands.h"
 #include "provisioning-server/serve.h"
+#include "provisioning-server/tickets/ticket_office.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -21,7 +21,6 @@ namespace {
 
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;
-constexpr std::int64_t kMinute = 60;
 constexpr const char* kOperator = "operator";
 
 struct Arguments {
@@ -101,32 +100,17 @@ Result<void> restore(const Arguments& arguments) {
 
 Result<void> ticket(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
-  SKS_LET(const std::shared_ptr<const Profile> profile, issuer->profiles().find(arguments.profile));
-  const std::string secret = random_id(system_random());
-  // Handed out with the ticket: a client need not take up Set-Cookie. Spec: keygen2.md 2.2
-  const std::string cookie = random_id(system_random());
-  Ticket made;
-  made.digest = digest_of(secret);
-  made.profile = profile->name;
-  // Part of the digest tells users apart without being part of the ticket.
-  made.subject =
-      arguments.subject.empty() ? "CN=" + profile->name + " user " + made.digest.substr(0, 8) : arguments.subject;
-  if (const auto dn = crypto::parse_dn(made.subject); !dn)
-    return Error{dn.error().status, "--subject: " + dn.error().detail};
-  made.cookie_digest = digest_of(cookie);
-  made.creator = kOperator;
-  made.created = system_clock().now();
-  made.expires = made.created + issuer->config().ticket_minutes * kMinute;
-  SKS_TRY(issuer->repository().add_ticket(
-      made, {made.created, kOperator, "ticket", "", profile->name + ' ' + profile->digest, "ok", made.subject}));
-
-  const std::string& url = issuer->config().url.text();
-  const std::string start = url + "?ticket=" + secret;
-  const std::string invocation = invocation_uri(start, url, std::string(kSessionCookie) + '=' + cookie);
+  TicketOffice office(issuer->ticket_office_ports());
+  SKS_LET(const IssuedTicket made, office.make_ticket({arguments.profile, arguments.subject}, Caller::command_line()));
   if (arguments.json) {
-    std::cout << nlohmann::ordered_json{{"init", start}, {"url", url}, {"invocation", invocation}}.dump() << '\n';
+    std::cout << nlohmann::ordered_json{{"init", made.links.init},
+                                        {"url", made.links.url},
+                                        {"invocation", made.links.keygen2},
+                                        {"link", made.links.link}}
+                     .dump()
+              << '\n';
   } else {
-    std::cout << invocation << '\n';
+    std::cout << made.links.keygen2 << '\n';
   }
   if (!std::cout.flush())
     return Error{Status::internal,

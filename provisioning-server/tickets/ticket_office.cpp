@@ -1,0 +1,69 @@
+#include "provisioning-server/tickets/ticket_office.h"
+
+#include "keygen2/json_reader.h"
+#include "provisioning-server/enrolment.h"
+#include "provisioning-server/keygen2_routes.h"
+#include "provisioning-server/metrics.h"
+#include "sks-core/base/encoding.h"
+#include "sks-core/crypto/x509.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr std::int64_t kMinute = 60;
+constexpr std::size_t kCookieBytes = 24;
+
+Result<void> check_data(const std::string& data) {
+  if (data.empty()) return {};
+  auto document = keygen2::JsonDocument::parse(data, kMaxTicketData);
+  if (!document) return Error{Status::option, "the data of a ticket is a JSON object: " + document.error().detail};
+  return {};
+}
+
+}  // namespace
+
+std::string ticket_cookie(std::string_view secret) {
+  const std::string input = "OpenSKS ticket cookie " + std::string(secret);
+  const crypto::Sha256Digest digest = crypto::sha256(as_bytes(input));
+  return to_base64url(ByteView(digest).first(kCookieBytes));
+}
+
+TicketLinks ticket_links(const MainUrl& url, std::string_view secret) {
+  TicketLinks links;
+  links.link = url.origin() + kTicketPage + std::string(secret);
+  links.init = url.text() + "?ticket=" + std::string(secret);
+  links.url = url.text();
+  links.keygen2 = invocation_uri(links.init, url.text(), std::string(kSessionCookie) + '=' + ticket_cookie(secret));
+  links.command = "sks enroll '" + links.keygen2 + '\'';
+  return links;
+}
+
+Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, const Caller& maker) {
+  if (!maker.may(request.right))
+    return Error{Status::authorization, maker.name + " lacks the right " + std::string(row_of(request.right).name)};
+  SKS_LET(const std::shared_ptr<const Profile> profile, ports_.profiles.find(request.profile));
+  if (request.minutes < 0 || request.minutes > ports_.ticket_minutes)
+    return Error{Status::option, "a ticket can be used for 1 to " + std::to_string(ports_.ticket_minutes) + " minutes"};
+  SKS_TRY(check_data(request.data));
+  const std::string secret = random_id(ports_.random);
+  Ticket made;
+  made.digest = digest_of(secret);
+  made.profile = profile->name;
+  // Part of the digest tells users apart without being part of the ticket.
+  made.subject =
+      request.subject.empty() ? "CN=" + profile->name + " user " + made.digest.substr(0, 8) : request.subject;
+  if (const auto dn = crypto::parse_dn(made.subject); !dn)
+    return Error{Status::option, "the subject: " + dn.error().detail};
+  made.cookie_digest = digest_of(ticket_cookie(secret));
+  made.created = ports_.clock.now();
+  made.expires = made.created + (request.minutes == 0 ? ports_.ticket_minutes : request.minutes) * kMinute;
+  made.creator = maker.name;
+  made.data = request.data;
+  const std::string detail = request.detail.empty() ? made.subject : made.subject + ' ' + request.detail;
+  SKS_TRY(ports_.repository.add_ticket(
+      made, {made.created, maker.name, request.action, "", profile->name + ' ' + profile->digest, "ok", detail}));
+  Metrics::instance().counter("tickets_created_total").add();
+  return IssuedTicket{made.digest, ticket_links(ports_.url, secret), made.expires};
+}
+
+}  // namespace sks::issuer
