@@ -96,6 +96,13 @@ drain_seconds = 10
 # Where /metrics, /livez and /readyz answer, over plain HTTP: for loopback or a network of your own. Without it nowhere.
 # listen = "127.0.0.1:9443"
 
+# Who administers: accounts are made by `sks-issuer account`.
+[access]
+# How long a login at the console counts.
+console_minutes = 480
+# Logins of one address in one minute; more are asked to come back (429).
+login_tries_per_minute = 30
+
 [log]
 # "text" or "json", one line per event on standard error.
 format = "text"

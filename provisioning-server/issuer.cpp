@@ -71,6 +71,7 @@ Result<void> Issuer::load(const Issuer* running) {
   key_manager_ = std::move(key_manager).value();
   SKS_TRY(load_database(running));
   repository_ = std::make_unique<SqlRepository>(*database_, *audit_);
+  accounts_ = std::make_unique<AccountStore>(*database_, *audit_);
   revocations_ = std::make_unique<RevocationStore>(*database_, *audit_);
   revocation_service_ = std::make_unique<RevocationService>(
       *revocations_, [this] { return authority_->authorities(); }, config_->revocation, clock_, random_);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "provisioning-server/access/account_store.h"
 #include "provisioning-server/audit/chained_audit_log.h"
 #include "provisioning-server/audit/checkpoint_keeper.h"
 #include "provisioning-server/authority/file_seal.h"
@@ -45,6 +46,10 @@ class Issuer {
   TicketOffice::Ports ticket_office_ports();
   Result<TlsIdentity> tls_identity() const { return server_->identity(); }
   RenewalPlace renewal_place() const;
+  AccountStore& accounts() { return *accounts_; }
+  const Clock& clock() const { return clock_; }
+  const Random& random() const { return random_; }
+  DeviceRegistry& devices() { return *devices_; }
   RevocationStore& revocations() { return *revocations_; }
   RevocationService& revocation_service() { return *revocation_service_; }
 
@@ -75,6 +80,7 @@ class Issuer {
   std::unique_ptr<FileSeal> file_seal_;
   std::unique_ptr<LiveAuthority> authority_;
   std::unique_ptr<ServerIdentity> server_;
+  std::unique_ptr<AccountStore> accounts_;
   std::unique_ptr<RevocationStore> revocations_;
   std::unique_ptr<RevocationService> revocation_service_;
   std::optional<KeyManager> key_manager_;

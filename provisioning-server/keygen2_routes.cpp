@@ -12,24 +12,7 @@
 namespace sks::issuer {
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
-  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
-  return text;
-}
-
-/// The value of our cookie; empty when there is none.
-std::string session_cookie(std::string_view cookies) {
-  while (!cookies.empty()) {
-    const std::string_view raw = cookies.substr(0, cookies.find(';'));
-    cookies.remove_prefix(std::min(raw.size() + 1, cookies.size()));
-    const std::string_view pair = trimmed(raw);
-    const std::size_t equals = pair.find('=');
-    if (equals != std::string_view::npos && pair.substr(0, equals) == kSessionCookie)
-      return std::string(pair.substr(equals + 1));
-  }
-  return {};
-}
+std::string session_cookie(std::string_view cookies) { return cookie_value(cookies, kSessionCookie); }
 
 constexpr double kMinute = 60;
 constexpr std::size_t kRememberedTickets = 10000;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "provisioning-server/access/account_command.h"
 #include "provisioning-server/audit/audit_command.h"
 #include "provisioning-server/certificate_commands.h"
 #include "provisioning-server/init.h"
@@ -39,6 +40,7 @@ struct Arguments {
   std::string passphrase_file;
   bool new_key = false;
   AuditArguments audit;
+  AccountArguments account;
   bool json = false;
 };
 
@@ -184,12 +186,22 @@ Result<void> audit(const Arguments& arguments) {
   return run_audit_command(what, std::cout);
 }
 
+Result<void> account(const Arguments& arguments) {
+  AccountArguments what = arguments.account;
+  what.action = arguments.what;
+  what.folder = arguments.folder;
+  what.certificate = arguments.certificate;
+  what.fingerprint = arguments.fingerprint;
+  return run_account_command(what, std::cout);
+}
+
 struct Command {
   const char* name;
   const char* help;
   Result<void> (*run)(const Arguments&);
   std::vector<const char*> required;
   std::vector<const char*> optional;
+  std::size_t certificates_at_least = 1;  ///< where the command takes one: by file or by fingerprint
 };
 
 const std::vector<Command>& commands() {
@@ -220,6 +232,12 @@ const std::vector<Command>& commands() {
        audit,
        {"action"},
        {"--dir", "--file", "--key", "--checkpoints", "--from", "--to", "--json"}},
+      {"account",
+       "Say who may administer the issuer: add, list, disable, enable, remove",
+       account,
+       {"what", "--dir"},
+       {"--name", "--roles", "--certificate", "--fingerprint", "--days", "--token"},
+       0},
   };
   return kCommands;
 }
@@ -241,6 +259,17 @@ constexpr auto kAuditTexts = std::to_array<AuditText>({
     {"--to", &AuditArguments::to, "export: before this day or time"},
 });
 
+struct AccountText {
+  std::string_view name;
+  std::string AccountArguments::*value;
+  const char* help;
+};
+constexpr auto kAccountTexts = std::to_array<AccountText>({
+    {"--name", &AccountArguments::name, "Name of the account"},
+    {"--roles", &AccountArguments::roles, "add: operator, officer, auditor, helpdesk, or several with commas between"},
+    {"--days", &AccountArguments::days, "add: how long the account counts, 365 if not given"},
+});
+
 void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool required) {
   struct Text {
     std::string_view name;
@@ -260,10 +289,14 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--reason", &Arguments::reason, "keyCompromise, superseded, ... as RFC 5280 spells them"},
       {"--passphrase-file", &Arguments::passphrase_file, "File whose first line is the passphrase of the backup"},
       {"file", &Arguments::file, "The backup"},
-      {"what", &Arguments::what, "tls, credential-ca or tls-ca"},
+      {"what", &Arguments::what, "What to do, or what to do it with"},
   });
   if (name == "--json") {
     app.add_flag("--json", arguments.json, "Print JSON");
+    return;
+  }
+  if (name == "--token") {
+    app.add_flag("--token", arguments.account.token, "add: make a token, which is shown once");
     return;
   }
   if (name == "--new-key") {
@@ -273,6 +306,11 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
   for (const Text& text : kTexts)
     if (text.name == name)
       app.add_option(std::string(name), arguments.*text.value, text.help)->required(required)->check(check_not_empty);
+  for (const AccountText& text : kAccountTexts)
+    if (text.name == name)
+      app.add_option(std::string(name), arguments.account.*text.value, text.help)
+          ->required(required)
+          ->check(check_not_empty);
   for (const AuditText& text : kAuditTexts)
     if (text.name == name)
       app.add_option(std::string(name), arguments.audit.*text.value, text.help)
@@ -289,7 +327,7 @@ void declare_commands(CLI::App& app, Arguments& arguments) {
     if (CLI::Option* const file = sub->get_option_no_throw("--certificate")) {
       CLI::Option_group* const group = sub->add_option_group("certificate");
       group->add_options(sub->get_option("--fingerprint"), file);
-      group->require_option(1);
+      group->require_option(command.certificates_at_least, 1);
     }
   }
 }

@@ -44,6 +44,7 @@ constexpr auto kMetrics = std::to_array<Row>({
     {"http_refused_total", Type::counter, "Requests that were refused for their form, by status.", {"status"}},
     {"http_request_seconds", Type::histogram, "Time to answer a request, without the network.", {"route"}},
     {"http_requests_total", Type::counter, "Requests by route and class of the status.", {"route", "class"}},
+    {"logins_total", Type::counter, "Logins of administrators, and attempts.", {"result"}},
     {"rate_limited_total", Type::counter, "Requests that were asked to come back later.", {"limit"}},
     {"reloads_total", Type::counter, "Configurations read while serving.", {"result"}},
     {"sessions_expired_total", Type::counter, "Sessions that took too long.", {}},

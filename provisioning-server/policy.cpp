@@ -235,6 +235,7 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   const RenewalConfig renewal = read_renewal(root);
   RevocationConfig revocation = read_revocation(root);
   OperationsConfig operations = read_operations(root, limits);
+  const AccessConfig access = read_access(root);
   SKS_TRY(document.finish());
   IssuerConfig config{std::move(url).value(), trust, ticket_minutes, starts, connections, threads};
   config.database = std::move(database);
@@ -243,6 +244,7 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   config.renewal = renewal;
   config.revocation = std::move(revocation);
   config.operations = std::move(operations);
+  config.access = access;
   return config;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "keygen2/issuer_session.h"
+#include "provisioning-server/access/access_config.h"
 #include "provisioning-server/audit/audit_config.h"
 #include "provisioning-server/authority/authority_config.h"
 #include "provisioning-server/database/database_config.h"
@@ -34,6 +35,7 @@ struct IssuerConfig {
   RenewalConfig renewal = {};
   RevocationConfig revocation = {};
   OperationsConfig operations = {};
+  AccessConfig access = {};
 };
 
 /// A PUK is drawn for every session of the profile and kept sealed, for the help desk.

@@ -42,6 +42,12 @@ int hex_digit(char c) {
   return -1;
 }
 
+std::string_view trimmed(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  return text;
+}
+
 }  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text) {
@@ -132,6 +138,17 @@ std::optional<std::string> query_parameter(std::string_view query, std::string_v
   }
   if (!value) return std::nullopt;
   return percent_decode(*value);
+}
+
+std::string cookie_value(std::string_view cookies, std::string_view name) {
+  while (!cookies.empty()) {
+    const std::string_view raw = cookies.substr(0, cookies.find(';'));
+    cookies.remove_prefix(std::min(raw.size() + 1, cookies.size()));
+    const std::string_view pair = trimmed(raw);
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && pair.substr(0, equals) == name) return std::string(pair.substr(equals + 1));
+  }
+  return {};
 }
 
 std::string invocation_uri(std::string_view init, std::string_view main_url, std::string_view cookie) {

@@ -44,6 +44,9 @@ std::optional<std::string> percent_decode(std::string_view text);
 /// The value of the one parameter `name` in a query; none when it is absent, repeated or badly encoded.
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 
+/// The value of a cookie in a Cookie header; empty when there is none.
+std::string cookie_value(std::string_view cookies, std::string_view name);
+
 /// "keygen2://?init=...&url=...", with the cookie item when `cookie` is not empty. Spec: keygen2.md 2.1 and E.1.
 std::string invocation_uri(std::string_view init, std::string_view main_url, std::string_view cookie);
 

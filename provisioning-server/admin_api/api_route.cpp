@@ -29,7 +29,7 @@ std::string ApiCall::free_object(std::string_view name) {
   return member == whole.end() ? std::string() : member->dump();
 }
 
-std::int64_t ApiCall::now() const { return issuer.ports().clock.now(); }
+std::int64_t ApiCall::now() const { return issuer.clock().now(); }
 
 AuditEntry ApiCall::audit(std::string detail, std::string session) const {
   return {now(), caller.name, std::string(route.action), std::move(session), "", "ok", std::move(detail)};

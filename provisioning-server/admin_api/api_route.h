@@ -68,7 +68,6 @@ struct ApiRoute {
 };
 
 inline constexpr std::string_view kApiBase = "/api/v1";
-inline constexpr std::string_view kConsoleCookie = "__Host-sks-console";
 
 /// Makes routes of rows: finds the caller, refuses who may not, refuses what another site made a browser send (a change
 /// by cookie or certificate needs the header X-SKS-Request: 1), parses the body and audits refused changes.

@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "provisioning-server/database/schema_access.h"
 #include "provisioning-server/database/schema_audit.h"
 #include "provisioning-server/database/schema_directory.h"
 #include "provisioning-server/database/schema_issuance.h"
@@ -19,6 +20,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"audit chains", kAuditSchema, take_over_audit},
     {"directory", kDirectorySchema, fill_directory},
     {"revocation", kRevocationSchema},
+    {"access", kAccessSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number

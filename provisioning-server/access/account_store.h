@@ -1,0 +1,67 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "provisioning-server/access/access.h"
+#include "provisioning-server/audit/audit_log.h"
+#include "provisioning-server/database/database.h"
+
+namespace sks::issuer {
+
+/// Somebody who may use the administration, by a token, a certificate of this issuer, or either.
+struct Account {
+  std::string name;
+  RoleSet roles;
+  std::string token_digest = {};  ///< SHA-256 of the token in hexadecimal; empty: none
+  std::string fingerprint = {};   ///< of the certificate; empty: none
+  std::int64_t created = 0;
+  std::int64_t expires = 0;
+  bool disabled = false;
+
+  bool counts(std::int64_t now) const { return !disabled && now < expires; }
+};
+
+inline constexpr std::int64_t kMaxAccountDays = 730;
+
+/// Names stand in the audit log: a letter, then letters, digits, '.', '_', '-' and '@', at most 64 together, and not
+/// what the log calls the command line and the issuer itself.
+bool is_account_name(std::string_view name);
+
+/// The accounts of an issuer, the same for every process. Changes write their audit entry in the same transaction.
+/// All fail with storage.
+class AccountStore {
+ public:
+  /// Both must outlive it.
+  AccountStore(Database& database, AuditLog& audit) : database_(database), audit_(audit) {}
+
+  /// Fails with not_allowed, too: the name, token or certificate is in use.
+  Result<void> add(const Account& account, const AuditEntry& audit);
+  /// By name.
+  Result<std::vector<Account>> list();
+  /// False: there is none.
+  Result<bool> set_disabled(const std::string& name, bool disabled, const AuditEntry& audit);
+  /// With its logins.
+  Result<bool> remove(const std::string& name, const AuditEntry& audit);
+
+  Result<std::optional<Account>> find_by_token(const std::string& digest);
+  Result<std::optional<Account>> find_by_certificate(const std::string& fingerprint);
+  /// The account of a login that has not expired.
+  Result<std::optional<Account>> find_by_login(const std::string& digest, std::int64_t now);
+
+  /// A login at the console; those that have expired are forgotten.
+  Result<void> add_login(const std::string& digest, const std::string& account, std::int64_t expires,
+                         const AuditEntry& audit);
+  /// False: there is none.
+  Result<bool> remove_login(const std::string& digest, const AuditEntry& audit);
+
+ private:
+  Result<std::optional<Account>> find(std::string_view statement, const SqlValues& parameters);
+  Result<bool> change(std::string_view statement, const SqlValues& parameters, const AuditEntry& audit);
+
+  Database& database_;
+  AuditLog& audit_;
+};
+
+}  // namespace sks::issuer
