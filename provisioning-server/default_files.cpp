@@ -92,6 +92,13 @@ tls_days = 825
 # How long requests that have begun may take after SIGTERM.
 drain_seconds = 10
 
+# What people read on the page of a ticket's link.
+[landing]
+# Who issues the keys; the host of the main URL if not set.
+# issuer_name = "Example Bank"
+# Whom to ask when something goes wrong.
+# help = "Service desk, +1 555 0100"
+
 [operations]
 # Where /metrics, /livez and /readyz answer, over plain HTTP: for loopback or a network of your own. Without it nowhere.
 # listen = "127.0.0.1:9443"

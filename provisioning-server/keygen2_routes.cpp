@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "provisioning-server/landing/locale.h"
 #include "provisioning-server/log.h"
 #include "provisioning-server/metrics.h"
 #include "provisioning-server/operations/rate_limit.h"
@@ -20,8 +21,9 @@ constexpr std::size_t kRememberedTickets = 10000;
 /// What the routes share.
 class Sessions {
  public:
-  Sessions(const EnrolmentPorts& ports, const StartLimits& limits)
+  Sessions(const EnrolmentPorts& ports, const StartLimits& limits, TicketPage page)
       : ports_(ports),
+        page_(std::move(page)),
         enrolment_(ports),
         starts_per_second_(limits.per_second),
         tries_(static_cast<double>(limits.tries_per_minute_per_ticket) / kMinute,
@@ -35,6 +37,7 @@ class Sessions {
   bool take_start_permit();
 
   EnrolmentPorts ports_;
+  TicketPage page_;
   Enrolment enrolment_;
   std::int64_t starts_per_second_;
   RateLimit tries_;
@@ -78,6 +81,7 @@ Response Sessions::get_init(const Request& request) {
     Metrics::instance().counter("rate_limited_total", {{"limit", "ticket"}}).add();
     return come_back_later(429);
   }
+  if (page_ && wants_page(request.header("accept"))) return page_(request, ticket);
   if (!take_start_permit()) {
     Metrics::instance().counter("rate_limited_total", {{"limit", "session-starts"}}).add();
     return come_back_later(429);
@@ -87,12 +91,6 @@ Response Sessions::get_init(const Request& request) {
 
 Response Sessions::post_message(const Request& request) {
   return answer(enrolment_.step(request.body, session_cookie(request.cookies), request.peer));
-}
-
-Response get_result(const Request& request) {
-  const bool complete = query_parameter(request.query(), "outcome") == "complete";
-  const std::string reason = query_parameter(request.query(), "reason").value_or("");
-  return html_response(200, complete ? result_page("Your keys are ready.") : result_page(sentence_for_word(reason)));
 }
 
 /// Who the TLS client is. The certificate counts when its chain holds and the database knows it as issued.
@@ -123,9 +121,9 @@ Response Sessions::get_whoami(const Request& request) const {
 
 }  // namespace
 
-Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits) {
+Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits, TicketPage page) {
   const std::string main = ports.url.path();
-  const auto sessions = std::make_shared<Sessions>(std::move(ports), limits);
+  const auto sessions = std::make_shared<Sessions>(std::move(ports), limits, std::move(page));
   return {
       // A GET of the init URL spends the ticket, so HEAD must not pass for one.
       {"GET", main, BodyKind::none,
@@ -133,7 +131,6 @@ Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits) {
        HeadRule::refused},
       {"POST", main, BodyKind::json,
        [sessions](const Request& request, const PathValues&) { return sessions->post_message(request); }},
-      {"GET", "/result", BodyKind::none, [](const Request& request, const PathValues&) { return get_result(request); }},
       {"GET", "/whoami", BodyKind::none,
        [sessions](const Request& request, const PathValues&) { return sessions->get_whoami(request); }},
   };

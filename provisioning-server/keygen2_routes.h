@@ -13,8 +13,11 @@ struct StartLimits {
 
 inline constexpr const char* kSessionCookie = "__Host-sks-session";
 
-/// The main URL, where sessions of KeyGen2 run, the page that shows how one ended, and /whoami, which tells a TLS
-/// client what its certificate says. Spec: keygen2.md 2 and E.2 to E.4.
-Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits);
+/// What a browser gets at the init URL: the page of a ticket, given its secret. It must not spend the ticket.
+using TicketPage = std::function<Response(const Request&, const std::string& ticket)>;
+
+/// The main URL, where sessions of KeyGen2 run, and /whoami, which tells a TLS client what its certificate says.
+/// Without `page` a browser is answered as any client. Spec: keygen2.md 2 and E.2 to E.4.
+Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits, TicketPage page = {});
 
 }  // namespace sks::issuer

@@ -4,39 +4,11 @@
 #include <array>
 #include <ctime>
 
+#include "provisioning-server/landing/html.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
 namespace {
-
-std::string escaped(std::string_view text) {
-  std::string html;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        html += "&amp;";
-        break;
-      case '<':
-        html += "&lt;";
-        break;
-      case '>':
-        html += "&gt;";
-        break;
-      case '"':
-        html += "&quot;";
-        break;
-      default:
-        html += c;
-    }
-  }
-  return html;
-}
-
-std::string page(const std::string& body) {
-  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>OpenSKS "
-         "issuer</title></head>\n<body>" +
-         body + "</body>\n</html>\n";
-}
 
 /// The number alone, as `openssl x509 -serial` prints it.
 std::string serial_text(const crypto::Certificate& certificate) {
@@ -60,10 +32,12 @@ std::string time_text(std::int64_t seconds) {
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
-std::string result_page(std::string_view sentence) { return page("<p>" + escaped(sentence) + "</p>"); }
-
 std::string redirect_page(std::string_view location) {
-  return page("<p><a href=\"" + escaped(location) + "\">Continue</a></p>");
+  return html(
+             "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>OpenSKS issuer</title></head>\n"
+             "<body><p><a href=\"{location}\">Continue</a></p></body>\n</html>\n",
+             {{"location", location}})
+      .text();
 }
 
 std::string whoami_text(const crypto::Certificate& certificate, const Credential& credential) {

@@ -9,7 +9,6 @@
 /// What people see of the issuer. Nothing a request holds is repeated in a page.
 namespace sks::issuer {
 
-std::string result_page(std::string_view sentence);
 /// The body of a redirect, for what does not follow it. `location` is one of our own.
 std::string redirect_page(std::string_view location);
 

@@ -236,6 +236,7 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   RevocationConfig revocation = read_revocation(root);
   OperationsConfig operations = read_operations(root, limits);
   const AccessConfig access = read_access(root);
+  LandingConfig landing = read_landing(root);
   SKS_TRY(document.finish());
   IssuerConfig config{std::move(url).value(), trust, ticket_minutes, starts, connections, threads};
   config.database = std::move(database);
@@ -245,6 +246,7 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   config.revocation = std::move(revocation);
   config.operations = std::move(operations);
   config.access = access;
+  config.landing = std::move(landing);
   return config;
 }
 

@@ -11,6 +11,7 @@
 #include "provisioning-server/audit/audit_config.h"
 #include "provisioning-server/authority/authority_config.h"
 #include "provisioning-server/database/database_config.h"
+#include "provisioning-server/landing/landing_config.h"
 #include "provisioning-server/management_policy.h"
 #include "provisioning-server/operations/operations_config.h"
 #include "provisioning-server/revocation/revocation_config.h"
@@ -36,6 +37,7 @@ struct IssuerConfig {
   RevocationConfig revocation = {};
   OperationsConfig operations = {};
   AccessConfig access = {};
+  LandingConfig landing = {};
 };
 
 /// A PUK is drawn for every session of the profile and kept sealed, for the help desk.

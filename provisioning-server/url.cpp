@@ -13,7 +13,7 @@ constexpr std::string_view kScheme = "https://";
 constexpr std::size_t kMaxUrl = 1000;  // Spec: keygen2.md Appendix B
 constexpr std::uint16_t kHttpsPort = 443;
 // Pages of the issuer itself, beside the main URL.
-constexpr auto kReservedPaths = std::to_array<std::string_view>({"/result", "/whoami"});
+constexpr auto kReservedPaths = std::to_array<std::string_view>({kResultPath, "/whoami", "/landing/style.css"});
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
@@ -151,9 +151,11 @@ std::string cookie_value(std::string_view cookies, std::string_view name) {
   return {};
 }
 
-std::string invocation_uri(std::string_view init, std::string_view main_url, std::string_view cookie) {
+std::string invocation_uri(std::string_view init, std::string_view main_url, std::string_view cookie,
+                           std::string_view cancel_url) {
   std::string uri = "keygen2://?init=" + percent_encode(init) + "&url=" + percent_encode(main_url);
   if (!cookie.empty()) uri += "&cookie=" + percent_encode(cookie);
+  if (!cancel_url.empty()) uri += "&cncl=" + percent_encode(cancel_url);
   return uri;
 }
 

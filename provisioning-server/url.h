@@ -9,6 +9,9 @@
 
 namespace sks::issuer {
 
+/// The page that says how a session ended, beside the main URL.
+inline constexpr const char* kResultPath = "/result";
+
 /// The main URL of an issuer: `https` with a host, an optional port and an optional path.
 ///
 /// text() is kept verbatim, because it is the issuerUri that enters attestations. Spec: keygen2.md 2.1.
@@ -47,7 +50,9 @@ std::optional<std::string> query_parameter(std::string_view query, std::string_v
 /// The value of a cookie in a Cookie header; empty when there is none.
 std::string cookie_value(std::string_view cookies, std::string_view name);
 
-/// "keygen2://?init=...&url=...", with the cookie item when `cookie` is not empty. Spec: keygen2.md 2.1 and E.1.
-std::string invocation_uri(std::string_view init, std::string_view main_url, std::string_view cookie);
+/// "keygen2://?init=...&url=...", with the items cookie and cncl where they are not empty. Spec: keygen2.md 2.1 and
+/// E.1.
+std::string invocation_uri(std::string_view init, std::string_view main_url, std::string_view cookie,
+                           std::string_view cancel_url = {});
 
 }  // namespace sks::issuer

@@ -33,7 +33,8 @@ TicketLinks ticket_links(const MainUrl& url, std::string_view secret) {
   links.link = url.origin() + kTicketPage + std::string(secret);
   links.init = url.text() + "?ticket=" + std::string(secret);
   links.url = url.text();
-  links.keygen2 = invocation_uri(links.init, url.text(), std::string(kSessionCookie) + '=' + ticket_cookie(secret));
+  links.keygen2 = invocation_uri(links.init, url.text(), std::string(kSessionCookie) + '=' + ticket_cookie(secret),
+                                 url.origin() + kResultPath + "?outcome=cancelled");
   links.command = "sks enroll '" + links.keygen2 + '\'';
   return links;
 }
