@@ -57,6 +57,12 @@ std::optional<std::uint8_t> find_choice(std::span<const Choice> choices, std::st
 
 }  // namespace
 
+std::string_view word_of(std::span<const Choice> choices, std::uint8_t value) {
+  for (const Choice& choice : choices)
+    if (choice.value == value) return choice.word;
+  return "unknown";
+}
+
 bool TomlTable::has(std::string_view key) const { return node_->table != nullptr && node_->table->contains(key); }
 
 void TomlTable::refuse(std::string_view key, const std::string& sentence) {

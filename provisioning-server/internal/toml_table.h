@@ -17,6 +17,8 @@ struct Choice {
   std::string_view word;
   std::uint8_t value;
 };
+/// The word for a value; "unknown" if there is none.
+std::string_view word_of(std::span<const Choice> choices, std::uint8_t value);
 
 /// Reads a TOML file strictly. A failure sticks: later reads return defaults, and finish() reports the first one as
 /// "file:line: sentence". Values may be used only after finish().

@@ -1,0 +1,50 @@
+#include <array>
+
+#include "provisioning-server/internal/management_reader.h"
+#include "provisioning-server/policy.h"
+#include "provisioning-server/policy/key_reader.h"
+#include "sks-core/base/encoding.h"
+#include "sks-core/crypto/hash.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr auto kClientAuth = std::to_array<Choice>({{"clientAuth", 0}});
+constexpr std::int64_t kMaxSessionLifeTime = 32767;
+constexpr std::int64_t kMaxValidityDays = 36500;
+
+}  // namespace
+
+bool is_profile_name(std::string_view name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  return !name.empty() && name.size() <= 64 && name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file) {
+  SKS_LET(TomlFile document, TomlFile::parse(content, file));
+  TomlTable root = document.root();
+  Profile profile;
+  profile.name = name;
+  profile.digest = to_hex(crypto::sha256(as_bytes(content)));
+  profile.privacy_enabled = root.boolean_or("privacy_enabled", false);
+  profile.session_life_time =
+      static_cast<std::uint16_t>(root.integer_or("session_life_time", 60, kMaxSessionLifeTime, 900));
+  TomlTable certificate = root.table("certificate");
+  profile.validity_days = certificate.integer("validity_days", 1, kMaxValidityDays);
+  certificate.choices_or_none("extended_key_usage", kClientAuth);
+  profile.email_from_subject = certificate.boolean_or("email_from_subject", false);
+  profile.puk = read_puk_policy(root);
+  for (const TomlTable& policy : root.tables("pin_policy"))
+    profile.pin_policies.push_back(read_pin_policy(policy, profile.puk.has_value()));
+  for (const TomlTable& key : root.tables("key")) profile.keys.push_back(read_plain_key(key));
+  profile.capabilities = read_capabilities(root);
+  profile.lookups = read_lookups(root, profile.privacy_enabled);
+  if (profile.pin_policies.empty() && profile.keys.empty() && profile.lookups.empty())
+    root.refuse("", "a profile needs at least one [[key]], [[pin_policy]] with a [[pin_policy.key]], or [[lookup]]");
+  if (profile.puk && profile.pin_policies.empty())
+    root.refuse("puk_policy", "a [puk_policy] needs a [[pin_policy]] that it can unlock");
+  SKS_TRY(document.finish());
+  return profile;
+}
+
+}  // namespace sks::issuer
