@@ -18,7 +18,6 @@ using keygen2::IssuerSession;
 
 constexpr std::int64_t kIdleSeconds = 15 * 60;  // Spec: keygen2.md 9.5
 constexpr int kMaxConflicts = 4;
-constexpr const char* kStatePurpose = "state";
 constexpr const char* kPukPurpose = "puk";
 constexpr std::uint64_t kPukVersion = 0;  // it belongs to the session as a whole, not to one version of its row
 
@@ -43,6 +42,9 @@ std::string awaited_message(SessionPhase phase) {
   const auto* const row = std::ranges::find(kPhaseRows, phase, &PhaseRow::phase);
   return std::string(row == kPhaseRows.end() ? "message after the end" : row->awaited);
 }
+
+/// The state opens only together with the policy that the session began with.
+std::string state_purpose(const Session& session) { return "state of " + session.profile_digest; }
 
 std::string policy_of(const Session& session) { return session.profile + ' ' + session.profile_digest; }
 
@@ -231,13 +233,14 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   session.profile_digest = (*profile)->digest;
   session.subject = ticket.subject;
   session.phase = phase_of(started->phase());
-  session.sealed_state = ports_.seal.seal(session.id, kStatePurpose, session.version, started->save().view());
+  session.sealed_state = ports_.seal.seal(session.id, state_purpose(session), session.version, started->save().view());
   if (!kept_puk.empty()) session.sealed_puk = ports_.seal.seal(session.id, kPukPurpose, kPukVersion, kept_puk.view());
   session.last_request = request.digest;
   session.reply = {StoredReply::Kind::message, started->invocation_request()};
   session.created = now;
   session.expires = now + kIdleSeconds;
 
+  SKS_TRY(ports_.profiles.keep(**profile, now));
   const AuditEntry audit{now, request.peer, "InvocationRequest", session.id, policy_of(session), "ok", ""};
   SKS_LET(const StartOutcome outcome, ports_.repository.start_session(session, audit));
   switch (outcome) {
@@ -280,11 +283,10 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   };
   const std::int64_t now = ports_.clock.now();
   if (before.expires <= now) return end_with(Refusal::session_expired, "");
-  const auto profile = ports_.profiles.find(before.profile);
+  const auto profile = ports_.profiles.find_version(before.profile, before.profile_digest);
+  if (!profile && profile.error().status == Status::storage) return profile.error();
   if (!profile) return end_with(Refusal::profile, profile.error().detail);
-  if ((*profile)->digest != before.profile_digest)
-    return end_with(Refusal::profile, "the profile was changed during the session");
-  const auto saved = ports_.seal.open(before.id, kStatePurpose, before.version, before.sealed_state);
+  const auto saved = ports_.seal.open(before.id, state_purpose(before), before.version, before.sealed_state);
   if (!saved) return end_with(Refusal::crypto, "the sealed state does not open: " + saved.error().detail);
   auto session = IssuerSession::restore(*saved);
   if (!session) return end_with(refusal_of(session.error().error_class), session.error().detail);
@@ -319,7 +321,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   const bool done = after.phase == SessionPhase::done;
   after.reply = done ? StoredReply{StoredReply::Kind::redirect, ports_.url.origin() + "/result?outcome=complete"}
                      : StoredReply{StoredReply::Kind::message, *answer};
-  if (!done) after.sealed_state = ports_.seal.seal(after.id, kStatePurpose, before.version + 1, session->save().view());
+  if (!done)
+    after.sealed_state = ports_.seal.seal(after.id, state_purpose(after), before.version + 1, session->save().view());
   for (Credential& credential : step.pending) {
     credential.server_session_id = after.id;
     credential.client_session_id = after.client_session_id;

@@ -77,8 +77,9 @@ Result<void> Issuer::load(const Issuer* running) {
       *revocations_, [this] { return authority_->authorities(); }, config_->revocation, clock_, random_);
   const bool by_ca = config_->device_trust == DeviceTrustMode::ca;
   SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices));
+  profile_archive_ = std::make_unique<ProfileArchive>(*database_);
   profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust, key_manager_->public_key(),
-                                             server_->leaves());
+                                             server_->leaves(), profile_archive_.get());
   return {};
 }
 

@@ -74,6 +74,7 @@ class Issuer {
   std::shared_ptr<ChainedAuditLog> audit_;
   std::shared_ptr<CheckpointKeeper> checkpoints_;
   std::unique_ptr<SqlRepository> repository_;
+  std::unique_ptr<ProfileArchive> profile_archive_;
   std::unique_ptr<ProfileStore> profiles_;
   std::unique_ptr<DeviceRegistry> devices_;
   std::unique_ptr<SessionSeal> seal_;

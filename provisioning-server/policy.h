@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "provisioning-server/landing/landing_config.h"
 #include "provisioning-server/management_policy.h"
 #include "provisioning-server/operations/operations_config.h"
+#include "provisioning-server/policy/profile_archive.h"
 #include "provisioning-server/revocation/revocation_config.h"
 #include "provisioning-server/url.h"
 
@@ -50,7 +52,8 @@ struct PukPolicy {
 /// D/profiles/<name>.toml: one kind of credentials.
 struct Profile {
   std::string name;
-  std::string digest;  ///< SHA-256 of the file in hexadecimal: what the audit log refers to
+  std::string digest;  ///< what the audit log refers to: see profile_digest()
+  ProfileText text;    ///< what it was read from
   bool privacy_enabled = false;
   std::uint16_t session_life_time = 900;  ///< seconds
   std::int64_t validity_days = 730;
@@ -67,7 +70,10 @@ inline constexpr std::uint16_t kMaxKeyOperations = 1000;
 
 /// Fail with option as "file:line: sentence". `file` is only for messages.
 Result<IssuerConfig> parse_config(std::string_view content, const std::string& file);
-Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file);
+/// `read` gives what the profile refers to, by the name that stands in it; without it a profile may refer to nothing.
+using ReadProfileFile = std::function<Result<Bytes>(const std::string& name)>;
+Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file,
+                              const ReadProfileFile& read = {});
 
 /// Names of profiles are file names: letters, digits, '-', '_', at most 64.
 bool is_profile_name(std::string_view name);

@@ -11,15 +11,18 @@ namespace {
 
 // Any valid URI does: the rules of a plan do not depend on it.
 constexpr const char* kProbeUri = "https://issuer.example/keygen2";
+/// Old versions that sessions under way go on with: few at one time.
+constexpr std::size_t kVersionsInMemory = 64;
 
 }  // namespace
 
 ProfileStore::ProfileStore(std::string folder, DeviceTrustMode device_trust, Bytes key_management_key,
-                           std::vector<Bytes> server_certificates)
+                           std::vector<Bytes> server_certificates, ProfileArchive* archive)
     : folder_(std::move(folder)),
       device_trust_(device_trust),
       key_management_key_(std::move(key_management_key)),
-      server_certificates_(std::move(server_certificates)) {}
+      server_certificates_(std::move(server_certificates)),
+      archive_(archive) {}
 
 Result<std::vector<std::string>> ProfileStore::names() const {
   std::vector<std::string> names;
@@ -43,14 +46,23 @@ Error ProfileStore::unknown(const std::string& name) const {
           "there is no profile \"" + name + '"' + (list.empty() ? "; there are none in " + folder_ : list)};
 }
 
-Result<std::shared_ptr<const Profile>> ProfileStore::load(const std::string& name, const std::string& file) const {
-  SKS_LET(const std::string content, read_file(file));
-  SKS_LET(Profile profile, parse_profile(content, name, file));
-  // "In privacyEnabled mode there is no device trust": whoever demands trust would get keys from anywhere.
-  if (profile.privacy_enabled && device_trust_ != DeviceTrustMode::open)
-    return Error{Status::option, file +
-                                     ": privacy_enabled = true needs device_trust = \"open\" in issuer.toml: an "
-                                     "anonymous device proves nothing"};
+Result<Bytes> ProfileStore::read_beside(const std::string& name) const {
+  SKS_LET(const std::string content, read_file(folder_ + '/' + name));
+  return to_bytes(as_bytes(content));
+}
+
+/// "In privacyEnabled mode there is no device trust": whoever demands trust would get keys from anywhere.
+Result<void> ProfileStore::check_trust(const Profile& profile, const std::string& file) const {
+  if (!profile.privacy_enabled || device_trust_ == DeviceTrustMode::open) return {};
+  return Error{Status::option, file +
+                                   ": privacy_enabled = true needs device_trust = \"open\" in issuer.toml: an "
+                                   "anonymous device proves nothing"};
+}
+
+Result<ProfileStore::Found> ProfileStore::parse(const std::string& name, const std::string& content,
+                                                const std::string& file, const ReadProfileFile& read) const {
+  SKS_LET(Profile profile, parse_profile(content, name, file, read));
+  SKS_TRY(check_trust(profile, file));
   const auto session = keygen2::IssuerSession::start(
       make_plan(profile, kProbeUri, key_management_key_, draw_puk(profile, system_random())),
       {system_clock(), system_random(), server_certificates_});
@@ -58,24 +70,78 @@ Result<std::shared_ptr<const Profile>> ProfileStore::load(const std::string& nam
   return std::make_shared<const Profile>(std::move(profile));
 }
 
-Result<std::shared_ptr<const Profile>> ProfileStore::find(const std::string& name) {
+Result<ProfileStore::Found> ProfileStore::load(const std::string& name, const std::string& file) const {
+  SKS_LET(const std::string content, read_file(file));
+  return parse(name, content, file, [this](const std::string& beside) { return read_beside(beside); });
+}
+
+Result<ProfileStore::Found> ProfileStore::check(const std::string& name, const std::string& content) const {
+  return parse(name, content, file_of(name), [this](const std::string& beside) { return read_beside(beside); });
+}
+
+std::string ProfileStore::stamp_of(const std::string& file, const Profile* profile) const {
+  std::string stamp = file_stamp(file);
+  if (stamp.empty() || profile == nullptr) return stamp;
+  for (const auto& beside : profile->text.files) stamp += ' ' + file_stamp(folder_ + '/' + beside.first);
+  return stamp;
+}
+
+Result<ProfileStore::Found> ProfileStore::find(const std::string& name) {
   if (!is_profile_name(name))
     return Error{Status::option, "the name of a profile has 1 to 64 characters: letters, digits, '-' and '_'"};
-  const std::string file = folder_ + "/" + name + ".toml";
-  const std::string stamp = file_stamp(file);
-  if (stamp.empty()) return unknown(name);
+  const std::string file = file_of(name);
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[name];
+  std::string stamp = stamp_of(file, entry.profile.get());
+  if (stamp.empty()) return unknown(name);
   if (entry.profile != nullptr && entry.stamp == stamp) return entry.profile;
-  Result<std::shared_ptr<const Profile>> loaded = load(name, file);
+  Result<Found> loaded = load(name, file);
   if (!loaded && entry.profile == nullptr) return loaded;
-  entry.stamp = stamp;
   if (loaded) {
     entry.profile = *loaded;
+    stamp = stamp_of(file, entry.profile.get());
   } else {
     log_error("profile-not-used", {{"reason", loaded.error().detail}});
   }
+  entry.stamp = std::move(stamp);
   return entry.profile;
+}
+
+Result<ProfileStore::Found> ProfileStore::find_in_archive(const std::string& digest) const {
+  if (archive_ == nullptr) return Error{Status::not_available, "there is no record of profiles here"};
+  SKS_LET(const std::optional<ProfileText> text, archive_->find(digest));
+  if (!text) return Error{Status::not_available, "the profile of the session is not on record"};
+  const ReadProfileFile read = [&text](const std::string& name) -> Result<Bytes> {
+    const auto file = text->files.find(name);
+    if (file == text->files.end()) return Error{Status::not_available, name + " is not on record"};
+    return file->second;
+  };
+  return parse(text->name, text->content, text->name + ".toml as of the start of the session", read);
+}
+
+Result<ProfileStore::Found> ProfileStore::find_version(const std::string& name, const std::string& digest) {
+  if (const Result<Found> current = find(name); current && (*current)->digest == digest) return *current;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = versions_.find(digest); known != versions_.end()) return known->second;
+  }
+  SKS_LET(Found found, find_in_archive(digest));
+  const std::lock_guard lock(mutex_);
+  if (versions_.size() >= kVersionsInMemory) versions_.clear();
+  versions_[digest] = found;
+  return found;
+}
+
+Result<void> ProfileStore::keep(const Profile& profile, std::int64_t now) {
+  if (archive_ == nullptr) return Error{Status::internal, "there is no record of profiles here"};
+  {
+    const std::lock_guard lock(mutex_);
+    if (kept_.contains(profile.digest)) return {};
+  }
+  SKS_TRY(archive_->keep(profile.text, now));
+  const std::lock_guard lock(mutex_);
+  kept_.insert(profile.digest);
+  return {};
 }
 
 }  // namespace sks::issuer

@@ -64,6 +64,7 @@ struct Session {
   std::int64_t expires = 0;
   std::string client_session_id;   ///< empty before initialization
   std::string device_fingerprint;  ///< hexadecimal; empty before initialization and in privacy mode
+  std::string data = {};           ///< what the certificates say beyond the subject: a JSON object, or empty
 };
 
 struct Credential {

@@ -36,13 +36,13 @@ Result<std::optional<Session>> find_session_by(Database& database, std::string_v
 Result<void> insert_session(SqlTransaction& transaction, const Session& session) {
   static const Statement kInsert =
       "INSERT INTO sessions (" + Statement(kSessionColumns) +
-      ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+      ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
   SKS_TRY(transaction.run(
-      kInsert,
-      {session.id, session.cookie_digest, session.ticket_digest, session.profile, session.profile_digest,
-       session.subject, std::string(to_string(session.phase)), static_cast<std::int64_t>(session.version),
-       session.sealed_state, session.sealed_puk, session.last_request, static_cast<std::int64_t>(session.reply.kind),
-       session.reply.text, session.created, session.expires, session.client_session_id, session.device_fingerprint}));
+      kInsert, {session.id, session.cookie_digest, session.ticket_digest, session.profile, session.profile_digest,
+                session.subject, std::string(to_string(session.phase)), static_cast<std::int64_t>(session.version),
+                session.sealed_state, session.sealed_puk, session.last_request,
+                static_cast<std::int64_t>(session.reply.kind), session.reply.text, session.created, session.expires,
+                session.client_session_id, session.device_fingerprint, session.data}));
   return {};
 }
 

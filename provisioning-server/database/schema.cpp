@@ -8,6 +8,7 @@
 #include "provisioning-server/database/schema_audit.h"
 #include "provisioning-server/database/schema_directory.h"
 #include "provisioning-server/database/schema_issuance.h"
+#include "provisioning-server/database/schema_policies.h"
 #include "provisioning-server/database/schema_revocation.h"
 
 namespace sks::issuer {
@@ -21,6 +22,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"directory", kDirectorySchema, fill_directory},
     {"revocation", kRevocationSchema},
     {"access", kAccessSchema},
+    {"policies", kPoliciesSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number

@@ -56,6 +56,7 @@ Result<Session> session_of(const SqlRow& row) {
   session.expires = row.integer(14);
   session.client_session_id = row.text(15);
   session.device_fingerprint = row.text(16);
+  session.data = row.text(17);
   return session;
 }
 

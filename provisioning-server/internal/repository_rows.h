@@ -14,7 +14,7 @@ Ticket ticket_of(const SqlRow& row);
 
 inline constexpr std::string_view kSessionColumns =
     "id, cookie_digest, ticket_digest, profile, profile_digest, subject, phase, version, sealed_state, sealed_puk,"
-    " last_request, reply_kind, reply_text, created, expires, client_session_id, device_fingerprint";
+    " last_request, reply_kind, reply_text, created, expires, client_session_id, device_fingerprint, data";
 /// Fails with storage: an unknown word.
 Result<Session> session_of(const SqlRow& row);
 

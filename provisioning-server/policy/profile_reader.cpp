@@ -3,6 +3,7 @@
 #include "provisioning-server/internal/management_reader.h"
 #include "provisioning-server/policy.h"
 #include "provisioning-server/policy/key_reader.h"
+#include "provisioning-server/policy/profile_files.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
 
@@ -20,12 +21,13 @@ bool is_profile_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && name.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
-Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file) {
+Result<Profile> parse_profile(std::string_view content, const std::string& name, const std::string& file,
+                              const ReadProfileFile& read) {
   SKS_LET(TomlFile document, TomlFile::parse(content, file));
   TomlTable root = document.root();
   Profile profile;
   profile.name = name;
-  profile.digest = to_hex(crypto::sha256(as_bytes(content)));
+  ProfileFiles files(read);
   profile.privacy_enabled = root.boolean_or("privacy_enabled", false);
   profile.session_life_time =
       static_cast<std::uint16_t>(root.integer_or("session_life_time", 60, kMaxSessionLifeTime, 900));
@@ -44,6 +46,8 @@ Result<Profile> parse_profile(std::string_view content, const std::string& name,
   if (profile.puk && profile.pin_policies.empty())
     root.refuse("puk_policy", "a [puk_policy] needs a [[pin_policy]] that it can unlock");
   SKS_TRY(document.finish());
+  profile.text = {name, {}, std::string(content), files.take()};
+  profile.digest = profile.text.digest = profile_digest(profile.text.content, profile.text.files);
   return profile;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <thread>
 
 #include "sks-core/base/encoding.h"
@@ -260,12 +261,77 @@ TEST_CASE("Enrolment: a session that waits too long is over") {
   }
 }
 
-TEST_CASE("Enrolment: a profile that changes during a session ends the session") {
+TEST_CASE("Enrolment: a session goes on with the profile that it began with, whatever becomes of the file") {
+  struct Case {
+    const char* name;
+    void (*happens)(IssuerLab&);
+  };
+  const auto cases = std::to_array<Case>({
+      {"the file changes", [](IssuerLab&) {}},
+      {"everything is read again", [](IssuerLab& lab) { lab.reload(); }},
+      {"another process goes on", [](IssuerLab& lab) { lab.restart(); }},
+      {"the file is gone", [](IssuerLab& lab) { std::filesystem::remove(lab.path + "/profiles/default.toml"); }},
+      {"the file is broken, and another process goes on",
+       [](IssuerLab& lab) {
+         lab.edit_profile("default", "max_length = 6", "max_length = many");
+         lab.restart();
+       }},
+  });
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    IssuerLab lab;
+    const std::string before = (*lab.issuer->profiles().find("default"))->digest;
+    Device device(lab);
+    const std::string body = device.answer(device.get(lab.new_ticket()));
+    lab.edit_profile("default", "validity_days = 730", "validity_days = 1");
+    lab.edit_profile("default", "max_length = 8", "max_length = 6");
+    c.happens(lab);
+    Response response = device.post(body);
+    while (response.status == 200) response = device.post(device.answer(response));
+    CHECK(outcome(response) == "complete");
+    CHECK(lab.count("SELECT count(*) FROM audit WHERE action <> 'ticket'") == 5);
+    CHECK(lab.count("SELECT count(*) FROM audit WHERE policy = 'default " + before + "'") == 5);
+    const auto certificate = crypto::Certificate::from_der(device.certificate(0));
+    CHECK(certificate->not_after() - lab.clock.now() == 730 * 86400);
+  }
+}
+
+TEST_CASE("Enrolment: a session that starts after a change has the new profile") {
   IssuerLab lab;
   Device device(lab);
-  const std::string body = device.answer(device.get(lab.new_ticket()));
-  lab.edit_profile("default", "max_length = 8", "max_length = 6");
-  CHECK(outcome(device.post(body)) == "profile");
+  CHECK(device.get(lab.new_ticket()).status == 200);
+  lab.edit_profile("default", "validity_days = 730", "validity_days = 1");
+  const std::string after = (*lab.issuer->profiles().find("default"))->digest;
+  CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE policy = 'default " + after + "'") == 5);
+  CHECK(lab.count("SELECT count(*) FROM profiles") == 2);
+}
+
+TEST_CASE("Enrolment: a profile that was altered in the database issues nothing") {
+  struct Case {
+    const char* sql;
+    const char* word;
+  };
+  const auto cases = std::to_array<Case>({
+      {"UPDATE profiles SET content = replace(content, 'validity_days = 730', 'validity_days = 731')", "profile"},
+      {"DELETE FROM profiles", "profile"},
+      // The other one is on record and sound, but it is not the one of the session.
+      {"UPDATE sessions SET profile_digest = (SELECT digest FROM profiles WHERE digest <> profile_digest)", "crypto"},
+  });
+  for (const Case& c : cases) {
+    CAPTURE(c.sql);
+    IssuerLab lab;
+    Device first(lab);
+    CHECK(first.get(lab.new_ticket()).status == 200);
+    lab.execute("DELETE FROM sessions");
+    lab.edit_profile("default", "max_length = 8", "max_length = 7");
+    Device device(lab);
+    const std::string body = device.answer(device.get(lab.new_ticket()));
+    lab.edit_profile("default", "max_length = 7", "max_length = 6");
+    lab.restart();
+    lab.execute(c.sql);
+    CHECK(outcome(device.post(body)) == c.word);
+  }
 }
 
 TEST_CASE("Enrolment: a profile that an edit has broken stays in use as it was, and is refused after a restart") {

@@ -29,9 +29,19 @@ IssuerLab::IssuerLab(issuer::DeviceTrustMode trust) {
 void IssuerLab::restart() {
   handler.reset();
   issuer.reset();
+  earlier.clear();
   auto opened = issuer::Issuer::open(path, clock);
   REQUIRE(opened);
   issuer = std::move(opened).value();
+  handler = std::make_unique<issuer::HttpHandler>(issuer->config().url, issuer::issuer_routes(*issuer));
+}
+
+void IssuerLab::reload() {
+  auto again = issuer::Issuer::reopen(*issuer);
+  REQUIRE(again);
+  handler.reset();
+  earlier.push_back(std::move(issuer));
+  issuer = std::move(again).value();
   handler = std::make_unique<issuer::HttpHandler>(issuer->config().url, issuer::issuer_routes(*issuer));
 }
 

@@ -23,6 +23,8 @@ class IssuerLab {
 
   /// As after a restart: everything is read again from the folder.
   void restart();
+  /// As after SIGHUP: the folder is read again, the database stays open.
+  void reload();
   /// The target of an init URL with a new ticket.
   std::string new_ticket(const std::string& profile = "default", const std::string& cookie = "");
   std::string target_of(const std::string& location) const;
@@ -35,6 +37,7 @@ class IssuerLab {
   TempDir folder;
   std::string path = folder.file("issuer");
   std::unique_ptr<issuer::Issuer> issuer;
+  std::vector<std::unique_ptr<issuer::Issuer>> earlier;  ///< before reload()
   std::unique_ptr<issuer::HttpHandler> handler;
 };
 
