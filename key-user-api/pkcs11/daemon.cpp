@@ -1,5 +1,8 @@
 #include "key-user-api/pkcs11/daemon.h"
 
+#include <pthread.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace sks::p11 {
@@ -112,6 +115,11 @@ std::optional<Daemon::Connection> Daemon::take_idle() {
   const std::lock_guard lock(mutex_);
   for (;;) {
     while (!idle_.empty()) {
+      // Rather the one that this thread has used last: what serves it in the daemon runs close by.
+      const auto own = std::find_if(idle_.rbegin(), idle_.rend(), [](const Connection& connection) {
+        return ::pthread_equal(connection.last_user, ::pthread_self()) != 0;
+      });
+      if (own != idle_.rend()) std::swap(*own, idle_.back());
       Connection last = std::move(idle_.back());
       idle_.pop_back();
       if (last.era == era()) return last;
@@ -126,6 +134,7 @@ std::optional<Daemon::Connection> Daemon::take_idle() {
 }
 
 void Daemon::give_back(Connection connection) {
+  connection.last_user = ::pthread_self();
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(connection));
   changed_.notify_one();

@@ -73,6 +73,7 @@ class Daemon {
   struct Connection {
     std::unique_ptr<Line> line;
     Era era = 0;
+    pthread_t last_user = {};  ///< nobody before it was given back
   };
   /// A connection in use by one thread, which is dropped unless it is given back.
   class Lease;
