@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "key-user-api/daemon/frame_stream.h"
+#include "sks-core/wire/attentive_receiver.h"
 #include "sks-core/wire/frame.h"
 
 namespace sks::daemon {
@@ -20,6 +21,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+/// An application that is busy with keys calls again within it.
+constexpr std::chrono::microseconds kAttention{100};
 /// How long to leave clients waiting when the process is out of descriptors.
 constexpr milliseconds kShortagePause{100};
 
@@ -103,7 +106,8 @@ struct ApplicationServer::Impl {
   void serve(Connection& connection);
   void serve_requests(Connection& connection);
   bool answer(Caller& caller, ByteView request);
-  bool receive(int socket, FrameStream& stream, std::optional<wire::Patience>& patience, Share& share);
+  bool receive(int socket, FrameStream& stream, std::optional<wire::Patience>& patience, Share& share,
+               wire::AttentiveReceiver& receiver);
 
   std::optional<Door> door;
   wire::Descriptor wake;
@@ -130,7 +134,7 @@ void ApplicationServer::Impl::ring() const noexcept {
 
 /// Reads what has arrived, or waits for something. False: the connection is of no more use.
 bool ApplicationServer::Impl::receive(int socket, FrameStream& stream, std::optional<wire::Patience>& patience,
-                                      Share& share) {
+                                      Share& share, wire::AttentiveReceiver& receiver) {
   if (stream.is_within_frame()) {
     if (!patience) patience = wire::patience_for(options.frame_timeout);
     // The answer may be as large.
@@ -141,7 +145,7 @@ bool ApplicationServer::Impl::receive(int socket, FrameStream& stream, std::opti
   }
   const std::span<std::uint8_t> room = stream.room();
   for (;;) {
-    const ssize_t received = ::recv(socket, room.data(), room.size(), 0);
+    const ssize_t received = receiver.receive(socket, room);
     if (received < 0 && errno == EINTR) continue;
     if (received <= 0) return false;
     stream.received(static_cast<std::size_t>(received));
@@ -163,6 +167,7 @@ void ApplicationServer::Impl::serve_requests(Connection& connection) {
   FrameStream stream;
   std::optional<wire::Patience> patience;
   Share share(budget);
+  wire::AttentiveReceiver receiver(kAttention);
   for (;;) {
     const Result<std::optional<ByteView>> request = stream.next();
     if (!request) return;
@@ -171,7 +176,7 @@ void ApplicationServer::Impl::serve_requests(Connection& connection) {
       stream.done();
       if (!stream.is_large()) share.reset();
       patience.reset();
-    } else if (!receive(caller.socket, stream, patience, share)) {
+    } else if (!receive(caller.socket, stream, patience, share, receiver)) {
       return;
     }
   }

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sks-core/wire/attentive_receiver.h"
 #include "sks-core/wire/frame.h"
 
 namespace sks::p11 {
@@ -20,6 +21,8 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds kSendPatience{10};
 /// How often a wait for an answer looks at the time.
 constexpr std::chrono::seconds kTick{1};
+/// Longer than it takes to sign with RSA-2048.
+constexpr std::chrono::microseconds kAttention{400};
 /// Most answers fit, and are read by one system call.
 constexpr std::size_t kFirstRead = 2048;
 
@@ -48,15 +51,16 @@ class SocketLine final : public Line {
 
  private:
   Delivery send(ByteView request) const;
-  bool receive(std::chrono::seconds patience, SecureBytes& answer) const;
+  bool receive(std::chrono::seconds patience, SecureBytes& answer);
   /// Reads until `buffer` has at least `needed` bytes. `until` is set when the first wait is over. False at the end of
   /// the stream, at an error, and when it takes too long.
   bool fill(std::span<std::uint8_t> buffer, std::size_t& filled, std::size_t needed, std::chrono::seconds patience,
-            std::optional<steady_clock::time_point>& until) const;
+            std::optional<steady_clock::time_point>& until);
 
   Descriptors& descriptors_;
   std::size_t place_;
   int socket_;
+  wire::AttentiveReceiver receiver_{kAttention};
 };
 
 SocketLine::~SocketLine() {
@@ -101,9 +105,9 @@ Delivery SocketLine::send(ByteView request) const {
 }
 
 bool SocketLine::fill(std::span<std::uint8_t> buffer, std::size_t& filled, std::size_t needed,
-                      std::chrono::seconds patience, std::optional<steady_clock::time_point>& until) const {
+                      std::chrono::seconds patience, std::optional<steady_clock::time_point>& until) {
   while (filled < needed) {
-    const ssize_t result = ::recv(socket_, buffer.data() + filled, buffer.size() - filled, 0);
+    const ssize_t result = receiver_.receive(socket_, buffer.subspan(filled));
     if (result == 0 || (result < 0 && errno != EINTR && errno != EAGAIN)) return false;
     if (result > 0) filled += static_cast<std::size_t>(result);
     if (filled >= needed) break;
@@ -114,7 +118,7 @@ bool SocketLine::fill(std::span<std::uint8_t> buffer, std::size_t& filled, std::
   return true;
 }
 
-bool SocketLine::receive(std::chrono::seconds patience, SecureBytes& answer) const {
+bool SocketLine::receive(std::chrono::seconds patience, SecureBytes& answer) {
   std::array<std::uint8_t, kFirstRead> first;
   std::size_t filled = 0;
   std::optional<steady_clock::time_point> until;

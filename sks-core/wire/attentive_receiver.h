@@ -1,0 +1,61 @@
+#pragma once
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "sks-core/base/bytes.h"
+
+namespace sks::wire {
+
+/// recv() for one end of a conversation, that looks again and again for some time before it sleeps.
+///
+/// Many answers, and the requests that follow them, take less time than a processor needs to fall asleep and to wake
+/// up: tens of microseconds on virtual machines. Between two looks the processor goes to whoever wants it. Somebody who
+/// wants it is better off without us, though: a thread that looks keeps the scheduler from moving others to its
+/// processor. Then, and when nothing came for as long as `attention`, the receiver sleeps at once for a while.
+///
+/// For one thread at a time.
+class AttentiveReceiver {
+ public:
+  explicit AttentiveReceiver(std::chrono::microseconds attention) : attention_(attention) {}
+
+  /// As recv() on a socket that blocks.
+  ssize_t receive(int socket, std::span<std::uint8_t> room) {
+    if (inattentive_ > 0) {
+      --inattentive_;
+      return ::recv(socket, room.data(), room.size(), 0);
+    }
+    ssize_t received = ::recv(socket, room.data(), room.size(), MSG_DONTWAIT);
+    if (!is_absent(received)) return received;
+    const long before = switches_of_thread();
+    const auto until = std::chrono::steady_clock::now() + attention_;
+    do {
+      ::sched_yield();
+      received = ::recv(socket, room.data(), room.size(), MSG_DONTWAIT);
+    } while (is_absent(received) && std::chrono::steady_clock::now() < until);
+    const bool in_vain = is_absent(received);
+    if (in_vain || switches_of_thread() != before) inattentive_ = kInattentiveCalls;
+    return in_vain ? ::recv(socket, room.data(), room.size(), 0) : received;
+  }
+
+ private:
+  static constexpr int kInattentiveCalls = 32;
+
+  static bool is_absent(ssize_t received) { return received < 0 && errno == EAGAIN; }
+
+  /// How often this thread has left its processor to another one.
+  static long switches_of_thread() {
+    rusage usage{};
+    ::getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw + usage.ru_nivcsw;
+  }
+
+  std::chrono::microseconds attention_;
+  int inattentive_ = 0;
+};
+
+}  // namespace sks::wire
