@@ -208,7 +208,7 @@ enum class CipherMode : std::uint8_t { decrypt = 0, encrypt = 1 };
 
 enum class SessionState : std::uint8_t { closed = 0, open = 1 };
 
-/// The rest of a call whose changes are not durable yet.
+/// The rest of a call whose changes are not durable yet. It must not outlive the key store.
 class PendingCall {
  public:
   virtual ~PendingCall() = default;

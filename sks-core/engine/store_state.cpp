@@ -122,10 +122,12 @@ std::set<RecordId> StoreState::unwritten_records(ProvisioningHandle session) con
   return records;
 }
 
-void StoreState::set_unwritten(RecordId id, SecureBytes record) {
-  forget_unwritten(id);
-  unwritten_bytes_ += record.size();
-  unwritten_.emplace(id, std::move(record));
+void StoreState::add_unwritten(std::map<RecordId, SecureBytes> records) noexcept {
+  for (const auto& [id, record] : records) {
+    forget_unwritten(id);
+    unwritten_bytes_ += record.size();
+  }
+  unwritten_.merge(records);
 }
 
 void StoreState::forget_unwritten(RecordId id) {
@@ -342,7 +344,7 @@ Result<void> Change::keep_in_memory() {
   });
   for (auto& [key, material] : material_)
     records.emplace(RecordId{RecordKind::key_material, key.value}, std::move(material));
-  for (auto& [id, record] : records) state_.set_unwritten(id, std::move(record));
+  state_.add_unwritten(std::move(records));
   state_.counters_unwritten_ = state_.counters_unwritten_ || handles_allocated_;
   publish();
   return {};

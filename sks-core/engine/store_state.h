@@ -76,7 +76,8 @@ class StoreState {
   bool is_unwritten(RecordKind kind, std::uint32_t handle) const { return unwritten_.contains({kind, handle}); }
   /// The records of an unwritten session and of everything made in it.
   std::set<RecordId> unwritten_records(ProvisioningHandle session) const;
-  void set_unwritten(RecordId id, SecureBytes record);
+  /// All of them or, when there is no memory for them, none: nothing is allocated here.
+  void add_unwritten(std::map<RecordId, SecureBytes> records) noexcept;
   void forget_unwritten(RecordId id);
   /// A page without the rows of what is not written.
   template <class T>

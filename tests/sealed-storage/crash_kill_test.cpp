@@ -19,6 +19,7 @@ namespace sks::test {
 namespace {
 
 constexpr auto kKeyNames = std::to_array<const char*>({"A", "B", "C", "D"});
+constexpr const char* kLocalKey = "L";
 constexpr std::size_t kRounds = 200;
 constexpr unsigned kLongestRound = 90000;  // microseconds
 
@@ -57,9 +58,17 @@ class Load {
             below(2) == 0 ? abort_session(session) : send_wrong_mac(session)};
   }
 
+  /// A key of the local issuer, whose session no storage knows of before it closes, comes and goes.
+  std::vector<Step> local_key(const Model& model) {
+    if (model.keys.contains(kLocalKey)) return {delete_key(kLocalKey)};
+    const std::string session = session_name();
+    return {open_session(session), make_local_key(kLocalKey, session, puk_policy("x")), abort_session(session)};
+  }
+
   std::vector<Step> choose(const Model& model) {
     if (std::ranges::any_of(model.sessions, [](const auto& entry) { return entry.second.open; }))
       return {abort_leftovers()};
+    if (below(8) == 0) return local_key(model);
     const char* const candidate = kKeyNames.at(below(kKeyNames.size()));
     if (!model.keys.contains(candidate)) return below(3) == 0 ? give_up(candidate) : provision(candidate);
     const std::string key = candidate;
