@@ -20,6 +20,9 @@ constexpr const char* kPut =
     " VALUES ($1, $2, $3, $4, $5, $6, 1, 0) ON CONFLICT (fingerprint) DO UPDATE SET"
     " entry = excluded.entry, reason = excluded.reason, time = excluded.time, in_force = 1, listed = 0";
 
+/// Rows that one statement changes or reads: a list may have more than a database takes in one answer's time.
+constexpr std::int64_t kTogether = 5000;
+
 Result<Bytes> find_certificate(SqlTransaction& transaction, const std::string& fingerprint) {
   SKS_LET(const SqlRows rows,
           transaction.query("SELECT certificate FROM credentials WHERE fingerprint = $1", {fingerprint}));
@@ -33,6 +36,14 @@ Result<void> put_entry(SqlTransaction& transaction, const std::string& fingerpri
                                  encode_crl_entry(certificate.serial_number_der(), time, reason),
                                  static_cast<std::int64_t>(reason), time, certificate.not_after()}));
   return {};
+}
+
+Result<void> change_some(Database& database, std::string_view statement, const SqlValues& values,
+                         std::int64_t& changed) {
+  return database.write([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(changed, transaction.run(statement, values));
+    return {};
+  });
 }
 
 RevocationReason reason_of(std::int64_t stored) {
@@ -171,56 +182,85 @@ Result<bool> RevocationStore::has_changes(const std::string& authority) {
 
 Result<void> RevocationStore::claim_changes(const std::string& authority, std::int64_t claim) {
   SKS_CHECK(claim < 0);
-  return database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    // Also what another process has claimed: it may be gone, and if it is not, one of the two lists comes too late.
-    SKS_TRY(
-        transaction.run("UPDATE revocations SET listed = $1 WHERE authority = $2 AND listed <= 0", {claim, authority}));
+  std::int64_t left = 0;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const SqlRows rows,
+            transaction.query("SELECT count(*) FROM revocations WHERE authority = $1 AND listed <= 0", {authority}));
+    left = rows.front().integer(0);
     return {};
-  });
+  }));
+  // Also what another process has claimed: it may be gone, and if it is not, one of the two lists comes too late. Not
+  // more often than there were rows, since the other one may take them back meanwhile.
+  for (std::int64_t changed = kTogether; left > 0 && changed == kTogether; left -= kTogether)
+    SKS_TRY(change_some(database_,
+                        "UPDATE revocations SET listed = $1 WHERE fingerprint IN (SELECT fingerprint FROM revocations"
+                        " WHERE authority = $2 AND listed <= 0 AND listed <> $1 LIMIT $3)",
+                        {claim, authority, kTogether}, changed));
+  return {};
 }
 
 Result<Bytes> RevocationStore::read_entries(const std::string& authority, std::int64_t since) {
   Bytes entries;
   SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
     entries.clear();
-    SKS_LET(const SqlRows rows,
-            transaction.query("SELECT entry FROM revocations WHERE authority = $1 AND in_force = 1 AND expires > $2",
-                              {authority, since}));
-    for (const SqlRow& row : rows) entries.insert(entries.end(), row.blob(0).begin(), row.blob(0).end());
+    SqlValues from{authority, since + 1, std::string(), kTogether};
+    for (std::size_t count = kTogether; count == static_cast<std::size_t>(kTogether);) {
+      SKS_LET(const SqlRows rows,
+              transaction.query("SELECT entry, in_force, expires, fingerprint FROM revocations WHERE authority = $1"
+                                " AND expires >= $2 AND (expires > $2 OR fingerprint > $3)"
+                                " ORDER BY expires, fingerprint LIMIT $4",
+                                from));
+      for (const SqlRow& row : rows)
+        if (row.integer(1) == 1) entries.insert(entries.end(), row.blob(0).begin(), row.blob(0).end());
+      count = rows.size();
+      if (!rows.empty()) from = {authority, rows.back().integer(2), rows.back().text(3), kTogether};
+    }
     return {};
   }));
   return entries;
 }
 
-Result<bool> RevocationStore::store_crl(const std::string& authority, std::int64_t before, const StoredCrl& crl,
-                                        std::int64_t claim) {
+namespace {
+
+/// Stores a list in the place of number `before`. False: there is another one.
+Result<bool> put_crl(Database& database, const std::string& authority, std::int64_t before, const StoredCrl& crl) {
   bool stored = false;
-  const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    const SqlValues values{crl.number, crl.this_update, crl.next_update, crl.der, authority};
-    if (before == 0) {
-      SKS_LET(const std::int64_t inserted,
-              transaction.run("INSERT INTO crls (number, this_update, next_update, content, authority)"
-                              " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (authority) DO NOTHING",
-                              values));
-      stored = inserted == 1;
-    } else {
-      SqlValues with_before = values;
-      with_before.emplace_back(before);
-      SKS_LET(const std::int64_t updated,
-              transaction.run("UPDATE crls SET number = $1, this_update = $2, next_update = $3, content = $4"
-                              " WHERE authority = $5 AND number = $6",
-                              with_before));
-      stored = updated == 1;
-    }
-    if (!stored) return {};
-    SKS_TRY(transaction.run("DELETE FROM revocations WHERE authority = $1 AND listed = $2 AND in_force = 0",
-                            {authority, claim}));
-    SKS_TRY(transaction.run("UPDATE revocations SET listed = $1 WHERE authority = $2 AND listed = $3",
-                            {crl.number, authority, claim}));
+  const Result<void> done = database.write([&](SqlTransaction& transaction) -> Result<void> {
+    SqlValues values{crl.number, crl.this_update, crl.next_update, crl.der, authority};
+    constexpr const char* kFirst =
+        "INSERT INTO crls (number, this_update, next_update, content, authority)"
+        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (authority) DO NOTHING";
+    constexpr const char* kNext =
+        "UPDATE crls SET number = $1, this_update = $2, next_update = $3, content = $4"
+        " WHERE authority = $5 AND number = $6";
+    if (before != 0) values.emplace_back(before);
+    SKS_LET(const std::int64_t changed, transaction.run(before == 0 ? kFirst : kNext, values));
+    stored = changed == 1;
     return {};
   });
   if (!done) return done.error();
   return stored;
+}
+
+}  // namespace
+
+Result<bool> RevocationStore::store_crl(const std::string& authority, std::int64_t before, const StoredCrl& crl,
+                                        std::int64_t claim) {
+  SKS_LET(const bool stored, put_crl(database_, authority, before, crl));
+  if (!stored) return false;
+  // In transactions of their own: what stays claimed when one of them fails stands in the next list once more.
+  std::int64_t changed = kTogether;
+  while (changed == kTogether)
+    SKS_TRY(change_some(database_,
+                        "DELETE FROM revocations WHERE fingerprint IN (SELECT fingerprint FROM revocations"
+                        " WHERE authority = $1 AND listed = $2 AND listed <= 0 AND in_force = 0 LIMIT $3)",
+                        {authority, claim, kTogether}, changed));
+  for (changed = kTogether; changed == kTogether;)
+    SKS_TRY(change_some(database_,
+                        "UPDATE revocations SET listed = $1 WHERE fingerprint IN (SELECT fingerprint FROM revocations"
+                        " WHERE authority = $2 AND listed = $3 AND listed <= 0 LIMIT $4)",
+                        {crl.number, authority, claim, kTogether}, changed));
+  return true;
 }
 
 }  // namespace sks::issuer

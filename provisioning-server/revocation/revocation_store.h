@@ -55,7 +55,7 @@ class RevocationStore {
   /// The entries of all that are revoked or suspended now and whose certificates were valid at `since`.
   Result<Bytes> read_entries(const std::string& authority, std::int64_t since);
   /// Stores a list in the place of number `before` (0: the first one) and ends the claim. False: another process was
-  /// first; what was claimed counts as changed.
+  /// first; what was claimed counts as changed. So may what is left of the claim when this fails.
   Result<bool> store_crl(const std::string& authority, std::int64_t before, const StoredCrl& crl, std::int64_t claim);
 
  private:

@@ -18,6 +18,17 @@ bool holds(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+/// How many entries the list that is out has, as OpenSSL reads it.
+std::size_t entries_of(RevocationLab& lab) {
+  const Response list = lab.get("/crl/" + lab.id + ".crl");
+  test::write_file(lab.folder.file("crl"), to_pem(as_bytes(list.body), "X509 CRL"));
+  const std::string text = test::run("openssl crl -noout -text -in " + lab.folder.file("crl"));
+  std::size_t count = 0;
+  for (std::size_t at = text.find("Serial Number"); at != std::string::npos; at = text.find("Serial Number", at + 1))
+    ++count;
+  return count;
+}
+
 SKS_CONTRACT_TEST("Revocation: revoke, suspend and resume change credential, answers and audit log together") {
   RevocationLab lab(kind);
   const auto a = lab.issue();
@@ -97,15 +108,7 @@ SKS_CONTRACT_TEST("CrlPublisher: a certificate leaves the list after it has expi
   const auto lasting = lab.issue("issued", 100);
   for (const auto& one : {brief, lasting})
     REQUIRE(lab.store.revoke(one.fingerprint, RevocationReason::superseded, lab.audit("revoke")));
-  const auto entries = [&] {
-    const Response list = lab.get("/crl/" + lab.id + ".crl");
-    test::write_file(lab.folder.file("crl"), to_pem(as_bytes(list.body), "X509 CRL"));
-    const std::string text = test::run("openssl crl -noout -text -in " + lab.folder.file("crl"));
-    std::size_t count = 0;
-    for (std::size_t at = text.find("Serial Number"); at != std::string::npos; at = text.find("Serial Number", at + 1))
-      ++count;
-    return count;
-  };
+  const auto entries = [&] { return entries_of(lab); };
   REQUIRE(lab.service.publisher().publish_due());
   CHECK(entries() == 2);
   lab.advance(86400 - 3600);
@@ -146,6 +149,23 @@ SKS_CONTRACT_TEST(
   // A process that died with a claim leaves changes behind.
   REQUIRE(lab.store.claim_changes(lab.id, -3));
   CHECK(lab.store.has_changes(lab.id).value());
+}
+
+SKS_CONTRACT_TEST("CrlPublisher: a hundred thousand certificates that are revoked at one time come with one list") {
+  RevocationLab lab(kind);
+  const auto one = lab.issue();
+  REQUIRE(lab.store.revoke(one.fingerprint, RevocationReason::superseded, lab.audit("revoke")));
+  // Every eighth of them was resumed meanwhile.
+  lab.database.execute(
+      "WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < 100000)"
+      " INSERT INTO revocations (fingerprint, authority, entry, reason, time, expires, in_force, listed)"
+      " SELECT CAST(i AS TEXT), authority, entry, reason, time, expires + i % 3, CASE i % 8 WHEN 0 THEN 0 ELSE 1 END, 0"
+      " FROM numbers, revocations;");
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  CHECK_FALSE(lab.store.has_changes(lab.id).value());
+  CHECK(entries_of(lab) == 87501);
+  CHECK(lab.database.count("SELECT count(*) FROM revocations WHERE listed = 1") == 87501);
+  CHECK(lab.database.count("SELECT count(*) FROM revocations") == 87501);
 }
 
 SKS_CONTRACT_TEST("CrlPublisher: lists also what was revoked or deleted without an entry") {
