@@ -65,7 +65,9 @@ Result<void> verify(const AuditArguments& arguments, std::ostream& out) {
   SKS_LET(const AuditReport report, verify_what(arguments));
   for (const std::string& finding : report.findings) out << printable(finding) << '\n';
   out << report.entries << " entries in " << report.chains << " chains, " << report.checkpoints << " checkpoints; "
-      << report.uncovered << " entries behind the last checkpoint\n";
+      << report.uncovered << " entries behind the last checkpoint";
+  if (report.uncovered != 0) out << ", the earliest of " << keygen2::format_utc_time(report.uncovered_since);
+  out << '\n';
   if (report.findings.empty()) return {};
   return Error{Status::not_allowed, "the audit log is not what it was"};
 }

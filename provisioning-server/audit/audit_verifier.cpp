@@ -78,6 +78,8 @@ void AuditVerifier::begin_chain(const std::string& id, const AuditChain* chain) 
   number_ = 0;
   head_ = chain == nullptr ? Bytes() : to_bytes(hash_of(*chain));
   seen_.insert(id);
+  const auto expected = expected_.find(id);
+  covered_ = expected == expected_.end() ? 0 : expected->second.rbegin()->first;
   if (chain == nullptr) report("chain " + id + ": its start was removed");
 }
 
@@ -115,6 +117,11 @@ void AuditVerifier::entry(const ChainedEntry& entry) {
   has_entry_ = true;
   number_ = entry.number;
   head_ = entry.hash;
+  if (entry.number > covered_) {
+    report_.uncovered_since =
+        report_.uncovered == 0 ? entry.entry.time : std::min(report_.uncovered_since, entry.entry.time);
+    ++report_.uncovered;
+  }
   const auto chain = expected_.find(entry.chain);
   if (chain == expected_.end()) return;
   const auto expected = chain->second.find(entry.number);
@@ -126,12 +133,9 @@ void AuditVerifier::entry(const ChainedEntry& entry) {
 void AuditVerifier::end_chain() {
   if (!in_chain_) return;
   in_chain_ = false;
-  const auto chain = expected_.find(chain_);
-  const std::int64_t covered = chain == expected_.end() ? 0 : chain->second.rbegin()->first;
-  if (number_ > covered) report_.uncovered += number_ - covered;
-  if (extent_ == Extent::whole && number_ < covered)
-    report("chain " + chain_ + ": " + range(number_ + 1, covered) + " removed, which " +
-           chain->second.rbegin()->second.by + " counts");
+  if (extent_ == Extent::whole && number_ < covered_)
+    report("chain " + chain_ + ": " + range(number_ + 1, covered_) + " removed, which " +
+           expected_.at(chain_).rbegin()->second.by + " counts");
 }
 
 AuditReport AuditVerifier::finish() {

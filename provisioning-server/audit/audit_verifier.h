@@ -16,6 +16,7 @@ struct AuditReport {
   std::int64_t checkpoints = 0;
   /// Entries behind the last checkpoint that counts them: nothing would tell if they were cut off.
   std::int64_t uncovered = 0;
+  std::int64_t uncovered_since = 0;  ///< time of the earliest of them
   /// What is wrong, one sentence each; at most kMaxFindings, the last one then says that there are more.
   std::vector<std::string> findings;
 };
@@ -70,6 +71,7 @@ class AuditVerifier {
   bool has_start_ = false;
   bool has_entry_ = false;
   std::int64_t number_ = 0;
+  std::int64_t covered_ = 0;  ///< by a checkpoint, of the chain at hand
   Bytes head_;
 };
 

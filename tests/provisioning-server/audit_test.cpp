@@ -361,7 +361,9 @@ SKS_CONTRACT_TEST("audit: the next process of a node covers what one that was ki
   REQUIRE(database->write([&](SqlTransaction& transaction) {
     return killed.append(transaction, {kNow, "peer", "step", "", "", "ok", ""});
   }));
-  CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 1);
+  const auto before = verify_database(*database, {key.public_key()}, {});
+  CHECK(before->uncovered == 1);
+  CHECK(before->uncovered_since == kNow);
   Process next(database, key);
   REQUIRE(next.keeper.write());
   const auto report = verify_database(*database, {key.public_key()}, {});
