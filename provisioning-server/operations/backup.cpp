@@ -1,5 +1,6 @@
 #include "provisioning-server/operations/backup.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,13 +31,14 @@ constexpr std::uint8_t kEnd = 0;
 class RemoveLater {
  public:
   explicit RemoveLater(std::string path) : path_(std::move(path)) {}
-  ~RemoveLater() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
+  ~RemoveLater() { remove(); }
   RemoveLater(const RemoveLater&) = delete;
   RemoveLater& operator=(const RemoveLater&) = delete;
   void keep() { path_.clear(); }
+  void remove() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(std::exchange(path_, {}), ignored);
+  }
 
  private:
   std::string path_;
@@ -49,21 +51,56 @@ std::optional<fs::path> sqlite_file(const IssuerConfig& config, const IssuerPath
   return (name.is_absolute() ? name : fs::path(paths.folder) / name).lexically_normal();
 }
 
-/// One state of a database that others may be writing to, in a file of its own. SQLite copies in one read transaction.
-Result<void> copy_database(const std::string& from, const std::string& to) {
+using Sqlite = std::unique_ptr<sqlite3, int (*)(sqlite3*)>;
+
+Sqlite open_database_file(const std::string& file) {
   sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(from.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
-  const std::unique_ptr<sqlite3, int (*)(sqlite3*)> database(raw, sqlite3_close);
-  const auto failed = [&] { return Error{Status::storage, "cannot copy " + from + ": " + sqlite3_errmsg(raw)}; };
-  if (opened != SQLITE_OK) return failed();
-  constexpr int kWait = 10000;  // milliseconds
-  sqlite3_busy_timeout(raw, kWait);
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(raw, "VACUUM INTO ?1", -1, &statement, nullptr) != SQLITE_OK) return failed();
-  const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> owned(statement, sqlite3_finalize);
-  sqlite3_bind_text(statement, 1, to.c_str(), static_cast<int>(to.size()), SQLITE_TRANSIENT);
-  return sqlite3_step(statement) == SQLITE_DONE ? Result<void>() : failed();
+  sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
+  return {raw, sqlite3_close};
 }
+
+/// One state of a database that others may be writing to, in a file that has lost its name before anything stands in
+/// it: whatever happens, nothing is left behind in clear.
+class NamelessCopy {
+ public:
+  NamelessCopy() = default;
+  ~NamelessCopy() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  NamelessCopy(const NamelessCopy&) = delete;
+  NamelessCopy& operator=(const NamelessCopy&) = delete;
+
+  /// `name` must be free. The copy is made in one read transaction.
+  Result<void> make(const std::string& from, const std::string& name) {
+    // SQLite fills an empty file that is there, and makes one that others may read if there is none.
+    SKS_TRY(write_new_file(name, {}, S_IRUSR | S_IWUSR));
+    RemoveLater named(name);
+    descriptor_ = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    const Sqlite target = open_database_file(name);
+    named.remove();
+    const Sqlite source = open_database_file(from);
+    const auto failed = [&](sqlite3* where) {
+      return Error{Status::storage, "cannot copy " + from + ": " + sqlite3_errmsg(where)};
+    };
+    if (sqlite3_errcode(source.get()) != SQLITE_OK) return failed(source.get());
+    constexpr int kWait = 10000;  // milliseconds
+    sqlite3_busy_timeout(source.get(), kWait);
+    // A journal would be a second copy; and who needs this one after a power cut?
+    if (descriptor_ < 0 || sqlite3_exec(target.get(), "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", nullptr,
+                                        nullptr, nullptr) != SQLITE_OK)
+      return failed(target.get());
+    sqlite3_backup* const backup = sqlite3_backup_init(target.get(), "main", source.get(), "main");
+    if (backup == nullptr) return failed(target.get());
+    sqlite3_backup_step(backup, -1);
+    return sqlite3_backup_finish(backup) == SQLITE_OK ? Result<void>() : failed(target.get());
+  }
+
+  /// A name for it as long as this object lives.
+  std::string name() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+
+ private:
+  int descriptor_ = -1;
+};
 
 Result<void> add_file(SealedWriter& out, const std::string& file, const std::string& name) {
   struct stat status {};
@@ -154,13 +191,11 @@ Result<BackupNote> write_backup(const std::string& folder, const std::string& fi
   if (database) {
     const std::string copy = file + ".database";
     if (fs::exists(copy, failure)) return Error{Status::option, copy + " is in the way"};
-    const RemoveLater copied(copy);
-    // SQLite fills an empty file that is there, and makes one that others may read if there is none.
-    SKS_TRY(write_new_file(copy, {}, S_IRUSR | S_IWUSR));
-    SKS_TRY(copy_database(database->string(), copy));
+    NamelessCopy nameless;
+    SKS_TRY(nameless.make(database->string(), copy));
     const std::string inside = database->lexically_relative(paths.folder).string();
     const bool is_inside = is_safe_name(inside);
-    SKS_TRY(add_file(out, copy, is_inside ? inside : fs::path(paths.database).filename().string()));
+    SKS_TRY(add_file(out, nameless.name(), is_inside ? inside : fs::path(paths.database).filename().string()));
     if (!is_inside) note.sentence = "the database is outside of the folder: restored, it is issuer.db in the new one";
   } else {
     note.sentence = "the database is not in the backup: save it with pg_dump";
