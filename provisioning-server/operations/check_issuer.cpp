@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "provisioning-server/authority/certificate_files.h"
+#include "provisioning-server/database/shown_url.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
 #include "provisioning-server/pages.h"
@@ -76,7 +77,7 @@ void check_dates(const std::string& file, Findings& findings) {
 void look_at_database(const IssuerConfig& config, const IssuerPaths& paths, Findings& findings) {
   const Result<std::unique_ptr<Database>> database = open_database(config.database.url, paths.folder);
   if (!database) return findings.problem(database.error().detail);
-  findings.check(check_database(**database), "the database " + config.database.url + " answers");
+  findings.check(check_database(**database), "the database " + shown_database_url(config.database.url) + " answers");
 }
 
 void check_profiles(const IssuerConfig& config, const IssuerPaths& paths, const KeyManager& key_manager,
