@@ -272,7 +272,7 @@ Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie
     SKS_LET(std::optional<Reply> reply, try_step(*session, body, request));
     if (reply) return std::move(*reply);
   }
-  return Error{Status::storage, "too many requests for one session at the same time"};
+  return Error{Status::internal, "too many requests for one session at the same time"};
 }
 
 Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const std::string& body,

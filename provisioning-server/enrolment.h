@@ -42,10 +42,10 @@ class Enrolment {
  public:
   explicit Enrolment(EnrolmentPorts ports);
 
-  /// GET of the init URL. `cookie` is empty when the request had none. Fails with storage only.
+  /// GET of the init URL. `cookie` is empty when the request had none. Fails with storage.
   Result<Reply> begin(const std::string& ticket, const std::string& cookie, const std::string& peer);
 
-  /// POST to the main URL. Fails with storage only.
+  /// POST to the main URL. Fails with storage, not_available (the key of the CA) or internal: nothing has happened.
   Result<Reply> step(const std::string& body, const std::string& cookie, const std::string& peer);
 
  private:

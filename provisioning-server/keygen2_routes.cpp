@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <mutex>
 
+#include "provisioning-server/failed_request.h"
 #include "provisioning-server/landing/locale.h"
-#include "provisioning-server/log.h"
 #include "provisioning-server/metrics.h"
 #include "provisioning-server/operations/rate_limit.h"
 #include "provisioning-server/pages.h"
@@ -55,10 +55,7 @@ bool Sessions::take_start_permit() {
 }
 
 Response answer(Result<Reply> reply) {
-  if (!reply) {
-    log_error("request-failed", {{"reason", reply.error().detail}});
-    return come_back_later(503);
-  }
+  if (!reply) return failed_request(reply.error());
   Response response;
   switch (reply->content.kind) {
     case StoredReply::Kind::message:
@@ -101,10 +98,7 @@ Response Sessions::get_whoami(const Request& request) const {
     return text_response(403, "Your certificate was not issued here, or it is outside its period of validity.\n");
   const std::string fingerprint = to_hex(crypto::sha256(request.client_certificate));
   const Result<std::optional<Credential>> credential = ports_.repository.find_credential(fingerprint);
-  if (!credential) {
-    log_error("request-failed", {{"reason", credential.error().detail}});
-    return come_back_later(503);
-  }
+  if (!credential) return failed_request(credential.error());
   if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
   if ((*credential)->status == Credential::Status::revoked)
     return text_response(403, "Your certificate has been revoked.\n");

@@ -4,6 +4,7 @@
 
 #include "keygen2/distinguished_name.h"
 #include "provisioning-server/database/schema_audit.h"
+#include "provisioning-server/metrics.h"
 #include "sks-core/base/byte_reader.h"
 
 namespace sks::issuer {
@@ -62,6 +63,8 @@ Result<void> ChainedAuditLog::append(SqlTransaction& transaction, const AuditEnt
   lane.number = next.number;
   lane.head = hash;
   appended_.fetch_add(1, std::memory_order_relaxed);
+  static Counter& entries = Metrics::instance().counter("audit_entries_total");
+  entries.add();
   return {};
 }
 

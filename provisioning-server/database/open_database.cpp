@@ -1,6 +1,6 @@
 #include <array>
 
-#include "provisioning-server/database/database.h"
+#include "provisioning-server/database/watched_database.h"
 
 namespace sks::issuer {
 namespace {
@@ -32,7 +32,10 @@ constexpr auto kKinds = std::to_array<Kind>({
 
 Result<std::unique_ptr<Database>> open_database(const std::string& url, const std::string& folder) {
   for (const Kind& kind : kKinds)
-    if (url.starts_with(kind.prefix)) return kind.open(url, folder);
+    if (url.starts_with(kind.prefix)) {
+      SKS_LET(std::unique_ptr<Database> database, kind.open(url, folder));
+      return watch_database(std::move(database));
+    }
   return Error{Status::option, "database must be \"sqlite:FILE\" or \"postgresql://USER@HOST:PORT/NAME\""};
 }
 

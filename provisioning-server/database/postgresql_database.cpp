@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "provisioning-server/database/postgresql_pool.h"
+#include "provisioning-server/metrics.h"
 #include "sks-core/base/random.h"
 
 namespace sks::issuer {
@@ -209,6 +210,7 @@ class PostgresqlDatabase : public Database {
         PostgresqlTransaction transaction(lease, limits_, access);
         Result<void> outcome = transaction.finish(work(transaction));
         if (outcome || !transaction.collided() || repetition >= limits_.repetitions) return outcome;
+        Metrics::instance().counter("database_repeats_total").add();
       }
       pause(repetition);
     }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "provisioning-server/log.h"
 #include "sks-core/base/random.h"
 
 namespace sks::issuer {
@@ -94,7 +93,6 @@ void PostgresqlPool::give_back(std::size_t lane) {
 }
 
 void PostgresqlPool::begin_outage(const Error& why) {
-  if (!outage_) log_error("database-lost", {{"reason", why.detail}});
   outage_ = std::make_unique<Error>(why);
   changed_.notify_all();
 }
@@ -111,7 +109,6 @@ void PostgresqlPool::watch(const std::stop_token& stop) {
     const auto reached = PostgresqlConnection::probe(url_, limits_);
     guard.lock();
     if (reached) {
-      log_info("database-back");
       outage_.reset();
       pause = kFirstPause;
       changed_.notify_all();

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <memory>
+
+#include "provisioning-server/database/database.h"
+
+namespace sks::issuer {
+
+/// The same database, with its metrics, and with one line in the log when it fails and one when it works again, however
+/// many transactions fail in between.
+std::unique_ptr<Database> watch_database(std::unique_ptr<Database> database);
+
+}  // namespace sks::issuer
