@@ -7,6 +7,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
+#include <chrono>
 #include <optional>
 
 #include "provisioning-server/listener/tls_context.h"
@@ -25,6 +26,10 @@ constexpr auto kTimeout = std::chrono::seconds(60);  // Spec: keygen2.md Appendi
 // Short: whoever connects and says nothing, or a little, takes a place from others.
 constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kHeaderTimeout = std::chrono::seconds(10);
+// How slow a client may be with a body, and with taking a response, once its first seconds are over. On average: what
+// it was fast with counts.
+constexpr auto kGrace = std::chrono::seconds(10);
+constexpr std::size_t kSlowestBytesPerSecond = 4096;
 constexpr auto kDrainTimeout = std::chrono::seconds(2);
 constexpr auto kUnwantedTimeout = std::chrono::seconds(5);
 constexpr std::size_t kMaxUnwanted = 8 << 20;
@@ -34,6 +39,12 @@ constexpr std::size_t kMaxFields = 64;
 
 void count_closed(std::string_view limit) {
   Metrics::instance().counter("connections_closed_total", {{"limit", limit}}).add();
+}
+
+/// How long so many bytes may take.
+std::chrono::milliseconds longest_time(std::size_t bytes) {
+  return std::min<std::chrono::milliseconds>(kTimeout,
+                                             kGrace + std::chrono::milliseconds(1000 * bytes / kSlowestBytesPerSecond));
 }
 
 std::string_view word_of_handshake_failure(error_code failure) {
@@ -187,13 +198,26 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   }
 
   void read_body() {
-    socket_of().expires_after(kTimeout);
-    http::async_read(stream_, buffer_, *parser_, [self = this->shared_from_this()](error_code failure, std::size_t) {
-      if (failure) return self->on_read_failure(failure, "body");
-      self->request_.body = std::move(self->parser_->get().body());
-      const bool keep_alive = self->parser_->keep_alive() && self->requests_ < self->ports_.requests_per_connection;
-      self->send(self->handler_->handle(self->request_), keep_alive);
-    });
+    body_begin_ = std::chrono::steady_clock::now();
+    body_read_ = 0;
+    read_more_body();
+  }
+
+  void read_more_body() {
+    if (parser_->is_done()) return on_request();
+    socket_of().expires_at(body_begin_ + longest_time(body_read_));
+    http::async_read_some(stream_, buffer_, *parser_,
+                          [self = this->shared_from_this()](error_code failure, std::size_t size) {
+                            if (failure) return self->on_read_failure(failure, "body");
+                            self->body_read_ += size;
+                            self->read_more_body();
+                          });
+  }
+
+  void on_request() {
+    request_.body = std::move(parser_->get().body());
+    const bool keep_alive = parser_->keep_alive() && requests_ < ports_.requests_per_connection;
+    send(handler_->handle(request_), keep_alive);
   }
 
   /// `limit` is the one that has been reached when time ran out.
@@ -225,7 +249,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     response_->body() = std::move(response.body);
     response_->prepare_payload();
     if (request_.method == "HEAD") response_->body().clear();
-    socket_of().expires_after(kTimeout);
+    socket_of().expires_after(longest_time(response_->body().size()));
     http::async_write(stream_, *response_, [self = this->shared_from_this()](error_code failure, std::size_t) {
       if (failure == beast::error::timeout) count_closed("write");
       if (failure) return self->close_socket();
@@ -275,6 +299,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   std::string peer_;
   std::shared_ptr<const HttpHandler> handler_;  // of the request under way
   std::size_t requests_ = 0;
+  std::chrono::steady_clock::time_point body_begin_;
+  std::size_t body_read_ = 0;
   beast::flat_buffer buffer_{kMaxBuffered};
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;

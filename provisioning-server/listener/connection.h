@@ -22,7 +22,8 @@ struct ConnectionPorts {
 /// One connection: reads a request, asks the handler, writes the response, and again.
 ///
 /// A client that keeps it waiting loses it: 10 s for the TLS handshake, 60 s until a request begins, then 10 s for its
-/// header, 60 s for its body and as long for taking the response. A request must stand in 16 KiB of header with at most
+/// header. Its body, and taking the response, may last 10 s and a second more for every 4 KiB, at most 60 s. A request
+/// must stand in 16 KiB of header with at most
 /// 64 fields, and 1 MiB of body. Requests that were sent ahead are answered one after the other.
 class Connection {
  public:
