@@ -2,8 +2,10 @@
 //
 //   issuer-database-bench sessions DATABASE [SECONDS]     sessions/s with 1, 16 and 64 clients, beside bare fdatasync
 //   issuer-database-bench search DATABASE [CREDENTIALS]   fills the database and times what a console asks for
+//   issuer-database-bench fill DATABASE [CREDENTIALS]     the first half of that
+//   issuer-database-bench ask DATABASE [CREDENTIALS]      the second half, of a database with so many
 //
-// DATABASE is sqlite:FILE, with an absolute name of a file that is made, or postgresql://...
+// DATABASE is sqlite:FILE, with an absolute name of a file that is made if it is not there, or postgresql://...
 // A session is an INSERT of 1.5 kB and three updates by compare and swap, each a transaction of its own, the last one
 // with an entry of the audit log.
 
@@ -11,10 +13,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -47,11 +51,11 @@ void must(const Result<void>& result) {
   std::exit(1);
 }
 
-std::unique_ptr<Database> open_fresh(const std::string& url) {
+std::unique_ptr<Database> open_it(const std::string& url) {
   constexpr std::string_view kFile = "sqlite:";
-  const bool is_file = url.starts_with(kFile);
+  const bool is_new = url.starts_with(kFile) && !std::filesystem::exists(url.substr(kFile.size()));
   std::unique_ptr<Database> database =
-      is_file ? must(open_sqlite(url.substr(kFile.size()), true)) : must(open_database(url, ""));
+      is_new ? must(open_sqlite(url.substr(kFile.size()), true)) : must(open_database(url, ""));
   must(bring_schema_forward(*database));
   return database;
 }
@@ -109,7 +113,7 @@ double sessions_per_second(Database& database, AuditLog& audit, std::size_t clie
 }
 
 void bench_sessions(const std::string& url, double seconds) {
-  const std::unique_ptr<Database> database = open_fresh(url);
+  const std::unique_ptr<Database> database = open_it(url);
   ChainedAuditLog audit(*database, "bench", system_clock(), system_random());
   must(database->write([&](SqlTransaction& transaction) {
     return run_schema_statements(transaction, database->dialect(),
@@ -193,18 +197,22 @@ std::vector<Question> questions(std::size_t count) {
   return asked;
 }
 
-void bench_search(const std::string& url, std::size_t count) {
-  const std::unique_ptr<Database> database = open_fresh(url);
-  Clock::time_point start = Clock::now();
+void bench_fill(const std::string& url, std::size_t count) {
+  const std::unique_ptr<Database> database = open_it(url);
+  const Clock::time_point start = Clock::now();
   fill(*database, count);
   std::printf("%zu credentials written in %.0f s\n", count, seconds_since(start));
+}
+
+void bench_questions(const std::string& url, std::size_t count) {
+  const std::unique_ptr<Database> database = open_it(url);
   const Directory directory(*database);
   std::cout << "question                              rows  more   first ms  again ms\n";
   for (const Question& question : questions(count)) {
-    double times[2] = {};
+    std::array<double, 2> times{};
     Page<CredentialRow> page;
     for (double& time : times) {
-      start = Clock::now();
+      const Clock::time_point start = Clock::now();
       page = must(directory.credentials(question.filter, {50}));
       time = 1000 * seconds_since(start);
     }
@@ -212,28 +220,39 @@ void bench_search(const std::string& url, std::size_t count) {
                 times[0], times[1]);
   }
   for (const std::int64_t days : {1, 30, 365}) {
-    start = Clock::now();
+    const Clock::time_point start = Clock::now();
     must(directory.statistics(kNow - days * 86400, kNow, days == 1 ? 3600 : 86400));
     std::printf("statistics of %3ld days                              %9.2f\n", static_cast<long>(days),
                 1000 * seconds_since(start));
   }
 }
 
+void bench_search(const std::string& url, std::size_t count) {
+  bench_fill(url, count);
+  bench_questions(url, count);
+}
+
+struct Command {
+  std::string_view name;
+  void (*run)(const std::string& url, double number);
+  double usual_number;
+};
+constexpr auto kCommands = std::to_array<Command>({
+    {"ask", [](const std::string& url, double count) { bench_questions(url, static_cast<std::size_t>(count)); }, 1e6},
+    {"fill", [](const std::string& url, double count) { bench_fill(url, static_cast<std::size_t>(count)); }, 1e6},
+    {"search", [](const std::string& url, double count) { bench_search(url, static_cast<std::size_t>(count)); }, 1e6},
+    {"sessions", bench_sessions, 5},
+});
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  const bool has_number = arguments.size() == 3;
-  if (arguments.size() == 2 || has_number) {
-    if (arguments[0] == "sessions") {
-      bench_sessions(arguments[1], has_number ? std::atof(arguments[2].c_str()) : 5);
-      return 0;
-    }
-    if (arguments[0] == "search") {
-      bench_search(arguments[1], has_number ? static_cast<std::size_t>(std::atol(arguments[2].c_str())) : 1'000'000);
-      return 0;
-    }
+  const auto* const command = std::ranges::find(kCommands, arguments.empty() ? "" : arguments[0], &Command::name);
+  if (command == kCommands.end() || arguments.size() < 2 || arguments.size() > 3) {
+    std::cerr << "usage: issuer-database-bench sessions|search|fill|ask DATABASE [SECONDS|CREDENTIALS]\n";
+    return 2;
   }
-  std::cerr << "usage: issuer-database-bench sessions|search DATABASE [SECONDS|CREDENTIALS]\n";
-  return 2;
+  command->run(arguments[1], arguments.size() == 3 ? std::atof(arguments[2].c_str()) : command->usual_number);
+  return 0;
 }
