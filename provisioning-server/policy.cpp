@@ -24,7 +24,7 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   TomlTable limits = root.table("limits");
   const std::int64_t starts = limits.integer_or("session_starts_per_second", 1, 100000, 100);
   const std::int64_t connections = limits.integer_or("connections", 1, 20000, 1024);
-  const std::int64_t threads = limits.integer_or("threads", 1, 64, 2);
+  const std::int64_t threads = limits.integer_or("threads", 1, 64, 16);
   DatabaseConfig database = read_database_config(root);
   AuditConfig audit = read_audit_config(root);
   AuthorityConfig authority = read_authority(root);

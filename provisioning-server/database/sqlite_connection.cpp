@@ -17,9 +17,11 @@ constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::microseconds kLookAgain{400};
 
 // secure_delete: erased session state is overwritten, not only unlinked. temp_store: nothing of it in other files.
+// wal_autocheckpoint: pages that many sessions change are copied into the file once for many commits.
 constexpr const char* kSettings =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-    " PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384";
+    " PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;"
+    " PRAGMA wal_autocheckpoint = 8000";
 
 struct Failure {
   int code;  ///< primary result code of SQLite
