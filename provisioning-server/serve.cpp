@@ -1,6 +1,7 @@
 #include "provisioning-server/serve.h"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <iostream>
 #include <mutex>
@@ -59,6 +60,29 @@ void expire_sessions(Repository& repository) {
   log_info("sessions-expired", {{"count", std::to_string(*expired)}});
 }
 
+/// Whether the CA's key signs at present: asked by a signature of a text that is no certificate, at most every few
+/// seconds, however often somebody wants to know.
+class KeyCheck {
+ public:
+  Result<void> check(const LiveAuthority& authority) const {
+    // One asks, others take its word.
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (asked_ && now - *asked_ < kFresh) return outcome_;
+    const Result<Bytes> signature =
+        authority.current()->signer()->sign(as_bytes("OpenSKS issuer: does this key sign?"));
+    outcome_ = signature ? Result<void>() : signature.error();
+    asked_ = std::chrono::steady_clock::now();
+    return outcome_;
+  }
+
+ private:
+  static constexpr std::chrono::seconds kFresh{5};
+  mutable std::mutex mutex_;
+  mutable std::optional<std::chrono::steady_clock::time_point> asked_;
+  mutable Result<void> outcome_;
+};
+
 class Server {
  public:
   explicit Server(std::shared_ptr<Snapshot> first) : current_(std::move(first)) {}
@@ -80,6 +104,7 @@ class Server {
  private:
   Result<std::shared_ptr<Snapshot>> read_again() const;
 
+  KeyCheck authority_key_;
   mutable std::mutex mutex_;
   std::shared_ptr<Snapshot> current_;
   std::atomic<bool> draining_{false};
@@ -104,6 +129,7 @@ std::vector<ReadinessCheck> Server::readiness() const {
        [this] {
          return check_period(current()->issuer->credential_authority(), "the certificate of the credential CA");
        }},
+      {"credential-ca-key", [this] { return authority_key_.check(current()->issuer->authority()); }},
       {"tls-certificate", [this] { return check_period(current()->issuer->tls_certificate(), "the TLS certificate"); }},
   };
 }
