@@ -3,6 +3,7 @@
 #include <array>
 #include <iterator>
 
+#include "provisioning-server/console/console_routes.h"
 #include "provisioning-server/keygen2_routes.h"
 #include "provisioning-server/landing/landing_pages.h"
 
@@ -26,12 +27,15 @@ Routes sessions(Issuer& issuer) {
 
 Routes landing(Issuer& issuer) { return landing_routes(landing_pages(issuer)); }
 
+Routes console(Issuer&) { return console_routes(); }
+
 Routes revocation(Issuer& issuer) { return issuer.revocation_service().routes(); }
 
 // One row for each part of the server. KeyGen2 goes first: whoever chose the main URL gets what is behind it.
 constexpr auto kParts = std::to_array<Routes (*)(Issuer&)>({
     sessions,
     landing,
+    console,
     revocation,
 });
 
