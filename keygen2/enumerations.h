@@ -88,11 +88,13 @@ inline constexpr std::uint8_t kAppUsageSignature = 0;
 inline constexpr std::uint8_t kAppUsageEncryption = 2;
 
 inline constexpr std::uint8_t kBiometricNone = 0;
+inline constexpr std::uint8_t kBiometricCombined = 2;
 inline constexpr std::uint8_t kBiometricExclusive = 3;
 
 inline constexpr std::uint8_t kProtectionNone = 0;
 inline constexpr std::uint8_t kProtectionPin = 1;
 inline constexpr std::uint8_t kProtectionPuk = 2;
+inline constexpr std::uint8_t kNonDeletable = 3;
 inline constexpr std::uint8_t kNonExportable = 3;
 
 }  // namespace sks::keygen2

@@ -5,6 +5,7 @@
 
 #include "provisioning-server/authority/certificate_files.h"
 #include "provisioning-server/issuer.h"
+#include "provisioning-server/life_cycle/key_generations.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -45,8 +46,8 @@ Result<void> seal_keys(const std::string& folder) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(folder));
   const IssuerPaths& paths = issuer->paths();
   const std::string& pin = issuer->config().authority.pin_file;
-  std::vector<std::string> files{paths.tls_key, paths.tls_ca_key, paths.credential_ca_key, paths.key_management_key,
-                                 paths.audit_key};
+  std::vector<std::string> files{paths.tls_key, paths.tls_ca_key, paths.credential_ca_key, paths.audit_key};
+  for (std::string& file : key_generation_files(paths)) files.push_back(std::move(file));
   if (!pin.empty()) files.push_back(pin.starts_with('/') ? pin : paths.folder + '/' + pin);
   for (const std::string& file : files) {
     SKS_LET(const bool sealed, seal_file(file, issuer->file_seal()));

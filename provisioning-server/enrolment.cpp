@@ -5,6 +5,9 @@
 
 #include "provisioning-server/directory/certificate_facts.h"
 #include "provisioning-server/found_keys.h"
+#include "provisioning-server/life_cycle/management_actions.h"
+#include "provisioning-server/life_cycle/management_session.h"
+#include "provisioning-server/life_cycle/replacements.h"
 #include "provisioning-server/log.h"
 #include "provisioning-server/metrics.h"
 #include "sks-core/base/encoding.h"
@@ -57,10 +60,9 @@ void note_refusal(Refusal why, LogFields fields) {
 
 /// "; deleted FINGERPRINT FINGERPRINT; unlocked FINGERPRINT" behind what there is.
 void add_operations(std::string& detail, const std::vector<KeyOperation>& operations) {
-  constexpr auto kWords = std::to_array<std::string_view>({"unlocked", "deleted"});
   std::string_view last;
   for (const KeyOperation& operation : operations) {
-    const std::string_view word = kWords.at(static_cast<std::size_t>(operation.kind));
+    const std::string_view word = action_of(operation.kind).done;
     if (word != last) detail.append(detail.empty() ? "" : "; ").append(word);
     detail.append(" ").append(operation.fingerprint);
     last = word;
@@ -75,18 +77,24 @@ class StepDecisions final : public keygen2::IssuerDecisions {
         session_(session),
         profile_(profile),
         keys_(keys_in_message_order(profile)),
-        found_(ports.repository, ports.authority, session, profile) {}
+        found_(ports.repository, ports.authority, ports.key_manager, session, profile),
+        replacements_(ports.repository, ports.key_manager, session, profile) {}
 
   Result<void> accept_device(const crypto::CertificatePath& path) override {
     SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, ports_.devices.current());
     device_fingerprint_ = to_hex(crypto::sha256(path.der().front()));
     Result<void> accepted = attestation::check_device(path, *trust, ports_.clock);
-    device_refused_ = !accepted && accepted.error().status == Status::not_allowed;
-    return accepted;
+    if (!accepted && accepted.error().status == Status::not_allowed) refusal_ = Refusal::device;
+    if (!accepted || !session_.order.kind || session_.order.device == device_fingerprint_) return accepted;
+    refusal_ = Refusal::other_device;
+    return Error{Status::not_allowed, "the keys are on device " + session_.order.device};
   }
 
   Result<keygen2::CredentialSpec> certify(const AttestedKey& key) override {
-    if (key.index >= keys_.size()) return Error{Status::internal, "a key that the profile does not ask for"};
+    Result<std::optional<Replacement>> found = replacements_.find(key.index);
+    if (!found) return note_unavailable(found.error());
+    const std::optional<Replacement> replacement = std::move(found).value();
+    SKS_LET(const keygen2::KeySpec* const spec_of_key, spec_of(key, replacement));
     CertificateRequest request;
     SKS_LET(request.subject, crypto::parse_dn(session_.subject));
     request.validity_days = profile_.validity_days;
@@ -94,30 +102,38 @@ class StepDecisions final : public keygen2::IssuerDecisions {
       for (const crypto::DnAttribute& attribute : request.subject)
         if (attribute.type == "emailAddress") request.emails.push_back(attribute.value);
     Result<crypto::CertificatePath> issued = ports_.authority.issue(request, key.public_key);
-    if (!issued && issued.error().status == Status::not_available) unavailable_ = issued.error();
-    SKS_LET(crypto::CertificatePath path, std::move(issued));
+    if (!issued) return note_unavailable(issued.error());
+    crypto::CertificatePath path = std::move(issued).value();
     Credential credential;
     credential.fingerprint = to_hex(crypto::sha256(path.der().front()));
     credential.certificate = path.der().front();
     credential.subject = session_.subject;
     credential.profile = session_.profile;
-    credential.app_usage = app_usage_name(keys_[key.index]->app_usage);
-    credential.friendly_name = keys_[key.index]->friendly_name;
+    credential.app_usage = app_usage_name(spec_of_key->app_usage);
+    credential.friendly_name = spec_of_key->friendly_name;
     credential.public_key_digest = to_hex(crypto::sha256(key.public_key.spki()));
-    credential.key_management_key = ports_.key_manager.public_key();
+    credential.kmk_generation = session_.kmk_generation;
+    credential.key_management_key = ports_.key_manager.public_key_of(session_.kmk_generation);
     credential.privacy_enabled = profile_.privacy_enabled;
     SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(credential.certificate));
     credential.serial = serial_of(certificate);
     credential.issuer = certificate.issuer();
     credential.not_after = certificate.not_after();
-    credentials_.push_back(std::move(credential));
     keygen2::CredentialSpec spec;
+    if (replacement) {
+      const bool updates = replacement->kind == KeyOperation::Kind::update;
+      (updates ? credential.replaces : credential.clones) = replacement->target.fingerprint;
+      (updates ? spec.update : spec.clone) = replacement->key;
+    }
+    credentials_.push_back(std::move(credential));
     spec.certificate_path = std::move(path);
     return spec;
   }
 
   Result<Bytes> sign(ByteView key_management_key, ByteView data) override {
-    return ports_.key_manager.sign(key_management_key, data);
+    Result<Bytes> made = ports_.key_manager.sign(key_management_key, data);
+    if (!made) return note_unavailable(made.error());
+    return made;
   }
   Result<void> recognize(const keygen2::FoundKey& key) override { return found_.recognize(key); }
   Result<keygen2::Management> manage(const std::vector<keygen2::FoundKey>& found) override {
@@ -125,26 +141,36 @@ class StepDecisions final : public keygen2::IssuerDecisions {
   }
 
   /// Why the session failed, when that was decided here.
-  std::optional<Refusal> refusal() const {
-    if (device_refused_) return Refusal::device;
-    if (found_.refused()) return Refusal::existing_key;
-    return std::nullopt;
-  }
-  /// Set when the authority could not be reached: nothing was decided, and the same message may succeed later.
+  std::optional<Refusal> refusal() const { return refusal_ ? refusal_ : found_.refusal(); }
+  /// Set when the authority could not be reached, or when this process has not read a key management key that others
+  /// use: nothing was decided, and the same message may succeed later.
   const std::optional<Error>& unavailable() const { return unavailable_; }
   const std::string& device_fingerprint() const { return device_fingerprint_; }
   std::vector<Credential> take_credentials() { return std::move(credentials_); }
   std::vector<KeyOperation> take_operations() { return found_.take_operations(); }
 
  private:
+  Error note_unavailable(const Error& error) {
+    if (error.status == Status::not_available) unavailable_ = error;
+    return error;
+  }
+
+  /// What the profile says about a key.
+  Result<const keygen2::KeySpec*> spec_of(const AttestedKey& key, const std::optional<Replacement>& replacement) const {
+    if (replacement) return find_spec(profile_, replacement->target);
+    if (key.index >= keys_.size()) return Error{Status::internal, "a key that the profile does not ask for"};
+    return keys_[key.index];
+  }
+
   const EnrolmentPorts& ports_;
   const Session& session_;
   const Profile& profile_;
   std::vector<const keygen2::KeySpec*> keys_;
   FoundKeys found_;
+  Replacements replacements_;
   std::vector<Credential> credentials_;
   std::string device_fingerprint_;
-  bool device_refused_ = false;
+  std::optional<Refusal> refusal_;
   std::optional<Error> unavailable_;
 };
 
@@ -208,19 +234,38 @@ Result<Reply> Enrolment::refuse_over(const Session& session, const Incoming& req
   return refuse(Refusal::session_over);
 }
 
+Result<keygen2::IssuancePlan> Enrolment::plan_of(const Profile& profile, const Ticket& ticket,
+                                                 const std::vector<Credential>& targets, SecureBytes puk) const {
+  const std::string& url = ports_.url.text();
+  if (ticket.order.kind) return make_management_plan(profile, ticket.order, targets, url, ports_.key_manager);
+  keygen2::IssuancePlan plan = make_plan(profile, url, ports_.key_manager.public_key(), std::move(puk));
+  add_generations(plan, ports_.key_manager);
+  return plan;
+}
+
 Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, const Incoming& request) {
   const std::int64_t now = ports_.clock.now();
   const auto refuse_with = [&](Refusal why, const std::string& detail) {
     return refuse_ticket(why, ticket, detail, request);
   };
   if (ticket.expires <= now) return refuse_with(Refusal::ticket_expired, "");
-  const auto profile = ports_.profiles.find(ticket.profile);
+  const auto profile = find_rules(ports_.profiles, ticket.profile, ticket.order);
   if (!profile) return refuse_with(Refusal::profile, profile.error().detail);
 
-  SecureBytes puk = draw_puk(**profile, ports_.random);
+  // Keys that others take the place of keep their PIN, and so their PUK.
+  SecureBytes puk = ticket.order.kind ? SecureBytes() : draw_puk(**profile, ports_.random);
   const SecureBytes kept_puk = SecureBytes::copy_of(puk.view());  // the plan takes the other one along
-  const auto started = IssuerSession::start(
-      make_plan(**profile, ports_.url.text(), ports_.key_manager.public_key(), std::move(puk)), context());
+  std::vector<Credential> targets;
+  if (ticket.order.kind) {
+    SKS_LET(targets, ports_.repository.find_targets(ticket.order, ticket.subject, ticket.profile));
+    if (const Result<void> possible = check_targets(ticket.order, targets); !possible)
+      return refuse_with(
+          possible.error().status == Status::not_available ? Refusal::key_missing : Refusal::credential_state,
+          possible.error().detail);
+  }
+  const auto plan = plan_of(**profile, ticket, targets, std::move(puk));
+  if (!plan) return refuse_with(Refusal::profile, plan.error().detail);
+  const auto started = IssuerSession::start(*plan, context());
   if (!started) return refuse_with(Refusal::profile, started.error().detail);
 
   const bool bound = !ticket.cookie_digest.empty() && digest_of(cookie) == ticket.cookie_digest;
@@ -232,6 +277,8 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   session.profile = ticket.profile;
   session.profile_digest = (*profile)->digest;
   session.subject = ticket.subject;
+  session.order = ticket.order;
+  session.kmk_generation = ports_.key_manager.generation();
   session.phase = phase_of(started->phase());
   session.sealed_state = ports_.seal.seal(session.id, state_purpose(session), session.version, started->save().view());
   if (!kept_puk.empty()) session.sealed_puk = ports_.seal.seal(session.id, kPukPurpose, kPukVersion, kept_puk.view());
@@ -240,7 +287,8 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   session.created = now;
   session.expires = now + kIdleSeconds;
 
-  SKS_TRY(ports_.profiles.keep(**profile, now));
+  // What makes no certificate has no profile.
+  if (!session.profile_digest.empty()) SKS_TRY(ports_.profiles.keep(**profile, now));
   const AuditEntry audit{now, request.peer, "InvocationRequest", session.id, policy_of(session), "ok", ""};
   SKS_LET(const StartOutcome outcome, ports_.repository.start_session(session, audit));
   switch (outcome) {
@@ -283,7 +331,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   };
   const std::int64_t now = ports_.clock.now();
   if (before.expires <= now) return end_with(Refusal::session_expired, "");
-  const auto profile = ports_.profiles.find_version(before.profile, before.profile_digest);
+  const auto profile = find_session_rules(ports_.profiles, before);
   if (!profile && profile.error().status == Status::storage) return profile.error();
   if (!profile) return end_with(Refusal::profile, profile.error().detail);
   const auto saved = ports_.seal.open(before.id, state_purpose(before), before.version, before.sealed_state);
@@ -297,7 +345,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   // Also when the session fails because the keys need what is missing: what the profile says about it goes first.
   const bool has_answers = before.phase == SessionPhase::invocation && !session->capabilities().empty();
   const CapabilityCheck capabilities =
-      has_answers ? check_capabilities((*profile)->capabilities, session->capabilities()) : CapabilityCheck{};
+      has_answers ? check_capabilities(capabilities_for(**profile, before.order), session->capabilities())
+                  : CapabilityCheck{};
   if (!capabilities.missing.empty())
     return end_with(Refusal::capability, "the client does not support " + capabilities.missing);
   if (!answer) {
@@ -330,10 +379,16 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   }
   step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", capabilities.answers};
   if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
+  std::size_t issued = keys_in_message_order(**profile).size();
   // Without lookups no key of an earlier session was found.
-  if (done && !(*profile)->lookups.empty()) {
+  if (done && (before.order.kind || !(*profile)->lookups.empty())) {
     SKS_LET(const std::vector<KeyOperation> operations, ports_.repository.find_operations(after.id));
     add_operations(step.audit.detail, operations);
+    const auto made = std::ranges::count_if(operations, [](const KeyOperation& one) { return makes_key(one.kind); });
+    if (made != 0 || before.order.kind) issued = static_cast<std::size_t>(made);
+    step.key_management_key = ports_.key_manager.public_key_of(after.kmk_generation);
+    if (step.key_management_key.empty())
+      return Error{Status::not_available, "this process has not read the key management key of the session"};
   }
 
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
@@ -341,7 +396,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   if (outcome == StepOutcome::duplicate) return end_with(Refusal::duplicate, "");
   if (done) {
     Metrics::instance().counter("sessions_finished_total").add();
-    Metrics::instance().counter("credentials_issued_total").add(keys_in_message_order(**profile).size());
+    Metrics::instance().counter("credentials_issued_total").add(issued);
   }
   log_info(done ? "session-finished" : "session-step",
            {{"session", after.id}, {"peer", request.peer}, {"profile", after.profile}, {"message", action}});

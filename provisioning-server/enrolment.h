@@ -64,6 +64,9 @@ class Enrolment {
   /// the log: anybody could fill the database with them.
   Result<Reply> refuse_ticket(Refusal why, const Ticket& ticket, const std::string& detail, const Incoming& request);
   Result<Reply> refuse_over(const Session& session, const Incoming& request);
+  /// Fails as make_management_plan().
+  Result<keygen2::IssuancePlan> plan_of(const Profile& profile, const Ticket& ticket,
+                                        const std::vector<Credential>& targets, SecureBytes puk) const;
   keygen2::IssuerContext context() const;
 
   EnrolmentPorts ports_;

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "keygen2/enumerations.h"
+#include "provisioning-server/life_cycle/management_actions.h"
+#include "provisioning-server/life_cycle/management_session.h"
+#include "provisioning-server/life_cycle/replacements.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -14,6 +17,24 @@ std::string fingerprint_of(const keygen2::FoundKey& key) {
 
 Error not_ours(const std::string& fingerprint, const std::string& why) {
   return {Status::not_allowed, "the client has found the key of " + fingerprint + ", which " + why};
+}
+
+/// Where the operation goes that takes no new key.
+std::vector<keygen2::TargetKey>* list_of(keygen2::TargetOperations& operations, KeyOperation::Kind kind) {
+  switch (kind) {
+    case KeyOperation::Kind::unlock:
+      return &operations.unlock;
+    case KeyOperation::Kind::remove:
+      return &operations.remove;
+    case KeyOperation::Kind::suspend:
+      return &operations.deactivate;
+    case KeyOperation::Kind::resume:
+      return &operations.activate;
+    case KeyOperation::Kind::update:
+    case KeyOperation::Kind::clone:
+      return nullptr;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -54,7 +75,7 @@ Result<std::size_t> FoundKeys::deciding_lookup(const keygen2::FoundKey& key, con
   SKS_TRY(compile_filters());
   SKS_LET(const std::vector<Bytes> path, path_of(key));
   const auto* const usage = std::ranges::find(keygen2::kAppUsages, credential.app_usage);
-  for (std::size_t i = 0; i < filters_.size() && i <= key.lookup; ++i) {
+  for (std::size_t i = 0; i < filters_.size() && i <= generations_.lookup_of(key.lookup); ++i) {
     if (!filters_[i]) return i;
     // The grouping is not on record; only the last lookup may ask for it, and takes the device's word.
     const auto matches = filters_[i]->matches(
@@ -73,49 +94,96 @@ Result<void> FoundKeys::recognize(const keygen2::FoundKey& key) {
       credential.privacy_enabled != profile_.privacy_enabled)
     return not_ours(credential.fingerprint, "was issued to another device");
   if (recognized_.contains(credential.fingerprint)) return {};
-  SKS_LET(const std::size_t lookup, deciding_lookup(key, credential));
+  std::size_t lookup = 0;
+  // What an order is about is decided by the records alone.
+  if (!session_.order.kind) {
+    SKS_LET(lookup, deciding_lookup(key, credential));
+  }
   std::string fingerprint = credential.fingerprint;
-  recognized_.emplace(std::move(fingerprint), Recognized{std::move(credential), lookup});
+  recognized_.emplace(std::move(fingerprint),
+                      Recognized{std::move(credential), lookup, generations_.generation_of(key.lookup)});
   return {};
 }
 
-Result<void> FoundKeys::decide(const keygen2::FoundKey& key, const Recognized& recognized,
-                               keygen2::Management& management) {
+Error FoundKeys::refuse(Refusal why, const std::string& sentence) {
+  refusal_ = why;
+  return {Status::not_allowed, sentence};
+}
+
+Result<void> FoundKeys::operate(const keygen2::FoundKey& key, const Recognized& recognized, KeyOperation::Kind kind) {
+  const Credential& credential = recognized.credential;
+  if (makes_key(kind)) {
+    SKS_LET(keygen2::KeySpec spec, replacement_spec(profile_, credential, kind));
+    new_keys_.emplace(credential.fingerprint, std::move(spec));
+  } else {
+    std::vector<keygen2::TargetKey>* const list = list_of(management_.operations, kind);
+    SKS_CHECK(list != nullptr);
+    // The key management key that the device has for it, which may not be that of the records.
+    list->push_back({key.credential.certificate_path.front(),
+                     key.credential.owner,
+                     keys_.public_key_of(recognized.kmk_generation),
+                     {}});
+  }
+  operations_.push_back({credential.fingerprint, kind, key.credential.owner.server, recognized.kmk_generation});
+  return {};
+}
+
+Result<void> FoundKeys::decide(const keygen2::FoundKey& key, const Recognized& recognized) {
   const Lookup& lookup = profile_.lookups[recognized.lookup];
   const Credential& credential = recognized.credential;
   if (lookup.same_subject && credential.subject != session_.subject) return {};
   const bool is_valid = credential.status == Credential::Status::issued;
-  const auto operate = [&](std::vector<keygen2::TargetKey>& targets, KeyOperation::Kind kind) {
-    targets.push_back(
-        {key.credential.certificate_path.front(), key.credential.owner, credential.key_management_key, {}});
-    operations_.push_back({credential.fingerprint, kind, key.credential.owner.server});
-  };
   switch (lookup.action) {
     case FoundKeyAction::ignore:
       return {};
     case FoundKeyAction::refuse:
-      refused_ = is_valid;
-      if (is_valid) return Error{Status::not_allowed, "the device has the key of " + credential.fingerprint};
+      if (is_valid) return refuse(Refusal::existing_key, "the device has the key of " + credential.fingerprint);
       return {};
     case FoundKeyAction::remove:
-      operate(management.operations.remove, KeyOperation::Kind::remove);
-      return {};
+      return operate(key, recognized, KeyOperation::Kind::remove);
     case FoundKeyAction::unlock:
-      if (is_valid && key.credential.locked) operate(management.operations.unlock, KeyOperation::Kind::unlock);
-      return {};
+      if (!is_valid || !key.credential.locked) return {};
+      return operate(key, recognized, KeyOperation::Kind::unlock);
+    case FoundKeyAction::update:
+      // A key of a kind that the profile does not make is left alone.
+      if (!is_valid || !find_spec(profile_, credential)) return {};
+      return operate(key, recognized, KeyOperation::Kind::update);
   }
   return {};
 }
 
+Result<void> FoundKeys::decide_ordered(const keygen2::FoundKey& key, const Recognized& recognized,
+                                       const std::vector<Credential>& targets) {
+  const ManagementOrder& order = session_.order;
+  const Credential* const target = deciding_target(targets, recognized.credential.fingerprint);
+  // Another key of the device, or, by a client that lies, two keys in one place.
+  if (target == nullptr || !settled_.insert(target->fingerprint).second) return {};
+  if (!is_allowed(*order.kind, target->status)) {
+    if (order.fingerprint.empty()) return {};
+    return refuse(Refusal::credential_state,
+                  "credential " + target->fingerprint + " is " + std::string(to_string(target->status)) + " meanwhile");
+  }
+  return operate(key, recognized, *order.kind);
+}
+
 Result<keygen2::Management> FoundKeys::manage(const std::vector<keygen2::FoundKey>& found) {
-  keygen2::Management management;
+  const ManagementOrder& order = session_.order;
+  std::vector<Credential> targets;
+  if (order.kind) {
+    SKS_LET(targets, repository_.find_targets(order, session_.subject, session_.profile));
+  }
   for (const keygen2::FoundKey& key : found) {
     const auto recognized = recognized_.extract(fingerprint_of(key));
-    if (!recognized.empty()) SKS_TRY(decide(key, recognized.mapped(), management));
+    if (recognized.empty()) continue;
+    SKS_TRY(order.kind ? decide_ordered(key, recognized.mapped(), targets) : decide(key, recognized.mapped()));
   }
-  if (operations_.size() > kMaxKeyOperations)
+  if (order.kind && operations_.empty())
+    return refuse(Refusal::key_missing, "the device shows no key that was ordered");
+  if (operations_.size() > kMaxKeyOperations || new_keys_.size() > kMaxReplacements)
     return Error{Status::not_allowed, "the device has more keys than one session can operate on"};
-  return management;
+  if (!new_keys_.empty() || order.kind) management_.keys.emplace();
+  for (auto& [fingerprint, spec] : new_keys_) management_.keys->keys.push_back(std::move(spec));
+  return std::move(management_);
 }
 
 }  // namespace sks::issuer

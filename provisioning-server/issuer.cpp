@@ -5,15 +5,9 @@
 #include "provisioning-server/audit/audit_key.h"
 #include "provisioning-server/database/schema.h"
 #include "provisioning-server/internal/files.h"
+#include "provisioning-server/life_cycle/key_generations.h"
 
 namespace sks::issuer {
-namespace {
-
-/// A file as an error's context, since the layers below know no files.
-Error in_file(const std::string& file, const Error& error) { return {error.status, file + ": " + error.detail}; }
-
-}  // namespace
-
 Result<std::unique_ptr<Issuer>> Issuer::open(const std::string& folder, const Clock& clock, const Random& random) {
   std::unique_ptr<Issuer> issuer(new Issuer(folder, clock, random));
   std::error_code failure;
@@ -49,9 +43,10 @@ Result<void> Issuer::load_database(const Issuer* running) {
 
 Result<void> Issuer::load(const Issuer* running) {
   // Also those that are not read now: whoever could copy one has the issuer's word.
-  for (const std::string* const file : {&paths_.kek, &paths_.tls_key, &paths_.tls_ca_key, &paths_.credential_ca_key,
-                                        &paths_.key_management_key, &paths_.audit_key})
+  for (const std::string* const file :
+       {&paths_.kek, &paths_.tls_key, &paths_.tls_ca_key, &paths_.credential_ca_key, &paths_.audit_key})
     SKS_TRY(check_secret_file(*file));
+  for (const std::string& file : key_generation_files(paths_)) SKS_TRY(check_secret_file(file));
   SKS_LET(const std::string config, read_file(paths_.config));
   SKS_LET(config_, parse_config(config, paths_.config));
   SKS_LET(const SecureBytes kek, read_secret_file(paths_.kek));
@@ -65,11 +60,9 @@ Result<void> Issuer::load(const Issuer* running) {
                             return status_addresses(config_->revocation, config_->url, authority);
                           },
                           clock_));
-  SKS_LET(crypto::PrivateKey key_management_key, read_key_file(paths_.key_management_key, *file_seal_));
-  Result<KeyManager> key_manager = KeyManager::from_key(std::move(key_management_key));
-  if (!key_manager) return in_file(paths_.key_management_key, key_manager.error());
-  key_manager_ = std::move(key_manager).value();
+  SKS_LET(key_manager_, read_key_generations(paths_, *file_seal_));
   SKS_TRY(load_database(running));
+  SKS_TRY(note_key_generations(*database_, *audit_, *key_manager_, "issuer", clock_.now()));
   repository_ = std::make_unique<SqlRepository>(*database_, *audit_);
   accounts_ = std::make_unique<AccountStore>(*database_, *audit_);
   revocations_ = std::make_unique<RevocationStore>(*database_, *audit_);
@@ -104,6 +97,10 @@ TicketOffice::Ports Issuer::ticket_office_ports() {
 
 RenewalPlace Issuer::renewal_place() const {
   return {paths_, config_->url, config_->authority, config_->renewal, *file_seal_, clock_};
+}
+
+bool Issuer::has_newer_key() const {
+  return key_generation_files(paths_).size() > static_cast<std::size_t>(key_manager_->generation());
 }
 
 Result<bool> Issuer::reload_certificates() {

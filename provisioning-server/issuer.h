@@ -53,6 +53,10 @@ class Issuer {
   RevocationStore& revocations() { return *revocations_; }
   RevocationService& revocation_service() { return *revocation_service_; }
 
+  const KeyManager& key_manager() const { return *key_manager_; }
+  /// Whether the folder has a generation of key management keys that was not there when it was read.
+  bool has_newer_key() const;
+
   /// Takes up certificates and keys that were renewed in the folder. True: something has changed, so that
   /// tls_identity() and credential_authority() have to be asked again. What cannot be read stays as it was. Fails as
   /// ServerIdentity::reload() and LiveAuthority::reload().

@@ -23,7 +23,7 @@ struct IssuerPaths {
   std::string tls_key;
   std::string tls_ca_key;
   std::string credential_ca_key;
-  std::string key_management_key;
+  std::string key_management_key;  ///< of the first generation; see life_cycle/key_generations.h
   std::string audit_key;
   std::string audit_public_keys;  ///< what `sks-issuer audit verify` trusts
   std::string renewal_lock;

@@ -106,6 +106,8 @@ Response Sessions::get_whoami(const Request& request) const {
     return text_response(403, "Your certificate is suspended.\n");
   if ((*credential)->status == Credential::Status::removed)
     return text_response(403, "Your certificate is not valid: its key has been deleted.\n");
+  if ((*credential)->status == Credential::Status::replaced)
+    return text_response(403, "Your certificate is not valid: another one has taken its place.\n");
   if ((*credential)->status != Credential::Status::issued)
     return text_response(403, "Your certificate is not valid: its enrolment was not completed.\n");
   const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(request.client_certificate);

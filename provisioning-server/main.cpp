@@ -10,6 +10,10 @@
 #include "provisioning-server/init.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
+#include "provisioning-server/life_cycle/key_generations.h"
+#include "provisioning-server/life_cycle/management_actions.h"
+#include "provisioning-server/life_cycle/management_ticket.h"
+#include "provisioning-server/life_cycle/puk_desk.h"
 #include "provisioning-server/operations/backup.h"
 #include "provisioning-server/operations/check_issuer.h"
 #include "provisioning-server/revocation_commands.h"
@@ -38,7 +42,10 @@ struct Arguments {
   std::string what;
   std::string file;
   std::string passphrase_file;
+  std::string action;
+  std::string device;
   bool new_key = false;
+  bool again = false;
   AuditArguments audit;
   AccountArguments account;
   bool json = false;
@@ -100,11 +107,8 @@ Result<void> restore(const Arguments& arguments) {
   return {};
 }
 
-Result<void> ticket(const Arguments& arguments) {
-  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
-  TicketOffice office(issuer->ticket_office_ports());
-  SKS_LET(const IssuedTicket made, office.make_ticket({arguments.profile, arguments.subject}, Caller::command_line()));
-  if (arguments.json) {
+Result<void> print_ticket(const IssuedTicket& made, bool as_json) {
+  if (as_json) {
     std::cout << nlohmann::ordered_json{{"init", made.links.init},
                                         {"url", made.links.url},
                                         {"invocation", made.links.keygen2},
@@ -117,6 +121,48 @@ Result<void> ticket(const Arguments& arguments) {
   if (!std::cout.flush())
     return Error{Status::internal,
                  "the ticket was made but could not be printed, so it is of no use: make another one"};
+  return {};
+}
+
+Result<void> ticket(const Arguments& arguments) {
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  TicketOffice office(issuer->ticket_office_ports());
+  SKS_LET(const IssuedTicket made, office.make_ticket({arguments.profile, arguments.subject}, Caller::command_line()));
+  return print_ticket(made, arguments.json);
+}
+
+/// As the records have it, in whatever way it was written.
+Result<std::string> hex_fingerprint(const std::string& text) {
+  if (text.empty()) return text;
+  SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(text));
+  return to_hex(digest);
+}
+
+Result<void> manage(const Arguments& arguments) {
+  ManagementRequest request;
+  const auto kind = find_action(arguments.action);
+  if (!kind) return Error{Status::option, "--action is one of " + action_words()};
+  request.kind = *kind;
+  SKS_LET(request.fingerprint, hex_fingerprint(arguments.fingerprint));
+  SKS_LET(request.device, hex_fingerprint(arguments.device));
+  request.subject = arguments.subject;
+  request.profile = arguments.profile;
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  TicketOffice office(issuer->ticket_office_ports());
+  SKS_LET(const IssuedTicket made,
+          make_management_ticket(issuer->repository(), issuer->profiles(), office, request, Caller::command_line()));
+  return print_ticket(made, arguments.json);
+}
+
+Result<void> kmk(const Arguments& arguments) {
+  if (arguments.what != "roll-over")
+    return Error{Status::option, "what to do with the key management key is roll-over"};
+  SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  SKS_LET(const std::int64_t generation, make_next_generation(issuer->paths(), issuer->file_seal()));
+  SKS_LET(const KeyManager keys, read_key_generations(issuer->paths(), issuer->file_seal()));
+  SKS_TRY(note_key_generations(issuer->database(), issuer->audit(), keys, kOperator, system_clock().now()));
+  std::cout << key_generation_file(issuer->paths(), generation) << " is key management key " << generation
+            << "; a running server takes it up within a minute, or when it is reloaded\n";
   return {};
 }
 
@@ -161,16 +207,13 @@ Result<void> resume(const Arguments& arguments) {
 Result<void> puk(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
-  const std::string text = to_hex(fingerprint);
-  SKS_LET(const std::optional<Credential> credential, issuer->repository().find_credential(text));
-  if (!credential) return Error{Status::not_available, "there is no credential " + text};
-  SKS_LET(const std::optional<Session> session, issuer->repository().find_session_of(*credential));
-  if (!session || session->sealed_puk.empty())
-    return Error{Status::not_available, "there is no PUK for credential " + text};
-  SKS_LET(const SecureBytes value, open_puk(issuer->seal(), *session));
-  // On record before it is shown.
-  SKS_TRY(issuer->repository().add_audit(
-      {system_clock().now(), kOperator, "puk", session->id, "", "ok", "credential " + text}));
+  const PukShowing showing = arguments.again ? PukShowing::again : PukShowing::once;
+  Result<SecureBytes> shown =
+      show_puk(issuer->database(), issuer->audit(), issuer->seal(), to_hex(fingerprint), showing,
+               {system_clock().now(), kOperator, arguments.again ? "puk-again" : "puk", "", "", "ok", ""});
+  if (!shown && shown.error().status == Status::not_allowed)
+    return Error{shown.error().status, shown.error().detail + "; --again shows it all the same, on record"};
+  SKS_LET(const SecureBytes value, std::move(shown));
   std::cout.write(reinterpret_cast<const char*>(value.data()), static_cast<std::streamsize>(value.size())) << '\n';
   return {};
 }
@@ -226,7 +269,17 @@ const std::vector<Command>& commands() {
        {"--dir", "file", "--passphrase-file"},
        {}},
       {"restore", "Make the folder of an issuer out of a backup", restore, {"--dir", "file", "--passphrase-file"}, {}},
-      {"puk", "Show the PUK that belongs to an issued credential", puk, {"--dir"}, {"--fingerprint", "--certificate"}},
+      {"puk",
+       "Show the PUK that belongs to an issued credential, once",
+       puk,
+       {"--dir"},
+       {"--fingerprint", "--certificate", "--again"}},
+      {"manage",
+       "Make a one-time link for an operation on keys that a device has",
+       manage,
+       {"--dir", "--action"},
+       {"--fingerprint", "--device", "--subject", "--profile", "--json"}},
+      {"kmk", "Make the next key management key", kmk, {"--dir", "what"}, {}},
       {"audit",
        "Verify or export the audit log",
        audit,
@@ -290,6 +343,8 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--passphrase-file", &Arguments::passphrase_file, "File whose first line is the passphrase of the backup"},
       {"file", &Arguments::file, "The backup"},
       {"what", &Arguments::what, "What to do, or what to do it with"},
+      {"--action", &Arguments::action, "unlock, update, clone, delete, suspend or resume"},
+      {"--device", &Arguments::device, "SHA-256 of the certificate of a device: all keys of the subject on it"},
   });
   if (name == "--json") {
     app.add_flag("--json", arguments.json, "Print JSON");
@@ -297,6 +352,10 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
   }
   if (name == "--token") {
     app.add_flag("--token", arguments.account.token, "add: make a token, which is shown once");
+    return;
+  }
+  if (name == "--again") {
+    app.add_flag("--again", arguments.again, "Also when it was shown before");
     return;
   }
   if (name == "--new-key") {

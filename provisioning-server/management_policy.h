@@ -30,6 +30,7 @@ enum class FoundKeyAction : std::uint8_t {
   refuse,  ///< the session, that is
   remove,  ///< the key, when the session closes
   unlock,  ///< its PIN, when the session closes and it is locked
+  update,  ///< another key takes its place when the session closes, and the profile's other keys are not made
 };
 
 /// [[lookup]]: a search for keys that this issuer has issued to the device before. The first lookup that finds a key

@@ -88,6 +88,9 @@ keygen2::IssuancePlan make_plan(const Profile& profile, const std::string& issue
 /// The keys in the order of keygen2.md 4.8: AttestedKey::index counts along it.
 std::vector<const keygen2::KeySpec*> keys_in_message_order(const Profile& profile);
 
+/// Another one like it; the PIN is not preset.
+keygen2::KeySpec copy_of(const keygen2::KeySpec& key);
+
 /// "signature", "authentication", ... as keygen2.md 4.14 spells it.
 std::string_view app_usage_name(std::uint8_t app_usage);
 std::string_view device_trust_name(DeviceTrustMode mode);

@@ -31,6 +31,9 @@ constexpr auto kRefusals = std::to_array<Row>({
     {Refusal::crypto, "crypto", "A signature, attestation, key or certificate did not verify."},
     {Refusal::time, "time", "The clock of the device is too far off."},
     {Refusal::policy, "policy", "The issuer's policy does not allow this."},
+    {Refusal::other_device, "other-device", "This link is for another device."},
+    {Refusal::key_missing, "key-missing", "This device does not hold the key that the link is for."},
+    {Refusal::credential_state, "credential-state", "The certificate of the key does not allow this any more."},
 });
 static_assert(std::ranges::is_sorted(kRefusals, {}, &Row::refusal), "kRefusals is indexed by Refusal");
 

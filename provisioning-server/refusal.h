@@ -28,6 +28,9 @@ enum class Refusal : std::uint8_t {
   crypto,
   time,
   policy,
+  other_device,
+  key_missing,
+  credential_state,
 };
 
 std::string_view word_of(Refusal refusal);

@@ -12,6 +12,28 @@
 /// What an issuer keeps, as operations of its own field. Several processes may share one repository.
 namespace sks::issuer {
 
+/// What a session does to a key of an earlier session when it closes. Spec: keygen2.md 7.11, sks-extensions.md
+struct KeyOperation {
+  /// update: another key takes its place. clone: another key shares its PIN. suspend, resume: on the device.
+  enum class Kind : std::uint8_t { unlock, remove, update, clone, suspend, resume };
+  std::string fingerprint;  ///< of the key's credential
+  Kind kind = Kind::unlock;
+  std::string owner;                ///< serverSessionId of the session that owns the key, by the device's word
+  std::int64_t kmk_generation = 1;  ///< of the key management key under which the device has found it
+};
+std::string_view to_string(KeyOperation::Kind kind);
+/// Whether the operation takes a new key.
+inline bool makes_key(KeyOperation::Kind kind) {
+  return kind == KeyOperation::Kind::update || kind == KeyOperation::Kind::clone;
+}
+
+/// What a ticket is for when it is not for an enrolment: one operation on keys that a device has.
+struct ManagementOrder {
+  std::optional<KeyOperation::Kind> kind = {};  ///< none: an enrolment
+  std::string fingerprint = {};                 ///< of the credential; empty: all of the ticket's subject on the device
+  std::string device = {};                      ///< fingerprint of the device that has the keys
+};
+
 /// Secrets that a client shows (tickets, cookies) are kept as their SHA-256 in hexadecimal: who reads the database
 /// cannot use them.
 struct Ticket {
@@ -24,6 +46,7 @@ struct Ticket {
   std::int64_t used = 0;     ///< 0: not yet
   std::string creator = {};  ///< who made it: as AuditEntry::actor
   std::string data = {};     ///< what the maker gave along for the certificates: a JSON object, or empty
+  ManagementOrder order = {};
 };
 
 /// Life of a session: the phases of keygen2.md 1.3, then exactly one of the two ends.
@@ -62,9 +85,11 @@ struct Session {
   StoredReply reply;
   std::int64_t created = 0;
   std::int64_t expires = 0;
-  std::string client_session_id;   ///< empty before initialization
-  std::string device_fingerprint;  ///< hexadecimal; empty before initialization and in privacy mode
-  std::string data = {};           ///< what the certificates say beyond the subject: a JSON object, or empty
+  std::string client_session_id;    ///< empty before initialization
+  std::string device_fingerprint;   ///< hexadecimal; empty before initialization and in privacy mode
+  std::string data = {};            ///< what the certificates say beyond the subject: a JSON object, or empty
+  ManagementOrder order = {};       ///< of its ticket
+  std::int64_t kmk_generation = 1;  ///< of the key management key that it gives to what it issues and manages
 };
 
 struct Credential {
@@ -78,10 +103,11 @@ struct Credential {
   std::string server_session_id;  ///< of the session that issued it
   std::string client_session_id;
   std::string device_fingerprint;
-  Bytes key_management_key;
+  Bytes key_management_key;  ///< SPKI, of kmk_generation
   bool privacy_enabled = false;
-  /// removed: its key was deleted in a session of this issuer. suspended: revoked until it is resumed.
-  enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed, suspended };
+  /// removed: its key was deleted in a session of this issuer. suspended: revoked until it is resumed. replaced: the
+  /// key of another credential has taken the place of its key.
+  enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed, suspended, replaced };
   Status status = Status::pending;
   std::int64_t issued = 0;
   std::int64_t revoked = 0;
@@ -89,17 +115,13 @@ struct Credential {
   std::string serial = {};  ///< hexadecimal, as its bytes are encoded but without a leading zero byte
   std::string issuer = {};  ///< RFC 2253 text
   std::int64_t not_after = 0;
+  // What has happened to its key since.
+  std::int64_t kmk_generation = 1;  ///< of the key management key that the device had for it when it was last managed
+  bool key_suspended = false;       ///< on the device, by a session; its certificate may be in force all the same
+  std::string replaces = {};        ///< fingerprint of the credential whose place it takes; empty if none
+  std::string clones = {};          ///< fingerprint of the credential whose PIN it shares; empty if none
 };
 std::string_view to_string(Credential::Status status);
-
-/// What a session does to a key of an earlier session when it closes. Spec: keygen2.md 7.11
-struct KeyOperation {
-  enum class Kind : std::uint8_t { unlock, remove };
-  std::string fingerprint;  ///< of the key's credential
-  Kind kind = Kind::unlock;
-  std::string owner;  ///< serverSessionId of the session that owns the key, by the device's word
-};
-std::string_view to_string(KeyOperation::Kind kind);
 
 /// One step of a session: the row moves from (phase, version) to what `after` holds, or nothing happens.
 struct Step {
@@ -107,14 +129,18 @@ struct Step {
   std::uint64_t from_version;
   /// The new row; its version is from_version + 1. Phase done makes the session's pending credentials valid, phase
   /// aborted abandons them. Done also makes the session's operations count: what they say happens to the credentials,
-  /// and all credentials of sessions that owned one of those keys belong to this session then. Credentials of anonymous
-  /// clients stay as they are: nothing tells which device has done something to them.
+  /// and all credentials of sessions that owned one of those keys belong to this session then, under its key management
+  /// key. That a device had the key of a credential also tells how an earlier session ended whose last message was
+  /// lost: what that key was to replace is replaced, and it is valid. Credentials of anonymous clients stay as they
+  /// are: nothing tells which device has done something to them.
   Session after;
   std::vector<Credential> pending;
   std::vector<KeyOperation> operations;
   AuditEntry audit;
   /// The certificates of the device, leaf first, in the step in which it has shown them; empty otherwise.
   std::vector<Bytes> device_path = {};
+  /// SPKI of the key management key of the session, in the step in which it is done; empty otherwise.
+  Bytes key_management_key = {};
 };
 
 enum class StartOutcome : std::uint8_t { started, ticket_unknown, ticket_used, ticket_expired };
@@ -145,8 +171,15 @@ class Repository {
   virtual Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
                                                                const std::string& server_session_id,
                                                                const std::string& client_session_id) = 0;
-  /// What a session was to do to keys of earlier sessions: deletions first, in the order of the fingerprints.
+  /// What a session was to do to keys of earlier sessions: by kinds, each in the order of the fingerprints.
   virtual Result<std::vector<KeyOperation>> find_operations(const std::string& server_session_id) = 0;
+  /// The credentials that an order is about, of `subject` when it names none, and of `profile` unless that is empty;
+  /// with those whose keys take their places on the device if a session that did not end here was closed there. In the
+  /// order of the fingerprints.
+  virtual Result<std::vector<Credential>> find_targets(const ManagementOrder& order, const std::string& subject,
+                                                       const std::string& profile) = 0;
+  /// The clientSessionId of a session; empty when there is none.
+  virtual Result<std::string> find_client_session(const std::string& server_session_id) = 0;
   virtual Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) = 0;
   /// The sealed PUK of the session that issued a credential, and that session; none when unknown.
   virtual Result<std::optional<Session>> find_session_of(const Credential& credential) = 0;

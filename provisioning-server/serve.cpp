@@ -191,6 +191,7 @@ std::optional<Service> Server::every_minute() {
     if (!renewed) log_error("tls-certificate-not-renewed", {{"reason", renewed.error().detail}});
     if (renewed && *renewed) log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
   }
+  if (issuer.has_newer_key()) return reload();
   const Result<bool> changed = issuer.reload_certificates();
   if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});
   note_certificates();

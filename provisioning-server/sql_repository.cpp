@@ -1,5 +1,7 @@
 #include "provisioning-server/sql_repository.h"
 
+#include <array>
+
 #include "provisioning-server/directory/subject_words.h"
 #include "provisioning-server/internal/repository_rows.h"
 
@@ -36,34 +38,53 @@ Result<std::optional<Session>> find_session_by(Database& database, std::string_v
 Result<void> insert_session(SqlTransaction& transaction, const Session& session) {
   static const Statement kInsert =
       "INSERT INTO sessions (" + Statement(kSessionColumns) +
-      ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
-  SKS_TRY(transaction.run(
-      kInsert, {session.id, session.cookie_digest, session.ticket_digest, session.profile, session.profile_digest,
-                session.subject, std::string(to_string(session.phase)), static_cast<std::int64_t>(session.version),
-                session.sealed_state, session.sealed_puk, session.last_request,
-                static_cast<std::int64_t>(session.reply.kind), session.reply.text, session.created, session.expires,
-                session.client_session_id, session.device_fingerprint, session.data}));
+      ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
+  SKS_TRY(transaction.run(kInsert, {session.id,
+                                    session.cookie_digest,
+                                    session.ticket_digest,
+                                    session.profile,
+                                    session.profile_digest,
+                                    session.subject,
+                                    std::string(to_string(session.phase)),
+                                    static_cast<std::int64_t>(session.version),
+                                    session.sealed_state,
+                                    session.sealed_puk,
+                                    session.last_request,
+                                    static_cast<std::int64_t>(session.reply.kind),
+                                    session.reply.text,
+                                    session.created,
+                                    session.expires,
+                                    session.client_session_id,
+                                    session.device_fingerprint,
+                                    session.data,
+                                    order_word(session.order),
+                                    session.order.fingerprint,
+                                    session.order.device,
+                                    session.kmk_generation}));
   return {};
 }
 
 Result<void> insert_credential(SqlTransaction& transaction, const Credential& credential, std::int64_t now) {
   static const Statement kInsert =
       "INSERT INTO credentials (" + Statement(kCredentialColumns) +
-      ", owner, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', 0, 0, $13, $14, $15, $8,"
-      " $16)";
+      ", owner, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', 0, 0, $13, $14, $15,"
+      " $16, 0, $17, $18, $8, $19)";
   // Its UNIQUE rules are part of the outcome.
   SKS_TRY(transaction.run(
-      kInsert, {credential.fingerprint, credential.certificate, credential.subject, credential.profile,
-                credential.app_usage, credential.friendly_name, credential.public_key_digest,
-                credential.server_session_id, credential.client_session_id, credential.device_fingerprint,
-                credential.key_management_key, static_cast<std::int64_t>(credential.privacy_enabled), credential.serial,
-                credential.issuer, credential.not_after, now}));
+      kInsert,
+      {credential.fingerprint, credential.certificate, credential.subject, credential.profile, credential.app_usage,
+       credential.friendly_name, credential.public_key_digest, credential.server_session_id,
+       credential.client_session_id, credential.device_fingerprint, credential.key_management_key,
+       static_cast<std::int64_t>(credential.privacy_enabled), credential.serial, credential.issuer,
+       credential.not_after, credential.kmk_generation, credential.replaces, credential.clones, now}));
   return insert_words(transaction, {credential.subject, now, credential.fingerprint});
 }
 
 Result<void> insert_operation(SqlTransaction& transaction, const std::string& session, const KeyOperation& operation) {
-  return transaction.enqueue("INSERT INTO operations (session, fingerprint, operation, owner) VALUES ($1, $2, $3, $4)",
-                             {session, operation.fingerprint, std::string(to_string(operation.kind)), operation.owner});
+  return transaction.enqueue(
+      "INSERT INTO operations (session, fingerprint, operation, owner, kmk_generation) VALUES ($1, $2, $3, $4, $5)",
+      {session, operation.fingerprint, std::string(to_string(operation.kind)), operation.owner,
+       operation.kmk_generation});
 }
 
 /// The device of a step that has told it.
@@ -121,20 +142,61 @@ Result<bool> has_operations(SqlTransaction& transaction, const Session& session)
   return !some.empty();
 }
 
-/// What the end of a session means for the keys of earlier sessions that it was to operate on. Nothing is settled on
+/// What the operations of session $1 mean for the credentials of their targets, in this order. Nothing is settled on
 /// the word of an anonymous client, who may speak of keys that another device holds. Spec: keygen2.md 7.11
-Result<void> settle_operations(SqlTransaction& transaction, const Session& session) {
+struct Settlement {
+  bool takes_time;  ///< as $2
+  std::string_view statement;
+};
+constexpr auto kSettlements = std::to_array<Settlement>({
+    // The device had these keys. So those whose places they were to take are gone, whatever became of that session.
+    {true,
+     "WITH RECURSIVE settled (fingerprint) AS"
+     " (SELECT credentials.replaces FROM credentials JOIN operations ON operations.fingerprint ="
+     "  credentials.fingerprint WHERE session = $1 AND replaces <> ''"
+     "  UNION SELECT earlier.replaces FROM credentials AS earlier JOIN settled ON settled.fingerprint ="
+     "  earlier.fingerprint WHERE earlier.replaces <> '')"
+     " UPDATE credentials SET status = 'replaced', revoked = $2 WHERE status IN ('issued', 'suspended')"
+     " AND privacy_enabled = 0 AND fingerprint IN (SELECT fingerprint FROM settled)"},
+    {true,
+     "UPDATE credentials SET status = 'issued', issued = $2 WHERE status IN ('pending', 'abandoned')"
+     " AND replaces <> '' AND privacy_enabled = 0 AND fingerprint IN"
+     " (SELECT fingerprint FROM operations WHERE session = $1)"},
+    {true,
+     "UPDATE credentials SET status = 'removed', revoked = $2 WHERE status IN ('issued', 'suspended')"
+     " AND privacy_enabled = 0 AND fingerprint IN"
+     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'remove')"},
+    {true,
+     "UPDATE credentials SET status = 'replaced', revoked = $2 WHERE status IN ('issued', 'suspended')"
+     " AND privacy_enabled = 0 AND fingerprint IN"
+     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'update')"},
+    {false,
+     "UPDATE credentials SET key_suspended = 1 WHERE privacy_enabled = 0 AND fingerprint IN"
+     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'suspend')"},
+    {false,
+     "UPDATE credentials SET key_suspended = 0 WHERE privacy_enabled = 0 AND fingerprint IN"
+     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'resume')"},
+    // A key that takes the place of a suspended one is suspended.
+    {false,
+     "UPDATE credentials SET key_suspended = 1 WHERE server_session_id = $1 AND replaces IN"
+     " (SELECT credentials.fingerprint FROM credentials JOIN operations ON operations.fingerprint ="
+     "  credentials.fingerprint WHERE session = $1 AND key_suspended <> 0)"},
+});
+
+/// What the end of a session means for the keys of earlier sessions that it was to operate on.
+Result<void> settle_operations(SqlTransaction& transaction, const Step& step) {
+  const Session& session = step.after;
   if (session.phase != SessionPhase::done) return {};
   SKS_LET(const bool some, has_operations(transaction, session));
   if (!some) return {};
-  static const Statement kRemove =
-      "UPDATE credentials SET status = 'removed' WHERE status IN ('issued', 'suspended') AND privacy_enabled = 0 AND "
-      "fingerprint IN"
-      " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'remove')";
   static const Statement kTakeOver = with_absorbed(" OR later.id = $1") +
-                                     "UPDATE credentials SET owner = $1 WHERE privacy_enabled = 0 AND " + kIsAbsorbed;
-  SKS_TRY(transaction.enqueue(kRemove, {session.id}));
-  return transaction.enqueue(kTakeOver, {session.id});
+                                     "UPDATE credentials SET owner = $1, kmk_generation = $2, key_management_key = $3"
+                                     " WHERE privacy_enabled = 0 AND " +
+                                     kIsAbsorbed;
+  for (const Settlement& settlement : kSettlements)
+    SKS_TRY(transaction.enqueue(
+        settlement.statement, settlement.takes_time ? SqlValues{session.id, step.audit.time} : SqlValues{session.id}));
+  return transaction.enqueue(kTakeOver, {session.id, session.kmk_generation, step.key_management_key});
 }
 
 /// The session's row, if it is where the step comes from.
@@ -173,19 +235,19 @@ Statement select_credential(const std::string& condition) {
 }  // namespace
 
 Result<void> SqlRepository::add_ticket(const Ticket& ticket, const AuditEntry& audit) {
-  static const Statement kInsert =
-      "INSERT INTO tickets (" + Statement(kTicketColumns) + ") VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8)";
+  static const Statement kInsert = "INSERT INTO tickets (" + Statement(kTicketColumns) +
+                                   ") VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)";
   return database_.swap([&](SqlTransaction& transaction) -> Result<void> {
     SKS_TRY(transaction.run(kInsert, {ticket.digest, ticket.profile, ticket.subject, ticket.cookie_digest,
-                                      ticket.created, ticket.expires, ticket.creator, ticket.data}));
+                                      ticket.created, ticket.expires, ticket.creator, ticket.data,
+                                      order_word(ticket.order), ticket.order.fingerprint, ticket.order.device}));
     return audit_.append(transaction, audit);
   });
 }
 
 Result<std::optional<Ticket>> SqlRepository::find_ticket(const std::string& digest) {
   static const Statement kSelect = "SELECT " + Statement(kTicketColumns) + " FROM tickets WHERE digest = $1";
-  return find_one<Ticket>(database_, kSelect, {digest},
-                          [](const SqlRow& row) { return Result<Ticket>(ticket_of(row)); });
+  return find_one<Ticket>(database_, kSelect, {digest}, ticket_of);
 }
 
 Result<StartOutcome> SqlRepository::start_session(const Session& session, const AuditEntry& audit) {
@@ -221,7 +283,7 @@ Result<StepOutcome> SqlRepository::commit_step(const Step& step) {
       SKS_TRY(insert_operation(transaction, step.after.id, operation));
     SKS_TRY(note_device(transaction, step));
     SKS_TRY(settle_credentials(transaction, step.after, step.audit.time));
-    SKS_TRY(settle_operations(transaction, step.after));
+    SKS_TRY(settle_operations(transaction, step));
     return audit_.append(transaction, step.audit);
   };
   // Who takes over keys looks at other sessions that do, and they must not look back at the same time.
@@ -286,16 +348,57 @@ Result<std::vector<KeyOperation>> SqlRepository::find_operations(const std::stri
   std::vector<KeyOperation> operations;
   SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
     operations.clear();
-    SKS_LET(const SqlRows rows, transaction.query("SELECT fingerprint, operation, owner FROM operations"
+    SKS_LET(const SqlRows rows, transaction.query("SELECT fingerprint, operation, owner, kmk_generation FROM operations"
                                                   " WHERE session = $1 ORDER BY operation, fingerprint",
                                                   {server_session_id}));
     for (const SqlRow& row : rows) {
       SKS_LET(const KeyOperation::Kind kind, parse_operation(row.text(1)));
-      operations.push_back({row.text(0), kind, row.text(2)});
+      operations.push_back({row.text(0), kind, row.text(2), row.integer(3)});
     }
     return {};
   }));
   return operations;
+}
+
+Result<std::vector<Credential>> SqlRepository::find_targets(const ManagementOrder& order, const std::string& subject,
+                                                            const std::string& profile) {
+  // The limit is far above what a device has.
+  const auto with_successors = [](const char* condition) {
+    return "WITH RECURSIVE targets (fingerprint) AS (SELECT fingerprint FROM credentials WHERE " +
+           Statement(condition) +
+           " UNION SELECT later.fingerprint FROM targets JOIN credentials AS later ON later.replaces ="
+           " targets.fingerprint WHERE later.status IN ('pending', 'abandoned')) " +
+           select_credential("fingerprint IN (SELECT fingerprint FROM targets) ORDER BY fingerprint LIMIT 1000");
+  };
+  static const Statement kOne = with_successors("fingerprint = $1");
+  static const Statement kAll = with_successors(
+      "device_fingerprint = $1 AND subject = $2 AND ($3 = '' OR profile = $3) AND privacy_enabled = 0 AND"
+      " status IN ('issued', 'suspended')");
+  std::vector<Credential> targets;
+  const SqlValues parameters =
+      order.fingerprint.empty() ? SqlValues{order.device, subject, profile} : SqlValues{order.fingerprint};
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    targets.clear();
+    SKS_LET(const SqlRows rows, transaction.query(order.fingerprint.empty() ? kAll : kOne, parameters));
+    for (const SqlRow& row : rows) {
+      SKS_LET(Credential credential, credential_of(row));
+      targets.push_back(std::move(credential));
+    }
+    return {};
+  }));
+  return targets;
+}
+
+Result<std::string> SqlRepository::find_client_session(const std::string& server_session_id) {
+  std::string found;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    found.clear();
+    SKS_LET(const SqlRows rows,
+            transaction.query("SELECT client_session_id FROM sessions WHERE id = $1", {server_session_id}));
+    if (!rows.empty()) found = rows.front().text(0);
+    return {};
+  }));
+  return found;
 }
 
 Result<RevokeOutcome> SqlRepository::revoke_credential(const std::string& fingerprint, const AuditEntry& audit) {

@@ -23,6 +23,9 @@ class SqlRepository final : public Repository {
                                                        const std::string& server_session_id,
                                                        const std::string& client_session_id) override;
   Result<std::vector<KeyOperation>> find_operations(const std::string& server_session_id) override;
+  Result<std::vector<Credential>> find_targets(const ManagementOrder& order, const std::string& subject,
+                                               const std::string& profile) override;
+  Result<std::string> find_client_session(const std::string& server_session_id) override;
   Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) override;
   Result<std::optional<Session>> find_session_of(const Credential& credential) override;
   Result<void> add_audit(const AuditEntry& audit) override;

@@ -17,8 +17,8 @@ constexpr std::int64_t kManyOfAWord = 1000;
 /// What is shorter, or has no digit, is a word: there are people called Ada and Abba.
 constexpr std::size_t kMinHex = 6;
 /// Behind kCredentialList.
-constexpr std::size_t kWordColumn = 18;
-constexpr std::size_t kCertificateColumn = 18;
+constexpr std::size_t kWordColumn = 22;
+constexpr std::size_t kCertificateColumn = 22;
 
 /// Without certificate and key management key.
 constexpr const char* kCredentialList =
@@ -26,7 +26,8 @@ constexpr const char* kCredentialList =
     " credentials.friendly_name, credentials.public_key_digest, credentials.server_session_id,"
     " credentials.client_session_id, credentials.device_fingerprint, credentials.privacy_enabled, credentials.status,"
     " credentials.issued, credentials.revoked, credentials.serial, credentials.issuer, credentials.not_after,"
-    " credentials.created, credentials.owner";
+    " credentials.created, credentials.owner, credentials.kmk_generation, credentials.key_suspended,"
+    " credentials.replaces, credentials.clones";
 
 Result<CredentialRow> credential_row(const SqlRow& row) {
   CredentialRow made;
@@ -49,6 +50,10 @@ Result<CredentialRow> credential_row(const SqlRow& row) {
   credential.not_after = row.integer(15);
   made.created = row.integer(16);
   made.owner = row.text(17);
+  credential.kmk_generation = row.integer(18);
+  credential.key_suspended = row.integer(19) != 0;
+  credential.replaces = row.text(20);
+  credential.clones = row.text(21);
   return made;
 }
 

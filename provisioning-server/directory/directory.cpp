@@ -13,7 +13,7 @@ using Direction = ListPath::Direction;
 using Type = ListKey::Type;
 
 constexpr const char* kTicketList =
-    "digest, profile, subject, created, expires, used, creator, data,"
+    "digest, profile, subject, created, expires, used, creator, data, operation, target, target_device,"
     " (SELECT COALESCE(max(id), '') FROM sessions WHERE ticket_digest = digest)";
 
 Result<TicketRow> ticket_row(const SqlRow& row) {
@@ -26,7 +26,8 @@ Result<TicketRow> ticket_row(const SqlRow& row) {
   made.ticket.used = row.integer(5);
   made.ticket.creator = row.text(6);
   made.ticket.data = row.text(7);
-  made.session = row.text(8);
+  SKS_LET(made.ticket.order, order_of(row, 8));
+  made.session = row.text(11);
   return made;
 }
 
@@ -46,7 +47,8 @@ bool has_state(const Ticket& ticket, TicketFilter::State state, std::int64_t now
 
 constexpr const char* kSessionList =
     "id, ticket_digest, profile, profile_digest, subject, phase, created, expires, ended, result, client_session_id,"
-    " device_fingerprint, CASE length(sealed_puk) WHEN 0 THEN 0 ELSE 1 END";
+    " device_fingerprint, CASE length(sealed_puk) WHEN 0 THEN 0 ELSE 1 END, operation, target, target_device,"
+    " kmk_generation";
 
 Result<SessionRow> session_row(const SqlRow& row) {
   SessionRow made;
@@ -63,6 +65,8 @@ Result<SessionRow> session_row(const SqlRow& row) {
   made.client_session_id = row.text(10);
   made.device_fingerprint = row.text(11);
   made.has_puk = row.integer(12) != 0;
+  SKS_LET(made.order, order_of(row, 13));
+  made.kmk_generation = row.integer(16);
   return made;
 }
 

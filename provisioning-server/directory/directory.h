@@ -64,6 +64,8 @@ struct SessionRow {
   std::string client_session_id;
   std::string device_fingerprint;
   bool has_puk = false;
+  ManagementOrder order;
+  std::int64_t kmk_generation = 1;
 };
 
 struct CredentialFilter {

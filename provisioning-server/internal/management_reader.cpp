@@ -18,7 +18,8 @@ using keygen2::SearchFilter;
 constexpr auto kActions = std::to_array<Choice>({{"ignore", static_cast<std::uint8_t>(FoundKeyAction::ignore)},
                                                  {"refuse", static_cast<std::uint8_t>(FoundKeyAction::refuse)},
                                                  {"delete", static_cast<std::uint8_t>(FoundKeyAction::remove)},
-                                                 {"unlock", static_cast<std::uint8_t>(FoundKeyAction::unlock)}});
+                                                 {"unlock", static_cast<std::uint8_t>(FoundKeyAction::unlock)},
+                                                 {"update", static_cast<std::uint8_t>(FoundKeyAction::update)}});
 
 /// The whole URI that a full URI, or the part after the '#' of a known one, stands for; empty when there is none.
 std::string capability_named(const std::string& name) {
@@ -174,6 +175,11 @@ std::vector<Lookup> read_lookups(TomlTable& root, bool privacy_enabled) {
           "same_subject",
           "same_subject = false cannot stand beside privacy_enabled = true: nothing else tells whether the key "
           "of an anonymous device is its own");
+    if (privacy_enabled && lookup.action == FoundKeyAction::update)
+      table.refuse(
+          "action",
+          "action = \"update\" cannot stand beside privacy_enabled = true: what an anonymous device says is not "
+          "recorded, so the old certificate would stay in force");
     if (table.has("filter")) lookup.filter = read_filter(table.table("filter"));
     const bool is_last = &table == &tables.back();
     if (lookup.filter && lookup.filter->grouping && !is_last)

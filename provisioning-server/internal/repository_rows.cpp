@@ -8,8 +8,9 @@ namespace {
 constexpr auto kPhases = std::to_array<std::string_view>(
     {"invocation", "initialization", "discovery", "key_creation", "suspended", "finalization", "done", "aborted"});
 constexpr auto kStatuses =
-    std::to_array<std::string_view>({"pending", "issued", "revoked", "abandoned", "removed", "suspended"});
-constexpr auto kOperations = std::to_array<std::string_view>({"unlock", "remove"});
+    std::to_array<std::string_view>({"pending", "issued", "revoked", "abandoned", "removed", "suspended", "replaced"});
+constexpr auto kOperations =
+    std::to_array<std::string_view>({"unlock", "remove", "update", "clone", "suspend", "resume"});
 
 template <class Enum, std::size_t N>
 Result<Enum> enum_of(const std::array<std::string_view, N>& words, std::string_view word) {
@@ -30,10 +31,22 @@ Result<KeyOperation::Kind> parse_operation(std::string_view word) {
   return enum_of<KeyOperation::Kind>(kOperations, word);
 }
 
-Ticket ticket_of(const SqlRow& row) {
+std::string order_word(const ManagementOrder& order) {
+  return order.kind ? std::string(to_string(*order.kind)) : std::string();
+}
+
+Result<ManagementOrder> order_of(const SqlRow& row, std::size_t first_column) {
+  ManagementOrder order{{}, row.text(first_column + 1), row.text(first_column + 2)};
+  if (row.text(first_column).empty()) return order;
+  SKS_LET(order.kind, parse_operation(row.text(first_column)));
+  return order;
+}
+
+Result<Ticket> ticket_of(const SqlRow& row) {
   Ticket ticket{row.text(0), row.text(1), row.text(2), row.text(3), row.integer(4), row.integer(5), row.integer(6)};
   ticket.creator = row.text(7);
   ticket.data = row.text(8);
+  SKS_LET(ticket.order, order_of(row, 9));
   return ticket;
 }
 
@@ -57,6 +70,8 @@ Result<Session> session_of(const SqlRow& row) {
   session.client_session_id = row.text(15);
   session.device_fingerprint = row.text(16);
   session.data = row.text(17);
+  SKS_LET(session.order, order_of(row, 18));
+  session.kmk_generation = row.integer(21);
   return session;
 }
 
@@ -68,6 +83,10 @@ Result<Credential> credential_of(const SqlRow& row) {
   credential.serial = row.text(15);
   credential.issuer = row.text(16);
   credential.not_after = row.integer(17);
+  credential.kmk_generation = row.integer(18);
+  credential.key_suspended = row.integer(19) != 0;
+  credential.replaces = row.text(20);
+  credential.clones = row.text(21);
   return credential;
 }
 

@@ -7,6 +7,7 @@
 #include "provisioning-server/database/shown_url.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
+#include "provisioning-server/life_cycle/key_generations.h"
 #include "provisioning-server/pages.h"
 
 namespace sks::issuer {
@@ -99,8 +100,8 @@ Result<void> check_sealed(const IssuerConfig& config, const IssuerPaths& paths, 
   const auto no_addresses = [](const crypto::Certificate&) { return StatusAddresses{}; };
   const auto authority = LiveAuthority::open(config.authority, paths, seal, no_addresses, system_clock());
   findings.check(authority, "the credential CA has its key");
-  SKS_LET(crypto::PrivateKey key, read_key_file(paths.key_management_key, seal));
-  SKS_LET(const KeyManager key_manager, KeyManager::from_key(std::move(key)));
+  SKS_LET(const KeyManager key_manager, read_key_generations(paths, seal));
+  findings.ok("the key management key is of generation " + std::to_string(key_manager.generation()));
   check_profiles(config, paths, key_manager, server->leaves(), findings);
   return {};
 }

@@ -9,25 +9,10 @@ namespace {
 using keygen2::KeySpec;
 using keygen2::PinPolicySpec;
 
-KeySpec copy_of(const KeySpec& key) {
-  KeySpec copy;
-  copy.app_usage = key.app_usage;
-  copy.key_algorithm = key.key_algorithm;
-  copy.key_parameters = key.key_parameters;
-  copy.friendly_name = key.friendly_name;
-  copy.endorsed_algorithms = key.endorsed_algorithms;
-  copy.export_protection = key.export_protection;
-  copy.delete_protection = key.delete_protection;
-  copy.biometric_protection = key.biometric_protection;
-  copy.enable_pin_caching = key.enable_pin_caching;
-  copy.device_pin_protection = key.device_pin_protection;
-  return copy;
-}
-
 std::vector<KeySpec> copy_of(const std::vector<KeySpec>& keys) {
   std::vector<KeySpec> copies;
   copies.reserve(keys.size());
-  for (const KeySpec& key : keys) copies.push_back(copy_of(key));
+  for (const KeySpec& key : keys) copies.push_back(sks::issuer::copy_of(key));
   return copies;
 }
 
@@ -46,6 +31,21 @@ PinPolicySpec copy_of(const PinPolicySpec& policy) {
 }
 
 }  // namespace
+
+KeySpec copy_of(const KeySpec& key) {
+  KeySpec copy;
+  copy.app_usage = key.app_usage;
+  copy.key_algorithm = key.key_algorithm;
+  copy.key_parameters = key.key_parameters;
+  copy.friendly_name = key.friendly_name;
+  copy.endorsed_algorithms = key.endorsed_algorithms;
+  copy.export_protection = key.export_protection;
+  copy.delete_protection = key.delete_protection;
+  copy.biometric_protection = key.biometric_protection;
+  copy.enable_pin_caching = key.enable_pin_caching;
+  copy.device_pin_protection = key.device_pin_protection;
+  return copy;
+}
 
 SecureBytes draw_puk(const Profile& profile, const Random& random) {
   if (!profile.puk) return {};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "provisioning-server/internal/management_reader.h"
@@ -43,6 +44,10 @@ Result<Profile> parse_profile(std::string_view content, const std::string& name,
   profile.lookups = read_lookups(root, profile.privacy_enabled);
   if (profile.pin_policies.empty() && profile.keys.empty() && profile.lookups.empty())
     root.refuse("", "a profile needs at least one [[key]], [[pin_policy]] with a [[pin_policy.key]], or [[lookup]]");
+  const bool updates = std::ranges::any_of(
+      profile.lookups, [](const Lookup& lookup) { return lookup.action == FoundKeyAction::update; });
+  if (updates && profile.pin_policies.empty() && profile.keys.empty())
+    root.refuse("", "a [[lookup]] with action = \"update\" needs a [[key]] or [[pin_policy.key]] to make a new one of");
   if (profile.puk && profile.pin_policies.empty())
     root.refuse("puk_policy", "a [puk_policy] needs a [[pin_policy]] that it can unlock");
   SKS_TRY(document.finish());

@@ -1,5 +1,8 @@
 #include "provisioning-server/revocation/revocation_store.h"
 
+#include <algorithm>
+#include <array>
+
 #include "provisioning-server/revocation/crl.h"
 #include "provisioning-server/revocation/revocation_config.h"
 
@@ -49,6 +52,13 @@ Result<void> change_some(Database& database, std::string_view statement, const S
 RevocationReason reason_of(std::int64_t stored) {
   for (const RevocationReasonRow& row : kRevocationReasons)
     if (static_cast<std::int64_t>(row.reason) == stored) return row.reason;
+  return RevocationReason::unspecified;
+}
+
+/// Why a certificate is not in force where nobody has given a reason.
+RevocationReason reason_of_status(std::string_view status) {
+  if (status == "removed") return RevocationReason::cessation_of_operation;
+  if (status == "replaced") return RevocationReason::superseded;
   return RevocationReason::unspecified;
 }
 
@@ -109,10 +119,11 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
       const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(row.blob(1));
       if (!certificate || authority_id_of_issuer(*certificate) != authority) continue;
       if (row.text(2) == "issued") status.kind = CertificateStatus::Kind::good;
-      const bool is_gone = row.text(2) == "revoked" || row.text(2) == "suspended" || row.text(2) == "removed";
+      constexpr auto kGone = std::to_array<std::string_view>({"revoked", "suspended", "removed", "replaced"});
+      const bool is_gone = std::ranges::find(kGone, row.text(2)) != kGone.end();
       if (!is_gone) return {};
       status = {CertificateStatus::Kind::revoked, row.integer(3) == 0 ? now : row.integer(3),
-                row.text(2) == "removed" ? RevocationReason::cessation_of_operation : RevocationReason::unspecified};
+                reason_of_status(row.text(2))};
       SKS_LET(const SqlRows entry,
               transaction.query("SELECT time, reason FROM revocations WHERE fingerprint = $1 AND in_force = 1",
                                 {row.text(0)}));
@@ -130,7 +141,7 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
 Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now) {
   constexpr const char* kOrphans =
       "SELECT fingerprint, certificate, status, revoked FROM credentials WHERE status <> 'issued'"
-      " AND status IN ('revoked', 'removed') AND NOT EXISTS (SELECT 1 FROM revocations"
+      " AND status IN ('revoked', 'removed', 'replaced') AND NOT EXISTS (SELECT 1 FROM revocations"
       " WHERE revocations.fingerprint = credentials.fingerprint AND in_force = 1) LIMIT $1";
   std::size_t count = 0;
   SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
@@ -143,9 +154,8 @@ Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now)
     SKS_LET(const SqlRows rows, transaction.query(kOrphans, {limit}));
     count = rows.size();
     for (const SqlRow& row : rows)
-      SKS_TRY(put_entry(
-          transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3),
-          row.text(2) == "removed" ? RevocationReason::cessation_of_operation : RevocationReason::unspecified));
+      SKS_TRY(put_entry(transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3),
+                        reason_of_status(row.text(2))));
     return {};
   });
   if (!done) return done.error();

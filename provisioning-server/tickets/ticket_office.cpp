@@ -3,6 +3,7 @@
 #include "keygen2/json_reader.h"
 #include "provisioning-server/enrolment.h"
 #include "provisioning-server/keygen2_routes.h"
+#include "provisioning-server/life_cycle/management_session.h"
 #include "provisioning-server/metrics.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/x509.h"
@@ -42,7 +43,7 @@ TicketLinks ticket_links(const MainUrl& url, std::string_view secret) {
 Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, const Caller& maker) {
   if (!maker.may(request.right))
     return Error{Status::authorization, maker.name + " lacks the right " + std::string(row_of(request.right).name)};
-  SKS_LET(const std::shared_ptr<const Profile> profile, ports_.profiles.find(request.profile));
+  SKS_LET(const std::shared_ptr<const Profile> profile, find_rules(ports_.profiles, request.profile, request.order));
   if (request.minutes < 0 || request.minutes > ports_.ticket_minutes)
     return Error{Status::option, "a ticket can be used for 1 to " + std::to_string(ports_.ticket_minutes) + " minutes"};
   SKS_TRY(check_data(request.data));
@@ -60,6 +61,7 @@ Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, con
   made.expires = made.created + (request.minutes == 0 ? ports_.ticket_minutes : request.minutes) * kMinute;
   made.creator = maker.name;
   made.data = request.data;
+  made.order = request.order;
   const std::string detail = request.detail.empty() ? made.subject : made.subject + ' ' + request.detail;
   SKS_TRY(ports_.repository.add_ticket(
       made, {made.created, maker.name, request.action, "", profile->name + ' ' + profile->digest, "ok", detail}));

@@ -16,6 +16,7 @@ struct TicketRequest {
   /// How long it can be used: 1 to `ticket_minutes` of the configuration, which is what 0 stands for.
   std::int64_t minutes = 0;
   std::string data = {};  ///< Ticket::data: a JSON object, or empty
+  ManagementOrder order = {};
   /// What its maker must be allowed to do, and how the audit log calls that.
   Right right = Right::manage_tickets;
   std::string action = "ticket";

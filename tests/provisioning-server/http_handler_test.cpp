@@ -32,6 +32,11 @@ class LostRepository final : public Repository {
     return lost();
   }
   Result<std::vector<KeyOperation>> find_operations(const std::string&) override { return lost(); }
+  Result<std::vector<Credential>> find_targets(const ManagementOrder&, const std::string&,
+                                               const std::string&) override {
+    return lost();
+  }
+  Result<std::string> find_client_session(const std::string&) override { return lost(); }
   Result<RevokeOutcome> revoke_credential(const std::string&, const AuditEntry&) override { return lost(); }
   Result<std::optional<Session>> find_session_of(const Credential&) override { return lost(); }
   Result<void> add_audit(const AuditEntry&) override { return lost(); }

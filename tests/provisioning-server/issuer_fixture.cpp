@@ -171,12 +171,13 @@ Bytes Device::certificate(std::size_t index) {
   return attributes->certificate_path.front();
 }
 
-bool Device::is_locked(std::size_t index) {
-  constexpr std::uint8_t kPinBlocked = 0x04;  // Spec: keygen2.md 6.1
+std::uint8_t Device::protection(std::size_t index) {
   const auto info = engine_->get_key_protection_info(key(index));
   REQUIRE(info);
-  return (info->protection_status & kPinBlocked) != 0;
+  return info->protection_status;
 }
+
+bool Device::is_locked(std::size_t index) { return (protection(index) & kPinBlocked) != 0; }
 
 void Device::lock(std::size_t index) {
   for (int attempt = 0; attempt < 3; ++attempt)

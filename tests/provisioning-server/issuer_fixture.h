@@ -64,12 +64,16 @@ class Device {
   std::size_t key_count();
   /// End entity certificate of a key.
   Bytes certificate(std::size_t index);
+  KeyHandle key(std::size_t index);
+  /// Bits of KeyProtectionInfo::protection_status.
+  std::uint8_t protection(std::size_t index);
   bool is_locked(std::size_t index);
   /// Gives wrong PINs until the key is locked.
   void lock(std::size_t index);
 
   std::string cookie;
   keygen2::ClientSession& client() { return *client_; }
+  SecureKeyStore& store() { return *engine_; }
   const Bytes& device_certificate() const { return identity_.certificate_path().front(); }
 
  private:
@@ -81,8 +85,6 @@ class Device {
     }
     bool accept_many_keys(std::size_t) override { return true; }
   };
-
-  KeyHandle key(std::size_t index);
 
   IssuerLab& lab_;
   Dialog dialog_;

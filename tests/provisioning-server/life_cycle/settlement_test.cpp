@@ -1,0 +1,220 @@
+#include <doctest/doctest.h>
+
+#include "provisioning-server/audit/chained_audit_log.h"
+#include "provisioning-server/database/schema.h"
+#include "provisioning-server/enrolment.h"
+#include "provisioning-server/life_cycle/credential_history.h"
+#include "provisioning-server/life_cycle/puk_desk.h"
+#include "provisioning-server/sql_repository.h"
+#include "tests/provisioning-server/test_databases.h"
+
+/// What the end of a session means for credentials, in both databases.
+using namespace sks;
+using namespace sks::issuer;
+using Kind = KeyOperation::Kind;
+
+namespace {
+
+constexpr std::int64_t kNow = 1'800'000'000;
+
+struct Records {
+  explicit Records(const std::string& kind) : database(kind) { REQUIRE(bring_schema_forward(*database)); }
+
+  AuditEntry note(const std::string& action, const std::string& actor = "peer") const {
+    return {now, actor, action, "", "", "ok", ""};
+  }
+
+  struct Made {
+    std::string name;
+    std::string replaces = {};
+    std::string clones = {};
+  };
+  /// A whole session: what it certified, and what it did to others.
+  void run(const std::string& name, SessionPhase end, const std::vector<Made>& keys,
+           std::vector<KeyOperation> operations, std::int64_t generation = 1, ManagementOrder order = {}) {
+    Ticket ticket{"ticket-" + name, "default", "CN=x", "", now, now + 100, 0};
+    ticket.order = order;
+    REQUIRE(repository.add_ticket(ticket, note("ticket")));
+    Session session;
+    session.id = "id-" + name;
+    session.cookie_digest = "cookie-" + name;
+    session.ticket_digest = ticket.digest;
+    session.profile = "default";
+    session.subject = "CN=x";
+    session.client_session_id = "client-" + name;
+    session.expires = now + 900;
+    session.order = order;
+    session.kmk_generation = generation;
+    session.sealed_puk = seal.seal(session.id, "puk", 0, as_bytes("PUK of " + name));
+    REQUIRE(repository.start_session(session, note("start")));
+    Step step{session.phase, session.version, session, {}, std::move(operations), note("step")};
+    step.after.phase = end;
+    step.key_management_key = {static_cast<std::uint8_t>(generation)};
+    for (const Made& key : keys) {
+      Credential made;
+      made.fingerprint = key.name;
+      made.public_key_digest = "key-" + key.name;
+      made.subject = "CN=x";
+      made.profile = "default";
+      made.server_session_id = session.id;
+      made.client_session_id = session.client_session_id;
+      made.device_fingerprint = "device";
+      made.kmk_generation = generation;
+      made.replaces = key.replaces;
+      made.clones = key.clones;
+      step.pending.push_back(std::move(made));
+    }
+    const auto outcome = repository.commit_step(step);
+    REQUIRE(outcome);
+    REQUIRE(*outcome == StepOutcome::committed);
+    ++now;
+  }
+  std::string status(const std::string& credential) { return std::string(to_string(record(credential).status)); }
+  Credential record(const std::string& credential) {
+    const auto found = repository.find_credential(credential);
+    REQUIRE(found);
+    REQUIRE(*found);
+    return **found;
+  }
+  Result<SecureBytes> puk(const std::string& credential, PukShowing showing, const std::string& actor = "hal") {
+    return show_puk(*database, audit, seal, credential, showing, note("puk", actor));
+  }
+
+  std::int64_t now = kNow;
+  test::TestDatabase database;
+  ChainedAuditLog audit{*database, "node", system_clock(), system_random()};
+  SqlRepository repository{*database, audit};
+  SessionSeal seal{SecureBytes(kKekSize), system_random()};
+};
+
+KeyOperation operation(const std::string& target, Kind kind, const std::string& owner, std::int64_t generation = 1) {
+  return {target, kind, "id-" + owner, generation};
+}
+
+}  // namespace
+
+SKS_CONTRACT_TEST("Settlement: update replaces, and what moves is under the key management key of the session") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}, {"two"}}, {});
+  records.run("b", SessionPhase::done, {{"three"}}, {});
+  records.run("c", SessionPhase::done, {{"four", "one"}}, {operation("one", Kind::update, "a", 2)}, 3,
+              {Kind::update, "one", "device"});
+  CHECK(records.status("one") == "replaced");
+  CHECK(records.record("one").revoked == records.now - 1);
+  CHECK(records.status("two") == "issued");
+  CHECK(records.status("four") == "issued");
+  CHECK(records.record("four").replaces == "one");
+  CHECK(records.record("two").kmk_generation == 3);
+  CHECK(records.record("two").key_management_key == Bytes{3});
+  CHECK(records.record("three").kmk_generation == 1);
+  CHECK((*records.repository.find_operations("id-c"))[0].kmk_generation == 2);
+  const auto session = records.repository.find_session("cookie-c");
+  REQUIRE(*session);
+  CHECK((*session)->order.kind == Kind::update);
+  CHECK((*session)->order.fingerprint == "one");
+  CHECK((*session)->order.device == "device");
+  CHECK((*session)->kmk_generation == 3);
+  CHECK((*records.repository.find_ticket("ticket-c"))->order.kind == Kind::update);
+  CHECK_FALSE((*records.repository.find_ticket("ticket-a"))->order.kind);
+}
+
+SKS_CONTRACT_TEST("Settlement: suspended keys are on record, and hand that on to what takes their place") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}, {"two"}}, {});
+  records.run("b", SessionPhase::done, {},
+              {operation("one", Kind::suspend, "a"), operation("two", Kind::suspend, "a")});
+  CHECK(records.record("one").key_suspended);
+  CHECK(records.status("one") == "issued");
+  records.run("c", SessionPhase::done, {{"three", "one"}},
+              {operation("one", Kind::update, "b"), operation("two", Kind::resume, "b")});
+  CHECK(records.record("three").key_suspended);
+  CHECK_FALSE(records.record("two").key_suspended);
+  records.run("d", SessionPhase::aborted, {}, {operation("three", Kind::resume, "c")});
+  CHECK(records.record("three").key_suspended);
+}
+
+SKS_CONTRACT_TEST("Settlement: what a device has tells how sessions ended that were lost") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}}, {});
+  records.run("b", SessionPhase::aborted, {{"two", "one"}}, {operation("one", Kind::update, "a")});
+  records.run("c", SessionPhase::aborted, {{"three", "two"}}, {operation("two", Kind::update, "b")});
+  const auto names = [&](const ManagementOrder& order) {
+    std::vector<std::string> found;
+    const auto targets = records.repository.find_targets(order, "CN=x", "");
+    REQUIRE(targets);
+    for (const Credential& one : *targets) found.push_back(one.fingerprint);
+    return found;
+  };
+  CHECK(names({Kind::unlock, "one"}) == std::vector<std::string>{"one", "three", "two"});
+  CHECK(names({Kind::unlock, "", "device"}) == std::vector<std::string>{"one", "three", "two"});
+  CHECK(names({Kind::unlock, "", "other"}).empty());
+  CHECK(names({Kind::unlock, "none"}).empty());
+  CHECK(records.repository.find_targets({Kind::unlock, "", "device"}, "CN=y", "")->empty());
+  CHECK(records.repository.find_targets({Kind::unlock, "", "device"}, "CN=x", "pair")->empty());
+
+  records.run("d", SessionPhase::done, {}, {operation("three", Kind::unlock, "c")});
+  CHECK(records.status("one") == "replaced");
+  CHECK(records.status("two") == "abandoned");
+  CHECK(records.status("three") == "issued");
+  // The one in between never was in force, and nothing depends on it any more.
+  CHECK(names({Kind::unlock, "one"}) == std::vector<std::string>{"one", "two"});
+  CHECK(names({Kind::unlock, "three"}) == std::vector<std::string>{"three"});
+  CHECK(find_history(*records.database, "one")->sessions.size() == 2);
+  CHECK(find_history(*records.database, "three")->sessions.back().operation == "unlock");
+}
+
+SKS_CONTRACT_TEST("Settlement: a key that was abandoned in an enrolment stays so, whatever a device says") {
+  Records records(kind);
+  records.run("a", SessionPhase::aborted, {{"one"}}, {});
+  records.run("b", SessionPhase::done, {}, {operation("one", Kind::unlock, "a")});
+  CHECK(records.status("one") == "abandoned");
+  CHECK(records.repository.find_client_session("id-a").value() == "client-a");
+  CHECK(records.repository.find_client_session("id-z").value().empty());
+}
+
+SKS_CONTRACT_TEST("PUK: is shown once, to whoever comes first, and again only when that is meant") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}, {"two"}}, {});
+  CHECK(records.puk("none", PukShowing::once).error().status == Status::not_available);
+  const auto shown = records.puk("one", PukShowing::once, "hal");
+  REQUIRE(shown);
+  CHECK(to_string(shown->view()) == "PUK of a");
+  // It is that of all keys of the session.
+  for (const char* const key : {"one", "two"}) {
+    const auto again = records.puk(key, PukShowing::once, "ida");
+    REQUIRE_FALSE(again);
+    CHECK(again.error().status == Status::not_allowed);
+    CHECK(again.error().detail.find("was shown to hal at 2027-01-15T08:00:01Z") != std::string::npos);
+  }
+  CHECK(records.database.count("SELECT count(*) FROM audit WHERE action = 'puk'") == 1);
+  CHECK(records.puk("two", PukShowing::again));
+  CHECK(records.database.count("SELECT count(*) FROM audit WHERE action = 'puk' AND session = 'id-a'") == 2);
+  CHECK(records.database.count("SELECT count(*) FROM puk_showings WHERE actor = 'hal'") == 1);
+}
+
+SKS_CONTRACT_TEST("PUK: keys that took over a PIN have that of the key which made it") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}}, {});
+  records.run("b", SessionPhase::done, {{"two", "one"}}, {operation("one", Kind::update, "a")});
+  records.run("c", SessionPhase::done, {{"three", "", "two"}}, {operation("two", Kind::clone, "b")});
+  CHECK(to_string(records.puk("three", PukShowing::once)->view()) == "PUK of a");
+  CHECK(records.puk("two", PukShowing::once).error().status == Status::not_allowed);
+}
+
+SKS_CONTRACT_TEST("PUK: one that does not open, or is not there, is not on record as shown") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}}, {});
+  records.run("b", SessionPhase::done, {{"two"}}, {});
+  records.database.execute(
+      "UPDATE sessions SET sealed_puk = (SELECT sealed_puk FROM sessions WHERE id = 'id-b')"
+      " WHERE id = 'id-a'");
+  CHECK(records.puk("one", PukShowing::once).error().status == Status::crypto);
+  const SqlValues empty{Bytes()};
+  REQUIRE(records.database->write([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_TRY(transaction.run("UPDATE sessions SET sealed_puk = $1", empty));
+    return {};
+  }));
+  CHECK(records.puk("two", PukShowing::once).error().status == Status::not_available);
+  CHECK(records.database.count("SELECT count(*) FROM puk_showings") == 0);
+  CHECK(records.database.count("SELECT count(*) FROM audit WHERE action = 'puk'") == 0);
+}
