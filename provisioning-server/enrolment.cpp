@@ -127,6 +127,12 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     }
     credentials_.push_back(std::move(credential));
     spec.certificate_path = std::move(path);
+    if (const std::optional<SignatureProfile>& signature = profile_.signature_profiles.at(key.index)) {
+      credential.signature_profile = signature->uri();
+      spec.extensions.push_back({.type = std::string(kSignatureProfileType),
+                                 .content = SecureBytes::copy_of(as_bytes(credential.signature_profile))});
+    }
+    credentials_.push_back(std::move(credential));
     return spec;
   }
 

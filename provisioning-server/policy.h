@@ -17,6 +17,7 @@
 #include "provisioning-server/operations/operations_config.h"
 #include "provisioning-server/policy/profile_archive.h"
 #include "provisioning-server/revocation/revocation_config.h"
+#include "provisioning-server/signature_profiles/signature_profile.h"
 #include "provisioning-server/url.h"
 
 /// What is issued to whom: the part that an operator writes, in TOML files.
@@ -61,6 +62,8 @@ struct Profile {
   std::optional<PukPolicy> puk;
   std::vector<keygen2::PinPolicySpec> pin_policies;
   std::vector<keygen2::KeySpec> keys;  ///< without PIN
+  /// Of the keys, in the order of keys_in_message_order(); only signature keys have one.
+  std::vector<std::optional<SignatureProfile>> signature_profiles;
   std::vector<CapabilityQuery> capabilities;
   std::vector<Lookup> lookups;
 };

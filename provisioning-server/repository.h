@@ -120,6 +120,7 @@ struct Credential {
   bool key_suspended = false;       ///< on the device, by a session; its certificate may be in force all the same
   std::string replaces = {};        ///< fingerprint of the credential whose place it takes; empty if none
   std::string clones = {};          ///< fingerprint of the credential whose PIN it shares; empty if none
+  std::string signature_profile = {};  ///< URI, spec/signature-profiles.md; empty: none. Written, not read
 };
 std::string_view to_string(Credential::Status status);
 

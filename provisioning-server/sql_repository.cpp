@@ -77,6 +77,9 @@ Result<void> insert_credential(SqlTransaction& transaction, const Credential& cr
        credential.client_session_id, credential.device_fingerprint, credential.key_management_key,
        static_cast<std::int64_t>(credential.privacy_enabled), credential.serial, credential.issuer,
        credential.not_after, credential.kmk_generation, credential.replaces, credential.clones, now}));
+  if (!credential.signature_profile.empty())
+    SKS_TRY(transaction.enqueue("INSERT INTO signature_profiles (credential, uri) VALUES ($1, $2)",
+                                {credential.fingerprint, credential.signature_profile}));
   return insert_words(transaction, {credential.subject, now, credential.fingerprint});
 }
 

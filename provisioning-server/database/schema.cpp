@@ -11,6 +11,7 @@
 #include "provisioning-server/database/schema_life_cycle.h"
 #include "provisioning-server/database/schema_policies.h"
 #include "provisioning-server/database/schema_revocation.h"
+#include "provisioning-server/database/schema_signature_profiles.h"
 
 namespace sks::issuer {
 namespace {
@@ -25,6 +26,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"access", kAccessSchema},
     {"policies", kPoliciesSchema},
     {"life cycle", kLifeCycleSchema},
+    {"signature profiles", kSignatureProfilesSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number

@@ -7,6 +7,7 @@
 
 #include "provisioning-server/database/database.h"
 #include "provisioning-server/repository.h"
+#include "provisioning-server/signature_profiles/signature_profile.h"
 
 /// What an issuer has, in lists: for the console and the REST API.
 namespace sks::issuer {
@@ -114,6 +115,18 @@ struct AuditRow {
   AuditEntry entry;
 };
 
+struct SignatureProfileFilter {
+  std::string subject = {};  ///< whole, as it is written
+  bool in_force = true;      ///< only of credentials that are valid: issued, and not expired
+};
+/// What the signatures of a credential's key are for.
+struct SignatureProfileRow {
+  SignatureProfile profile;
+  std::string credential;  ///< fingerprint
+  std::int64_t not_after = 0;
+  Credential::Status status = Credential::Status::issued;
+};
+
 /// What happened in one hour or day.
 struct StatisticsPoint {
   std::int64_t start = 0;
@@ -134,6 +147,9 @@ class Directory {
   Result<Page<SessionRow>> sessions(const SessionFilter& filter, const PageRequest& page) const;
   Result<Page<CredentialRow>> credentials(const CredentialFilter& filter, const PageRequest& page) const;
   Result<Page<DeviceRow>> devices(const DeviceFilter& filter, const PageRequest& page) const;
+  /// In the order of the fingerprints.
+  Result<Page<SignatureProfileRow>> signature_profiles(const SignatureProfileFilter& filter, const PageRequest& page,
+                                                       std::int64_t now) const;
   Result<Page<AuditRow>> audit(const AuditFilter& filter, const PageRequest& page) const;
 
   /// One row with everything in it; none when unknown.

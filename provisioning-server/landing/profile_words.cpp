@@ -44,16 +44,26 @@ std::string pin_sentences(const PinPolicySpec& policy, bool has_puk, const Local
   return text;
 }
 
-Markup describe_key(const KeySpec& key, std::string protection, const Locale& locale) {
+Markup describe_key(const KeySpec& key, std::string protection, const std::optional<SignatureProfile>& signature,
+                    const Locale& locale) {
   const std::string usage = "usage." + std::string(app_usage_name(key.app_usage));
   if (key.biometric_protection != kNoBiometrics)
     add(protection, locale.text(numbered("biometric", key.biometric_protection)));
   add(protection, locale.text(numbered("export", key.export_protection)));
+  Markup purpose;
+  if (signature)
+    purpose =
+        html("<p>{text}</p>\n", {{"text", locale.text("key.signature_profile", {{"service", signature->service},
+                                                                                {"operation", signature->operation},
+                                                                                {"loa", signature->loa},
+                                                                                {"sscd", signature->sscd}})}});
   return html(
-      "<li>\n<h3><bdi>{name}</bdi></h3>\n<p>{what}</p>\n<p>{protection}</p>\n<p class=\"faint\">{algorithm}</p>\n"
+      "<li>\n<h3><bdi>{name}</bdi></h3>\n<p>{what}</p>\n{purpose}<p>{protection}</p>\n<p "
+      "class=\"faint\">{algorithm}</p>\n"
       "</li>\n",
       {{"name", key.friendly_name.empty() ? locale.text(usage) : key.friendly_name},
        {"what", locale.text(usage + ".what")},
+       {"purpose", purpose},
        {"protection", protection},
        {"algorithm", locale.text("key.algorithm", {{"algorithm", short_algorithm(key.key_algorithm)}})}});
 }
@@ -62,11 +72,14 @@ Markup describe_key(const KeySpec& key, std::string protection, const Locale& lo
 
 Markup describe_keys(const Profile& profile, const Locale& locale) {
   Markup items;
+  std::size_t index = 0;
   for (const PinPolicySpec& policy : profile.pin_policies)
     for (const KeySpec& key : policy.keys)
-      items += describe_key(key, pin_sentences(policy, profile.puk.has_value(), locale), locale);
+      items += describe_key(key, pin_sentences(policy, profile.puk.has_value(), locale),
+                            profile.signature_profiles.at(index++), locale);
   for (const KeySpec& key : profile.keys)
-    items += describe_key(key, locale.text(key.device_pin_protection ? "pin.device" : "pin.none"), locale);
+    items += describe_key(key, locale.text(key.device_pin_protection ? "pin.device" : "pin.none"),
+                          profile.signature_profiles.at(index++), locale);
   return items.empty() ? items : html("<ul class=\"keys\">\n{items}</ul>\n", {{"items", items}});
 }
 

@@ -82,6 +82,8 @@ keygen2::IssuancePlan make_plan(const Profile& profile, const std::string& issue
     plan.pin_policies = std::move(pin_policies);
   }
   plan.keys = copy_of(profile.keys);
+  for (const std::optional<SignatureProfile>& signature : profile.signature_profiles)
+    if (signature) ++plan.reserve.extensions;
   for (const CapabilityQuery& query : profile.capabilities) plan.capability_queries.push_back(query.uri);
   for (const Lookup& lookup : profile.lookups) plan.lookups.push_back({key_management_key, lookup.filter});
   if (!profile.lookups.empty()) plan.reserve.target_operations = kMaxKeyOperations;

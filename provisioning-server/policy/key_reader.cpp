@@ -20,6 +20,7 @@ constexpr auto kGroupings =
 constexpr auto kPatterns = std::to_array<Choice>(
     {{"two-in-a-row", 1}, {"three-in-a-row", 2}, {"sequence", 4}, {"repeated", 8}, {"missing-group", 16}});
 constexpr auto kInputMethods = std::to_array<Choice>({{"any", 0}, {"programmatic", 1}, {"trusted-gui", 2}});
+constexpr std::uint8_t kSignatureUsage = 0;
 constexpr auto kAppUsages =
     std::to_array<Choice>({{"signature", 0}, {"authentication", 1}, {"encryption", 2}, {"universal", 3}});
 constexpr auto kBiometric = std::to_array<Choice>({{"none", 0}, {"alternative", 1}, {"combined", 2}, {"exclusive", 3}});
@@ -103,6 +104,17 @@ std::uint8_t read_protection(TomlTable& table, std::string_view name, std::span<
   return protection;
 }
 
+std::optional<SignatureProfile> read_signature_profile(TomlTable& table, const KeySpec& key) {
+  constexpr std::string_view kName = "signature_profile";
+  if (!table.has(kName)) return std::nullopt;
+  Result<SignatureProfile> profile = SignatureProfile::parse(table.text(kName));
+  if (!profile) table.refuse(kName, "signature_profile: " + profile.error().detail);
+  if (key.app_usage != kSignatureUsage)
+    table.refuse(kName, "signature_profile goes only with app_usage = \"signature\"");
+  if (!profile) return std::nullopt;
+  return std::move(profile).value();
+}
+
 KeySpec read_key(TomlTable table, Protectors protectors) {
   KeySpec key;
   key.app_usage = table.choice("app_usage", kAppUsages);
@@ -131,14 +143,15 @@ KeySpec read_key(TomlTable table, Protectors protectors) {
 
 std::string_view app_usage_name(std::uint8_t app_usage) { return word_of(kAppUsages, app_usage); }
 
-KeySpec read_plain_key(TomlTable table) {
+KeySpec read_plain_key(TomlTable table, Profile& profile) {
   const bool has_device_pin = table.boolean_or("device_pin_protection", false);
   KeySpec spec = read_key(table, {has_device_pin, false});
+  profile.signature_profiles.push_back(read_signature_profile(table, spec));
   spec.device_pin_protection = has_device_pin;
   return spec;
 }
 
-PinPolicySpec read_pin_policy(TomlTable table, bool has_puk) {
+PinPolicySpec read_pin_policy(TomlTable table, bool has_puk, Profile& profile) {
   PinPolicySpec policy;
   policy.format = table.choice("format", kFormats);
   policy.min_length = u16(table.integer("min_length", 1, kMaxPassphrase));
@@ -152,6 +165,7 @@ PinPolicySpec read_pin_policy(TomlTable table, bool has_puk) {
   for (TomlTable& key : table.tables("key")) {
     KeySpec spec = read_key(key, {true, has_puk});
     spec.enable_pin_caching = key.boolean_or("enable_pin_caching", false);
+    profile.signature_profiles.push_back(read_signature_profile(key, spec));
     policy.keys.push_back(std::move(spec));
   }
   if (policy.keys.empty()) table.refuse("format", "a [[pin_policy]] needs at least one [[pin_policy.key]] below it");

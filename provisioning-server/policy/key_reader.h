@@ -9,9 +9,9 @@
 namespace sks::issuer {
 
 std::optional<PukPolicy> read_puk_policy(TomlTable& root);
-/// [[pin_policy]] with the keys below it.
-keygen2::PinPolicySpec read_pin_policy(TomlTable table, bool has_puk);
+/// [[pin_policy]] with the keys below it. What a key has beside its KeySpec goes to `profile`.
+keygen2::PinPolicySpec read_pin_policy(TomlTable table, bool has_puk, Profile& profile);
 /// [[key]]: one without PIN policy.
-keygen2::KeySpec read_plain_key(TomlTable table);
+keygen2::KeySpec read_plain_key(TomlTable table, Profile& profile);
 
 }  // namespace sks::issuer

@@ -38,8 +38,8 @@ Result<Profile> parse_profile(std::string_view content, const std::string& name,
   profile.email_from_subject = certificate.boolean_or("email_from_subject", false);
   profile.puk = read_puk_policy(root);
   for (const TomlTable& policy : root.tables("pin_policy"))
-    profile.pin_policies.push_back(read_pin_policy(policy, profile.puk.has_value()));
-  for (const TomlTable& key : root.tables("key")) profile.keys.push_back(read_plain_key(key));
+    profile.pin_policies.push_back(read_pin_policy(policy, profile.puk.has_value(), profile));
+  for (const TomlTable& key : root.tables("key")) profile.keys.push_back(read_plain_key(key, profile));
   profile.capabilities = read_capabilities(root);
   profile.lookups = read_lookups(root, profile.privacy_enabled);
   if (profile.pin_policies.empty() && profile.keys.empty() && profile.lookups.empty())

@@ -17,6 +17,13 @@ attestation::SoftwareIdentity make_identity(const Clock& clock) {
   return std::move(identity).value();
 }
 
+void edit_file(const std::string& file, const std::string& from, const std::string& to) {
+  std::string content = read_file(file);
+  const std::size_t at = content.find(from);
+  REQUIRE(at != std::string::npos);
+  write_file(file, content.replace(at, from.size(), to));
+}
+
 }  // namespace
 
 IssuerLab::IssuerLab(issuer::DeviceTrustMode trust) {
@@ -61,11 +68,11 @@ std::string IssuerLab::target_of(const std::string& location) const {
 }
 
 void IssuerLab::edit_profile(const std::string& name, const std::string& from, const std::string& to) const {
-  const std::string file = path + "/profiles/" + name + ".toml";
-  std::string content = read_file(file);
-  const std::size_t at = content.find(from);
-  REQUIRE(at != std::string::npos);
-  write_file(file, content.replace(at, from.size(), to));
+  edit_file(path + "/profiles/" + name + ".toml", from, to);
+}
+
+void IssuerLab::edit_config(const std::string& from, const std::string& to) const {
+  edit_file(path + "/issuer.toml", from, to);
 }
 
 std::int64_t IssuerLab::count(const std::string& sql) const {
@@ -169,6 +176,18 @@ Bytes Device::certificate(std::size_t index) {
   const auto attributes = engine_->get_key_attributes(key(index));
   REQUIRE(attributes);
   return attributes->certificate_path.front();
+}
+
+std::vector<std::string> Device::extension_types(std::size_t index) {
+  const auto attributes = engine_->get_key_attributes(key(index));
+  REQUIRE(attributes);
+  return attributes->extension_types;
+}
+
+ExtensionContent Device::extension(std::size_t index, const std::string& type) {
+  auto content = engine_->get_extension(key(index), type);
+  REQUIRE(content);
+  return std::move(content).value();
 }
 
 std::uint8_t Device::protection(std::size_t index) {

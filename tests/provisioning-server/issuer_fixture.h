@@ -29,6 +29,7 @@ class IssuerLab {
   std::string new_ticket(const std::string& profile = "default", const std::string& cookie = "");
   std::string target_of(const std::string& location) const;
   void edit_profile(const std::string& name, const std::string& from, const std::string& to) const;
+  void edit_config(const std::string& from, const std::string& to) const;
   /// One number out of the database, past all interfaces.
   std::int64_t count(const std::string& sql) const;
   void execute(const std::string& sql) const;
@@ -67,6 +68,8 @@ class Device {
   KeyHandle key(std::size_t index);
   /// Bits of KeyProtectionInfo::protection_status.
   std::uint8_t protection(std::size_t index);
+  std::vector<std::string> extension_types(std::size_t index);
+  ExtensionContent extension(std::size_t index, const std::string& type);
   bool is_locked(std::size_t index);
   /// Gives wrong PINs until the key is locked.
   void lock(std::size_t index);

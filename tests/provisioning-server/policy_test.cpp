@@ -307,6 +307,44 @@ TEST_CASE("parse_profile: refuses keys that no device would make, at the line th
   }
 }
 
+TEST_CASE("parse_profile: signature profiles stand with signature keys, in the order of the keys") {
+  const std::string head =
+      "[certificate]\nvalidity_days = 10\n[[pin_policy]]\nformat = \"numeric\"\nmin_length = 4\nmax_length = 8\n"
+      "retry_limit = 3\n";
+  const std::string plain = "app_usage = \"signature\"\nalgorithm = \"rsa2048\"\n";
+  const auto profile = parse_profile("[[key]]\n" + plain + "signature_profile = \"mss:b:sign:low:software\"\n" + head +
+                                         "[[pin_policy.key]]\n" + plain + "[[pin_policy.key]]\n" + plain +
+                                         "signature_profile = \"mss:a:sign:high:qscd\"\n",
+                                     "p", "f");
+  REQUIRE(profile);
+  REQUIRE(profile->signature_profiles.size() == 3);
+  CHECK_FALSE(profile->signature_profiles[0]);
+  REQUIRE(profile->signature_profiles[1]);
+  CHECK(profile->signature_profiles[1]->uri() == "mss:a:sign:high:qscd");
+  REQUIRE(profile->signature_profiles[2]);
+  CHECK(profile->signature_profiles[2]->uri() == "mss:b:sign:low:software");
+  CHECK(make_plan(*profile, "https://h/k", {}, {}).reserve.extensions == 2);
+
+  const std::array<Refused, 4> cases{{
+      {"not a signature key",
+       "[certificate]\nvalidity_days = 1\n[[key]]\napp_usage = \"authentication\"\nalgorithm = \"rsa2048\"\n"
+       "signature_profile = \"mss:a:b:c:d\"\n",
+       "f:6: signature_profile goes only with app_usage = \"signature\""},
+      {"no URI", std::string(kMinimal) + "signature_profile = 3\n", "f:6: signature_profile must be a text in quotes"},
+      {"a part is missing", head + "[[pin_policy.key]]\n" + plain + "signature_profile = \"mss:a:b:c\"\n",
+       "f:11: signature_profile: the sscd of a signature profile is missing"},
+      {"another scheme", std::string(kMinimal) + "signature_profile = \"https://a\"\n",
+       "f:6: signature_profile: a signature profile is written mss:<service>:<operation>:<loa>:<sscd>"},
+  }};
+  for (const Refused& c : cases) {
+    CAPTURE(c.name);
+    const auto refused = parse_profile(c.content, "p", "f");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().status == Status::option);
+    CHECK(refused.error().detail == c.sentence);
+  }
+}
+
 TEST_CASE("draw_puk: draws every symbol of the format equally likely") {
   Profile profile;
   CHECK(draw_puk(profile, system_random()).empty());
