@@ -92,6 +92,8 @@ TEST_CASE("invocation_uri: carries init and url, and the cookie when there is on
         "keygen2://?init=https%3A%2F%2Fh%2Fk%3Fticket%3DT&url=https%3A%2F%2Fh%2Fk");
   CHECK(invocation_uri("https://h/k", "https://h/k", "n=v") ==
         "keygen2://?init=https%3A%2F%2Fh%2Fk&url=https%3A%2F%2Fh%2Fk&cookie=n%3Dv");
+  CHECK(invocation_uri("https://h/k", "https://h/k", "n=v", "https://h/r?o=c") ==
+        "keygen2://?init=https%3A%2F%2Fh%2Fk&url=https%3A%2F%2Fh%2Fk&cookie=n%3Dv&cncl=https%3A%2F%2Fh%2Fr%3Fo%3Dc");
 }
 
 TEST_CASE("query_parameter: gives the one value of a name, decoded") {

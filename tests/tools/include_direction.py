@@ -89,7 +89,8 @@ RULES = [
     (
         "provisioning-server/",
         ["sks-core/base/", "sks-core/crypto/", "attestation/claims.h", "attestation/verifier.h", "keygen2/", "provisioning-server/"],
-        ["nlohmann/", "CLI/", "boost/", "openssl/", "p11-kit/", "sqlite3.h", "libpq-fe.h", "toml++/", "spdlog/"],
+        ["nlohmann/", "CLI/", "boost/", "openssl/", "p11-kit/", "sqlite3.h", "libpq-fe.h", "toml++/", "spdlog/",
+         "qrencode.h"],
     ),
     # The other side of those who are examined: the kit's messages come from its own tables, its key store is ours.
     (
@@ -129,7 +130,7 @@ FORBIDDEN = [
     ("keygen2/issuer", "keygen2/client"),
 ]
 
-LIBRARY = re.compile(r"^(openssl|nlohmann|CLI|boost|toml\+\+|spdlog|p11-kit|cbor|sqlite3|doctest|libpq|tss2|pcre2|seccomp)")
+LIBRARY = re.compile(r"^(openssl|nlohmann|CLI|boost|toml\+\+|spdlog|p11-kit|cbor|sqlite3|doctest|libpq|tss2|pcre2|seccomp|qrencode)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 
 
