@@ -113,8 +113,11 @@ class Server {
 Result<Service> Server::service() const {
   const std::shared_ptr<Snapshot> snapshot = current();
   SKS_LET(TlsIdentity identity, snapshot->issuer->tls_identity());
-  SKS_LET(auto tls, make_tls_context({std::move(identity), snapshot->issuer->credential_authority(),
-                                      snapshot->issuer->seal().derive("TLS tickets")}));
+  std::vector<crypto::Certificate> authorities;
+  for (const AuthorityKey& authority : snapshot->issuer->authority().authorities())
+    authorities.push_back(authority.certificate);
+  SKS_LET(auto tls, make_tls_context(
+                        {std::move(identity), std::move(authorities), snapshot->issuer->seal().derive("TLS tickets")}));
   return Service{{snapshot, &snapshot->handler}, std::move(tls)};
 }
 

@@ -100,8 +100,11 @@ bool chains_now(SSL* ssl, X509* certificate) {
 }
 
 void configure_resumption(SSL_CTX* context, const TlsSettings& settings) {
-  // A session that was made under another authority is no session of this one.
-  const crypto::Sha256Digest authority = crypto::sha256(settings.client_authority.der());
+  // A session that was made under other authorities is no session of these.
+  Bytes all;
+  for (const crypto::Certificate& authority : settings.client_authorities)
+    all.insert(all.end(), authority.der().begin(), authority.der().end());
+  const crypto::Sha256Digest authority = crypto::sha256(all);
   SSL_CTX_set_session_id_context(context, authority.data(), static_cast<unsigned>(authority.size()));
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
@@ -127,10 +130,12 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const TlsSettings& 
   tls.use_private_key(asio::buffer(settings.identity.key_pem.data(), settings.identity.key_pem.size()),
                       asio::ssl::context::pem, failure);
   if (failure) return tls_error("the TLS key cannot be used", failure);
-  const std::string authority = to_pem(settings.client_authority.der(), "CERTIFICATE");
-  tls.add_certificate_authority(asio::buffer(authority), failure);
-  if (failure) return tls_error("the credential CA cannot be used", failure);
-  SSL_CTX_add_client_CA(context, settings.client_authority.openssl());
+  for (const crypto::Certificate& authority : settings.client_authorities) {
+    const std::string pem = to_pem(authority.der(), "CERTIFICATE");
+    tls.add_certificate_authority(asio::buffer(pem), failure);
+    if (failure) return tls_error("the credential CA cannot be used", failure);
+    SSL_CTX_add_client_CA(context, authority.openssl());
+  }
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, accept_any_chain);
   configure_resumption(context, settings);
   return made;

@@ -9,8 +9,8 @@ namespace sks::issuer {
 
 struct TlsSettings {
   TlsIdentity identity;
-  crypto::Certificate client_authority;  ///< whose certificates a client may show
-  SecureBytes ticket_secret;             ///< the same for all processes that resume each other's sessions
+  std::vector<crypto::Certificate> client_authorities;  ///< whose certificates a client may show
+  SecureBytes ticket_secret;  ///< the same for all processes that resume each other's sessions
 };
 
 /// TLS 1.2 or later; a certificate of the client is asked for and not required.
@@ -24,8 +24,8 @@ Result<std::shared_ptr<boost::asio::ssl::context>> make_tls_context(const TlsSet
 /// The certificate whose key the peer has proven, in this connection or in the one that this one resumes.
 struct PeerCertificate {
   Bytes der;  ///< empty without one
-  /// Whether it chains to the authority and is within its dates at this moment: the verdict of the first handshake of a
-  /// resumed session may be old.
+  /// Whether it chains to one of the authorities and is within its dates at this moment: the verdict of the first
+  /// handshake of a resumed session may be old.
   bool trusted = false;
 };
 PeerCertificate peer_certificate(SSL* ssl);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "provisioning-server/metrics.h"
 #include "provisioning-server/revocation/crl.h"
 #include "provisioning-server/revocation/revocation_config.h"
 
@@ -86,10 +87,13 @@ Result<RevocationOutcome> RevocationStore::change(const std::string& fingerprint
 Result<RevocationOutcome> RevocationStore::revoke(const std::string& fingerprint, RevocationReason reason,
                                                   const AuditEntry& audit) {
   SKS_CHECK(reason != RevocationReason::certificate_hold);  // that is suspend()
-  return change(fingerprint, audit, kRevoke, [&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const Bytes certificate, find_certificate(transaction, fingerprint));
-    return put_entry(transaction, fingerprint, certificate, audit.time, reason);
-  });
+  const Result<RevocationOutcome> done =
+      change(fingerprint, audit, kRevoke, [&](SqlTransaction& transaction) -> Result<void> {
+        SKS_LET(const Bytes certificate, find_certificate(transaction, fingerprint));
+        return put_entry(transaction, fingerprint, certificate, audit.time, reason);
+      });
+  if (done && *done == RevocationOutcome::done) Metrics::instance().counter("credentials_revoked_total").add();
+  return done;
 }
 
 Result<RevocationOutcome> RevocationStore::suspend(const std::string& fingerprint, const AuditEntry& audit) {
