@@ -129,4 +129,20 @@ Result<bool> DeviceRegistry::add_fingerprint(const std::string& file, const cryp
   return true;
 }
 
+Result<bool> DeviceRegistry::remove_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint) {
+  const FileLock lock(file + ".lock");
+  SKS_LET(const std::string content, read_file(file));
+  SKS_LET(const RegisteredTrust registered, parse_registered(content, file));
+  if (!registered.fingerprints.contains(fingerprint)) return false;
+  std::string kept;
+  for (std::string_view rest = content; !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const Result<crypto::Sha256Digest> found = parse_fingerprint(trimmed(line));
+    if (!found || *found != fingerprint) kept.append(line).append("\n");
+  }
+  SKS_TRY(replace_file(file, kept, kPrivate));
+  return true;
+}
+
 }  // namespace sks::issuer

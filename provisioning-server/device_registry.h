@@ -20,6 +20,8 @@ class DeviceRegistry {
 
   /// Adds a fingerprint to the file. Returns whether it was new.
   static Result<bool> add_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint);
+  /// Takes a fingerprint out of the file; other lines stay as they are. Returns whether it was there.
+  static Result<bool> remove_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint);
 
  private:
   DeviceRegistry(DeviceTrustMode mode, std::string file) : mode_(mode), file_(std::move(file)) {}

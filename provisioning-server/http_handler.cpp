@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 
+#include "provisioning-server/admin_api/problem.h"
 #include "provisioning-server/log.h"
 #include "provisioning-server/metrics.h"
 #include "sks-core/base/encoding.h"
@@ -128,6 +129,17 @@ Response refusal(unsigned status, std::string_view rest = {}) {
   return response;
 }
 
+/// A refusal in the form of the part of the server that the target belongs to: the REST API has its own.
+Response refusal_at(std::string_view target, unsigned status, std::string_view rest = {}) {
+  constexpr std::string_view kApi = "/api/";
+  if (!target.starts_with(kApi)) return refusal(status, rest);
+  const auto* const row = std::ranges::find(kHttpRefusals, status, &StatusText::status);
+  SKS_CHECK(row != kHttpRefusals.end());
+  Response response = problem_response(status, std::string(row->sentence).append(rest));
+  add_security_headers(response);
+  return response;
+}
+
 /// Tells the lines of one request from those of others: random for the process, counted within it.
 std::string next_request_id() {
   static const std::string process = to_hex(system_random().bytes(4));
@@ -232,21 +244,23 @@ std::variant<HttpHandler::Target, Response> HttpHandler::find(const Request& req
   if (!request.host || text.empty()) return refusal(400);
   Target target{};
   const Path* const path = find_path(text, &target.values);
-  if (path == nullptr) return refusal(404);
+  if (path == nullptr) return refusal_at(text, 404);
   target.row = path->find(request.method);
   if (target.row == nullptr) {
-    Response response = refusal(405);
+    Response response = refusal_at(text, 405);
     response.headers.emplace_back("Allow", path->methods());
     return response;
   }
   const BodyRow& body = kBodies.at(static_cast<std::size_t>(target.row->route.body));
   if (!body.media_type.empty() && !is_of_type(request.content_type, body.media_type))
-    return refusal(415, std::string(body.media_type) + '.');
-  if (request.content_length.value_or(0) > body.limit || request.body.size() > body.limit) return refusal(413);
+    return refusal_at(text, 415, std::string(body.media_type) + '.');
+  if (request.content_length.value_or(0) > body.limit || request.body.size() > body.limit) return refusal_at(text, 413);
   return target;
 }
 
-Response HttpHandler::refuse(unsigned status) const { return counted(refusal(status)); }
+Response HttpHandler::refuse(unsigned status, std::string_view target) const {
+  return counted(refusal_at(target, status));
+}
 
 std::optional<Response> HttpHandler::check_head(const Request& request) const {
   std::variant<Target, Response> found = find(request);
@@ -266,7 +280,7 @@ Response HttpHandler::handle(const Request& request) const noexcept {
       response = row->route.run(request, values);
     } catch (const std::exception& exception) {
       log_error("request-failed", {{"reason", exception.what()}});
-      response = refusal(503);
+      response = refusal_at(row->route.path, 503);
     }
     add_security_headers(response);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;

@@ -30,8 +30,9 @@ class HttpHandler {
   /// The checks of handle() that need no body, so that a body nobody wants is not read. None: go on.
   std::optional<Response> check_head(const Request& request) const;
 
-  /// A refusal that concerns HTTP alone: 400, 404, 405, 413, 415, 429 or 503.
-  Response refuse(unsigned status) const;
+  /// A refusal that concerns HTTP alone: 400, 404, 405, 413, 415, 429 or 503. The REST API has a form of its own for
+  /// it: `target` tells, as far as it is known.
+  Response refuse(unsigned status, std::string_view target = {}) const;
 
  private:
   struct Row;

@@ -3,6 +3,7 @@
 #include <array>
 #include <iterator>
 
+#include "provisioning-server/admin_api/admin_api.h"
 #include "provisioning-server/console/console_routes.h"
 #include "provisioning-server/keygen2_routes.h"
 #include "provisioning-server/landing/landing_pages.h"
@@ -18,7 +19,7 @@ std::shared_ptr<const LandingPages> landing_pages(Issuer& issuer) {
 
 Routes sessions(Issuer& issuer) {
   const IssuerConfig& config = issuer.config();
-  return keygen2_routes(issuer.ports(),
+  return keygen2_routes(issuer.ports(), issuer.revocations(),
                         {config.session_starts_per_second, config.operations.tries_per_minute_per_ticket},
                         [pages = landing_pages(issuer)](const Request& request, const std::string& ticket) {
                           return pages->ticket(request, ticket);
@@ -37,6 +38,7 @@ constexpr auto kParts = std::to_array<Routes (*)(Issuer&)>({
     landing,
     console,
     revocation,
+    admin_api_routes,
 });
 
 }  // namespace

@@ -1,13 +1,16 @@
 #include "provisioning-server/keygen2_routes.h"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 
+#include "provisioning-server/directory/certificate_facts.h"
 #include "provisioning-server/failed_request.h"
 #include "provisioning-server/landing/locale.h"
 #include "provisioning-server/metrics.h"
 #include "provisioning-server/operations/rate_limit.h"
 #include "provisioning-server/pages.h"
+#include "provisioning-server/revocation/revocation_config.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -21,8 +24,9 @@ constexpr std::size_t kRememberedTickets = 10000;
 /// What the routes share.
 class Sessions {
  public:
-  Sessions(const EnrolmentPorts& ports, const StartLimits& limits, TicketPage page)
+  Sessions(const EnrolmentPorts& ports, RevocationStore& revocations, const StartLimits& limits, TicketPage page)
       : ports_(ports),
+        revocations_(revocations),
         page_(std::move(page)),
         enrolment_(ports),
         starts_per_second_(limits.per_second),
@@ -37,6 +41,7 @@ class Sessions {
   bool take_start_permit();
 
   EnrolmentPorts ports_;
+  RevocationStore& revocations_;
   TicketPage page_;
   Enrolment enrolment_;
   std::int64_t starts_per_second_;
@@ -90,36 +95,44 @@ Response Sessions::post_message(const Request& request) {
   return answer(enrolment_.step(request.body, session_cookie(request.cookies), request.peer));
 }
 
-/// Who the TLS client is. The certificate counts when its chain holds and the database knows it as issued.
+struct StatusSentence {
+  Credential::Status status;
+  std::string_view sentence;
+};
+constexpr auto kNotInForce = std::to_array<StatusSentence>({
+    {Credential::Status::pending, "Your certificate is not valid: its enrolment was not completed.\n"},
+    {Credential::Status::abandoned, "Your certificate is not valid: its enrolment was not completed.\n"},
+    {Credential::Status::revoked, "Your certificate has been revoked.\n"},
+    {Credential::Status::removed, "Your certificate is not valid: its key has been deleted.\n"},
+    {Credential::Status::replaced, "Your certificate is not valid: another one has taken its place.\n"},
+    {Credential::Status::suspended, "Your certificate is suspended.\n"},
+});
+
+/// Who the TLS client is. The certificate counts when its chain holds and it is in force, as OCSP would say.
 Response Sessions::get_whoami(const Request& request) const {
   if (request.client_certificate.empty())
     return text_response(403, "Show a certificate of this issuer: you came without one.\n");
   if (!request.certificate_trusted)
     return text_response(403, "Your certificate was not issued here, or it is outside its period of validity.\n");
-  const std::string fingerprint = to_hex(crypto::sha256(request.client_certificate));
-  const Result<std::optional<Credential>> credential = ports_.repository.find_credential(fingerprint);
-  if (!credential) return failed_request(credential.error());
-  if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
-  if ((*credential)->status == Credential::Status::revoked)
-    return text_response(403, "Your certificate has been revoked.\n");
-  if ((*credential)->status == Credential::Status::suspended)
-    return text_response(403, "Your certificate is suspended.\n");
-  if ((*credential)->status == Credential::Status::removed)
-    return text_response(403, "Your certificate is not valid: its key has been deleted.\n");
-  if ((*credential)->status == Credential::Status::replaced)
-    return text_response(403, "Your certificate is not valid: another one has taken its place.\n");
-  if ((*credential)->status != Credential::Status::issued)
-    return text_response(403, "Your certificate is not valid: its enrolment was not completed.\n");
   const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(request.client_certificate);
   if (!certificate) return text_response(403, "Your certificate cannot be read.\n");
-  return text_response(200, whoami_text(*certificate, **credential));
+  const Result<CertificateStatus> status =
+      revocations_.find_status(serial_of(*certificate), authority_id_of_issuer(*certificate), ports_.clock.now());
+  const Result<std::optional<Credential>> credential =
+      ports_.repository.find_credential(to_hex(certificate->fingerprint()));
+  if (!status) return failed_request(status.error());
+  if (!credential) return failed_request(credential.error());
+  if (!*credential) return text_response(403, "Your certificate is not in the records of this issuer.\n");
+  if (status->kind == CertificateStatus::Kind::good) return text_response(200, whoami_text(*certificate, **credential));
+  const auto* const row = std::ranges::find(kNotInForce, (*credential)->status, &StatusSentence::status);
+  return text_response(403, std::string(row == kNotInForce.end() ? "Your certificate is not valid.\n" : row->sentence));
 }
 
 }  // namespace
 
-Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits, TicketPage page) {
+Routes keygen2_routes(EnrolmentPorts ports, RevocationStore& revocations, const StartLimits& limits, TicketPage page) {
   const std::string main = ports.url.path();
-  const auto sessions = std::make_shared<Sessions>(std::move(ports), limits, std::move(page));
+  const auto sessions = std::make_shared<Sessions>(std::move(ports), revocations, limits, std::move(page));
   return {
       // A GET of the init URL spends the ticket, so HEAD must not pass for one.
       {"GET", main, BodyKind::none,

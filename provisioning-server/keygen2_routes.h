@@ -2,6 +2,7 @@
 
 #include "provisioning-server/enrolment.h"
 #include "provisioning-server/http_route.h"
+#include "provisioning-server/revocation/revocation_store.h"
 
 namespace sks::issuer {
 
@@ -17,7 +18,9 @@ inline constexpr const char* kSessionCookie = "__Host-sks-session";
 using TicketPage = std::function<Response(const Request&, const std::string& ticket)>;
 
 /// The main URL, where sessions of KeyGen2 run, and /whoami, which tells a TLS client what its certificate says.
-/// Without `page` a browser is answered as any client. Spec: keygen2.md 2 and E.2 to E.4.
-Routes keygen2_routes(EnrolmentPorts ports, const StartLimits& limits, TicketPage page = {});
+/// `revocations` must outlive the routes. Without `page` a browser is answered as any client. Spec: keygen2.md 2 and
+/// E.2 to E.4.
+Routes keygen2_routes(EnrolmentPorts ports, RevocationStore& revocations, const StartLimits& limits,
+                      TicketPage page = {});
 
 }  // namespace sks::issuer

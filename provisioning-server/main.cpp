@@ -126,6 +126,8 @@ Result<void> print_ticket(const IssuedTicket& made, bool as_json) {
 
 Result<void> ticket(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
+  if (const auto subject = crypto::parse_dn(arguments.subject); !arguments.subject.empty() && !subject)
+    return Error{subject.error().status, "--subject: " + subject.error().detail};
   TicketOffice office(issuer->ticket_office_ports());
   SKS_LET(const IssuedTicket made, office.make_ticket({arguments.profile, arguments.subject}, Caller::command_line()));
   return print_ticket(made, arguments.json);

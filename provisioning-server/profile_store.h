@@ -28,8 +28,8 @@ class ProfileStore {
   Result<std::shared_ptr<const Profile>> find(const std::string& name);
 
   /// The version of that digest, wherever its files are: what a session goes on with. Fails with option (what is on
-  /// record makes no sense to this program, or not with its device trust), not_available (not on record), crypto (altered) or
-  /// storage.
+  /// record makes no sense to this program, or not with its device trust), not_available (not on record), crypto
+  /// (altered) or storage.
   Result<std::shared_ptr<const Profile>> find_version(const std::string& name, const std::string& digest);
 
   /// Puts a version on record, for find_version() in any process. Fails with storage.

@@ -148,7 +148,8 @@ enum class StartOutcome : std::uint8_t { started, ticket_unknown, ticket_used, t
 /// conflict: another request moved the session first. duplicate: the client session id or a public key is already
 /// known.
 enum class StepOutcome : std::uint8_t { committed, conflict, duplicate };
-enum class RevokeOutcome : std::uint8_t { revoked, unknown, not_issued };
+/// not_open: it was used, or has expired.
+enum class CancelOutcome : std::uint8_t { cancelled, unknown, not_open };
 
 /// Every operation is one transaction that is durable when it returns. All fail with storage and leave nothing behind.
 class Repository {
@@ -157,6 +158,8 @@ class Repository {
 
   virtual Result<void> add_ticket(const Ticket& ticket, const AuditEntry& audit) = 0;
   virtual Result<std::optional<Ticket>> find_ticket(const std::string& digest) = 0;
+  /// A ticket that has not been used expires at `audit.time`.
+  virtual Result<CancelOutcome> cancel_ticket(const std::string& digest, const AuditEntry& audit) = 0;
 
   /// Spends the session's ticket and stores the session, or reports why the ticket cannot be spent at `audit.time`.
   virtual Result<StartOutcome> start_session(const Session& session, const AuditEntry& audit) = 0;
@@ -181,7 +184,6 @@ class Repository {
                                                        const std::string& profile) = 0;
   /// The clientSessionId of a session; empty when there is none.
   virtual Result<std::string> find_client_session(const std::string& server_session_id) = 0;
-  virtual Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) = 0;
   /// The sealed PUK of the session that issued a credential, and that session; none when unknown.
   virtual Result<std::optional<Session>> find_session_of(const Credential& credential) = 0;
 

@@ -253,6 +253,22 @@ Result<std::optional<Ticket>> SqlRepository::find_ticket(const std::string& dige
   return find_one<Ticket>(database_, kSelect, {digest}, ticket_of);
 }
 
+Result<CancelOutcome> SqlRepository::cancel_ticket(const std::string& digest, const AuditEntry& audit) {
+  CancelOutcome outcome{};
+  const Result<void> done = database_.swap([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const std::int64_t changed,
+            transaction.run("UPDATE tickets SET expires = $1 WHERE digest = $2 AND used = 0 AND expires > $1",
+                            {audit.time, digest}));
+    outcome = CancelOutcome::cancelled;
+    if (changed == 1) return audit_.append(transaction, audit);
+    SKS_LET(const SqlRows rows, transaction.query("SELECT 1 FROM tickets WHERE digest = $1", {digest}));
+    outcome = rows.empty() ? CancelOutcome::unknown : CancelOutcome::not_open;
+    return {};
+  });
+  if (!done) return done.error();
+  return outcome;
+}
+
 Result<StartOutcome> SqlRepository::start_session(const Session& session, const AuditEntry& audit) {
   StartOutcome outcome{};
   const Result<void> done = database_.swap([&](SqlTransaction& transaction) -> Result<void> {
@@ -402,21 +418,6 @@ Result<std::string> SqlRepository::find_client_session(const std::string& server
     return {};
   }));
   return found;
-}
-
-Result<RevokeOutcome> SqlRepository::revoke_credential(const std::string& fingerprint, const AuditEntry& audit) {
-  RevokeOutcome outcome{};
-  SKS_TRY(database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const SqlRows known, transaction.query("SELECT 1 FROM credentials WHERE fingerprint = $1", {fingerprint}));
-    SKS_LET(const std::int64_t changed, transaction.run("UPDATE credentials SET status = 'revoked', revoked = $1"
-                                                        " WHERE fingerprint = $2 AND status = 'issued'",
-                                                        {audit.time, fingerprint}));
-    outcome = changed == 1 ? RevokeOutcome::revoked : RevokeOutcome::not_issued;
-    if (known.empty()) outcome = RevokeOutcome::unknown;
-    if (changed != 1) return {};
-    return audit_.append(transaction, audit);
-  }));
-  return outcome;
 }
 
 Result<void> SqlRepository::add_audit(const AuditEntry& audit) {

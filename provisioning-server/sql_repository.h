@@ -14,6 +14,7 @@ class SqlRepository final : public Repository {
 
   Result<void> add_ticket(const Ticket& ticket, const AuditEntry& audit) override;
   Result<std::optional<Ticket>> find_ticket(const std::string& digest) override;
+  Result<CancelOutcome> cancel_ticket(const std::string& digest, const AuditEntry& audit) override;
   Result<StartOutcome> start_session(const Session& session, const AuditEntry& audit) override;
   Result<std::optional<Session>> find_session(const std::string& cookie_digest) override;
   Result<StepOutcome> commit_step(const Step& step) override;
@@ -26,7 +27,6 @@ class SqlRepository final : public Repository {
   Result<std::vector<Credential>> find_targets(const ManagementOrder& order, const std::string& subject,
                                                const std::string& profile) override;
   Result<std::string> find_client_session(const std::string& server_session_id) override;
-  Result<RevokeOutcome> revoke_credential(const std::string& fingerprint, const AuditEntry& audit) override;
   Result<std::optional<Session>> find_session_of(const Credential& credential) override;
   Result<void> add_audit(const AuditEntry& audit) override;
 

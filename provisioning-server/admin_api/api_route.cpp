@@ -71,7 +71,7 @@ class ApiGate {
 
   /// A failure of the database is no decision, and would not be written down either.
   void note_refusal(const ApiCall& call, const Error& error) const {
-    if (route_.action.empty() || error.status == Status::storage) return;
+    if (route_.action.empty() || http_status_of(error) == 503) return;
     AuditEntry entry = call.audit(std::string(route_.method) + ' ' + std::string(route_.path) + ": " + error.detail);
     entry.result = error.status == Status::authorization ? "not-permitted" : "refused";
     if (const Result<void> noted = issuer_.repository().add_audit(entry); !noted)

@@ -50,9 +50,13 @@ Response problem_response(unsigned status, std::string_view sentence) {
   return response;
 }
 
-Response problem_response(const Error& error) {
+unsigned http_status_of(const Error& error) {
   const auto* const row = std::ranges::find(kStatuses, error.status, &StatusRow::status);
-  if (row != kStatuses.end()) return problem_response(row->http, error.detail);
+  return row == kStatuses.end() ? 503 : row->http;
+}
+
+Response problem_response(const Error& error) {
+  if (const unsigned status = http_status_of(error); status != 503) return problem_response(status, error.detail);
   log_error("request-failed", {{"reason", error.detail}});
   return problem_response(503, "The issuer cannot answer now. Try again.");
 }

@@ -236,4 +236,35 @@ Result<std::vector<StatisticsPoint>> Directory::statistics(std::int64_t from, st
   return points;
 }
 
+Result<Overview> Directory::overview(std::int64_t now) const {
+  Overview overview;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    overview = {};
+    SKS_LET(const SqlRows tickets,
+            transaction.query("SELECT count(*) FROM tickets WHERE used = 0 AND expires > $1", {now}));
+    overview.open_tickets = tickets.at(0).integer(0);
+    SKS_LET(const SqlRows sessions,
+            transaction.query("SELECT count(*) FROM sessions WHERE phase NOT IN ('done', 'aborted')", {}));
+    overview.open_sessions = sessions.at(0).integer(0);
+    SKS_LET(const SqlRows devices, transaction.query("SELECT count(*) FROM devices", {}));
+    overview.devices = devices.at(0).integer(0);
+    // Nearly all are issued, and have no index for it: they are what the others leave.
+    SKS_LET(const SqlRows all, transaction.query("SELECT count(*) FROM credentials", {}));
+    SKS_LET(const SqlRows unusual, transaction.query("SELECT status, count(*) FROM credentials"
+                                                     " WHERE status <> 'issued' GROUP BY status",
+                                                     {}));
+    std::int64_t issued = all.at(0).integer(0);
+    for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(Credential::Status::replaced); ++i)
+      overview.credentials.push_back({static_cast<Credential::Status>(i), 0});
+    for (const SqlRow& row : unusual) {
+      SKS_LET(const Credential::Status status, parse_status(row.text(0)));
+      overview.credentials.at(static_cast<std::size_t>(status)).count = row.integer(1);
+      issued -= row.integer(1);
+    }
+    overview.credentials.at(static_cast<std::size_t>(Credential::Status::issued)).count = issued;
+    return {};
+  }));
+  return overview;
+}
+
 }  // namespace sks::issuer

@@ -135,6 +135,18 @@ struct StatisticsPoint {
   std::vector<std::pair<std::string, std::int64_t>> sessions;
 };
 
+struct StatusCount {
+  Credential::Status status;
+  std::int64_t count;
+};
+/// How much there is of everything.
+struct Overview {
+  std::int64_t open_tickets = 0;
+  std::int64_t open_sessions = 0;
+  std::int64_t devices = 0;
+  std::vector<StatusCount> credentials;  ///< every status
+};
+
 /// The lists are newest first unless a filter says otherwise: what begins with a text is in the order of these texts.
 /// All fail with option (a page of no size, a cursor that is none) or storage. Safe for several threads.
 class Directory {
@@ -161,6 +173,8 @@ class Directory {
   /// Every interval of `seconds` (3600: hours, 86400: days, in UTC) that begins in [from, to), also those in which
   /// nothing happened. Fails with option above 1000 of them, too.
   Result<std::vector<StatisticsPoint>> statistics(std::int64_t from, std::int64_t to, std::int64_t seconds) const;
+
+  Result<Overview> overview(std::int64_t now) const;
 
  private:
   Database& database_;

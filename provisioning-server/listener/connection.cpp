@@ -173,7 +173,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     }
     if (ports_.requests != nullptr && !ports_.requests->take(rate_key(peer_), steady_seconds())) {
       Metrics::instance().counter("rate_limited_total", {{"limit", "address"}}).add();
-      return send_and_close(handler_->refuse(429));
+      return send_and_close(handler_->refuse(429, request_.target));
     }
     if (const auto length = parser_->content_length()) request_.content_length = *length;
     // Beast takes a body in another coding for the content, or for none: where the request ends would be a guess.
@@ -225,7 +225,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     if (failure == http::error::end_of_stream) return shut_down();
     if (failure == beast::error::timeout) count_closed(limit);
     handler_ = ports_.handler();
-    if (failure == http::error::body_limit) return send_and_close(handler_->refuse(413));
+    if (failure == http::error::body_limit)
+      return send_and_close(handler_->refuse(413, std::string(parser_->get().target())));
     // Only what the parser objects to is worth an answer; anything else is a connection that has gone.
     if (failure.category() == http::make_error_code(http::error::bad_method).category() &&
         failure != http::error::partial_message)

@@ -22,6 +22,7 @@ class LostRepository final : public Repository {
  public:
   Result<void> add_ticket(const Ticket&, const AuditEntry&) override { return lost(); }
   Result<std::optional<Ticket>> find_ticket(const std::string&) override { return lost(); }
+  Result<CancelOutcome> cancel_ticket(const std::string&, const AuditEntry&) override { return lost(); }
   Result<StartOutcome> start_session(const Session&, const AuditEntry&) override { return lost(); }
   Result<std::optional<Session>> find_session(const std::string&) override { return lost(); }
   Result<StepOutcome> commit_step(const Step&) override { return lost(); }
@@ -37,7 +38,6 @@ class LostRepository final : public Repository {
     return lost();
   }
   Result<std::string> find_client_session(const std::string&) override { return lost(); }
-  Result<RevokeOutcome> revoke_credential(const std::string&, const AuditEntry&) override { return lost(); }
   Result<std::optional<Session>> find_session_of(const Credential&) override { return lost(); }
   Result<void> add_audit(const AuditEntry&) override { return lost(); }
 
@@ -208,7 +208,7 @@ TEST_CASE("HttpHandler: a lost database is 503 and says nothing about itself") {
   HttpHandler handler(ports.url,
                       keygen2_routes({ports.url, lost, ports.authority, ports.devices, ports.profiles, ports.seal,
                                       ports.key_manager, ports.server, ports.clock, ports.random},
-                                     {100, 0}));
+                                     lab.issuer->revocations(), {100, 0}));
   Device device(lab);
   device.cookie = "__Host-sks-session=x";
   Request whoami = device.get_request("/whoami");
@@ -249,8 +249,8 @@ TEST_CASE("HttpHandler: whoami knows issued certificates and no others") {
   stranger.client_certificate = lab.issuer->credential_authority().der();
   CHECK(lab.handler->handle(stranger).status == 403);
 
-  const auto revoked = lab.issuer->repository().revoke_credential(
-      fingerprint, {lab.clock.now(), "operator", "revoke", "", "", "ok", ""});
+  const auto revoked = lab.issuer->revocations().revoke(fingerprint, RevocationReason::unspecified,
+                                                        {lab.clock.now(), "operator", "revoke", "", "", "ok", ""});
   REQUIRE(revoked);
   const Response gone = lab.handler->handle(request);
   CHECK(gone.status == 403);

@@ -274,8 +274,8 @@ TEST_CASE("Lookups: refuse ends the session as long as the key that was found is
         1);
   CHECK(device.key_count() == 1);
 
-  REQUIRE(lab.issuer->repository().revoke_credential(fingerprint,
-                                                     {lab.clock.now(), "operator", "revoke", "", "", "ok", ""}));
+  REQUIRE(lab.issuer->revocations().revoke(fingerprint, RevocationReason::unspecified,
+                                           {lab.clock.now(), "operator", "revoke", "", "", "ok", ""}));
   CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
 }
 

@@ -404,6 +404,19 @@ SKS_CONTRACT_TEST(
   CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'step'") == 1);
 }
 
+SKS_CONTRACT_TEST("SqlRepository: a ticket is cancelled as long as it could be used") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
+  REQUIRE(repository.add_ticket(ticket("ticket-a"), audit("ticket")));
+  CHECK(*repository.cancel_ticket("ticket-a", audit("cancel")) == CancelOutcome::cancelled);
+  CHECK((*repository.find_ticket("ticket-a"))->expires == kNow);
+  CHECK(*repository.cancel_ticket("ticket-a", audit("cancel")) == CancelOutcome::not_open);
+  CHECK(*repository.cancel_ticket("ticket-z", audit("cancel")) == CancelOutcome::unknown);
+  fixture.started("b");
+  CHECK(*repository.cancel_ticket("ticket-b", audit("cancel")) == CancelOutcome::not_open);
+  CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'cancel'") == 1);
+}
+
 SKS_CONTRACT_TEST("SqlRepository: credentials become valid with the last step and with no other") {
   const Fixture fixture(kind);
   SqlRepository& repository = *fixture.repository;
@@ -412,7 +425,6 @@ SKS_CONTRACT_TEST("SqlRepository: credentials become valid with the last step an
   create.pending = {credential("a", before)};
   CHECK(commit(repository, create) == StepOutcome::committed);
   CHECK((*repository.find_credential("print-a"))->status == Credential::Status::pending);
-  CHECK(*repository.revoke_credential("print-a", audit("revoke")) == RevokeOutcome::not_issued);
 
   Session middle = before;
   middle.phase = SessionPhase::finalization;
@@ -425,13 +437,6 @@ SKS_CONTRACT_TEST("SqlRepository: credentials become valid with the last step an
   const auto over = *repository.find_session("cookie-a");
   CHECK(over->sealed_state.empty());
   CHECK(over->sealed_puk == Bytes{9});  // the help desk needs it from now on
-
-  CHECK(*repository.revoke_credential("print-a", audit("revoke", kNow + 9)) == RevokeOutcome::revoked);
-  CHECK((*repository.find_credential("print-a"))->status == Credential::Status::revoked);
-  CHECK((*repository.find_credential("print-a"))->revoked == kNow + 9);
-  CHECK(*repository.revoke_credential("print-a", audit("revoke")) == RevokeOutcome::not_issued);
-  CHECK(*repository.revoke_credential("print-z", audit("revoke")) == RevokeOutcome::unknown);
-  CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'revoke'") == 1);
 }
 
 SKS_CONTRACT_TEST(
