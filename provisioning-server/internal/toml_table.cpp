@@ -1,6 +1,11 @@
 #include "provisioning-server/internal/toml_table.h"
 
 #define TOML_EXCEPTIONS 0
+// Some of its assertions do not hold for broken TOML, "[[[" for one, which its next lines report as they should. They
+// would end a running server, or be a promise to the optimizer.
+#include <toml++/impl/preprocessor.h>
+#undef TOML_ASSERT_ASSUME
+#define TOML_ASSERT_ASSUME(expr) static_assert(true)
 #include <toml++/toml.h>
 
 #include <set>
