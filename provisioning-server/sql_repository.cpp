@@ -139,12 +139,6 @@ Statement with_absorbed(const char* or_else) {
 constexpr const char* kIsAbsorbed =
     "(owner IN (SELECT id FROM absorbed) OR (owner = '' AND server_session_id IN (SELECT id FROM absorbed)))";
 
-/// Most sessions have none.
-Result<bool> has_operations(SqlTransaction& transaction, const Session& session) {
-  SKS_LET(const SqlRows some, transaction.query("SELECT 1 FROM operations WHERE session = $1 LIMIT 1", {session.id}));
-  return !some.empty();
-}
-
 /// What the operations of session $1 mean for the credentials of their targets, in this order. Nothing is settled on
 /// the word of an anonymous client, who may speak of keys that another device holds. Spec: keygen2.md 7.11
 struct Settlement {
@@ -189,9 +183,6 @@ constexpr auto kSettlements = std::to_array<Settlement>({
 /// What the end of a session means for the keys of earlier sessions that it was to operate on.
 Result<void> settle_operations(SqlTransaction& transaction, const Step& step) {
   const Session& session = step.after;
-  if (session.phase != SessionPhase::done) return {};
-  SKS_LET(const bool some, has_operations(transaction, session));
-  if (!some) return {};
   static const Statement kTakeOver = with_absorbed(" OR later.id = $1") +
                                      "UPDATE credentials SET owner = $1, kmk_generation = $2, key_management_key = $3"
                                      " WHERE privacy_enabled = 0 AND " +
@@ -202,22 +193,29 @@ Result<void> settle_operations(SqlTransaction& transaction, const Step& step) {
   return transaction.enqueue(kTakeOver, {session.id, session.kmk_generation, step.key_management_key});
 }
 
+struct Moved {
+  bool done = false;
+  bool has_operations = false;  ///< of earlier steps; most sessions have none
+};
+
 /// The session's row, if it is where the step comes from.
-Result<bool> move_session(SqlTransaction& transaction, const Step& step) {
+Result<Moved> move_session(SqlTransaction& transaction, const Step& step) {
   const Session& after = step.after;
   const bool over = is_over(after.phase);
-  SKS_LET(const std::int64_t moved,
-          transaction.run(
+  SKS_LET(const SqlRows moved,
+          transaction.query(
               "UPDATE sessions SET phase = $1, version = $2, sealed_state = $3, sealed_puk = $4, last_request = $5,"
               " reply_kind = $6, reply_text = $7, expires = $8, client_session_id = $9, device_fingerprint = $10,"
-              " ended = $11, result = $12 WHERE id = $13 AND phase = $14 AND version = $15",
+              " ended = $11, result = $12 WHERE id = $13 AND phase = $14 AND version = $15"
+              " RETURNING CASE WHEN EXISTS (SELECT 1 FROM operations WHERE session = $13) THEN 1 ELSE 0 END",
               {std::string(to_string(after.phase)), static_cast<std::int64_t>(step.from_version + 1),
                over ? Bytes() : after.sealed_state, after.phase == SessionPhase::aborted ? Bytes() : after.sealed_puk,
                after.last_request, static_cast<std::int64_t>(after.reply.kind), after.reply.text, after.expires,
                after.client_session_id, after.device_fingerprint, over ? step.audit.time : std::int64_t{0},
                over ? step.audit.result : std::string(), after.id, std::string(to_string(step.from)),
                static_cast<std::int64_t>(step.from_version)}));
-  return moved == 1;
+  if (moved.empty()) return Moved{};
+  return Moved{true, moved.front().integer(0) == 1};
 }
 
 /// Whether the ticket can be spent, and spends it.
@@ -291,27 +289,31 @@ Result<std::optional<Session>> SqlRepository::find_session_of(const Credential& 
 
 Result<StepOutcome> SqlRepository::commit_step(const Step& step) {
   StepOutcome outcome{};
-  bool settles = false;
+  // Who takes over keys looks at other sessions that do, and they must not look back at the same time: then the
+  // transaction is begun again as one that nobody can disturb.
+  bool is_alone = false;
+  bool wants_to_be_alone = false;
   const auto work = [&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const bool moved, move_session(transaction, step));
-    outcome = moved ? StepOutcome::committed : StepOutcome::conflict;
-    if (!moved) return {};
+    SKS_LET(const Moved moved, move_session(transaction, step));
+    outcome = moved.done ? StepOutcome::committed : StepOutcome::conflict;
+    if (!moved.done) return {};
+    const bool settles = step.after.phase == SessionPhase::done && (moved.has_operations || !step.operations.empty());
+    wants_to_be_alone = settles && !is_alone;
+    if (wants_to_be_alone) return Error{Status::internal, "once more"};
     for (const Credential& credential : step.pending)
       SKS_TRY(insert_credential(transaction, credential, step.audit.time));
     for (const KeyOperation& operation : step.operations)
       SKS_TRY(insert_operation(transaction, step.after.id, operation));
     SKS_TRY(note_device(transaction, step));
     SKS_TRY(settle_credentials(transaction, step.after, step.audit.time));
-    SKS_TRY(settle_operations(transaction, step));
+    if (settles) SKS_TRY(settle_operations(transaction, step));
     return audit_.append(transaction, step.audit);
   };
-  // Who takes over keys looks at other sessions that do, and they must not look back at the same time.
-  if (step.after.phase == SessionPhase::done)
-    SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
-      SKS_LET(settles, has_operations(transaction, step.after));
-      return {};
-    }));
-  const Result<void> done = settles ? database_.write(work) : database_.swap(work);
+  Result<void> done = database_.swap(work);
+  if (!done && wants_to_be_alone) {
+    is_alone = true;
+    done = database_.write(work);
+  }
   if (done) return outcome;
   // The only UNIQUE rules a step can run into are those on client session ids, certificates and public keys.
   if (done.error().status == Status::not_allowed) return StepOutcome::duplicate;
