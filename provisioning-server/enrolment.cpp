@@ -115,7 +115,10 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     credential.kmk_generation = session_.kmk_generation;
     credential.key_management_key = ports_.key_manager.public_key_of(session_.kmk_generation);
     credential.privacy_enabled = profile_.privacy_enabled;
-    SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(credential.certificate));
+    // Decoded by whoever has made it.
+    const Result<std::vector<crypto::Certificate>>& certificates = path.certificates();
+    if (!certificates) return certificates.error();
+    const crypto::Certificate& certificate = certificates->front();
     credential.serial = serial_of(certificate);
     credential.issuer = certificate.issuer();
     credential.not_after = certificate.not_after();
