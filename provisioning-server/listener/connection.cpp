@@ -142,6 +142,8 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     parser_.emplace();
     parser_->header_limit(kMaxHeader);
     parser_->body_limit(kMaxBody);
+    // What has come is taken at once: most requests are complete then.
+    parser_->eager(true);
     waiting_ = true;
     socket_of().expires_after(kTimeout);
     http::async_read_some(stream_, buffer_, *parser_,
@@ -149,6 +151,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
                             self->waiting_ = false;
                             if (failure)
                               return self->on_read_failure(failure, self->parser_->got_some() ? "header" : "idle");
+                            if (self->parser_->is_header_done()) return self->on_header();
                             self->read_header();
                           });
   }

@@ -9,6 +9,8 @@
 #include <boost/asio/buffer.hpp>
 #include <chrono>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "sks-core/base/byte_writer.h"
 #include "sks-core/base/encoding.h"
@@ -40,8 +42,29 @@ class TicketKeys {
   SecureBytes material_;
 };
 
+/// The keys of the periods that matter, derived once for each. Safe for several threads.
+class TicketSecret {
+ public:
+  explicit TicketSecret(ByteView secret) : secret_(SecureBytes::copy_of(secret)) {}
+
+  std::shared_ptr<const TicketKeys> keys(std::int64_t period) {
+    const std::lock_guard lock(mutex_);
+    std::shared_ptr<const TicketKeys>& keys = by_period_[period];
+    if (keys == nullptr) keys = std::make_shared<const TicketKeys>(secret_.view(), period);
+    const std::shared_ptr<const TicketKeys> found = keys;
+    if (by_period_.size() > kKept) by_period_.erase(by_period_.begin());
+    return found;
+  }
+
+ private:
+  static constexpr std::size_t kKept = 3;
+  const SecureBytes secret_;
+  std::mutex mutex_;
+  std::map<std::int64_t, std::shared_ptr<const TicketKeys>> by_period_;
+};
+
 void free_secret(void*, void* secret, CRYPTO_EX_DATA*, int, long, void*) {
-  delete static_cast<SecureBytes*>(secret);  // NOLINT(cppcoreguidelines-owning-memory): OpenSSL has owned it
+  delete static_cast<TicketSecret*>(secret);  // NOLINT(cppcoreguidelines-owning-memory): OpenSSL has owned it
 }
 
 int secret_index() {
@@ -65,18 +88,18 @@ bool set_up(const TicketKeys& keys, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, co
 int use_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac,
                    int encrypt) {
   if (SSL_version(ssl) < TLS1_3_VERSION) return 0;
-  const auto* const secret = static_cast<const SecureBytes*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), secret_index()));
+  auto* const secret = static_cast<TicketSecret*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), secret_index()));
   const std::int64_t period = system_clock().now() / kTicketPeriod;
   if (encrypt == 1) {
-    const TicketKeys keys(secret->view(), period);
-    std::memcpy(name, keys.name().data(), kTicketName);
+    const std::shared_ptr<const TicketKeys> keys = secret->keys(period);
+    std::memcpy(name, keys->name().data(), kTicketName);
     const int iv_size = EVP_CIPHER_get_iv_length(EVP_aes_256_cbc());
-    return RAND_bytes(iv, iv_size) == 1 && set_up(keys, cipher, mac, iv, true) ? 1 : -1;
+    return RAND_bytes(iv, iv_size) == 1 && set_up(*keys, cipher, mac, iv, true) ? 1 : -1;
   }
   for (const std::int64_t age : {0, 1}) {
-    const TicketKeys keys(secret->view(), period - age);
-    if (std::memcmp(name, keys.name().data(), kTicketName) != 0) continue;
-    if (!set_up(keys, cipher, mac, iv, false)) return -1;
+    const std::shared_ptr<const TicketKeys> keys = secret->keys(period - age);
+    if (std::memcmp(name, keys->name().data(), kTicketName) != 0) continue;
+    if (!set_up(*keys, cipher, mac, iv, false)) return -1;
     return age == 0 ? 1 : 2;
   }
   return 0;
@@ -109,7 +132,7 @@ void configure_resumption(SSL_CTX* context, const TlsSettings& settings) {
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
   SSL_CTX_set_timeout(context, 2 * kTicketPeriod);
-  auto secret = std::make_unique<SecureBytes>(SecureBytes::copy_of(settings.ticket_secret.view()));
+  auto secret = std::make_unique<TicketSecret>(settings.ticket_secret.view());
   SKS_CHECK(SSL_CTX_set_ex_data(context, secret_index(), secret.get()) == 1);
   static_cast<void>(secret.release());
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, use_ticket_key);
