@@ -81,8 +81,8 @@ std::string log_line(LogFormat format, LogLevel level, std::string_view event, c
                              : time_now() + ' ' + std::string(level_name) + ' ';
   if (!is_json) {
     // Without its quotes: an event may be several words.
-    const std::string text = quoted(event);
-    line += text.substr(1, text.size() - 2);
+    const std::string text = is_plain(event) ? std::string() : quoted(event);
+    line += text.empty() ? event : std::string_view(text).substr(1, text.size() - 2);
   }
   const auto add = [&](std::string_view name, std::string_view value) {
     if (value.empty()) return;
