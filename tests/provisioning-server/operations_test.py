@@ -15,6 +15,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -22,130 +23,11 @@ import tempfile
 import time
 import unittest
 
-from prometheus_client.parser import text_string_to_metric_families
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import issuer_process  # noqa: E402
+from issuer_process import PATIENCE, Issuer, read_all, run, wait_for  # noqa: E402
 
-ISSUER = os.path.abspath(sys.argv.pop(1))
-PATIENCE = 180
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited in vain for {what}")
-
-
-def run(*arguments, check=True, **options):
-    done = subprocess.run([ISSUER, *arguments], capture_output=True, text=True, timeout=PATIENCE, **options)
-    if check and done.returncode != 0:
-        raise AssertionError(f"sks-issuer {arguments}: {done.stdout}{done.stderr}")
-    return done
-
-
-class Issuer:
-    """One issuer in a folder of its own."""
-
-    def __init__(self, folder, settings=""):
-        self.folder = pathlib.Path(folder) / "issuer"
-        self.port, self.operations = free_port(), free_port()
-        run("init", "--dir", self.folder, "--url", f"https://localhost:{self.port}/keygen2", "--device-trust", "open")
-        self.config = self.folder / "issuer.toml"
-        self.set("# listen = \"127.0.0.1:9443\"", f'listen = "127.0.0.1:{self.operations}"')
-        self.set('format = "text"', 'format = "json"')
-        for line in settings.splitlines():
-            name = line.split("=")[0].strip()
-            text = self.config.read_text()
-            self.config.write_text(re.sub(rf"^{name} = .*$", line, text, flags=re.MULTILINE))
-        self.log = pathlib.Path(folder) / "log"
-        self.process = None
-
-    def set(self, before, after):
-        text = self.config.read_text()
-        assert before in text, before
-        self.config.write_text(text.replace(before, after))
-
-    def start(self, **options):
-        with open(self.log, "a") as log:
-            self.process = subprocess.Popen([ISSUER, "serve", "--dir", self.folder], stdout=subprocess.PIPE,
-                                            stderr=log, text=True, **options)
-        line = self.process.stdout.readline()
-        assert line.startswith("listening on"), line + self.log.read_text()
-
-    def stop(self):
-        if self.process is None:
-            return None
-        self.process.terminate()
-        code = self.process.wait(timeout=PATIENCE)
-        self.process.stdout.close()
-        self.process = None
-        return code
-
-    def events(self, name):
-        """Lines of the log with that event. Every line has to be JSON, but those of the sanitizers."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == name]
-
-    def tls(self, certificate=None):
-        context = ssl.create_default_context(cafile=self.folder / "ca.pem")
-        if certificate:
-            context.load_cert_chain(*certificate)
-        return context
-
-    def connect(self, context=None, session=None):
-        raw = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
-        return (context or self.tls()).wrap_socket(raw, server_hostname="localhost", session=session)
-
-    def get(self, path, method="GET", body=None, headers=None, context=None):
-        connection = http.client.HTTPSConnection("localhost", self.port, context=context or self.tls(),
-                                                 timeout=PATIENCE)
-        try:
-            connection.request(method, path, body=body, headers=headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(), dict(answer.getheaders())
-        finally:
-            connection.close()
-
-    def ask(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.operations, timeout=PATIENCE)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def metrics(self):
-        """By name of the sample and labels."""
-        status, text = self.ask("/metrics")
-        assert status == 200
-        return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value
-                for family in text_string_to_metric_families(text) for sample in family.samples}
-
-    def metric(self, name, **labels):
-        return self.metrics().get(("sks_issuer_" + name, tuple(sorted(labels.items()))), 0)
-
-    def ticket(self):
-        made = run("ticket", "--dir", self.folder, "--profile", "default", "--json")
-        return json.loads(made.stdout)["init"].split(str(self.port), 1)[1]
-
-
-def read_all(connection):
-    data = b""
-    try:
-        while piece := connection.recv(65536):
-            data += piece
-    except (ConnectionError, ssl.SSLError):
-        pass
-    return data
+ISSUER = issuer_process.PROGRAM = os.path.abspath(sys.argv.pop(1))
 
 
 class OperationsTest(unittest.TestCase):
@@ -182,6 +64,43 @@ class OperationsTest(unittest.TestCase):
         started = issuer.events("session-started")
         self.assertEqual([line["profile"] for line in started], ["default"])
         self.assertTrue(all(line["request"] for line in issuer.events("request")))
+
+    def test_every_metric_has_somebody_who_counts(self):
+        """A scenario that moves them all, but those of things that this test does not have."""
+        elsewhere = {
+            "authority_queue_length", "authority_refused_total", "authority_sign_seconds",  # a token
+            "database_repeats_total",  # PostgreSQL
+            "tickets_created_total", "credentials_revoked_total",  # the REST API
+            "sessions_finished_total", "credentials_issued_total",  # a client of KeyGen2
+            "sessions_expired_total",  # a quarter of an hour
+            "draining",
+        }
+        issuer = self.issuer("connections_per_address = 20\nrequests_per_second_per_address = 50")
+        self.assertEqual(issuer.get(issuer.ticket())[0], 200)
+        issuer.get("/keygen2?ticket=x")
+        issuer.get("/nothing")
+        self.raw(issuer, b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
+        held = [socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE) for _ in range(40)]
+        wait_for(lambda: issuer.metric("connections_closed_total", limit="address") >= 1, "a refused connection")
+        self.assertGreaterEqual(issuer.metric("connections_open"), 1)
+        for connection in held:
+            connection.sendall(b"no TLS")
+            connection.close()
+        issuer.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: issuer.metric("reloads_total", result="ok") == 1, "a reload")
+        ticket = issuer.ticket()
+        resource.prlimit(issuer.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        wait_for(lambda: issuer.get(ticket)[0] == 503, "a failed transaction")
+        resource.prlimit(issuer.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        wait_for(lambda: issuer.metric("tls_handshake_failures_total", reason="protocol") >= 1, "a failed handshake")
+        moved = {"sks_issuer_" + name for name in elsewhere} | {"sks_issuer_connections_open"}
+        for (name, _), value in issuer.metrics().items():
+            if value != 0:
+                moved.add(re.sub("_(bucket|sum|count|created)$", "", name))
+        status, text = issuer.ask("/metrics")
+        self.assertEqual(status, 200)
+        known = set(re.findall(r"^# TYPE (\S+) ", text, flags=re.MULTILINE))
+        self.assertEqual(known - moved, set())
 
     def test_operations_are_not_public(self):
         issuer = self.issuer()
@@ -477,6 +396,35 @@ class OperationsTest(unittest.TestCase):
         self.assertEqual(issuer.get(before)[0], 200)
         self.assertIn("ticket-used", issuer.get(used)[2]["Location"])
         self.assertIn("ticket-unknown", issuer.get(after)[2]["Location"])
+
+    def test_a_backup_leaves_nothing_in_clear_not_even_while_it_runs(self):
+        issuer = self.issuer()
+        passphrase = pathlib.Path(self.folder) / "passphrase"
+        passphrase.write_text("correct horse\n")
+        passphrase.chmod(0o600)
+        with sqlite3.connect(issuer.folder / "issuer.db") as database:
+            database.execute("CREATE TABLE ballast (content BLOB)")
+            database.execute("INSERT INTO ballast VALUES (randomblob(100000000))")
+        database.close()
+        there = pathlib.Path(self.folder) / "there"
+        there.mkdir()
+        running = subprocess.Popen([ISSUER, "backup", "--dir", issuer.folder, there / "backup", "--passphrase-file",
+                                    passphrase], stdout=subprocess.PIPE)
+        while running.poll() is None:
+            for file in there.iterdir():
+                try:
+                    if file.name != "backup":
+                        self.assertEqual(file.stat().st_size, 0, file)
+                except FileNotFoundError:
+                    pass
+        running.stdout.close()
+        self.assertEqual(running.returncode, 0)
+        self.assertEqual([file.name for file in there.iterdir()], ["backup"])
+        run("restore", "--dir", self.folder + "/again", there / "backup", "--passphrase-file", passphrase)
+        with sqlite3.connect(self.folder + "/again/issuer.db") as database:
+            self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            self.assertEqual(database.execute("SELECT length(content) FROM ballast").fetchall(), [(100000000,)])
+        database.close()
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not there")
     def test_the_unit_is_one_that_systemd_accepts(self):
