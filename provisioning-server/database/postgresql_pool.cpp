@@ -55,7 +55,7 @@ Result<PostgresqlPool::Lease> PostgresqlPool::lease() {
     // What others hold may work in spite of an outage, when the server takes no more connections; it is not waited for.
     if (outage_ && !connected) return *outage_;
     if (number == lanes_.size()) {
-      if (changed_.wait_until(guard, deadline) == std::cv_status::timeout && find_free() == lanes_.size())
+      if (freed_.wait_until(guard, deadline) == std::cv_status::timeout && find_free() == lanes_.size())
         return Error{Status::storage, "all " + std::to_string(lanes_.size()) +
                                           " connections to the database have been in use for too long"};
       continue;
@@ -89,12 +89,13 @@ void PostgresqlPool::give_back(std::size_t lane) {
     const std::lock_guard guard(lock_);
     lanes_[lane].busy = false;
   }
-  changed_.notify_all();
+  freed_.notify_one();
 }
 
 void PostgresqlPool::begin_outage(const Error& why) {
   outage_ = std::make_unique<Error>(why);
-  changed_.notify_all();
+  freed_.notify_all();
+  outage_begun_.notify_all();
 }
 
 void PostgresqlPool::watch(const std::stop_token& stop) {
@@ -102,8 +103,8 @@ void PostgresqlPool::watch(const std::stop_token& stop) {
   auto pause = kFirstPause;
   const auto never = [] { return false; };
   while (!stop.stop_requested()) {
-    if (!changed_.wait(guard, stop, [this] { return outage_ != nullptr; })) return;
-    changed_.wait_for(guard, stop, pause, never);
+    if (!outage_begun_.wait(guard, stop, [this] { return outage_ != nullptr; })) return;
+    outage_begun_.wait_for(guard, stop, pause, never);
     if (stop.stop_requested()) return;
     guard.unlock();
     const auto reached = PostgresqlConnection::probe(url_, limits_);
@@ -111,7 +112,7 @@ void PostgresqlPool::watch(const std::stop_token& stop) {
     if (reached) {
       outage_.reset();
       pause = kFirstPause;
-      changed_.notify_all();
+      freed_.notify_all();
     } else {
       outage_ = std::make_unique<Error>(reached.error());
       pause = std::min(pause * 2, kLongestPause);

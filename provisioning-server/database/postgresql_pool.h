@@ -67,7 +67,8 @@ class PostgresqlPool {
   const PostgresqlLimits limits_;
   const std::int64_t lock_base_;  ///< the number of lane 0's lock in the server
   std::mutex lock_;
-  std::condition_variable_any changed_;
+  std::condition_variable_any freed_;         ///< a lane was given back, or an outage has begun or ended
+  std::condition_variable_any outage_begun_;  ///< for the watcher alone: it need not wake up for every transaction
   std::vector<Lane> lanes_;
   std::uint64_t epoch_ = 0;
   std::unique_ptr<Error> outage_;  ///< why no connection can be made
