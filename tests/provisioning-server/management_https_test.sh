@@ -63,7 +63,7 @@ TABLES
 check "a profile with an unknown action: exit code" $? 1
 contains "a profile with an unknown action: file and line" "$(cat "$W/serve.err")" "profiles/broken.toml:"
 contains "a profile with an unknown action: the sentence" "$(cat "$W/serve.err")" \
-  'action must be one of "ignore", "refuse", "delete", "unlock"'
+  'action must be one of "ignore", "refuse", "delete", "unlock", "update"'
 rm "$W/issuer/profiles/broken.toml"
 
 "$ISSUER" serve --dir "$W/issuer" >"$W/serve.out" 2>"$W/serve.err" &

@@ -485,7 +485,7 @@ TEST_CASE("parse_profile: refuses questions and lookups that mean nothing, at th
       {"too many questions", curious, "f:87: a profile asks for at most 40 capabilities"},
       {"no action", std::string(kMinimal) + "[[lookup]]\n", "f:6: action is missing"},
       {"unknown action", std::string(kMinimal) + "[[lookup]]\naction = \"renew\"\n",
-       "f:7: action must be one of \"ignore\", \"refuse\", \"delete\", \"unlock\""},
+       "f:7: action must be one of \"ignore\", \"refuse\", \"delete\", \"unlock\", \"update\""},
       {"too many lookups", many, "f:47: a profile makes at most 20 lookups"},
       {"filter is no table", lookup + "filter = \"all\"\n", "f:8: filter must be a table, written [filter]"},
       {"empty filter", lookup + "filter = {}\n",
