@@ -94,7 +94,10 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     Result<std::optional<Replacement>> found = replacements_.find(key.index);
     if (!found) return note_unavailable(found.error());
     const std::optional<Replacement> replacement = std::move(found).value();
-    SKS_LET(const keygen2::KeySpec* const spec_of_key, spec_of(key, replacement));
+    SKS_LET(const std::size_t place, place_of(key, replacement));
+    const Bytes key_management_key = ports_.key_manager.public_key_of(session_.kmk_generation);
+    if (key_management_key.empty())
+      return note_unavailable({Status::not_available, "this process has not read the session's key management key"});
     CertificateRequest request;
     SKS_LET(request.subject, crypto::parse_dn(session_.subject));
     request.validity_days = profile_.validity_days;
@@ -109,11 +112,11 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     credential.certificate = path.der().front();
     credential.subject = session_.subject;
     credential.profile = session_.profile;
-    credential.app_usage = app_usage_name(spec_of_key->app_usage);
-    credential.friendly_name = spec_of_key->friendly_name;
+    credential.app_usage = app_usage_name(keys_[place]->app_usage);
+    credential.friendly_name = keys_[place]->friendly_name;
     credential.public_key_digest = to_hex(crypto::sha256(key.public_key.spki()));
     credential.kmk_generation = session_.kmk_generation;
-    credential.key_management_key = ports_.key_manager.public_key_of(session_.kmk_generation);
+    credential.key_management_key = key_management_key;
     credential.privacy_enabled = profile_.privacy_enabled;
     // Decoded by whoever has made it.
     const Result<std::vector<crypto::Certificate>>& certificates = path.certificates();
@@ -128,9 +131,8 @@ class StepDecisions final : public keygen2::IssuerDecisions {
       (updates ? credential.replaces : credential.clones) = replacement->target.fingerprint;
       (updates ? spec.update : spec.clone) = replacement->key;
     }
-    credentials_.push_back(std::move(credential));
     spec.certificate_path = std::move(path);
-    if (const std::optional<SignatureProfile>& signature = profile_.signature_profiles.at(key.index)) {
+    if (const std::optional<SignatureProfile>& signature = profile_.signature_profiles.at(place)) {
       credential.signature_profile = signature->uri();
       spec.extensions.push_back({.type = std::string(kSignatureProfileType),
                                  .content = SecureBytes::copy_of(as_bytes(credential.signature_profile))});
@@ -164,11 +166,14 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     return error;
   }
 
-  /// What the profile says about a key.
-  Result<const keygen2::KeySpec*> spec_of(const AttestedKey& key, const std::optional<Replacement>& replacement) const {
-    if (replacement) return find_spec(profile_, replacement->target);
-    if (key.index >= keys_.size()) return Error{Status::internal, "a key that the profile does not ask for"};
-    return keys_[key.index];
+  /// Which key of the profile this one is made by.
+  Result<std::size_t> place_of(const AttestedKey& key, const std::optional<Replacement>& replacement) const {
+    if (!replacement) {
+      if (key.index < keys_.size()) return key.index;
+      return Error{Status::internal, "a key that the profile does not ask for"};
+    }
+    SKS_LET(const keygen2::KeySpec* const spec, find_spec(profile_, replacement->target));
+    return static_cast<std::size_t>(std::ranges::find(keys_, spec) - keys_.begin());
   }
 
   const EnrolmentPorts& ports_;
