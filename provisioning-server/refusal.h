@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "keygen2/failure.h"
 
@@ -34,9 +35,8 @@ enum class Refusal : std::uint8_t {
 };
 
 std::string_view word_of(Refusal refusal);
-std::string_view sentence_of(Refusal refusal);
-/// The sentence for a word out of a query; a general one for words that are not ours.
-std::string_view sentence_for_word(std::string_view word);
+/// All words, in the order of Refusal.
+std::vector<std::string_view> refusal_words();
 
 Refusal refusal_of(keygen2::ErrorClass error_class);
 

@@ -6,6 +6,7 @@
 #include "provisioning-server/enrolment.h"
 #include "provisioning-server/landing/profile_words.h"
 #include "provisioning-server/landing/qr_code.h"
+#include "provisioning-server/life_cycle/management_session.h"
 #include "provisioning-server/log.h"
 #include "provisioning-server/pages.h"
 #include "provisioning-server/tickets/ticket_office.h"
@@ -110,7 +111,7 @@ Response LandingPages::ticket(const Request& request, const std::string& secret)
   if (ticket.used != 0) return closed(speaker_, locale, kUsed);
   if (ticket.expires <= ports_.clock.now())
     return closed(speaker_, locale, kExpired, {{"time", locale.time(ticket.expires)}});
-  const auto profile = ports_.profiles.find(ticket.profile);
+  const auto profile = find_rules(ports_.profiles, ticket.profile, ticket.order);
   if (!profile) {
     log_error("request-failed", {{"reason", profile.error().detail}});
     return closed(speaker_, locale, kUnavailable);
@@ -120,7 +121,8 @@ Response LandingPages::ticket(const Request& request, const std::string& secret)
 
 Response LandingPages::offer(const Ticket& ticket, const Profile& profile, const std::string& secret,
                              const Locale& locale) const {
-  const Markup keys = describe_keys(profile, locale);
+  const bool is_order = ticket.order.kind.has_value();
+  const Markup keys = is_order ? Markup() : describe_keys(profile, locale);
   const std::string suffix = keys.empty() ? ".manage" : "";
   const std::int64_t left = ticket.expires - ports_.clock.now();
   Markup facts = row(locale.text("offer.for"), subject_words(ticket.subject));
@@ -128,7 +130,7 @@ Response LandingPages::offer(const Ticket& ticket, const Profile& profile, const
       locale.text("offer.issuer"),
       html("{issuer}",
            {{"issuer", locale.text("offer.issuer.at", {{"issuer", speaker_.name()}, {"host", ports_.url.host()}})}}));
-  if (!keys.empty())
+  if (!keys.empty() || (is_order && makes_key(*ticket.order.kind)))
     facts += row(locale.text("offer.validity"), html("{days}", {{"days", locale.days(profile.validity_days)}}));
   facts += row(locale.text("offer.deadline"),
                html("{left}<br><time class=\"faint\" datetime=\"{machine}\">{time}</time>",
@@ -143,7 +145,8 @@ Response LandingPages::offer(const Ticket& ticket, const Profile& profile, const
        {"facts", facts},
        {"start", section(locale.text("start.title"), ways_to_start(ticket_links(ports_.url, secret), locale))},
        {"keys", section(locale.text("offer.contents"), keys)},
-       {"conditions", section(locale.text("offer.conditions"), describe_conditions(profile, locale))},
+       {"conditions", section(locale.text("offer.conditions"),
+                              is_order ? describe_order(ticket.order, locale) : describe_conditions(profile, locale))},
        {"once", locale.text("offer.once")}});
   return page_response(speaker_, locale, content);
 }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "provisioning-server/enrolment.h"
+#include "provisioning-server/life_cycle/management_ticket.h"
 #include "provisioning-server/tickets/ticket_office.h"
 #include "sks-core/base/encoding.h"
 #include "tests/provisioning-server/issuer_fixture.h"
@@ -213,4 +214,38 @@ TEST_CASE("LandingPages: the style sheet is one file, which may be kept") {
   CHECK(header(style, "Cache-Control") == "public, max-age=3600");
   CHECK(style.body.find("url(") == std::string::npos);
   CHECK(style.body.find("@import") == std::string::npos);
+}
+
+TEST_CASE("LandingPages: an order for keys that a device has says what happens to them") {
+  IssuerLab lab;
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket())) == "complete");
+  const std::string fingerprint = to_hex(crypto::sha256(device.certificate(0)));
+  struct Case {
+    KeyOperation::Kind kind;
+    const char* text;
+    bool makes_keys;
+  };
+  const auto cases = std::to_array<Case>({
+      {KeyOperation::Kind::unlock, "Locked PINs of your keys are unlocked.", false},
+      {KeyOperation::Kind::remove, "Keys are deleted from your device.", false},
+      {KeyOperation::Kind::update, "Keys are replaced by new ones, with the same PIN.", true},
+      {KeyOperation::Kind::clone, "Keys get another one beside them, with the same PIN.", true},
+      {KeyOperation::Kind::suspend, "Keys are suspended: they cannot be used until the issuer resumes them.", false},
+      {KeyOperation::Kind::resume, "Suspended keys can be used again.", false},
+  });
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    TicketOffice office(lab.issuer->ticket_office_ports());
+    const Result<IssuedTicket> made =
+        make_management_ticket(lab.issuer->repository(), lab.issuer->profiles(), office,
+                               {.kind = c.kind, .fingerprint = fingerprint}, Caller::command_line());
+    REQUIRE(made);
+    const Response page = open(lab, lab.target_of(made->links.link));
+    check_page(page, 200);
+    CHECK(shows(page, "A change to your keys"));
+    CHECK(shows(page, c.text));
+    CHECK(shows(page, "2 years") == c.makes_keys);
+    CHECK_FALSE(shows(page, "What you get"));
+  }
 }

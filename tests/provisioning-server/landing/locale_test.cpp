@@ -40,12 +40,10 @@ TEST_CASE("Locale: every language has the same texts with the same places in the
 
 TEST_CASE("Locale: every refusal is explained, and what to do about it") {
   for (const Locale& locale : locales()) {
-    // Until there are no more.
-    for (int i = 0; i <= static_cast<int>(Refusal::policy); ++i) {
-      const std::string word(word_of(static_cast<Refusal>(i)));
+    for (const std::string_view word : refusal_words()) {
       CAPTURE(word);
-      CHECK(locale.has("refusal." + word + ".what"));
-      CHECK(locale.has("refusal." + word + ".do"));
+      CHECK(locale.has("refusal." + std::string(word) + ".what"));
+      CHECK(locale.has("refusal." + std::string(word) + ".do"));
     }
   }
 }
