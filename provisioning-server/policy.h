@@ -94,6 +94,9 @@ std::vector<const keygen2::KeySpec*> keys_in_message_order(const Profile& profil
 /// Another one like it; the PIN is not preset.
 keygen2::KeySpec copy_of(const keygen2::KeySpec& key);
 
+/// What the signatures of a key are for, which is one of those in the profile itself and no copy.
+const std::optional<SignatureProfile>& signature_profile_of(const Profile& profile, const keygen2::KeySpec& key);
+
 /// "signature", "authentication", ... as keygen2.md 4.14 spells it.
 std::string_view app_usage_name(std::uint8_t app_usage);
 std::string_view device_trust_name(DeviceTrustMode mode);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "provisioning-server/life_cycle/management_actions.h"
+
 namespace sks::issuer {
 namespace {
 
@@ -13,8 +15,8 @@ using keygen2::PinPolicySpec;
 constexpr std::uint8_t kNoBiometrics = 0;
 
 /// In the order of FoundKeyAction.
-constexpr auto kActions =
-    std::to_array<std::string_view>({"condition.ignore", "condition.refuse", "condition.remove", "condition.unlock"});
+constexpr auto kActions = std::to_array<std::string_view>(
+    {"condition.ignore", "condition.refuse", "condition.remove", "condition.unlock", "condition.update"});
 
 /// "ec.nist.p256" out of "https://webpki.github.io/sks/algorithm#ec.nist.p256".
 std::string_view short_algorithm(std::string_view uri) {
@@ -44,8 +46,8 @@ std::string pin_sentences(const PinPolicySpec& policy, bool has_puk, const Local
   return text;
 }
 
-Markup describe_key(const KeySpec& key, std::string protection, const std::optional<SignatureProfile>& signature,
-                    const Locale& locale) {
+Markup describe_key(const Profile& profile, const KeySpec& key, std::string protection, const Locale& locale) {
+  const std::optional<SignatureProfile>& signature = signature_profile_of(profile, key);
   const std::string usage = "usage." + std::string(app_usage_name(key.app_usage));
   if (key.biometric_protection != kNoBiometrics)
     add(protection, locale.text(numbered("biometric", key.biometric_protection)));
@@ -72,15 +74,16 @@ Markup describe_key(const KeySpec& key, std::string protection, const std::optio
 
 Markup describe_keys(const Profile& profile, const Locale& locale) {
   Markup items;
-  std::size_t index = 0;
   for (const PinPolicySpec& policy : profile.pin_policies)
     for (const KeySpec& key : policy.keys)
-      items += describe_key(key, pin_sentences(policy, profile.puk.has_value(), locale),
-                            profile.signature_profiles.at(index++), locale);
+      items += describe_key(profile, key, pin_sentences(policy, profile.puk.has_value(), locale), locale);
   for (const KeySpec& key : profile.keys)
-    items += describe_key(key, locale.text(key.device_pin_protection ? "pin.device" : "pin.none"),
-                          profile.signature_profiles.at(index++), locale);
+    items += describe_key(profile, key, locale.text(key.device_pin_protection ? "pin.device" : "pin.none"), locale);
   return items.empty() ? items : html("<ul class=\"keys\">\n{items}</ul>\n", {{"items", items}});
+}
+
+Markup describe_order(const ManagementOrder& order, const Locale& locale) {
+  return html("<p>{text}</p>\n", {{"text", locale.text("order." + std::string(action_of(*order.kind).word))}});
 }
 
 Markup describe_conditions(const Profile& profile, const Locale& locale) {

@@ -90,6 +90,8 @@ Result<keygen2::IssuancePlan> make_management_plan(const Profile& rules, const M
   }
   if (plan.keys.size() > kMaxReplacements)
     return Error{Status::not_allowed, "the device has more keys than one session can replace"};
+  // A new key has the signature profile of the key that the profile makes for it, if there is one.
+  plan.reserve.extensions = static_cast<std::uint16_t>(plan.keys.size());
   keygen2::LookupSpec lookup{keys.public_key(), {}};
   // With a successor in doubt, either of the two may be on the device.
   if (!order.fingerprint.empty() && targets.size() == 1) {

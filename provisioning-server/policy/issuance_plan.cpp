@@ -101,4 +101,11 @@ std::vector<const KeySpec*> keys_in_message_order(const Profile& profile) {
   return keys;
 }
 
+const std::optional<SignatureProfile>& signature_profile_of(const Profile& profile, const KeySpec& key) {
+  const std::vector<const KeySpec*> keys = keys_in_message_order(profile);
+  const auto place = std::ranges::find(keys, &key);
+  SKS_CHECK(place != keys.end());
+  return profile.signature_profiles.at(static_cast<std::size_t>(place - keys.begin()));
+}
+
 }  // namespace sks::issuer
