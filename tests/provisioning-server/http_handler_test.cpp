@@ -157,7 +157,7 @@ TEST_CASE("HttpHandler: terminations are 302 with an absolute Location and a pag
   CHECK(header(page, "Content-Type") == "text/html; charset=utf-8");
   CHECK(header(page, "Content-Security-Policy").starts_with("default-src 'none'"));
   CHECK(header(page, "X-Content-Type-Options") == "nosniff");
-  CHECK(page.body.find("does not belong to a session") != std::string::npos);
+  CHECK(page.body.find("does not know this session") != std::string::npos);
 }
 
 TEST_CASE("HttpHandler: the result page repeats nothing of the request") {
@@ -168,7 +168,7 @@ TEST_CASE("HttpHandler: the result page repeats nothing of the request") {
     const Response page = device.get(std::string("/result?") + query);
     CHECK(page.status == 200);
     CHECK(page.body.find("script") == std::string::npos);
-    CHECK(page.body.find("The issuer ended the session.") != std::string::npos);
+    CHECK(page.body.find("The session is over") != std::string::npos);
   }
 }
 
