@@ -1,12 +1,7 @@
 #include "attestation/verifier.h"
 
-#include <openssl/x509_vfy.h>
-#include <openssl/x509v3.h>
-
-#include <new>
-
+#include "attestation/device_path.h"
 #include "sks-core/base/byte_writer.h"
-#include "sks-core/base/library_context.h"
 #include "sks-core/crypto/mac.h"
 
 namespace sks::attestation {
@@ -19,21 +14,6 @@ constexpr std::string_view kDeviceAttestation = "DeviceAttestation";
 constexpr std::size_t kMaxPathLength = 10;
 constexpr std::size_t kMaxCertificateSize = 16384;
 
-/// 112 bits: RSA from 2048 bits, no SHA-1, as OpenSSL's levels define it.
-constexpr int kSecurityLevel = 2;
-
-void free_borrowed(STACK_OF(X509) * certificates) { sk_X509_free(certificates); }
-
-using Store = ossl::Ptr<X509_STORE, X509_STORE_free>;
-using StoreCtx = ossl::Ptr<X509_STORE_CTX, X509_STORE_CTX_free>;
-using BorrowedStack = ossl::Ptr<STACK_OF(X509), free_borrowed>;
-
-template <class T>
-T allocated(T owner) {
-  if (!owner) throw std::bad_alloc();
-  return owner;
-}
-
 Result<void> check_sizes(const std::vector<Bytes>& path) {
   if (path.size() > kMaxPathLength) return Error{Status::crypto, "the device certificate path is too long"};
   for (const Bytes& certificate : path) {
@@ -42,63 +22,19 @@ Result<void> check_sizes(const std::vector<Bytes>& path) {
   return {};
 }
 
-/// PKIX path building from the device certificate over the path it came with to an authority, at the time of the clock.
-///
-/// An authority is trusted because it is configured, not because it is self-signed: it may be an intermediate whose own
-/// issuer nobody configured (X509_V_FLAG_PARTIAL_CHAIN). It must be a CA, so that a device certificate that was put
-/// among the authorities by mistake does not become its own trust; registered fingerprints are there for that.
-class PathBuilder {
- public:
-  PathBuilder(const DeviceCaTrust& trust, std::int64_t now)
-      : store_(allocated(Store(X509_STORE_new()))),
-        untrusted_(allocated(BorrowedStack(sk_X509_new_null()))),
-        context_(allocated(StoreCtx(X509_STORE_CTX_new_ex(library_context(), nullptr)))) {
-    for (const crypto::Certificate& authority : trust.authorities) {
-      if (authority.is_ca()) SKS_CHECK(X509_STORE_add_cert(store_.get(), authority.openssl()) == 1);
-    }
-    X509_VERIFY_PARAM* const parameters = X509_STORE_get0_param(store_.get());
-    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
-    X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_ANY);
-    X509_VERIFY_PARAM_set_auth_level(parameters, kSecurityLevel);
-    X509_VERIFY_PARAM_set_time(parameters, now);
-  }
-
-  Result<void> verify(const std::vector<crypto::Certificate>& path) {
-    for (std::size_t i = 1; i < path.size(); ++i) {
-      if (sk_X509_push(untrusted_.get(), path[i].openssl()) == 0) throw std::bad_alloc();
-    }
-    SKS_CHECK(X509_STORE_CTX_init(context_.get(), store_.get(), path.front().openssl(), untrusted_.get()) == 1);
-    const bool verified = X509_verify_cert(context_.get()) == 1;
-    static_cast<void>(ossl::take_error({}));  // what counts is the error of the context
-    if (!verified) return refusal();
-    if (sk_X509_num(X509_STORE_CTX_get0_chain(context_.get())) < 2) {
-      return Error{Status::not_allowed, "the device certificate is not issued by a device CA of this issuer"};
-    }
-    return {};
-  }
-
- private:
-  Error refusal() const {
-    const int code = X509_STORE_CTX_get_error(context_.get());
-    const int depth = X509_STORE_CTX_get_error_depth(context_.get());
-    std::string where = "the device certificate";
-    if (depth > 0) where = "certificate " + std::to_string(depth) + " above the device certificate";
-    return Error{Status::not_allowed,
-                 "no path to a device CA of this issuer: " + where + ": " + X509_verify_cert_error_string(code)};
-  }
-
-  Store store_;
-  BorrowedStack untrusted_;
-  StoreCtx context_;
-};
-
 struct PolicyCheck {
   const std::vector<crypto::Certificate>& path;
   const Clock& clock;
 
   Result<void> operator()(const OpenTrust&) const { return {}; }
 
-  Result<void> operator()(const DeviceCaTrust& trust) const { return PathBuilder(trust, clock.now()).verify(path); }
+  Result<void> operator()(const DeviceCaTrust& trust) const {
+    DevicePathRules rules;
+    rules.authorities = trust.authorities;
+    const PathVerdict verdict = DevicePathVerifier(std::move(rules)).verify(path, clock);
+    if (verdict.fault == PathFault::none) return {};
+    return Error{Status::not_allowed, verdict.sentence};
+  }
 
   /// Registering is a decision about this very certificate: it ends by striking it from the list, not by a date.
   Result<void> operator()(const RegisteredTrust& trust) const {

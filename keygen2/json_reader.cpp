@@ -256,6 +256,13 @@ std::string JsonReader::canonical_without(std::string_view object, std::string_v
   return object_ == nullptr ? std::string() : json::canonical(*object_, {object, member});
 }
 
+std::vector<std::string> JsonReader::member_names() const {
+  std::vector<std::string> names;
+  if (object_ == nullptr) return names;
+  for (const json::Member& member : object_->members) names.push_back(member.name);
+  return names;
+}
+
 void JsonReader::skip_members() {
   if (object_ != nullptr) object_->members.clear();
 }

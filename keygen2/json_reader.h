@@ -43,6 +43,8 @@ class JsonReader {
   JsonReader(json::Value* object, json::Findings* findings) : object_(object), findings_(findings) {}
 
   bool has(std::string_view name) const;
+  /// In the order of the document; for objects whose members are not known beforehand.
+  std::vector<std::string> member_names() const;
 
   std::string text(std::string_view name);
   std::optional<std::string> optional_text(std::string_view name);

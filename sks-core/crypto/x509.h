@@ -146,7 +146,7 @@ struct CertificateTemplate {
   std::vector<std::string> ocsp_urls = {};    ///< authorityInfoAccess
   std::vector<std::string> issuer_urls = {};  ///< authorityInfoAccess, caIssuers
   Bytes subject_der = {};                     ///< the DER of a Name, instead of `subject`
-  std::vector<Bytes> extensions = {};         ///< further ones, each the DER of an Extension
+  std::vector<Bytes> extensions = {};  ///< each the DER of an Extension; instead of the kind's one with that identifier
 };
 
 /// Issues a certificate for `subject_key`, signed by `signer`, with a random 128-bit serial number. `issuer` null:

@@ -126,13 +126,21 @@ void add_information_access(Bytes& extensions, const CertificateTemplate& what) 
     append(extensions, der::extension(NID_info_access, der::Critical::no, der::sequence({descriptions})));
 }
 
+/// Whether an extension stands among the further ones.
+bool is_given(const CertificateTemplate& what, int nid) {
+  const Bytes wanted = der::object_identifier(nid);
+  return std::ranges::any_of(what.extensions, [&](const Bytes& extension) {
+    return equal(der::first_piece(der::first_piece(extension).content).whole, wanted);
+  });
+}
+
 Result<Bytes> encode_extensions(const CertificateTemplate& what, const PublicKey& subject_key,
                                 const Certificate* issuer) {
   const auto* const profile = std::ranges::find(kProfiles, what.kind, &KindProfile::kind);
   SKS_CHECK(profile != kProfiles.end());
   Bytes extensions;
   for (const ExtensionValue& row : profile->extensions)
-    if (row.nid != NID_undef)
+    if (row.nid != NID_undef && !is_given(what, row.nid))
       append(extensions, der::extension(row.nid, row.critical, der::first_piece(row.value).whole));
   append(extensions,
          der::extension(NID_subject_key_identifier, der::Critical::no, der::octet_string(key_identifier(subject_key))));

@@ -88,7 +88,8 @@ RULES = [
     ),
     (
         "provisioning-server/",
-        ["sks-core/base/", "sks-core/crypto/", "attestation/claims.h", "attestation/verifier.h", "keygen2/", "provisioning-server/"],
+        ["sks-core/base/", "sks-core/crypto/", "attestation/claims.h", "attestation/device_path.h", "attestation/verifier.h",
+         "keygen2/", "provisioning-server/"],
         ["nlohmann/", "CLI/", "boost/", "openssl/", "p11-kit/", "sqlite3.h", "libpq-fe.h", "toml++/", "spdlog/",
          "qrencode.h"],
     ),
