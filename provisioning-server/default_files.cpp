@@ -13,7 +13,7 @@ constexpr std::string_view kConfigHead =
 constexpr std::string_view kConfigTrust = R"toml(
 # Which devices may hold keys of this issuer:
 #   "registered"  those whose certificate fingerprint stands in registered-devices (add with `sks-issuer register`)
-#   "ca"          those whose certificate was issued by a CA in device-ca.pem
+#   "ca"          those whose certificate was issued by a CA that a [[device_ca]] below names
 #   "open"        any device: nothing then proves where keys live
 )toml";
 
@@ -133,6 +133,47 @@ constexpr std::string_view kAuthenticationKey = R"toml(
   # What it takes to export or delete the key: "none", "pin", "puk", and "non-exportable" or "non-deletable".
   export_protection = "non-exportable"
   delete_protection = "none"
+  # What the key gets beside its certificate; files lie beside this one.
+  # [[pin_policy.key.logotype]]
+  # file = "logo.png"
+  # media_type = "image/png"
+  # [[pin_policy.key.property_bag]]
+  # type = "https://example.com/account"
+  # property = [{ name = "number", value = "{account}", writable = false }]
+  # [[pin_policy.key.extension]]
+  # type = "https://example.com/terms"
+  # text = "..."             # or hex, or file
+  # encrypted = false
+)toml";
+
+// Behind everything else: a table goes on to the next one.
+constexpr std::string_view kConfigDirectory = R"toml(
+# What is known about users, for profiles that make certificates of it: .csv (a line with the names of the columns, the first of
+# them for the users) or .json ({"jo": {"cn": "Jo Doe"}}).
+# [directory]
+# file = "people.csv"
+)toml";
+
+constexpr std::string_view kConfigDeviceCa = R"toml(
+# A CA of devices, and what it is trusted for; one such table for each, with device_trust = "ca" only.
+%[[device_ca]]
+%name = "device-ca"
+# PEM, one certificate or more.
+%file = "device-ca.pem"
+# Which profiles its devices may use; without it all.
+# profiles = ["default"]
+# What the certificates of a device must match, as under [[lookup]] in a profile, and extensions that it must have.
+# filter = { subject_reg_ex = '.*OU=Phones.*', extended_key_usage_rules = ["1.3.6.1.4.1.99999.1"] }
+# required_extensions = ["1.3.6.1.4.1.99999.2"]
+# Certificates between that of the device and the CA, at most.
+# max_intermediates = 1
+# Which certificates must be within their dates: "all", "authorities" (not that of the device) or "none".
+# validity = "all"
+# "required": a device is refused while no valid list says that it has not been withdrawn; needs crl. "if-available": only while a
+# list says that it has been. "none": nobody looks.
+%revocation = "none"
+# Files with revocation lists; replace them as often as the CA does, they are read again at once.
+# crl = ["device-ca.crl"]
 )toml";
 
 constexpr std::string_view kSignatureKey = R"toml(
@@ -155,10 +196,29 @@ privacy_enabled = false
 [certificate]
 # Days that the certificates of the keys are valid.
 validity_days = 730
-# What they are for: logging in to TLS servers.
+# What they are for: "clientAuth" (logging in to TLS servers), "emailProtection", "documentSigning", "codeSigning",
+# "smartcardLogon", or object identifiers.
 extended_key_usage = ["clientAuth"]
 # true: e-mail addresses in the subject are also put into the subject alternative name.
 email_from_subject = false
+# The subject, of what is known about it: `sks-issuer ticket --data '{"cn": "Jo Doe"}'`. {name?} may be missing. Without it the
+# subject stands in the ticket.
+# subject = "CN={cn},O=Example,emailAddress={email?}"
+# true: the data of the ticket name the "user", and [directory] in issuer.toml tells the rest.
+# from_directory = false
+# alternative_names = { email = ["{email}"], upn = ["{upn?}"], uri = ["urn:employee:{id}"] }
+# key_usage = { signature = ["digitalSignature", "nonRepudiation"] }
+# policies = ["1.3.6.1.4.1.99999.1"]
+# [[certificate.extension]]
+# oid = "1.3.6.1.4.1.99999.2"
+# critical = false
+# value = "0500"             # DER, in hexadecimal
+
+# How many credentials of this profile there may be, and how often a device may try.
+# [limits]
+# credentials_per_device = 1
+# credentials_per_subject = 2
+# sessions_per_device_and_hour = 10
 
 # A PUK, drawn at random for every session, unlocks PINs after too many wrong tries. `sks-issuer puk` shows it.
 # [puk_policy]
@@ -207,20 +267,42 @@ constexpr std::string_view kDevices =
 
 }  // namespace
 
+namespace {
+
+/// The table as it stands for an issuer whose devices are trusted by a CA, and
+/// as a comment for others.
+std::string device_ca_table(DeviceTrustMode trust) {
+  std::string text;
+  for (const char c : kConfigDeviceCa) {
+    if (c != '%') {
+      text += c;
+    } else if (trust != DeviceTrustMode::ca) {
+      text += "# ";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string default_config(const MainUrl& url, DeviceTrustMode trust, const std::string& database) {
-  // Neither text can hold a quotation mark or a backslash: MainUrl::parse refuses them.
+  // Neither text can hold a quotation mark or a backslash: MainUrl::parse
+  // refuses them.
   return std::string(kConfigHead) + "url = \"" + url.text() + "\"\n" + std::string(kConfigTrust) + "device_trust = \"" +
          std::string(device_trust_name(trust)) + "\"\n" + std::string(kConfigTail) + std::string(kConfigDatabase) +
-         "database = \"" + (database.empty() ? "sqlite:issuer.db" : database) + "\"\n" + std::string(kConfigLimits);
+         "database = \"" + (database.empty() ? "sqlite:issuer.db" : database) + "\"\n" + std::string(kConfigLimits) +
+         std::string(kConfigDirectory) + device_ca_table(trust);
 }
 
 std::string default_profile() {
-  return "# Profile \"default\": one P-256 key for logging in, under a PIN of the user's choice.\n" +
+  return "# Profile \"default\": one P-256 key for logging in, under a PIN of "
+         "the user's choice.\n" +
          std::string(kProfileCommon) + std::string(kAuthenticationKey);
 }
 
 std::string pair_profile() {
-  return "# Profile \"pair\": a P-256 key for logging in and an RSA-2048 key for signatures, under one PIN.\n" +
+  return "# Profile \"pair\": a P-256 key for logging in and an RSA-2048 key "
+         "for signatures, under one PIN.\n" +
          std::string(kProfileCommon) + std::string(kAuthenticationKey) + std::string(kSignatureKey);
 }
 

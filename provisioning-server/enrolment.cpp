@@ -10,6 +10,7 @@
 #include "provisioning-server/life_cycle/replacements.h"
 #include "provisioning-server/log.h"
 #include "provisioning-server/metrics.h"
+#include "provisioning-server/policy/subject_source.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -69,6 +70,16 @@ void add_operations(std::string& detail, const std::vector<KeyOperation>& operat
   }
 }
 
+struct LimitRow {
+  StepOutcome outcome;
+  Refusal refusal;
+};
+constexpr auto kLimits = std::to_array<LimitRow>({
+    {StepOutcome::device_credentials, Refusal::limit_device},
+    {StepOutcome::subject_credentials, Refusal::limit_subject},
+    {StepOutcome::device_sessions, Refusal::limit_sessions},
+});
+
 /// The issuer's policy at work on one step: which device, which certificates.
 class StepDecisions final : public keygen2::IssuerDecisions {
  public:
@@ -81,13 +92,14 @@ class StepDecisions final : public keygen2::IssuerDecisions {
         replacements_(ports.repository, ports.key_manager, session, profile) {}
 
   Result<void> accept_device(const crypto::CertificatePath& path) override {
-    SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, ports_.devices.current());
+    SKS_LET(const std::shared_ptr<const DevicePolicy> policy, ports_.devices.current());
     device_fingerprint_ = to_hex(crypto::sha256(path.der().front()));
-    Result<void> accepted = attestation::check_device(path, *trust, ports_.clock);
-    if (!accepted && accepted.error().status == Status::not_allowed) refusal_ = Refusal::device;
-    if (!accepted || !session_.order.kind || session_.order.device == device_fingerprint_) return accepted;
-    refusal_ = Refusal::other_device;
-    return Error{Status::not_allowed, "the keys are on device " + session_.order.device};
+    device_ = policy->decide(path, session_.profile, ports_.clock);
+    if (device_.refusal) return Error{Status::not_allowed, device_.sentence};
+    if (!session_.order.kind || session_.order.device == device_fingerprint_) return {};
+    device_.refusal = Refusal::other_device;
+    device_.sentence = "the keys are on device " + session_.order.device;
+    return Error{Status::not_allowed, device_.sentence};
   }
 
   Result<keygen2::CredentialSpec> certify(const AttestedKey& key) override {
@@ -98,12 +110,9 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     const Bytes key_management_key = ports_.key_manager.public_key_of(session_.kmk_generation);
     if (key_management_key.empty())
       return note_unavailable({Status::not_available, "this process has not read the session's key management key"});
-    CertificateRequest request;
-    SKS_LET(request.subject, crypto::parse_dn(session_.subject));
-    request.validity_days = profile_.validity_days;
-    if (profile_.email_from_subject)
-      for (const crypto::DnAttribute& attribute : request.subject)
-        if (attribute.type == "emailAddress") request.emails.push_back(attribute.value);
+    SKS_LET(const SubjectData data, parse_subject_data(session_.data));
+    SKS_LET(const CertificateRequest request,
+            make_certificate_request(profile_.certificate, session_.subject, data, keys_[place]->app_usage));
     Result<crypto::CertificatePath> issued = ports_.authority.issue(request, key.public_key);
     if (!issued) return note_unavailable(issued.error());
     crypto::CertificatePath path = std::move(issued).value();
@@ -132,6 +141,7 @@ class StepDecisions final : public keygen2::IssuerDecisions {
       (updates ? spec.update : spec.clone) = replacement->key;
     }
     spec.certificate_path = std::move(path);
+    SKS_LET(spec.extensions, make_key_extensions(profile_.key_extensions.at(place), data));
     if (const std::optional<SignatureProfile>& signature = profile_.signature_profiles.at(place)) {
       credential.signature_profile = signature->uri();
       spec.extensions.push_back({.type = std::string(kSignatureProfileType),
@@ -152,11 +162,19 @@ class StepDecisions final : public keygen2::IssuerDecisions {
   }
 
   /// Why the session failed, when that was decided here.
-  std::optional<Refusal> refusal() const { return refusal_ ? refusal_ : found_.refusal(); }
+  std::optional<Refusal> refusal() const { return device_.refusal ? device_.refusal : found_.refusal(); }
   /// Set when the authority could not be reached, or when this process has not read a key management key that others
   /// use: nothing was decided, and the same message may succeed later.
   const std::optional<Error>& unavailable() const { return unavailable_; }
   const std::string& device_fingerprint() const { return device_fingerprint_; }
+  /// "device FINGERPRINT", and what decided about it in this step; empty before a device has shown itself.
+  std::string device_text() const {
+    if (device_fingerprint_.empty()) return {};
+    std::string text = "device " + device_fingerprint_;
+    if (!device_.authority.empty()) text += ", device CA " + device_.authority;
+    if (!device_.refusal && !device_.sentence.empty()) text += ", let pass: " + device_.sentence;
+    return text;
+  }
   std::vector<Credential> take_credentials() { return std::move(credentials_); }
   std::vector<KeyOperation> take_operations() { return found_.take_operations(); }
 
@@ -184,7 +202,7 @@ class StepDecisions final : public keygen2::IssuerDecisions {
   Replacements replacements_;
   std::vector<Credential> credentials_;
   std::string device_fingerprint_;
-  std::optional<Refusal> refusal_;
+  DeviceDecision device_;
   std::optional<Error> unavailable_;
 };
 
@@ -266,6 +284,13 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   const auto profile = find_rules(ports_.profiles, ticket.profile, ticket.order);
   if (!profile) return refuse_with(Refusal::profile, profile.error().detail);
 
+  // An order that makes no key asks for no certificate.
+  Result<SubjectFacts> facts =
+      ticket.order.kind && !makes_key(*ticket.order.kind)
+          ? SubjectFacts{ticket.subject, {}}
+          : find_subject(**profile, ports_.directory, ticket.subject, ticket.data);
+  if (!facts) return refuse_with(Refusal::subject, facts.error().detail);
+
   // Keys that others take the place of keep their PIN, and so their PUK.
   SecureBytes puk = ticket.order.kind ? SecureBytes() : draw_puk(**profile, ports_.random);
   const SecureBytes kept_puk = SecureBytes::copy_of(puk.view());  // the plan takes the other one along
@@ -290,7 +315,8 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   session.ticket_digest = ticket.digest;
   session.profile = ticket.profile;
   session.profile_digest = (*profile)->digest;
-  session.subject = ticket.subject;
+  session.subject = facts->subject;
+  session.data = subject_data_text(facts->data);
   session.order = ticket.order;
   session.kmk_generation = ports_.key_manager.generation();
   session.phase = phase_of(started->phase());
@@ -365,8 +391,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
     return end_with(Refusal::capability, "the client does not support " + capabilities.missing);
   if (!answer) {
     const Refusal why = decisions.refusal().value_or(refusal_of(answer.error().error_class));
-    const std::string& device = decisions.device_fingerprint();
-    return end_with(why, answer.error().detail + (device.empty() ? "" : " (device " + device + ")"));
+    const std::string device = decisions.device_text();
+    return end_with(why, answer.error().detail + (device.empty() ? "" : " (" + device + ")"));
   }
 
   Step step{before.phase, before.version, before, decisions.take_credentials(), decisions.take_operations(), {}};
@@ -393,6 +419,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   }
   step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", capabilities.answers};
   if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
+  if (const std::string device = decisions.device_text(); !device.empty()) step.audit.detail = device;
+  step.limits = (*profile)->limits;
   std::size_t issued = keys_in_message_order(**profile).size();
   // Without lookups no key of an earlier session was found.
   if (done && (before.order.kind || !(*profile)->lookups.empty())) {
@@ -408,6 +436,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
   if (outcome == StepOutcome::conflict) return std::optional<Reply>();
   if (outcome == StepOutcome::duplicate) return end_with(Refusal::duplicate, "");
+  if (const auto* const limit = std::ranges::find(kLimits, outcome, &LimitRow::outcome); limit != kLimits.end())
+    return end_with(limit->refusal, step.audit.detail);
   if (done) {
     Metrics::instance().counter("sessions_finished_total").add();
     Metrics::instance().counter("credentials_issued_total").add(issued);

@@ -26,6 +26,7 @@ struct EnrolmentPorts {
   const SessionSeal& seal;
   const KeyManager& key_manager;
   const ServerIdentity& server;
+  SubjectDirectory* directory = nullptr;
   const Clock& clock = system_clock();
   const Random& random = system_random();
 };

@@ -69,7 +69,11 @@ Result<void> Issuer::load(const Issuer* running) {
   revocation_service_ = std::make_unique<RevocationService>(
       *revocations_, [this] { return authority_->authorities(); }, config_->revocation, clock_, random_);
   const bool by_ca = config_->device_trust == DeviceTrustMode::ca;
-  SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices));
+  SKS_LET(devices_, DeviceRegistry::open(config_->device_trust, by_ca ? paths_.device_ca : paths_.registered_devices,
+                                         config_->device_authorities));
+  if (!config_->directory.file.empty()) {
+    SKS_LET(directory_, FileDirectory::open(paths_.folder + '/' + config_->directory.file));
+  }
   profile_archive_ = std::make_unique<ProfileArchive>(*database_);
   profiles_ = std::make_unique<ProfileStore>(paths_.profiles, config_->device_trust, key_manager_->public_key(),
                                              server_->leaves(), profile_archive_.get());
@@ -87,12 +91,12 @@ Result<void> Issuer::load_checkpoints() {
 }
 
 EnrolmentPorts Issuer::ports() {
-  return {config_->url, *repository_,  *authority_, *devices_, *profiles_,
-          *seal_,       *key_manager_, *server_,    clock_,    random_};
+  return {config_->url,  *repository_, *authority_,      *devices_, *profiles_, *seal_,
+          *key_manager_, *server_,     directory_.get(), clock_,    random_};
 }
 
 TicketOffice::Ports Issuer::ticket_office_ports() {
-  return {config_->url, *repository_, *profiles_, config_->ticket_minutes, clock_, random_};
+  return {config_->url, *repository_, *profiles_, config_->ticket_minutes, directory_.get(), clock_, random_};
 }
 
 RenewalPlace Issuer::renewal_place() const {

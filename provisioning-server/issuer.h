@@ -37,6 +37,8 @@ class Issuer {
   CheckpointKeeper& checkpoints() { return *checkpoints_; }
   Repository& repository() { return *repository_; }
   ProfileStore& profiles() { return *profiles_; }
+  DeviceRegistry& devices() { return *devices_; }
+  SubjectDirectory* directory() { return directory_.get(); }
   const SessionSeal& seal() const { return *seal_; }
   const FileSeal& file_seal() const { return *file_seal_; }
   const LiveAuthority& authority() const { return *authority_; }
@@ -81,6 +83,7 @@ class Issuer {
   std::unique_ptr<ProfileArchive> profile_archive_;
   std::unique_ptr<ProfileStore> profiles_;
   std::unique_ptr<DeviceRegistry> devices_;
+  std::unique_ptr<FileDirectory> directory_;
   std::unique_ptr<SessionSeal> seal_;
   std::unique_ptr<FileSeal> file_seal_;
   std::unique_ptr<LiveAuthority> authority_;

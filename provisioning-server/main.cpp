@@ -36,6 +36,7 @@ struct Arguments {
   std::string database;
   std::string profile;
   std::string subject;
+  std::string data;
   std::string fingerprint;
   std::string certificate;
   std::string reason;
@@ -107,6 +108,12 @@ Result<void> restore(const Arguments& arguments) {
   return {};
 }
 
+/// JSON, or the name of a file that holds it.
+Result<std::string> read_ticket_data(const std::string& given) {
+  if (given.empty() || given.starts_with('{')) return given;
+  return read_file(given);
+}
+
 Result<void> print_ticket(const IssuedTicket& made, bool as_json) {
   if (as_json) {
     std::cout << nlohmann::ordered_json{{"init", made.links.init},
@@ -129,7 +136,9 @@ Result<void> ticket(const Arguments& arguments) {
   if (const auto subject = crypto::parse_dn(arguments.subject); !arguments.subject.empty() && !subject)
     return Error{subject.error().status, "--subject: " + subject.error().detail};
   TicketOffice office(issuer->ticket_office_ports());
-  SKS_LET(const IssuedTicket made, office.make_ticket({arguments.profile, arguments.subject}, Caller::command_line()));
+  TicketRequest request{arguments.profile, arguments.subject};
+  SKS_LET(request.data, read_ticket_data(arguments.data));
+  SKS_LET(const IssuedTicket made, office.make_ticket(request, Caller::command_line()));
   return print_ticket(made, arguments.json);
 }
 
@@ -254,7 +263,11 @@ const std::vector<Command>& commands() {
       {"init", "Make a new issuer in a folder", init, {"--dir", "--url"}, {"--device-trust", "--database"}},
       {"serve", "Serve an issuer over HTTPS until SIGTERM or SIGINT", serve, {"--dir"}, {"--listen"}},
       {"check", "Say whether serve would start, and what would stand in its way", check, {"--dir"}, {}},
-      {"ticket", "Make a one-time link for one enrolment", ticket, {"--dir", "--profile"}, {"--subject", "--json"}},
+      {"ticket",
+       "Make a one-time link for one enrolment",
+       ticket,
+       {"--dir", "--profile"},
+       {"--subject", "--data", "--json"}},
       {"register", "Accept a device", register_device, {"--dir"}, {"--fingerprint", "--certificate"}},
       {"revoke", "Withdraw an issued credential", revoke, {"--dir"}, {"--fingerprint", "--certificate", "--reason"}},
       {"suspend",
@@ -339,6 +352,7 @@ void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool
       {"--listen", &Arguments::listen, "HOST, HOST:PORT or [IPV6]:PORT instead of loopback or [server] listen"},
       {"--profile", &Arguments::profile, "Name of a profile: default, pair, ..."},
       {"--subject", &Arguments::subject, "Subject of the certificates, such as \"CN=Jo Doe,O=Example\""},
+      {"--data", &Arguments::data, "What is known of the subject: a JSON object, or a file that holds one"},
       {"--fingerprint", &Arguments::fingerprint, "SHA-256 of a certificate in hexadecimal"},
       {"--certificate", &Arguments::certificate, "PEM file of a certificate"},
       {"--reason", &Arguments::reason, "keyCompromise, superseded, ... as RFC 5280 spells them"},

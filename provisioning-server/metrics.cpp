@@ -43,6 +43,8 @@ constexpr auto kMetrics = std::to_array<Row>({
      {}},
     {"database_errors_total", Type::counter, "Transactions that failed.", {"reason"}},
     {"database_repeats_total", Type::counter, "Transactions that were repeated after a collision.", {}},
+    {"device_crl_next_update_seconds", Type::gauge, "When the next list of a device CA is due, in Unix time.", {"ca"}},
+    {"device_crl_refused_total", Type::counter, "Lists of device CAs that were not used.", {"reason"}},
     {"draining", Type::gauge, "1 while the server finishes what it has begun before it stops.", {}},
     {"http_refused_total", Type::counter, "Requests that were refused for their form, by status.", {"status"}},
     {"http_request_seconds", Type::histogram, "Time to answer a request, without the network.", {"route"}},

@@ -33,6 +33,10 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   OperationsConfig operations = read_operations(root, limits);
   const AccessConfig access = read_access(root);
   LandingConfig landing = read_landing(root);
+  std::vector<DeviceAuthorityRules> device_authorities = read_device_authorities(root);
+  if (trust != DeviceTrustMode::ca && !device_authorities.empty())
+    root.refuse("device_ca", "[[device_ca]] goes only with device_trust = \"ca\"");
+  DirectoryConfig directory = read_directory(root);
   SKS_TRY(document.finish());
   IssuerConfig config{std::move(url).value(), trust, ticket_minutes, starts, connections, threads};
   config.database = std::move(database);
@@ -43,6 +47,8 @@ Result<IssuerConfig> parse_config(std::string_view content, const std::string& f
   config.operations = std::move(operations);
   config.access = access;
   config.landing = std::move(landing);
+  config.device_authorities = std::move(device_authorities);
+  config.directory = std::move(directory);
   return config;
 }
 

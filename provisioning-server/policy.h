@@ -15,7 +15,12 @@
 #include "provisioning-server/landing/landing_config.h"
 #include "provisioning-server/management_policy.h"
 #include "provisioning-server/operations/operations_config.h"
+#include "provisioning-server/policy/certificate_rules.h"
+#include "provisioning-server/policy/device_rules.h"
+#include "provisioning-server/policy/key_extensions.h"
+#include "provisioning-server/policy/limits.h"
 #include "provisioning-server/policy/profile_archive.h"
+#include "provisioning-server/policy/subject_directory.h"
 #include "provisioning-server/revocation/revocation_config.h"
 #include "provisioning-server/signature_profiles/signature_profile.h"
 #include "provisioning-server/url.h"
@@ -41,6 +46,8 @@ struct IssuerConfig {
   OperationsConfig operations = {};
   AccessConfig access = {};
   LandingConfig landing = {};
+  std::vector<DeviceAuthorityRules> device_authorities = {};  ///< empty with mode ca: device-ca.pem stands alone
+  DirectoryConfig directory = {};
 };
 
 /// A PUK is drawn for every session of the profile and kept sealed, for the help desk.
@@ -57,13 +64,14 @@ struct Profile {
   ProfileText text;    ///< what it was read from
   bool privacy_enabled = false;
   std::uint16_t session_life_time = 900;  ///< seconds
-  std::int64_t validity_days = 730;
-  bool email_from_subject = false;
+  CertificateRules certificate;
+  ProfileLimits limits;
   std::optional<PukPolicy> puk;
   std::vector<keygen2::PinPolicySpec> pin_policies;
   std::vector<keygen2::KeySpec> keys;  ///< without PIN
   /// Of the keys, in the order of keys_in_message_order(); only signature keys have one.
   std::vector<std::optional<SignatureProfile>> signature_profiles;
+  std::vector<std::vector<KeyExtension>> key_extensions;  ///< by the position in message order
   std::vector<CapabilityQuery> capabilities;
   std::vector<Lookup> lookups;
 };

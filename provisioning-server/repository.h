@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "provisioning-server/audit/audit_log.h"
+#include "provisioning-server/policy/limits.h"
 #include "sks-core/base/bytes.h"
 #include "sks-core/base/result.h"
 
@@ -142,12 +143,22 @@ struct Step {
   std::vector<Bytes> device_path = {};
   /// SPKI of the key management key of the session, in the step in which it is done; empty otherwise.
   Bytes key_management_key = {};
+  /// What the step must keep to, or nothing happens.
+  ProfileLimits limits = {};
 };
 
 enum class StartOutcome : std::uint8_t { started, ticket_unknown, ticket_used, ticket_expired };
 /// conflict: another request moved the session first. duplicate: the client session id or a public key is already
 /// known.
-enum class StepOutcome : std::uint8_t { committed, conflict, duplicate };
+/// The others: the limit that the step would exceed.
+enum class StepOutcome : std::uint8_t {
+  committed,
+  conflict,
+  duplicate,
+  device_credentials,
+  subject_credentials,
+  device_sessions,
+};
 /// not_open: it was used, or has expired.
 enum class CancelOutcome : std::uint8_t { cancelled, unknown, not_open };
 

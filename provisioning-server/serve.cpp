@@ -169,6 +169,7 @@ std::optional<Service> Server::reload() {
       Metrics::instance().counter("reloads_total", {{"result", "ok"}}).add();
       log_info("reloaded");
       note_certificates();
+      (*next)->issuer->devices().note_findings(system_clock());
       (*next)->issuer->revocation_service().publisher().start();
       notify_service_manager("READY=1");
       return std::move(made).value();
@@ -194,6 +195,7 @@ std::optional<Service> Server::every_minute() {
     if (!renewed) log_error("tls-certificate-not-renewed", {{"reason", renewed.error().detail}});
     if (renewed && *renewed) log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
   }
+  issuer.devices().note_findings(system_clock());
   if (issuer.has_newer_key()) return reload();
   const Result<bool> changed = issuer.reload_certificates();
   if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});
@@ -277,7 +279,6 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
   SKS_LET(ListenerOptions options, listener_options(config, listen, server.readiness(), server.revocation_routes()));
   SKS_LET(Service service, server.service());
   SKS_LET(const std::unique_ptr<Listener> listener, Listener::open(std::move(options), std::move(service)));
-  if (config.device_trust == DeviceTrustMode::open) log_warning("device-trust-open");
   Metrics::instance().set_gauge("start_time_seconds", system_clock().now());
   Metrics::instance().set_gauge("build_info", 1, {{"version", SKS_VERSION}});
   std::cout << "listening on " << config.url.text() << std::endl;  // flushed: programs wait for this line

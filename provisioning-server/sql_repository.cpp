@@ -90,6 +90,13 @@ Result<void> insert_operation(SqlTransaction& transaction, const std::string& se
        operation.kmk_generation});
 }
 
+/// What makes the transaction of a step that exceeds a limit leave nothing behind.
+const Error kUndone{Status::not_allowed, "the step exceeds a limit of its profile"};
+
+bool exceeds_limit(StepOutcome outcome) {
+  return outcome != StepOutcome::committed && outcome != StepOutcome::conflict && outcome != StepOutcome::duplicate;
+}
+
 /// The device of a step that has told it.
 Result<void> note_device(SqlTransaction& transaction, const Step& step) {
   if (step.device_path.empty()) return {};
@@ -304,17 +311,21 @@ Result<StepOutcome> SqlRepository::commit_step(const Step& step) {
       SKS_TRY(insert_credential(transaction, credential, step.audit.time));
     for (const KeyOperation& operation : step.operations)
       SKS_TRY(insert_operation(transaction, step.after.id, operation));
+    SKS_LET(outcome, check_limits(transaction, step));
+    if (outcome != StepOutcome::committed) return kUndone;
     SKS_TRY(note_device(transaction, step));
     SKS_TRY(settle_credentials(transaction, step.after, step.audit.time));
     if (settles) SKS_TRY(settle_operations(transaction, step));
     return audit_.append(transaction, step.audit);
   };
-  Result<void> done = database_.swap(work);
+  // Likewise who counts: nobody else may add to what is counted.
+  is_alone = step.limits.any() && (!step.pending.empty() || !step.device_path.empty());
+  Result<void> done = is_alone ? database_.write(work) : database_.swap(work);
   if (!done && wants_to_be_alone) {
     is_alone = true;
     done = database_.write(work);
   }
-  if (done) return outcome;
+  if (done || exceeds_limit(outcome)) return outcome;
   // The only UNIQUE rules a step can run into are those on client session ids, certificates and public keys.
   if (done.error().status == Status::not_allowed) return StepOutcome::duplicate;
   return done.error();

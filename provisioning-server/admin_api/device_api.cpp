@@ -27,11 +27,6 @@ constexpr auto kMeanings = std::to_array<Meaning>({
      "was made inside of the device, with the protection that was asked for."},
 });
 
-bool is_registered(const attestation::DeviceTrust& trust, const crypto::Sha256Digest& fingerprint) {
-  const auto* const registered = std::get_if<attestation::RegisteredTrust>(&trust);
-  return registered != nullptr && registered->fingerprints.contains(fingerprint);
-}
-
 /// The DER of several certificates, one behind the other.
 Result<std::vector<Bytes>> split_path(const Bytes& path) {
   std::vector<Bytes> certificates;
@@ -58,12 +53,12 @@ Result<Response> list_devices(ApiCall& call) {
   const PageRequest page = query.page();
   SKS_TRY(query.finish());
   SKS_LET(const Page<DeviceRow> found, Directory(call.issuer.database()).devices(filter, page));
-  SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, call.issuer.devices().current());
+  SKS_LET(const std::shared_ptr<const DevicePolicy> policy, call.issuer.devices().current());
   Json rows = Json::array();
   for (const DeviceRow& row : found.rows) {
     Json json = device_json(row);
     const Result<crypto::Sha256Digest> fingerprint = parse_fingerprint(row.fingerprint);
-    json["registered"] = fingerprint && is_registered(*trust, *fingerprint);
+    json["registered"] = fingerprint && policy->fingerprints().contains(*fingerprint);
     rows.push_back(std::move(json));
   }
   return json_response(200, {{"rows", std::move(rows)}, {"next", found.next}});
@@ -72,10 +67,12 @@ Result<Response> list_devices(ApiCall& call) {
 /// What the rules of today say about the device, and what that means.
 Result<Json> attestation_json(ApiCall& call, const std::vector<Bytes>& path) {
   const DeviceTrustMode mode = call.issuer.config().device_trust;
-  SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, call.issuer.devices().current());
-  const Result<void> accepted = attestation::check_device(crypto::CertificatePath(path), *trust, call.issuer.clock());
-  Json json{{"device_trust", device_trust_name(mode)}, {"accepted", static_cast<bool>(accepted)}};
-  if (!accepted) json["refusal"] = accepted.error().detail;
+  SKS_LET(const std::shared_ptr<const DevicePolicy> policy, call.issuer.devices().current());
+  const DeviceDecision decision = policy->decide(crypto::CertificatePath(path), {}, call.issuer.clock());
+  // No profile is asked for here; its device CA may still have some that such devices do not get.
+  const bool accepted = !decision.refusal || decision.refusal == Refusal::device_profile;
+  Json json{{"device_trust", device_trust_name(mode)}, {"accepted", accepted}};
+  if (!accepted) json["refusal"] = decision.sentence;
   json["proves"] = std::ranges::find(kMeanings, mode, &Meaning::mode)->proves;
   return json;
 }
@@ -85,8 +82,8 @@ Result<Response> get_device(ApiCall& call) {
   const std::string fingerprint = to_hex(digest);
   const Directory directory(call.issuer.database());
   SKS_LET(const std::optional<DeviceRow> row, directory.device(fingerprint));
-  SKS_LET(const std::shared_ptr<const attestation::DeviceTrust> trust, call.issuer.devices().current());
-  const bool registered = is_registered(*trust, digest);
+  SKS_LET(const std::shared_ptr<const DevicePolicy> policy, call.issuer.devices().current());
+  const bool registered = policy->fingerprints().contains(digest);
   if (!row && !registered) return Error{Status::not_available, "There is no such device."};
   // One that is registered and was never seen has a fingerprint and nothing else.
   const DeviceRow known = row.value_or(DeviceRow{fingerprint, {}, {}, 0, 0});

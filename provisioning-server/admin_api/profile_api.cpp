@@ -19,14 +19,14 @@ Json summary_json(const Profile& profile) {
           {"has_puk", profile.puk.has_value()},
           {"lookups", profile.lookups.size()},
           {"privacy_enabled", profile.privacy_enabled},
-          {"validity_days", profile.validity_days}};
+          {"validity_days", profile.certificate.validity_days}};
 }
 
 Json decoded_json(const Profile& profile) {
   Json json{{"session_life_time", profile.session_life_time},
-            {"validity_days", profile.validity_days},
+            {"validity_days", profile.certificate.validity_days},
             {"privacy_enabled", profile.privacy_enabled},
-            {"email_from_subject", profile.email_from_subject}};
+            {"email_from_subject", profile.certificate.email_from_subject}};
   Json policies = Json::array();
   for (const keygen2::PinPolicySpec& policy : profile.pin_policies)
     policies.push_back({{"min_length", policy.min_length},

@@ -12,8 +12,6 @@
 namespace sks::issuer {
 namespace {
 
-constexpr std::size_t kMaxFile = 1 << 20;
-
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -55,14 +53,15 @@ Result<void> check_private(const struct stat& status, const std::string& file) {
 
 enum class Access : std::uint8_t { any, owner_only };
 
-Result<SecureBytes> read_bytes(const std::string& file, Access access) {
+Result<SecureBytes> read_bytes(const std::string& file, Access access, std::size_t limit) {
   const Descriptor descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (descriptor.get() < 0 || fstat(descriptor.get(), &status) != 0)
     return Error{Status::not_available, "cannot read " + file + ": " + reason()};
   if (!S_ISREG(status.st_mode)) return Error{Status::not_available, "cannot read " + file + ": not a file"};
   if (access == Access::owner_only) SKS_TRY(check_private(status, file));
-  if (status.st_size > static_cast<off_t>(kMaxFile)) return Error{Status::option, file + " is longer than 1 MiB"};
+  if (status.st_size > static_cast<off_t>(limit))
+    return Error{Status::option, file + " is longer than " + std::to_string(limit >> 20) + " MiB"};
   SecureBytes content(static_cast<std::size_t>(status.st_size));
   std::size_t size = 0;
   while (size < content.size()) {
@@ -78,7 +77,7 @@ Result<SecureBytes> read_bytes(const std::string& file, Access access) {
 
 }  // namespace
 
-Result<SecureBytes> read_secret_file(const std::string& file) { return read_bytes(file, Access::owner_only); }
+Result<SecureBytes> read_secret_file(const std::string& file) { return read_bytes(file, Access::owner_only, kMaxFile); }
 
 Result<void> check_secret_file(const std::string& file) {
   struct stat status {};
@@ -87,8 +86,8 @@ Result<void> check_secret_file(const std::string& file) {
   return Error{Status::not_available, "cannot read " + file + ": " + reason()};
 }
 
-Result<std::string> read_file(const std::string& file) {
-  SKS_LET(const SecureBytes content, read_bytes(file, Access::any));
+Result<std::string> read_file(const std::string& file, std::size_t limit) {
+  SKS_LET(const SecureBytes content, read_bytes(file, Access::any, limit));
   return sks::to_string(content.view());
 }
 

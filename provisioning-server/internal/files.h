@@ -10,8 +10,9 @@
 
 namespace sks::issuer {
 
-/// The content of a file of at most 1 MiB. Fails with not_available (cannot be read) or option (too long).
-Result<std::string> read_file(const std::string& file);
+inline constexpr std::size_t kMaxFile = 1 << 20;
+/// The content of a file of at most `limit` bytes. Fails with not_available (cannot be read) or option (too long).
+Result<std::string> read_file(const std::string& file, std::size_t limit = kMaxFile);
 /// The same of a file that only its owner may open. Fails with not_allowed, too: others may.
 Result<SecureBytes> read_secret_file(const std::string& file);
 /// Fails with not_allowed when others may open the file. One that does not exist is fine.

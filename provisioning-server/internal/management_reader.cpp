@@ -133,6 +133,8 @@ void read_numbers(TomlTable& table, SearchFilter& filter) {
   }
 }
 
+}  // namespace
+
 SearchFilter read_filter(TomlTable table) {
   SearchFilter filter;
   read_expressions(table, filter);
@@ -143,8 +145,6 @@ SearchFilter read_filter(TomlTable table) {
   if (filter == SearchFilter{}) table.refuse("", "a filter needs at least one member; leave it out to find every key");
   return filter;
 }
-
-}  // namespace
 
 std::vector<CapabilityQuery> read_capabilities(TomlTable& root) {
   constexpr std::size_t kMaxQueries = 40;  // of the 50 of keygen2.md Appendix B; the keys need some

@@ -7,6 +7,8 @@
 namespace sks::issuer {
 
 std::vector<CapabilityQuery> read_capabilities(TomlTable& root);
+/// The members of a filter, at least one.
+keygen2::SearchFilter read_filter(TomlTable table);
 std::vector<Lookup> read_lookups(TomlTable& root, bool privacy_enabled);
 
 }  // namespace sks::issuer

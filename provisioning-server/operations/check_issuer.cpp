@@ -81,13 +81,34 @@ void look_at_database(const IssuerConfig& config, const IssuerPaths& paths, Find
   findings.check(check_database(**database), "the database " + shown_database_url(config.database.url) + " answers");
 }
 
+void tell_device_findings(DeviceRegistry& devices, Findings& findings) {
+  using Severity = DeviceTrustFinding::Severity;
+  for (const DeviceTrustFinding& finding : devices.findings(system_clock())) {
+    if (finding.severity == Severity::ok) findings.ok(finding.sentence);
+    if (finding.severity == Severity::warning) findings.warn(finding.sentence);
+    if (finding.severity == Severity::problem) findings.problem(finding.sentence);
+  }
+}
+
+void check_directory(const IssuerConfig& config, const IssuerPaths& paths, Findings& findings) {
+  if (config.directory.file.empty()) return;
+  const auto directory = FileDirectory::open(paths.folder + '/' + config.directory.file);
+  if (!directory) return findings.problem(directory.error().detail);
+  findings.ok("the directory " + config.directory.file + " knows " + std::to_string((*directory)->size()) + " users");
+}
+
 void check_profiles(const IssuerConfig& config, const IssuerPaths& paths, const KeyManager& key_manager,
                     const std::vector<Bytes>& leaves, Findings& findings) {
   ProfileStore profiles(paths.profiles, config.device_trust, key_manager.public_key(), leaves);
   const Result<std::vector<std::string>> names = profiles.names();
   if (!names) return findings.problem(names.error().detail);
   if (names->empty()) findings.warn("there are no profiles in " + paths.profiles);
-  for (const std::string& name : *names) findings.check(profiles.find(name), "profile " + name);
+  for (const std::string& name : *names) {
+    const auto profile = profiles.find(name);
+    if (!findings.check(profile, "profile " + name)) continue;
+    if ((*profile)->certificate.from_directory && config.directory.file.empty())
+      findings.problem("profile " + name + " asks a directory, and issuer.toml has no [directory]");
+  }
 }
 
 /// What only makes sense with the KEK: keys that fit their certificates, and profiles that fit the keys.
@@ -127,9 +148,11 @@ Result<void> check_issuer(const std::string& folder, std::ostream& out) {
   } else if (const Result<IssuerConfig> config = parse_config(*text, paths.config);
              findings.check(config, "the configuration " + paths.config)) {
     const bool by_ca = config->device_trust == DeviceTrustMode::ca;
-    findings.check(DeviceRegistry::open(config->device_trust, by_ca ? paths.device_ca : paths.registered_devices),
-                   "device trust is " + std::string(device_trust_name(config->device_trust)));
-    if (config->device_trust == DeviceTrustMode::open) findings.warn("nothing proves where the keys live");
+    const auto devices = DeviceRegistry::open(config->device_trust, by_ca ? paths.device_ca : paths.registered_devices,
+                                              config->device_authorities);
+    if (findings.check(devices, "device trust is " + std::string(device_trust_name(config->device_trust))))
+      tell_device_findings(**devices, findings);
+    check_directory(*config, paths, findings);
     look_at_database(*config, paths, findings);
     if (const Result<void> sealed = check_sealed(*config, paths, findings); !sealed)
       findings.problem(sealed.error().detail);

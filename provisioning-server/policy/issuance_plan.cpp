@@ -87,6 +87,9 @@ keygen2::IssuancePlan make_plan(const Profile& profile, const std::string& issue
   for (const CapabilityQuery& query : profile.capabilities) plan.capability_queries.push_back(query.uri);
   for (const Lookup& lookup : profile.lookups) plan.lookups.push_back({key_management_key, lookup.filter});
   if (!profile.lookups.empty()) plan.reserve.target_operations = kMaxKeyOperations;
+  for (const std::vector<KeyExtension>& of_key : profile.key_extensions)
+    for (const KeyExtension& extension : of_key)
+      ++(is_encrypted(extension) ? plan.reserve.encrypted_extensions : plan.reserve.extensions);
   const auto unlocks = [](const Lookup& lookup) { return lookup.action == FoundKeyAction::unlock; };
   const bool only_unlocks = std::ranges::all_of(profile.lookups, unlocks) && !profile.lookups.empty();
   if (only_unlocks && keys_in_message_order(profile).empty()) plan.action = keygen2::kActionUnlock;

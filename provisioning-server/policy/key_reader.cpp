@@ -143,15 +143,16 @@ KeySpec read_key(TomlTable table, Protectors protectors) {
 
 std::string_view app_usage_name(std::uint8_t app_usage) { return word_of(kAppUsages, app_usage); }
 
-KeySpec read_plain_key(TomlTable table, Profile& profile) {
+KeySpec read_plain_key(TomlTable table, Profile& profile, KeyExtensionReader& extensions) {
   const bool has_device_pin = table.boolean_or("device_pin_protection", false);
   KeySpec spec = read_key(table, {has_device_pin, false});
   profile.signature_profiles.push_back(read_signature_profile(table, spec));
   spec.device_pin_protection = has_device_pin;
+  extensions.read(table);
   return spec;
 }
 
-PinPolicySpec read_pin_policy(TomlTable table, bool has_puk, Profile& profile) {
+PinPolicySpec read_pin_policy(TomlTable table, Profile& profile, KeyExtensionReader& extensions) {
   PinPolicySpec policy;
   policy.format = table.choice("format", kFormats);
   policy.min_length = u16(table.integer("min_length", 1, kMaxPassphrase));
@@ -163,9 +164,10 @@ PinPolicySpec read_pin_policy(TomlTable table, bool has_puk, Profile& profile) {
   for (const std::uint8_t bit : table.choices_or_none("pattern_restrictions", kPatterns))
     policy.pattern_restrictions = static_cast<std::uint8_t>(policy.pattern_restrictions | bit);
   for (TomlTable& key : table.tables("key")) {
-    KeySpec spec = read_key(key, {true, has_puk});
+    KeySpec spec = read_key(key, {true, profile.puk.has_value()});
     spec.enable_pin_caching = key.boolean_or("enable_pin_caching", false);
     profile.signature_profiles.push_back(read_signature_profile(key, spec));
+    extensions.read(key);
     policy.keys.push_back(std::move(spec));
   }
   if (policy.keys.empty()) table.refuse("format", "a [[pin_policy]] needs at least one [[pin_policy.key]] below it");

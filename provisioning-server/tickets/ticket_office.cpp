@@ -1,10 +1,10 @@
 #include "provisioning-server/tickets/ticket_office.h"
 
-#include "keygen2/json_reader.h"
 #include "provisioning-server/enrolment.h"
 #include "provisioning-server/keygen2_routes.h"
 #include "provisioning-server/life_cycle/management_session.h"
 #include "provisioning-server/metrics.h"
+#include "provisioning-server/policy/subject_source.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/x509.h"
 
@@ -13,13 +13,6 @@ namespace {
 
 constexpr std::int64_t kMinute = 60;
 constexpr std::size_t kCookieBytes = 24;
-
-Result<void> check_data(const std::string& data) {
-  if (data.empty()) return {};
-  auto document = keygen2::JsonDocument::parse(data, kMaxTicketData);
-  if (!document) return Error{Status::option, "the data of a ticket is a JSON object: " + document.error().detail};
-  return {};
-}
 
 }  // namespace
 
@@ -46,7 +39,6 @@ Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, con
   SKS_LET(const std::shared_ptr<const Profile> profile, find_rules(ports_.profiles, request.profile, request.order));
   if (request.minutes < 0 || request.minutes > ports_.ticket_minutes)
     return Error{Status::option, "a ticket can be used for 1 to " + std::to_string(ports_.ticket_minutes) + " minutes"};
-  SKS_TRY(check_data(request.data));
   const std::string secret = random_id(ports_.random);
   Ticket made;
   made.digest = digest_of(secret);
@@ -56,6 +48,10 @@ Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, con
       request.subject.empty() ? "CN=" + profile->name + " user " + made.digest.substr(0, 8) : request.subject;
   if (const auto dn = crypto::parse_dn(made.subject); !dn)
     return Error{Status::option, "the subject: " + dn.error().detail};
+  if (!request.subject.empty() && !profile->certificate.subject.empty())
+    return Error{Status::option, "profile " + profile->name + " makes the subject of the data: leave it out"};
+  SKS_LET(SubjectFacts facts, find_subject(*profile, ports_.directory, made.subject, request.data));
+  made.subject = std::move(facts.subject);
   made.cookie_digest = digest_of(ticket_cookie(secret));
   made.created = ports_.clock.now();
   made.expires = made.created + (request.minutes == 0 ? ports_.ticket_minutes : request.minutes) * kMinute;

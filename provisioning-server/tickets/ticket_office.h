@@ -12,7 +12,8 @@ namespace sks::issuer {
 
 struct TicketRequest {
   std::string profile;
-  std::string subject = {};  ///< "CN=Jo Doe,O=Example"; empty: one that tells users of the profile apart
+  /// "CN=Jo Doe,O=Example"; empty: what the profile makes of the data, or one that tells users of the profile apart.
+  std::string subject = {};
   /// How long it can be used: 1 to `ticket_minutes` of the configuration, which is what 0 stands for.
   std::int64_t minutes = 0;
   std::string data = {};  ///< Ticket::data: a JSON object, or empty
@@ -39,7 +40,6 @@ struct IssuedTicket {
 };
 
 inline constexpr const char* kTicketPage = "/ticket/";  ///< the secret stands behind it
-inline constexpr std::size_t kMaxTicketData = 16 * 1024;
 
 /// The cookie that goes with a ticket: a client need not take up Set-Cookie. It follows from the secret, so that a page
 /// that knows the one can hand out both. Spec: keygen2.md 2.2
@@ -54,6 +54,7 @@ class TicketOffice {
     Repository& repository;
     ProfileStore& profiles;
     std::int64_t ticket_minutes;
+    SubjectDirectory* directory = nullptr;
     const Clock& clock = system_clock();
     const Random& random = system_random();
   };
@@ -61,7 +62,7 @@ class TicketOffice {
   explicit TicketOffice(Ports ports) : ports_(ports) {}
 
   /// Stores a new ticket with its audit entry. Fails with authorization (the maker may not), not_available (no such
-  /// profile), option (minutes, subject, data) or storage.
+  /// profile), option (minutes, subject, data; what the profile needs and is not known) or storage.
   Result<IssuedTicket> make_ticket(const TicketRequest& request, const Caller& maker);
 
  private:

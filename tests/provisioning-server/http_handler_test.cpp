@@ -207,7 +207,7 @@ TEST_CASE("HttpHandler: a lost database is 503 and says nothing about itself") {
   const EnrolmentPorts ports = lab.issuer->ports();
   HttpHandler handler(ports.url,
                       keygen2_routes({ports.url, lost, ports.authority, ports.devices, ports.profiles, ports.seal,
-                                      ports.key_manager, ports.server, ports.clock, ports.random},
+                                      ports.key_manager, ports.server, ports.directory, ports.clock, ports.random},
                                      lab.issuer->revocations(), {100, 0}));
   Device device(lab);
   device.cookie = "__Host-sks-session=x";

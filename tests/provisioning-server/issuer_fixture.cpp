@@ -184,7 +184,7 @@ std::vector<std::string> Device::extension_types(std::size_t index) {
   return attributes->extension_types;
 }
 
-ExtensionContent Device::extension(std::size_t index, const std::string& type) {
+ExtensionContent Device::extension(std::size_t index, std::string_view type) {
   auto content = engine_->get_extension(key(index), type);
   REQUIRE(content);
   return std::move(content).value();

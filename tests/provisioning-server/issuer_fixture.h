@@ -69,7 +69,7 @@ class Device {
   /// Bits of KeyProtectionInfo::protection_status.
   std::uint8_t protection(std::size_t index);
   std::vector<std::string> extension_types(std::size_t index);
-  ExtensionContent extension(std::size_t index, const std::string& type);
+  ExtensionContent extension(std::size_t index, std::string_view type);
   bool is_locked(std::size_t index);
   /// Gives wrong PINs until the key is locked.
   void lock(std::size_t index);

@@ -95,7 +95,7 @@ TEST_CASE("parse_config: broken TOML that toml++ itself does not expect is refus
 TEST_CASE("parse_profile: reads the two profiles that init writes") {
   const auto single = parse_profile(default_profile(), "default", "default.toml");
   REQUIRE(single);
-  CHECK(single->validity_days == 730);
+  CHECK(single->certificate.validity_days == 730);
   CHECK_FALSE(single->privacy_enabled);
   CHECK_FALSE(single->puk);
   CHECK(single->keys.empty());
@@ -161,7 +161,7 @@ device_pin_protection = true
   REQUIRE(profile);
   CHECK(profile->session_life_time == 60);
   CHECK(profile->privacy_enabled);
-  CHECK(profile->email_from_subject);
+  CHECK(profile->certificate.email_from_subject);
   REQUIRE(profile->puk);
   CHECK(profile->puk->format == 1);
   CHECK(profile->puk->length == 10);
@@ -220,7 +220,8 @@ TEST_CASE("parse_profile: refuses with the file, the line and one sentence") {
       {"purpose",
        std::string("[certificate]\nvalidity_days = 1\nextended_key_usage = [\"serverAuth\"]\n") +
            "[[key]]\napp_usage = \"signature\"\nalgorithm = \"rsa2048\"\n",
-       "f:3: extended_key_usage may only hold \"clientAuth\""},
+       "f:3: extended_key_usage holds \"serverAuth\", which is neither an object identifier nor one of \"clientAuth\", "
+       "\"codeSigning\", \"emailProtection\", \"documentSigning\", \"smartcardLogon\""},
       {"unknown algorithm",
        "[certificate]\nvalidity_days = 1\n[[key]]\napp_usage = \"signature\"\nalgorithm = \"dsa\"\n",
        "f:5: algorithm \"dsa\" is not one for making keys"},
