@@ -51,7 +51,6 @@ class Issuer {
   AccountStore& accounts() { return *accounts_; }
   const Clock& clock() const { return clock_; }
   const Random& random() const { return random_; }
-  DeviceRegistry& devices() { return *devices_; }
   RevocationStore& revocations() { return *revocations_; }
   RevocationService& revocation_service() { return *revocation_service_; }
 

@@ -77,7 +77,7 @@ Result<Response> show_puk_once(ApiCall& call) {
   // Again is a matter of the command line, where the operator is.
   SKS_LET(const SecureBytes puk, show_puk(call.issuer.database(), call.issuer.audit(), call.issuer.seal(), fingerprint,
                                           PukShowing::once, call.audit("")));
-  return json_response(200, {{"puk", to_string(puk.view())}});
+  return json_response(200, {{"puk", sks::to_string(puk.view())}});
 }
 
 Result<Response> show_history(ApiCall& call) {
