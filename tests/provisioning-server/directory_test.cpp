@@ -203,7 +203,8 @@ SKS_CONTRACT_TEST("Directory: filters count together") {
   fixture.enrol({"b", "CN=Jo,O=Two", kNow, "pair", "dev"});
   fixture.enrol({"c", "CN=Mo,O=One", kNow, "pair", "", SessionPhase::aborted, "crypto"});
   fixture.enrol({"d", "CN=Mo,O=One", kNow, "pair", "", SessionPhase::initialization});
-  execute(*fixture.database, "UPDATE credentials SET status = 'revoked' WHERE fingerprint = '" + print_of("b") + "'");
+  test::execute(*fixture.database,
+                "UPDATE credentials SET status = 'revoked' WHERE fingerprint = '" + print_of("b") + "'");
   const auto sorted = [&](const CredentialFilter& filter) {
     std::vector<std::string> names = fixture.found(filter, 1);
     std::ranges::sort(names);

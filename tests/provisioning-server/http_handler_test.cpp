@@ -174,7 +174,7 @@ TEST_CASE("HttpHandler: the result page repeats nothing of the request") {
 
 TEST_CASE("HttpHandler: too many starts in one second get 429 and are welcome in the next") {
   IssuerLab lab;
-  HttpHandler strict(lab.issuer->config().url, keygen2_routes(lab.issuer->ports(), {2, 0}));
+  HttpHandler strict(lab.issuer->config().url, keygen2_routes(lab.issuer->ports(), lab.issuer->revocations(), {2, 0}));
   Device device(lab);
   const std::string init = lab.new_ticket();
   const Request unknown = device.get_request("/keygen2?ticket=x");
@@ -190,7 +190,8 @@ TEST_CASE("HttpHandler: too many starts in one second get 429 and are welcome in
 
 TEST_CASE("HttpHandler: one ticket cannot be tried as often as one likes") {
   IssuerLab lab;
-  HttpHandler strict(lab.issuer->config().url, keygen2_routes(lab.issuer->ports(), {100, 2}));
+  HttpHandler strict(lab.issuer->config().url,
+                     keygen2_routes(lab.issuer->ports(), lab.issuer->revocations(), {100, 2}));
   Device device(lab);
   const Request guess = device.get_request("/keygen2?ticket=x");
   CHECK(strict.handle(guess).status == 302);
