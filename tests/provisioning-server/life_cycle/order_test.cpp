@@ -371,8 +371,8 @@ TEST_CASE("Lookups: update renews the keys that the device has, and makes new on
   CHECK(record(lab, first).status == Credentials::replaced);
   CHECK(record(lab, second).replaces == first);
   // One that is not in force is not renewed.
-  REQUIRE(
-      lab.issuer->repository().revoke_credential(second, {lab.clock.now(), "operator", "revoke", "", "", "ok", ""}));
+  REQUIRE(lab.issuer->revocations().revoke(second, RevocationReason::unspecified,
+                                           {lab.clock.now(), "operator", "revoke", "", "", "ok", ""}));
   CHECK(outcome(device.enrol_again(lab.new_ticket())) == "complete");
   CHECK(device.key_count() == 2);
   CHECK(record(lab, second).status == Credentials::revoked);
