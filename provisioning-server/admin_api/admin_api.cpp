@@ -4,6 +4,7 @@
 #include "provisioning-server/admin_api/parts.h"
 #include "provisioning-server/admin_api/problem.h"
 #include "provisioning-server/http_handler.h"
+#include "provisioning-server/life_cycle/life_cycle_api.h"
 
 namespace sks::issuer {
 namespace {
@@ -12,6 +13,7 @@ constexpr auto kParts = std::to_array<std::vector<ApiRoute> (*)()>({
     overview_api,
     ticket_api,
     credential_api,
+    life_cycle_api,
     device_api,
     session_api,
     audit_api,

@@ -1,33 +1,16 @@
 #include "provisioning-server/life_cycle/life_cycle_api.h"
 
 #include <limits>
-#include <nlohmann/json.hpp>
 
-#include "provisioning-server/device_registry.h"
-#include "provisioning-server/landing/qr_code.h"
+#include "provisioning-server/admin_api/api_json.h"
+#include "provisioning-server/admin_api/parts.h"
 #include "provisioning-server/life_cycle/credential_history.h"
 #include "provisioning-server/life_cycle/management_actions.h"
 #include "provisioning-server/life_cycle/management_ticket.h"
 #include "provisioning-server/life_cycle/puk_desk.h"
-#include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
 namespace {
-
-using nlohmann::ordered_json;
-
-Response json_response(unsigned status, const ordered_json& body) {
-  return make_response(status, "application/json",
-                       body.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + '\n');
-}
-
-/// The fingerprint in the path, as the records have it.
-Result<std::string> path_fingerprint(const ApiCall& call) {
-  const auto value = call.path.find("fingerprint");
-  SKS_CHECK(value != call.path.end());
-  SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(value->second));
-  return to_hex(digest);
-}
 
 /// The properties that both ways of ordering have.
 Result<ManagementRequest> read_order(keygen2::JsonReader& body) {
@@ -43,17 +26,11 @@ Result<Response> make_ticket(ApiCall& call, const ManagementRequest& request) {
   TicketOffice office(call.issuer.ticket_office_ports());
   SKS_LET(const IssuedTicket made,
           make_management_ticket(call.issuer.repository(), call.issuer.profiles(), office, request, call.caller));
-  SKS_LET(const std::string picture, qr_svg(made.links.link));
-  return json_response(201, {{"id", made.id},
-                             {"link", made.links.link},
-                             {"keygen2", made.links.keygen2},
-                             {"command", made.links.command},
-                             {"qr", picture},
-                             {"expires", made.expires}});
+  return ticket_response(made);
 }
 
 Result<Response> manage_credential(ApiCall& call) {
-  SKS_LET(const std::string fingerprint, path_fingerprint(call));
+  SKS_LET(const std::string fingerprint, fingerprint_in(call));
   keygen2::JsonReader body = call.body();
   SKS_LET(ManagementRequest request, read_order(body));
   SKS_TRY(call.finish_body());
@@ -62,7 +39,7 @@ Result<Response> manage_credential(ApiCall& call) {
 }
 
 Result<Response> manage_device(ApiCall& call) {
-  SKS_LET(const std::string device, path_fingerprint(call));
+  SKS_LET(const std::string device, fingerprint_in(call));
   keygen2::JsonReader body = call.body();
   SKS_LET(ManagementRequest request, read_order(body));
   request.subject = body.text("subject");
@@ -73,7 +50,7 @@ Result<Response> manage_device(ApiCall& call) {
 }
 
 Result<Response> show_puk_once(ApiCall& call) {
-  SKS_LET(const std::string fingerprint, path_fingerprint(call));
+  SKS_LET(const std::string fingerprint, fingerprint_in(call));
   // Again is a matter of the command line, where the operator is.
   SKS_LET(const SecureBytes puk, show_puk(call.issuer.database(), call.issuer.audit(), call.issuer.seal(), fingerprint,
                                           PukShowing::once, call.audit("")));
@@ -81,10 +58,10 @@ Result<Response> show_puk_once(ApiCall& call) {
 }
 
 Result<Response> show_history(ApiCall& call) {
-  SKS_LET(const std::string fingerprint, path_fingerprint(call));
+  SKS_LET(const std::string fingerprint, fingerprint_in(call));
   SKS_LET(const CredentialHistory history, find_history(call.issuer.database(), fingerprint));
   if (history.sessions.empty()) return Error{Status::not_available, "There is no credential " + fingerprint + "."};
-  ordered_json rows = ordered_json::array();
+  Json rows = Json::array();
   for (const HistoryRow& row : history.sessions)
     rows.push_back({{"session", row.session},
                     {"operation", row.operation},
@@ -99,7 +76,7 @@ Result<Response> show_history(ApiCall& call) {
 
 }  // namespace
 
-std::vector<ApiRoute> life_cycle_api_rows() {
+std::vector<ApiRoute> life_cycle_api() {
   return {
       // Who may only unlock is refused everything else when the ticket is made.
       {"POST", "/credentials/{fingerprint}/manage", Right::unlock_credentials, ApiBody::json, "manage",

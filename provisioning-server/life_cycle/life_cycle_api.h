@@ -11,6 +11,6 @@ namespace sks::issuer {
 ///   POST /devices/{fingerprint}/manage       {action, subject, profile?, minutes?}: one for all of a subject
 ///   POST /credentials/{fingerprint}/puk      its PUK, once
 ///   GET  /credentials/{fingerprint}/history  the sessions that did something to its key
-std::vector<ApiRoute> life_cycle_api_rows();
+std::vector<ApiRoute> life_cycle_api();
 
 }  // namespace sks::issuer

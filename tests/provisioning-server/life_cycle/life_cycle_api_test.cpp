@@ -34,7 +34,7 @@ struct Api {
     key = to_hex(crypto::sha256(device.certificate(0)));
   }
   Response send(const std::string& method, const std::string& path, const std::string& body = "") {
-    HttpHandler handler(lab.issuer->config().url, make_api_routes(*lab.issuer, authenticator, life_cycle_api_rows()));
+    HttpHandler handler(lab.issuer->config().url, make_api_routes(*lab.issuer, authenticator, life_cycle_api()));
     Request request = device.get_request("/api/v1" + path);
     request.method = method;
     if (!body.empty()) request.content_type = "application/json";

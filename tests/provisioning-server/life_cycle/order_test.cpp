@@ -220,6 +220,26 @@ TEST_CASE("Orders: what has happened to the credential since ends the session") 
   CHECK(record(lab, key).status == Credentials::revoked);
 }
 
+TEST_CASE("Orders: a new key has what the profile says about the key whose place it takes") {
+  IssuerLab lab;
+  lab.edit_profile("pair", "app_usage = \"signature\"",
+                   "app_usage = \"signature\"\n  signature_profile = \"mss:example.com:sign:loa3:qscd\"");
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket("pair"))) == "complete");
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::string before = print_of(device.certificate(i));
+    const bool signs = record(lab, before).app_usage == "signature";
+    CHECK(record(lab, before).signature_profile.empty() != signs);
+    CHECK(outcome(device.enrol_again(order(lab, Kind::update, before))) == "complete");
+    const Credential after = record(lab, print_of(device.certificate(i)));
+    CHECK(after.replaces == before);
+    CHECK(after.app_usage == record(lab, before).app_usage);
+    CHECK(after.friendly_name == record(lab, before).friendly_name);
+    CHECK(after.signature_profile == record(lab, before).signature_profile);
+  }
+  CHECK(lab.count("SELECT count(*) FROM credentials") == 4);
+}
+
 TEST_CASE("Orders: the same update twice happens once") {
   IssuerLab lab;
   Device device(lab);
