@@ -37,7 +37,7 @@ struct IssuerConfig {
   std::int64_t ticket_minutes = 60;
   std::int64_t session_starts_per_second = 100;  ///< above it: 429
   std::int64_t connections = 1024;               ///< open at one time
-  std::int64_t threads = 2;
+  std::int64_t threads = 16;
   DatabaseConfig database = {};
   AuditConfig audit = {};
   AuthorityConfig authority = {};

@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -219,8 +220,16 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   void on_request() {
     request_.body = std::move(parser_->get().body());
+    asio::post(ports_.workers, [self = this->shared_from_this()] {
+      // Nothing else happens to the connection meanwhile, or touches its request.
+      auto response = std::make_shared<Response>(self->handler_->handle(self->request_));
+      asio::post(self->stream_.get_executor(), [self, response] { self->on_response(std::move(*response)); });
+    });
+  }
+
+  void on_response(Response response) {
     const bool keep_alive = parser_->keep_alive() && requests_ < ports_.requests_per_connection;
-    send(handler_->handle(request_), keep_alive);
+    send(std::move(response), keep_alive);
   }
 
   /// `limit` is the one that has been reached when time ran out.

@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,9 +18,10 @@ struct ConnectionPorts {
   std::function<std::shared_ptr<const HttpHandler>()> handler;  ///< asked for each request
   std::shared_ptr<RateLimit> requests;                          ///< by rate_key(); none: no limit
   std::size_t requests_per_connection;
+  boost::asio::thread_pool& workers;  ///< where the handler runs: it may wait for the database
 };
 
-/// One connection: reads a request, asks the handler, writes the response, and again.
+/// One connection: reads a request, asks the handler in a thread of its own pool, writes the response, and again.
 ///
 /// A client that keeps it waiting loses it: 10 s for the TLS handshake, 60 s until a request begins, then 10 s for its
 /// header. Its body, and taking the response, may last 10 s and a second more for every 4 KiB, at most 60 s. A request

@@ -2,12 +2,14 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <list>
 #include <set>
@@ -48,6 +50,7 @@ struct Door {
 struct Listener::Impl {
   Impl(ListenerOptions given, Service its_service)
       : options(std::move(given)),
+        workers(std::max<std::size_t>(options.threads, 1)),
         strand(asio::make_strand(io)),
         service(std::move(its_service)),
         limits(std::make_shared<ConnectionLimits>(options.connections, options.connections_per_address,
@@ -79,6 +82,7 @@ struct Listener::Impl {
 
   ListenerOptions options;
   asio::io_context io;
+  asio::thread_pool workers;
   // Guards everything below but `service`.
   asio::strand<asio::io_context::executor_type> strand;
   std::mutex service_mutex;
@@ -153,10 +157,11 @@ void Listener::Impl::serve(tcp::socket socket, const PlainService* plain) {
     std::erase_if(connections, [](const auto& connection) { return connection.expired(); });
   std::shared_ptr<Connection> connection;
   if (plain == nullptr) {
-    ConnectionPorts ports{[this] { return current_service().handler; }, requests, options.requests_per_connection};
+    ConnectionPorts ports{[this] { return current_service().handler; }, requests, options.requests_per_connection,
+                          workers};
     connection = make_connection(std::move(socket), peer, current_service().tls, std::move(ports), std::move(permit));
   } else {
-    ConnectionPorts ports{[plain] { return plain->handler; }, nullptr, options.requests_per_connection};
+    ConnectionPorts ports{[plain] { return plain->handler; }, nullptr, options.requests_per_connection, workers};
     connection = make_connection(std::move(socket), peer, nullptr, std::move(ports), std::move(permit));
   }
   if (plain == nullptr) connections.push_back(connection);
@@ -249,10 +254,13 @@ void Listener::run(ListenerEvents events) {
     impl_->start_minute();
   });
   {
+    // One for each processor is enough for what never waits; one more for events, which may.
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < impl_->options.threads; ++i) others.emplace_back([this] { impl_->io.run(); });
+    for (std::size_t i = 0; i < std::max(std::thread::hardware_concurrency(), 1U); ++i)
+      others.emplace_back([this] { impl_->io.run(); });
     impl_->io.run();
   }
+  impl_->workers.join();
   // Connections that the deadline cut off are destroyed together with the io_context, which cannot take posts then.
   impl_->limits->be_quiet();
   impl_->plain_limits->be_quiet();

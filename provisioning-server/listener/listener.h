@@ -29,7 +29,7 @@ struct ListenerOptions {
   std::size_t connections_per_address = 0;     ///< 0: no limit
   double requests_per_second_per_address = 0;  ///< 0: no limit
   std::size_t requests_per_connection = 1000;
-  std::size_t threads = 2;
+  std::size_t threads = 16;  ///< in which handlers run, and wait
   std::int64_t drain_seconds = 10;
 };
 
