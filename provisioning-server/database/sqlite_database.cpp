@@ -89,7 +89,7 @@ class SqliteDatabase final : public Database {
     std::condition_variable finished;
     bool is_finished = false;
   };
-  using Jobs = std::vector<Job*>;
+  using Jobs = std::vector<std::shared_ptr<Job>>;
 
   void write_until_stopped();
   void run_together(const Jobs& jobs);
@@ -119,16 +119,16 @@ class SqliteDatabase final : public Database {
 Result<void> SqliteDatabase::write(const Work& work) {
   // The writer would wait for itself.
   SKS_CHECK(std::this_thread::get_id() != writer_.get_id());
-  Job job(work, *connection_);
+  const auto job = std::make_shared<Job>(work, *connection_);
   {
     const std::lock_guard lock(jobs_mutex_);
-    jobs_.push_back(&job);
+    jobs_.push_back(job);
   }
   jobs_come_.notify_one();
-  std::unique_lock lock(job.mutex);
-  job.finished.wait(lock, [&] { return job.is_finished; });
-  if (job.thrown) std::rethrow_exception(job.thrown);
-  return std::move(job.outcome);
+  std::unique_lock lock(job->mutex);
+  job->finished.wait(lock, [&] { return job->is_finished; });
+  if (job->thrown) std::rethrow_exception(job->thrown);
+  return std::move(job->outcome);
 }
 
 void SqliteDatabase::write_until_stopped() {
@@ -141,10 +141,12 @@ void SqliteDatabase::write_until_stopped() {
       jobs.swap(jobs_);
     }
     run_together(jobs);
-    for (Job* const job : jobs) {
-      // Under the lock: the job is gone as soon as its owner has seen that it is finished.
-      const std::lock_guard lock(job->mutex);
-      job->is_finished = true;
+    for (const std::shared_ptr<Job>& job : jobs) {
+      {
+        const std::lock_guard lock(job->mutex);
+        job->is_finished = true;
+      }
+      // Not under the lock, which its owner would run into.
       job->finished.notify_one();
     }
   }
@@ -164,7 +166,7 @@ void SqliteDatabase::run_together(const Jobs& jobs) {
 
 Result<void> SqliteDatabase::run_in_transaction(const Jobs& jobs) {
   SKS_TRY(connection_->run("BEGIN IMMEDIATE", {}));
-  for (Job* const job : jobs) SKS_TRY(run_one(*job));
+  for (const std::shared_ptr<Job>& job : jobs) SKS_TRY(run_one(*job));
   SKS_TRY(connection_->run("COMMIT", {}));
   return {};
 }
