@@ -42,8 +42,8 @@ RULES = [
     # No OpenSSL, in whatever folder.
     (
         "key-user-api/pkcs11/",
-        ["sks-core/base/", "sks-core/wire/body_writer.h", "sks-core/wire/frame.h", "key-user-api/dialog/pin_encoding.h",
-         "key-user-api/socket_place/", "key-user-api/pkcs11/"],
+        ["sks-core/base/", "sks-core/wire/attentive_receiver.h", "sks-core/wire/body_writer.h", "sks-core/wire/frame.h",
+         "key-user-api/dialog/pin_encoding.h", "key-user-api/socket_place/", "key-user-api/pkcs11/"],
         ["p11-kit/"],
     ),
     (
