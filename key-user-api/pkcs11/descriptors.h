@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -16,17 +17,31 @@ class Descriptors {
  public:
   static constexpr std::size_t kSize = 80;
 
-  /// Keeps a descriptor and returns its place; none when all are taken.
+  /// Keeps a socket and returns its place; none when all are taken, or when it is no socket.
   std::optional<std::size_t> keep(int descriptor) {
+    const std::optional<ino_t> socket = socket_at(descriptor);
+    if (!socket) return std::nullopt;
     for (std::size_t i = 0; i < kSize; ++i) {
       int none = kNone;
-      if (entries_[i].compare_exchange_strong(none, descriptor + 1)) return i;
+      if (!entries_[i].descriptor.compare_exchange_strong(none, kBeingMade)) continue;
+      entries_[i].socket = *socket;
+      entries_[i].descriptor = descriptor + 1;
+      return i;
     }
     return std::nullopt;
   }
 
-  /// Takes it out; -1 when the process was forked in between.
-  int take(std::size_t place) { return entries_[place].exchange(kNone) - 1; }
+  /// Whether the descriptor still is what was kept. Applications that close all the descriptors they do not know, and
+  /// then open others, are common; what goes to one of ours would go to theirs.
+  bool is_there(std::size_t place) const { return is_there(entries_[place]); }
+
+  /// Takes it out; -1 when it is not there any more, or when the process was forked in between.
+  int take(std::size_t place) {
+    Entry& entry = entries_[place];
+    const bool there = is_there(entry);
+    const int descriptor = entry.descriptor.exchange(kNone) - 1;
+    return there ? descriptor : -1;
+  }
 
   /// For a child: lets go of what it inherited. Nothing is sent, so its parent does not notice.
   void close_all() {
@@ -36,7 +51,25 @@ class Descriptors {
 
  private:
   static constexpr int kNone = 0;  // so that all zeros are the initial state
-  std::array<std::atomic<int>, kSize> entries_{};
+  static constexpr int kBeingMade = -1;
+
+  struct Entry {
+    std::atomic<int> descriptor;  ///< plus one
+    std::atomic<ino_t> socket;    ///< no two sockets that are open have the same
+  };
+
+  static std::optional<ino_t> socket_at(int descriptor) {
+    struct stat found {};
+    if (::fstat(descriptor, &found) != 0 || !S_ISSOCK(found.st_mode)) return std::nullopt;
+    return found.st_ino;
+  }
+
+  static bool is_there(const Entry& entry) {
+    const int descriptor = entry.descriptor - 1;
+    return descriptor >= 0 && socket_at(descriptor) == entry.socket;
+  }
+
+  std::array<Entry, kSize> entries_{};
 };
 
 }  // namespace sks::p11

@@ -72,7 +72,7 @@ SocketLine::~SocketLine() {
 }
 
 Delivery SocketLine::exchange(ByteView request, std::chrono::seconds patience, SecureBytes& answer) {
-  if (!wire::is_body_size(request.size())) return Delivery::not_sent;
+  if (!wire::is_body_size(request.size()) || !descriptors_.is_there(place_)) return Delivery::not_sent;
   if (const Delivery sent = send(request); sent != Delivery::answered) return sent;
   return receive(patience, answer) ? Delivery::answered : Delivery::unknown;
 }

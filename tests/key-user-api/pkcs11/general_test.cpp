@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -139,6 +141,52 @@ TEST_CASE("A forked child is not initialized, and works beside its parent withou
   CHECK(functions().C_GetSessionInfo(session, &info) == CKR_OK);
   CHECK(info.state == CKS_RO_USER_FUNCTIONS);
   CHECK(signs(session));
+}
+
+TEST_CASE("Descriptors that the application has closed, and opened again as its own, are left alone") {
+  constexpr int kFirst = 3;
+  constexpr std::size_t kOwn = 40;  // more than the module has, so that each of its numbers is among them
+  struct Own {
+    /// Closes all the descriptors that programs do not know, as daemons do, and opens some.
+    static bool reopen() {
+      ::closefrom(kFirst);
+      for (std::size_t i = 0; i < kOwn; i += 2) {
+        std::array<int, 2> pair{};
+        if (::socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()) != 0) return false;
+      }
+      return true;
+    }
+    /// All are there still, and nobody has written to any.
+    static bool are_untouched() {
+      for (int i = kFirst; i < kFirst + static_cast<int>(kOwn); ++i) {
+        char byte = 0;
+        if (::recv(i, &byte, 1, MSG_DONTWAIT) != -1 || errno != EAGAIN) return false;
+      }
+      return true;
+    }
+  };
+
+  SUBCASE("in a child, before it initializes") {
+    const Initialized initialized;
+    const CK_SESSION_HANDLE session = open_session(slot_labelled(kMainToken));
+    CHECK(in_child([] {
+            if (!Own::reopen()) return 1;
+            if (const int step = login_and_sign(); step != 0) return step;
+            return Own::are_untouched() ? 0 : 2;
+          }) == 0);
+    CHECK(functions().C_CloseSession(session) == CKR_OK);
+  }
+  SUBCASE("while connections are open") {
+    use_store(shared_store());
+    CHECK(in_child([] {
+            if (functions().C_Initialize(nullptr) != CKR_OK) return 1;
+            const CK_SESSION_HANDLE session = open_session(slot_labelled(kMainToken));
+            if (!Own::reopen()) return 2;
+            if (login(session, kMainPin) != CKR_OK || !signs(session)) return 3;
+            if (functions().C_Finalize(nullptr) != CKR_OK) return 4;
+            return Own::are_untouched() ? 0 : 5;
+          }) == 0);
+  }
 }
 
 TEST_CASE("A grandchild signs after its ancestors have let go of the module") {
