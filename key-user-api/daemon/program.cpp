@@ -9,6 +9,7 @@
 #include "key-user-api/daemon/serving.h"
 #include "key-user-api/daemon/stop_signals.h"
 #include "key-user-api/passphrase_source.h"
+#include "sks-core/crypto/library.h"
 #include "sks-core/wire/server.h"
 
 namespace sks::daemon {
@@ -40,6 +41,8 @@ Result<void> serve(const Options& options, const StopSignals& signals) {
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  // An application starts sksd in its own environment, whose OPENSSL_CONF may name code to load.
+  crypto::ignore_configuration_files();
   int exit_code = kExitOk;
   const std::optional<Options> options = read_options(argc, argv, std::cout, std::cerr, exit_code);
   if (!options) return exit_code;

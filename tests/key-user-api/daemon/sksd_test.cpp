@@ -102,6 +102,19 @@ TEST_CASE("sksd: announces neither device PIN nor biometrics otherwise") {
   CHECK_FALSE(info.biometric_support);
 }
 
+TEST_CASE("sksd: reads no configuration of OpenSSL, which could name code to load") {
+  const Place place;
+  // Whoever opens it waits for ever: nobody writes.
+  const std::string pipe = place.folder.file("openssl.cnf");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  ::setenv("OPENSSL_CONF", pipe.c_str(), 1);
+  SksdProcess process({"--store", "memory:", "--listen", place.listen});
+  ::unsetenv("OPENSSL_CONF");
+  CHECK(process.ready_line() == "sksd: serving memory: on " + place.listen + "\n");
+  const auto info = connect(place.listen)->get_device_info();
+  CHECK(info);
+}
+
 TEST_CASE("sksd: keys survive a restart, and a kill") {
   const Place place;
   REQUIRE(LocalStore::create(place.store, "Test device"));
