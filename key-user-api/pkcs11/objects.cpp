@@ -251,21 +251,24 @@ Answer<Objects::Pair> Objects::generate_pair(Session& session, const CK_MECHANIS
   return Pair{first, second};
 }
 
-Answer<void> Objects::check_key(const Session& session, CK_OBJECT_HANDLE key, const Mechanism& mechanism,
-                                CK_FLAGS use) {
+Answer<std::uint32_t> Objects::check_key(const Session& session, CK_OBJECT_HANDLE key, const Mechanism& mechanism,
+                                         CK_FLAGS use) {
   SKS_LET(const KeyFacts facts, keys_.facts(session.slot, key));
-  return check_use(facts, mechanism, use);
+  SKS_TRY(check_use(facts, mechanism, use));
+  if (!facts.always_authenticate) return std::uint32_t{0};
+  SKS_LET(const Ticket ticket, get_ticket(daemon_, session.slot, key, std::nullopt));
+  return ticket.number;
 }
 
 Answer<CK_OBJECT_HANDLE> Objects::derive(Session& session, const CK_MECHANISM& mechanism, CK_OBJECT_HANDLE base,
                                          Template attributes) {
   SKS_LET(const EncodedMechanism encoded, encode_mechanism(mechanism, CKF_DERIVE));
   SKS_TRY(check_may_write(session, attributes));
-  SKS_TRY(check_key(session, base, *encoded.row, CKF_DERIVE));
+  SKS_LET(const std::uint32_t ticket, check_key(session, base, *encoded.row, CKF_DERIVE));
   Request request(kDeriveKey, 512);
   write_object(request, session, base, CKR_KEY_HANDLE_INVALID);
   encoded.write(request.out);
-  request.out.u32(0);  // no ticket: PKCS#11 knows no login for this
+  request.out.u32(ticket);
   SKS_TRY(write_template(request.out, attributes));
   return call_for_object(session, std::move(request));
 }
@@ -273,9 +276,9 @@ Answer<CK_OBJECT_HANDLE> Objects::derive(Session& session, const CK_MECHANISM& m
 Answer<SecureBytes> Objects::wrap(Session& session, const CK_MECHANISM& mechanism, CK_OBJECT_HANDLE wrapping,
                                   CK_OBJECT_HANDLE key) {
   SKS_LET(const EncodedMechanism encoded, encode_mechanism(mechanism, CKF_WRAP));
-  const Answer<void> checked = check_key(session, wrapping, *encoded.row, CKF_WRAP);
-  if (!checked) {
-    const CK_RV code = checked.error().code;
+  const Answer<std::uint32_t> ticket = check_key(session, wrapping, *encoded.row, CKF_WRAP);
+  if (!ticket) {
+    const CK_RV code = ticket.error().code;
     if (code == CKR_KEY_HANDLE_INVALID) return Rv{CKR_WRAPPING_KEY_HANDLE_INVALID};
     if (code == CKR_KEY_TYPE_INCONSISTENT) return Rv{CKR_WRAPPING_KEY_TYPE_INCONSISTENT};
     return Rv{code};
@@ -283,7 +286,7 @@ Answer<SecureBytes> Objects::wrap(Session& session, const CK_MECHANISM& mechanis
   Request request(kWrapKey);
   write_object(request, session, wrapping, CKR_WRAPPING_KEY_HANDLE_INVALID);
   encoded.write(request.out);
-  request.out.u32(0);
+  request.out.u32(*ticket);
   write_object(request, session, key, CKR_KEY_HANDLE_INVALID);
   SKS_LET(Reply reply, daemon_.call(std::move(request)));
   const ByteView wrapped = reply.in.blob();
@@ -296,9 +299,9 @@ Answer<CK_OBJECT_HANDLE> Objects::unwrap(Session& session, const CK_MECHANISM& m
   SKS_LET(const EncodedMechanism encoded, encode_mechanism(mechanism, CKF_UNWRAP));
   if (wrapped.empty() || wrapped.size() > daemon_.maximum_data()) return Rv{CKR_WRAPPED_KEY_LEN_RANGE};
   SKS_TRY(check_may_write(session, attributes));
-  const Answer<void> checked = check_key(session, unwrapping, *encoded.row, CKF_UNWRAP);
-  if (!checked) {
-    const CK_RV code = checked.error().code;
+  const Answer<std::uint32_t> ticket = check_key(session, unwrapping, *encoded.row, CKF_UNWRAP);
+  if (!ticket) {
+    const CK_RV code = ticket.error().code;
     if (code == CKR_KEY_HANDLE_INVALID) return Rv{CKR_UNWRAPPING_KEY_HANDLE_INVALID};
     if (code == CKR_KEY_TYPE_INCONSISTENT) return Rv{CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT};
     return Rv{code};
@@ -306,7 +309,7 @@ Answer<CK_OBJECT_HANDLE> Objects::unwrap(Session& session, const CK_MECHANISM& m
   Request request(kUnwrapKey, 512 + wrapped.size());
   write_object(request, session, unwrapping, CKR_UNWRAPPING_KEY_HANDLE_INVALID);
   encoded.write(request.out);
-  request.out.u32(0);
+  request.out.u32(*ticket);
   request.out.blob(wrapped);
   SKS_TRY(write_template(request.out, attributes));
   return call_for_object(session, std::move(request));

@@ -51,9 +51,11 @@ class Objects {
   Answer<CK_OBJECT_HANDLE> read_object(Session& session, Reply& reply);
   Answer<void> next_page(Session& session);
   CK_RV get_some(Session& session, CK_OBJECT_HANDLE object, std::span<CK_ATTRIBUTE> attributes, CK_RV so_far);
-  /// Checks the key for a use beside operations. Fails with CKR_KEY_TYPE_INCONSISTENT, CKR_KEY_FUNCTION_NOT_PERMITTED,
-  /// and as Keys::facts.
-  Answer<void> check_key(const Session& session, CK_OBJECT_HANDLE key, const Mechanism& mechanism, CK_FLAGS use);
+  /// Checks the key for a use beside operations, for which PKCS#11 knows no login: the daemon asks for the PIN of a key
+  /// with CKA_ALWAYS_AUTHENTICATE, and the number of the ticket is returned. Fails with CKR_KEY_TYPE_INCONSISTENT,
+  /// CKR_KEY_FUNCTION_NOT_PERMITTED, as Keys::facts and as get_ticket.
+  Answer<std::uint32_t> check_key(const Session& session, CK_OBJECT_HANDLE key, const Mechanism& mechanism,
+                                  CK_FLAGS use);
 
   Daemon& daemon_;
   Keys& keys_;

@@ -195,15 +195,10 @@ Answer<void> Sessions::login_for_operation(Session& session, std::optional<ByteV
   const std::lock_guard lock(session.mutex);
   Operation* const waiting = session.waiting_for_pin();
   if (waiting == nullptr) return Rv{CKR_OPERATION_NOT_INITIALIZED};
-  Request request(kLoginForOperation);
-  write_object(request, session.slot, waiting->key(), daemon_.era(), CKR_DEVICE_ERROR);
-  write_pin(request, pin);
-  Answer<Reply> reply = daemon_.call(std::move(request));
+  const Answer<Ticket> ticket = get_ticket(daemon_, session.slot, waiting->key(), pin);
   tokens_.forget();
-  if (!reply) return reply.error();
-  const std::uint32_t ticket = reply->in.u32();
-  SKS_TRY(reply->finish());
-  waiting->set_ticket(ticket, reply->era);
+  if (!ticket) return ticket.error();
+  waiting->set_ticket(ticket->number, ticket->era);
   return {};
 }
 
@@ -239,6 +234,16 @@ Answer<void> Sessions::init_pin(Session& session, std::optional<ByteView> new_pi
   const Answer<void> done = send(std::move(request));
   forget();
   return done;
+}
+
+Answer<Ticket> get_ticket(Daemon& daemon, std::uint32_t slot, CK_OBJECT_HANDLE key, std::optional<ByteView> pin) {
+  Request request(kLoginForOperation);
+  write_object(request, slot, key, daemon.era(), CKR_DEVICE_ERROR);
+  write_pin(request, pin);
+  SKS_LET(Reply reply, daemon.call(std::move(request)));
+  const std::uint32_t number = reply.in.u32();
+  SKS_TRY(reply.finish());
+  return Ticket{number, reply.era};
 }
 
 Answer<void> destroy_object(Daemon& daemon, std::uint32_t slot, CK_OBJECT_HANDLE object) {

@@ -85,6 +85,14 @@ class Sessions {
   CK_SESSION_HANDLE next_ = 1;
 };
 
+/// What one operation with a key with CKA_ALWAYS_AUTHENTICATE needs.
+struct Ticket {
+  std::uint32_t number = 0;  ///< 0: none
+  Era era = 0;
+};
+/// Shows the PIN, or lets the daemon ask for it. Fails as loginForOperation. Spec: spec/sksd.md 5
+Answer<Ticket> get_ticket(Daemon& daemon, std::uint32_t slot, CK_OBJECT_HANDLE key, std::optional<ByteView> pin);
+
 /// Sends the request that destroys an object.
 Answer<void> destroy_object(Daemon& daemon, std::uint32_t slot, CK_OBJECT_HANDLE object);
 

@@ -145,6 +145,17 @@ TEST_CASE("A PIN for trusted dialogs is asked for by sksd, and for each use of a
     REQUIRE(f.C_Sign(session, data.data(), data.size(), signature.data(), &size) == CKR_OK);
     CHECK(is_signature(session, "each time", kData, signature));
     CHECK(try_to_sign(session, key, kData, signature) == CKR_USER_NOT_LOGGED_IN);
+
+    // PKCS#11 has no login for a derivation, so sksd asks by itself.
+    CHECK_FALSE(pinentry.has_logged("3 started"));
+    Bytes point = read(session, find_one(session, CKO_PUBLIC_KEY, "each time"), CKA_EC_POINT);
+    CK_ECDH1_DERIVE_PARAMS parameters{CKD_NULL, 0, nullptr, point.size(), point.data()};
+    CK_MECHANISM ecdh{CKM_ECDH1_DERIVE, &parameters, sizeof parameters};
+    Template secret;
+    secret.number(CKA_CLASS, CKO_SECRET_KEY).number(CKA_KEY_TYPE, CKK_GENERIC_SECRET).no(CKA_TOKEN);
+    CK_OBJECT_HANDLE derived = 0;
+    CHECK(f.C_DeriveKey(session, &ecdh, key, secret.data(), secret.size(), &derived) == CKR_OK);
+    CHECK(pinentry.has_logged("3 started"));
   }
   ::unsetenv("SKS_PINENTRY");
 }
