@@ -1,4 +1,5 @@
 #include <array>
+#include <utility>
 
 #include "key-user-api/token/call.h"
 #include "key-user-api/token/operations/key_methods.h"
@@ -85,6 +86,8 @@ Outcome<SecureBytes> take_part(RunningOperation& running, Call& call, ByteView p
   if (running.operation == nullptr) return Refusal{CKR_OPERATION_NOT_INITIALIZED, "the operation has ended"};
   Outcome<SecureBytes> out = update_within_limits(running, call, part);
   if (!out) running.operation.reset();
+  // Whoever has something of a key has used it, whether the operation is finished or not.
+  if (out && !out->empty() && !std::exchange(running.is_logged, true)) call.record.is_use = true;
   return out;
 }
 
@@ -110,6 +113,7 @@ Outcome<std::unique_ptr<Operation>> end_operation(Call& call, std::uint32_t numb
   note(*running, call);
   const std::lock_guard lock(running->mutex);
   if (running->operation == nullptr) return Refusal{CKR_OPERATION_NOT_INITIALIZED, "the operation has ended"};
+  if (running->is_logged) call.record.is_use = false;
   return std::move(running->operation);
 }
 

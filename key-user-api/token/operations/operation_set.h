@@ -24,6 +24,7 @@ struct RunningOperation {
   std::mutex mutex;
   std::unique_ptr<Operation> operation;  ///< null: ended
   MemoryShare memory;
+  bool is_logged = false;       ///< under the mutex: the use of the key has its line
   const std::uint64_t subject;  ///< for the log
   const std::uint64_t mechanism;
 };

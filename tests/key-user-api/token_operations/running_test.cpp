@@ -64,6 +64,37 @@ TEST_CASE("running: the log learns what the parts belong to") {
   CHECK_FALSE(bench.finish(u32_of(bench.begin(kDigest, 0, CKM_SHA256)), {}).record.is_use);
 }
 
+TEST_CASE("running: an operation in parts is one use for the log, from the first part that gives something") {
+  Bench bench;
+  const CK_OBJECT_HANDLE ec = bench.stored("ec.nist.p256"), aes = bench.stored_secret(Bytes(16, 1));
+  const auto is_use = [](const Answer& answer) {
+    REQUIRE(answer.code == CKR_OK);
+    return answer.record.is_use;
+  };
+  const auto begin_counter = [&] {
+    const Answer begun = bench.begin(kDecrypt, aes, CKM_AES_CTR, counter(128, Bytes(16)));
+    CHECK_FALSE(is_use(begun));
+    return u32_of(begun);
+  };
+  // Whoever has got something cannot keep it out of the log by not finishing.
+  const std::uint32_t abandoned = begin_counter();
+  CHECK_FALSE(is_use(bench.update(abandoned, {})));
+  CHECK(is_use(bench.update(abandoned, Bytes(500))));
+  CHECK_FALSE(is_use(bench.update(abandoned, Bytes(500))));
+  CHECK_FALSE(is_use(bench.abandon(abandoned)));
+  const std::uint32_t finished = begin_counter();
+  CHECK(is_use(bench.update(finished, Bytes(500))));
+  CHECK_FALSE(is_use(bench.finish(finished, Bytes(500))));
+  CHECK(is_use(bench.finish(begin_counter(), Bytes(500))));
+  // Of these nothing comes before the end.
+  const std::uint32_t whole = u32_of(bench.begin(kEncrypt, aes, CKM_AES_GCM, gcm(Bytes(12), {}, 128)));
+  CHECK_FALSE(is_use(bench.update(whole, Bytes(500))));
+  CHECK(is_use(bench.finish(whole, {})));
+  const std::uint32_t signing = u32_of(bench.begin(kSign, ec, CKM_ECDSA_SHA256));
+  CHECK_FALSE(is_use(bench.update(signing, Bytes(500))));
+  CHECK(is_use(bench.finish(signing, {})));
+}
+
 TEST_CASE("running: an application has at most 1,024 operations, and others have theirs") {
   Bench bench;
   std::vector<std::uint32_t> running;
