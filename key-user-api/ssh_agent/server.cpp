@@ -141,9 +141,10 @@ void SshAgentServer::Impl::join_ended() {
   });
 }
 
+/// What has arrived is still read and answered; clients cannot send any more.
 void SshAgentServer::Impl::end_all() {
   listener.reset();
-  for (Connection& connection : connections) ::shutdown(connection.socket.number(), SHUT_RDWR);
+  for (Connection& connection : connections) ::shutdown(connection.socket.number(), SHUT_RD);
   for (Connection& connection : connections) connection.thread.join();
   connections.clear();
 }

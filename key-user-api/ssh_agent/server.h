@@ -38,8 +38,8 @@ class SshAgentServer {
                                                       ServerOptions options = {});
   ~SshAgentServer();
 
-  /// Serves until stop(). Call it once. Returns when every connection has ended; one whose user is being asked ends
-  /// with the answer.
+  /// Serves until stop(). Call it once. Whatever has arrived by then is answered. Returns when every connection has
+  /// ended; one whose user is being asked ends with the answer.
   void run();
 
   /// From any thread, and from a signal handler.

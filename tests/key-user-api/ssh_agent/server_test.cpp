@@ -6,10 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
+#include "key-user-api/key_files/ssh_keys.h"
 #include "key-user-api/local_issuer/local_keys.h"
 #include "sks-core/base/byte_writer.h"
+#include "sks-core/crypto/x509.h"
 #include "sks-core/wire/socket.h"
 #include "tests/key-user-api/ssh_agent/host.h"
 #include "tests/sks-core/engine/device.h"
@@ -25,8 +30,37 @@ class NoDialog final : public token::TrustedDialog {
   std::optional<SecureBytes> ask(const Question&) override { return std::nullopt; }
 };
 
+/// A user who does not answer before the test wants it, and cancels then.
+class SlowDialog final : public token::TrustedDialog {
+ public:
+  ~SlowDialog() { cancel(); }
+  std::optional<SecureBytes> ask(const Question&) override {
+    std::unique_lock lock(mutex_);
+    ++asked_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return cancelled_; });
+    return std::nullopt;
+  }
+  bool wait_until_asked(int count = 1) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::minutes(2), [&] { return asked_ >= count; });
+  }
+  void cancel() {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int asked_ = 0;
+  bool cancelled_ = false;
+};
+
 struct Lab {
-  explicit Lab(ssh::ServerOptions options = {}) {
+  explicit Lab(ssh::ServerOptions options = {}) : Lab(options, no_dialog) {}
+  Lab(ssh::ServerOptions options, token::TrustedDialog& dialog) {
     static_cast<void>(create_key(*device.engine, {kSks + "ed25519"}, {"key"}, {}, device.clock).value());
     server = ssh::SshAgentServer::open(path,
                                        {*device.engine,
@@ -46,12 +80,21 @@ struct Lab {
     serving.join();
     server.reset();
   }
+  /// The public key of a key with a PIN.
+  Bytes add_key_with_pin() {
+    NewPin pin;
+    pin.value = SecureBytes::copy_of(as_bytes("2468"));
+    pin.format = pin::Format::numeric;
+    const LocalKey key =
+        create_key(*device.engine, {kSks + "ed25519"}, {"with PIN"}, std::move(pin), device.clock).value();
+    return *ssh::encode_public_key(crypto::Certificate::from_der(key.certificate)->public_key().value());
+  }
   wire::Descriptor connect() const { return wire::connect(wire::UnixAddress{path}, milliseconds(5000)).value(); }
 
   Device device;
   TempDir folder;
   std::string path = folder.file("agent.ssh");
-  NoDialog dialog;
+  NoDialog no_dialog;
   std::unique_ptr<ssh::SshAgentServer> server;
   std::thread serving;
 };
@@ -165,6 +208,30 @@ TEST_CASE("agent server: stops though clients are connected, and during the paus
   lab.end();
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2));
   CHECK_FALSE(receive(idle));
+}
+
+/// Whether the server reads no more of what a client sends; asks without sending anything.
+bool reads_no_more(const wire::Descriptor& socket) {
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+       std::chrono::steady_clock::now() < until; std::this_thread::sleep_for(milliseconds(1)))
+    if (::send(socket.number(), "", 0, MSG_NOSIGNAL) < 0) return errno == EPIPE;
+  return false;
+}
+
+TEST_CASE("agent server: what has arrived when it stops is answered, be it that the user did not answer") {
+  SlowDialog dialog;
+  Lab lab({}, dialog);
+  const wire::Descriptor socket = lab.connect();
+  const Bytes sign = sign_message(lab.add_key_with_pin(), Bytes{1, 2, 3});
+  send(socket, concat({framed(sign), framed(list_message())}));
+  CHECK(dialog.wait_until_asked());
+  lab.server->stop();
+  CHECK(reads_no_more(socket));
+  dialog.cancel();
+  CHECK(receive(socket) == Bytes{kAgentFailure});
+  const auto listed = receive(socket);
+  CHECK((listed && listed->front() == kIdentitiesAnswer));
+  CHECK_FALSE(receive(socket));
 }
 
 TEST_CASE("agent server: says why it cannot serve") {
