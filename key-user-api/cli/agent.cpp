@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -12,7 +13,7 @@
 #include "key-user-api/cli/child_process.h"
 #include "key-user-api/dialog/program_path.h"
 #include "key-user-api/ssh_agent/server.h"
-#include "sks-core/wire/socket.h"
+#include "sks-core/wire/socket_channel.h"
 
 namespace sks::cli {
 namespace {
@@ -70,6 +71,17 @@ Result<void> start_sksd(const SocketPlace& place, const std::string& passphrase_
                "sksd did not start; '" + program + " " + place.start_option + " " + place.start_value + "' tells why"};
 }
 
+/// sksd has opened its agent by the time at which it answers anybody; until then it opens the store.
+Result<void> wait_for_answer(const std::string& socket) {
+  constexpr auto kKeyCount = std::to_array<std::uint8_t>({151, 0, 0, 0, 0});  // spec/sksd.md 10, of no session
+  SKS_LET(
+      const std::unique_ptr<wire::SocketChannel> channel,
+      wire::SocketChannel::connect(wire::UnixAddress{socket}, {.connect = kConnectPatience, .answer = kStartPatience}));
+  const auto answer = channel->transact(kKeyCount);
+  if (!answer) return Error{Status::not_available, "sksd does not answer at " + socket};
+  return {};
+}
+
 Result<void> become(std::vector<std::string> command, const std::string& socket) {
   ::setenv(kVariable, socket.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): there is one thread
   std::vector<char*> arguments;
@@ -108,6 +120,7 @@ Result<void> run_agent(const SocketPlace& place, const AgentOptions& options, st
   const std::string socket = ssh::agent_socket_of(place.socket);
   if (!is_served(socket)) {
     SKS_TRY(start_sksd(place, options.passphrase_file));
+    SKS_TRY(wait_for_answer(place.socket));
     if (!is_served(socket)) return Error{Status::not_available, "sksd runs, and serves no SSH agent at " + socket};
   }
   if (!options.command.empty()) return become(options.command, socket);

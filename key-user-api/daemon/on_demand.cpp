@@ -59,6 +59,20 @@ void leave_terminal() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nothing.number(), stream);
 }
 
+/// Where a Unix socket is that accepts connections, and does not block from now on: clients may be gone before they are
+/// accepted. None for anything else.
+std::optional<std::string> path_of_listener(int number) {
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  sockaddr_un name{};
+  socklen_t name_size = sizeof(name);
+  if (::getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0 ||
+      ::getsockname(number, reinterpret_cast<sockaddr*>(&name), &name_size) != 0 || name.sun_family != AF_UNIX)
+    return std::nullopt;
+  ::fcntl(number, F_SETFL, ::fcntl(number, F_GETFL) | O_NONBLOCK);
+  return std::string(name.sun_path, ::strnlen(name.sun_path, name_size - offsetof(sockaddr_un, sun_path)));
+}
+
 }  // namespace
 
 bool is_served(const std::string& socket) { return static_cast<bool>(wire::connect(wire::UnixAddress{socket}, 2s)); }
@@ -103,22 +117,17 @@ Result<Detached> detach(std::ostream& err) {
   return Detached{true, kExitRefused};
 }
 
-std::optional<wire::Descriptor> take_systemd_socket() {
-  const bool is_for_us = environment("LISTEN_PID") == std::to_string(::getpid()) && environment("LISTEN_FDS") == "1";
+std::vector<BoundSocket> take_systemd_sockets() {
+  const std::string count = environment("LISTEN_FDS");
+  const bool is_for_us = environment("LISTEN_PID") == std::to_string(::getpid());
   for (const char* const name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}) ::unsetenv(name);
-  if (!is_for_us) return std::nullopt;
-  ::fcntl(kFirstSystemdSocket, F_SETFD, FD_CLOEXEC);
-  int listens = 0;
-  socklen_t size = sizeof(listens);
-  sockaddr_un name{};
-  socklen_t name_size = sizeof(name);
-  // Clients may be gone before they are accepted.
-  ::fcntl(kFirstSystemdSocket, F_SETFL, ::fcntl(kFirstSystemdSocket, F_GETFL) | O_NONBLOCK);
-  if (::getsockopt(kFirstSystemdSocket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0 ||
-      ::getsockname(kFirstSystemdSocket, reinterpret_cast<sockaddr*>(&name), &name_size) != 0 ||
-      name.sun_family != AF_UNIX)
-    return std::nullopt;
-  return wire::Descriptor(kFirstSystemdSocket);
+  std::vector<BoundSocket> sockets;
+  if (!is_for_us || (count != "1" && count != "2")) return sockets;
+  for (int number = kFirstSystemdSocket; number < kFirstSystemdSocket + count[0] - '0'; ++number) {
+    ::fcntl(number, F_SETFD, FD_CLOEXEC);
+    if (const auto path = path_of_listener(number)) sockets.push_back({wire::Descriptor(number), *path});
+  }
+  return sockets;
 }
 
 void notify_systemd(std::string_view state) {

@@ -3,6 +3,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sks-core/wire/socket.h"
 
@@ -41,8 +42,14 @@ struct Detached {
 /// as complain() does, and has nothing else to do. Before threads start. Fails with not_available.
 Result<Detached> detach(std::ostream& err);
 
-/// The socket that systemd has bound for us, if it has. Once.
-std::optional<wire::Descriptor> take_systemd_socket();
+/// A Unix socket that clients connect to, and where it is.
+struct BoundSocket {
+  wire::Descriptor socket;
+  std::string path;
+};
+
+/// The sockets that systemd has bound for us, if it has. Once.
+std::vector<BoundSocket> take_systemd_sockets();
 
 /// Tells systemd, where it wants to know: "READY=1", "STOPPING=1".
 void notify_systemd(std::string_view state);

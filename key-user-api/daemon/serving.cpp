@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <thread>
 
@@ -98,6 +99,24 @@ Use use_of(const ssh::AgentUse& done) {
   return use;
 }
 
+/// The sockets of a run that systemd has bound; the others are our own.
+struct BoundDoors {
+  std::optional<wire::Descriptor> applications;
+  std::optional<wire::Descriptor> agent;
+};
+
+/// Two that are beside one another are that of applications and that of the agent, in whatever order they come.
+BoundDoors doors_of(std::vector<BoundSocket> sockets) {
+  BoundDoors doors;
+  for (BoundSocket& bound : sockets) {
+    const bool is_agent = std::ranges::any_of(
+        sockets, [&](const BoundSocket& other) { return bound.path == ssh::agent_socket_of(other.path); });
+    std::optional<wire::Descriptor>& door = is_agent ? doors.agent : doors.applications;
+    if (!door) door = std::move(bound.socket);
+  }
+  return doors;
+}
+
 /// What one run of the server needs, in the order in which it comes into being.
 class Serving {
  public:
@@ -105,13 +124,13 @@ class Serving {
       : options_(options), on_demand_(on_demand), in_foreground_(in_foreground) {}
 
   /// False: somebody else serves already.
-  Result<bool> open(std::optional<wire::Descriptor> systemd_socket) {
+  Result<bool> open(BoundDoors bound) {
     SKS_LET(dialog_, DialogHelper::start());  // before anything that its process must not have
     keep_memory_private();
     size_for_many_threads();
     const std::optional<std::string> unlocked = lock_memory();
     StartSecrets secrets(options_.passphrase_file, *dialog_);
-    SKS_LET(store_, open_store(options_, systemd_socket ? "" : options_.socket, secrets));
+    SKS_LET(store_, open_store(options_, bound.applications ? "" : options_.socket, secrets));
     if (!store_) return false;
     SKS_LET(log_, open_log(options_, in_foreground_));
     if (unlocked) log_->note(*unlocked);
@@ -121,8 +140,8 @@ class Serving {
     router_.emplace(RouterPorts{engine, *service_, [&engine](KeyHandle key) { return engine.pin_group(key); },
                                 [&engine](ProvisioningHandle session) { return engine.key_count(session); },
                                 [this] { return release(); }, *log_});
-    open_agent();
-    SKS_TRY(open_door(std::move(systemd_socket)));
+    open_agent(std::move(bound.agent));
+    SKS_TRY(open_door(std::move(bound.applications)));
     notify_systemd("READY=1");  // later there are no new sockets
     if (can_filter_system_calls()) SKS_TRY(filter_system_calls({store_->uses_tpm()}));
     return true;
@@ -151,28 +170,31 @@ class Serving {
 
  private:
   /// Applications are served without it too.
-  void open_agent() {
+  void open_agent(std::optional<wire::Descriptor> bound) {
     Engine& engine = store_->engine();
     ssh::ServerOptions options;
     options.confirm = options_.ssh_confirm;
-    auto opened = ssh::SshAgentServer::open(
-        ssh::agent_socket_of(options_.socket),
-        {engine, [&engine](KeyHandle key) { return engine.pin_group(key); }, *dialog_, system_clock(), system_random(),
-         [this](const ssh::AgentUse& use) { log_->add(use_of(use)); },
-         [](int socket) { return std::make_shared<WorkingFor>(socket); }},
-        options);
+    ssh::ServerPorts ports{engine,
+                           [&engine](KeyHandle key) { return engine.pin_group(key); },
+                           *dialog_,
+                           system_clock(),
+                           system_random(),
+                           [this](const ssh::AgentUse& use) { log_->add(use_of(use)); },
+                           [](int socket) { return std::make_shared<WorkingFor>(socket); }};
+    auto opened = bound ? ssh::SshAgentServer::open(std::move(*bound), std::move(ports), options)
+                        : ssh::SshAgentServer::open(ssh::agent_socket_of(options_.socket), std::move(ports), options);
     if (opened)
       agent_ = std::move(*opened);
     else
       log_->note("no SSH agent: " + opened.error().detail);
   }
 
-  Result<void> open_door(std::optional<wire::Descriptor> systemd_socket) {
+  Result<void> open_door(std::optional<wire::Descriptor> bound) {
     ApplicationServerOptions server;
     if (on_demand_) server.idle_limit = options_.idle_limit;
     server.is_needed = [this] { return agent_ && agent_->used(); };
-    if (systemd_socket) {
-      SKS_LET(server_, ApplicationServer::open(std::move(*systemd_socket), *router_, server));
+    if (bound) {
+      SKS_LET(server_, ApplicationServer::open(std::move(*bound), *router_, server));
       return {};
     }
     SKS_LET(wire::Listener listener, wire::Listener::open(wire::UnixAddress{options_.socket}));
@@ -197,13 +219,12 @@ class Serving {
   std::unique_ptr<ApplicationServer> server_;
 };
 
-int serve(const Options& options, bool in_foreground, std::optional<wire::Descriptor> systemd_socket,
-          StartReport report, std::ostream& err) {
+int serve(const Options& options, bool in_foreground, BoundDoors bound, StartReport report, std::ostream& err) {
   const StopSignals signals;
-  const bool on_demand = systemd_socket || !in_foreground;
+  const bool on_demand = bound.applications || !in_foreground;
   Serving serving(options, on_demand, in_foreground);
   notify_systemd("STATUS=opening the key store");
-  const Result<bool> opened = serving.open(std::move(systemd_socket));
+  const Result<bool> opened = serving.open(std::move(bound));
   if (!opened) {
     complain(err, opened.error().detail);
     report.failed(opened.error().detail);
@@ -223,9 +244,9 @@ int serve_applications(const Options& options, std::ostream& err) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) std::signal(signal, SIG_DFL);
   std::signal(SIGPIPE, SIG_IGN);
-  std::optional<wire::Descriptor> systemd_socket = take_systemd_socket();
-  const bool in_foreground = options.foreground || systemd_socket;
-  if (in_foreground) return serve(options, true, std::move(systemd_socket), {}, err);
+  BoundDoors bound = doors_of(take_systemd_sockets());
+  const bool in_foreground = options.foreground || bound.applications;
+  if (in_foreground) return serve(options, true, std::move(bound), {}, err);
   if (is_served(options.socket)) return kExitOk;
   if (const auto made = make_socket_folder(options.socket); !made) {
     complain(err, made.error().detail);
@@ -237,7 +258,7 @@ int serve_applications(const Options& options, std::ostream& err) {
     return kExitRefused;
   }
   if (detached->is_starter) return detached->exit_code;
-  return serve(options, false, std::nullopt, std::move(detached->report), err);
+  return serve(options, false, {}, std::move(detached->report), err);
 }
 
 }  // namespace sks::daemon

@@ -11,8 +11,6 @@
 #include <list>
 #include <thread>
 
-#include "sks-core/wire/listener.h"
-
 namespace sks::ssh {
 namespace {
 
@@ -44,17 +42,17 @@ struct Connection {
 }  // namespace
 
 struct SshAgentServer::Impl {
-  Impl(ServerPorts given, ServerOptions chosen, wire::Listener listening, wire::Descriptor reader,
-       wire::Descriptor writer)
+  Impl(ServerPorts given, ServerOptions chosen, Door listening, wire::Descriptor reader, wire::Descriptor writer)
       : ports(std::move(given)),
         options(chosen),
-        listener(std::move(listening)),
+        door(std::move(listening)),
         stop_reader(std::move(reader)),
         stop_writer(std::move(writer)),
         keys({ports.store, ports.pin_group_of, ports.dialog, ports.clock}, options.pin_lifetime),
         agent({keys, ports.dialog, ports.random, [this](milliseconds time) { pause(time); }, ports.record},
               {options.confirm}) {}
 
+  int door_number() const;
   bool wait_for_client();
   void accept_client();
   void start(wire::Descriptor socket);
@@ -66,7 +64,7 @@ struct SshAgentServer::Impl {
 
   ServerPorts ports;
   ServerOptions options;
-  std::optional<wire::Listener> listener;
+  std::optional<Door> door;
   wire::Descriptor stop_reader;  ///< becomes readable for good
   wire::Descriptor stop_writer;
   StoreKeys keys;
@@ -80,15 +78,19 @@ void SshAgentServer::Impl::pause(milliseconds time) {
   static_cast<void>(wire::wait_for(stop_reader.number(), POLLIN, wire::patience_for(time)));
 }
 
+int SshAgentServer::Impl::door_number() const {
+  return std::visit([](const auto& opened) { return opened.number(); }, *door);
+}
+
 bool SshAgentServer::Impl::wait_for_client() {
-  std::array<pollfd, 2> watched{pollfd{stop_reader.number(), POLLIN, 0}, pollfd{listener->number(), POLLIN, 0}};
+  std::array<pollfd, 2> watched{pollfd{stop_reader.number(), POLLIN, 0}, pollfd{door_number(), POLLIN, 0}};
   while (::poll(watched.data(), watched.size(), -1) < 0 && errno == EINTR) {
   }
   return watched[0].revents == 0;
 }
 
 void SshAgentServer::Impl::accept_client() {
-  wire::Descriptor socket(::accept4(listener->number(), nullptr, nullptr, SOCK_CLOEXEC));
+  wire::Descriptor socket(::accept4(door_number(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!socket && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) pause(kShortagePause);
   if (!socket || !wire::is_of_our_user(socket.number())) return;
   used = true;
@@ -143,7 +145,7 @@ void SshAgentServer::Impl::join_ended() {
 
 /// What has arrived is still read and answered; clients cannot send any more.
 void SshAgentServer::Impl::end_all() {
-  listener.reset();
+  door.reset();
   for (Connection& connection : connections) ::shutdown(connection.socket.number(), SHUT_RD);
   for (Connection& connection : connections) connection.thread.join();
   connections.clear();
@@ -155,10 +157,19 @@ SshAgentServer::~SshAgentServer() = default;
 Result<std::unique_ptr<SshAgentServer>> SshAgentServer::open(const std::string& path, ServerPorts ports,
                                                              ServerOptions options) {
   SKS_LET(wire::Listener listener, wire::Listener::open(wire::UnixAddress{path}));
+  return open_at(std::move(listener), std::move(ports), options);
+}
+
+Result<std::unique_ptr<SshAgentServer>> SshAgentServer::open(wire::Descriptor bound, ServerPorts ports,
+                                                             ServerOptions options) {
+  return open_at(std::move(bound), std::move(ports), options);
+}
+
+Result<std::unique_ptr<SshAgentServer>> SshAgentServer::open_at(Door door, ServerPorts ports, ServerOptions options) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
     return wire::system_error(Status::not_available, "Cannot make a pipe", errno);
-  auto impl = std::make_unique<Impl>(std::move(ports), options, std::move(listener), wire::Descriptor(ends[0]),
+  auto impl = std::make_unique<Impl>(std::move(ports), options, std::move(door), wire::Descriptor(ends[0]),
                                      wire::Descriptor(ends[1]));
   return std::unique_ptr<SshAgentServer>(new SshAgentServer(std::move(impl)));
 }

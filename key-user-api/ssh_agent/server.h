@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <string>
+#include <variant>
 
 #include "key-user-api/ssh_agent/agent.h"
 #include "key-user-api/ssh_agent/store_keys.h"
+#include "sks-core/wire/listener.h"
 
 namespace sks::ssh {
 
@@ -36,6 +38,9 @@ class SshAgentServer {
   /// not_available, as wire::Listener::open.
   static Result<std::unique_ptr<SshAgentServer>> open(const std::string& path, ServerPorts ports,
                                                       ServerOptions options = {});
+  /// Serves at a socket that was bound for us, accepts connections and does not block; its file stays.
+  static Result<std::unique_ptr<SshAgentServer>> open(wire::Descriptor bound, ServerPorts ports,
+                                                      ServerOptions options = {});
   ~SshAgentServer();
 
   /// Serves until stop(). Call it once. Whatever has arrived by then is answered. Returns when every connection has
@@ -51,6 +56,8 @@ class SshAgentServer {
 
  private:
   struct Impl;
+  using Door = std::variant<wire::Listener, wire::Descriptor>;
+  static Result<std::unique_ptr<SshAgentServer>> open_at(Door door, ServerPorts ports, ServerOptions options);
   explicit SshAgentServer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -251,9 +251,7 @@ TEST_CASE("idle: a server that was started on demand ends by itself, one in the 
 TEST_CASE("systemd: the socket that is handed over is served, and left for the next one") {
   const Home home;
   std::filesystem::create_directories(home.folder.file("run") + "/sks");
-  const wire::Descriptor listener = wire::make_socket(home.address).value();
-  REQUIRE(wire::bind_socket(listener.number(), home.address) == 0);
-  REQUIRE(::listen(listener.number(), 8) == 0);
+  const wire::Descriptor listener = bound_socket(home.socket);
   const wire::Descriptor notified = wire::Descriptor(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const std::string notify = home.folder.file("notify");
   REQUIRE(wire::bind_socket(notified.number(), wire::UnixAddress{notify}) == 0);
@@ -263,10 +261,7 @@ TEST_CASE("systemd: the socket that is handed over is served, and left for the n
     if (pid == 0) {
       home.set_environment();
       ::setenv("NOTIFY_SOCKET", notify.c_str(), 1);
-      ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
-      ::setenv("LISTEN_FDS", "1", 1);
-      if (listener.number() == 3) ::fcntl(3, F_SETFD, 0);
-      if (listener.number() != 3) ::dup2(listener.number(), 3);
+      hand_over({listener.number()});
       ::execl(SKSD_SCRIPTED, SKSD_SCRIPTED, "--for", "work", "--idle-exit", "1", nullptr);
       ::_exit(127);
     }
@@ -293,6 +288,31 @@ TEST_CASE("systemd: the socket that is handed over is served, and left for the n
   ::kill(next, SIGTERM);
   REQUIRE(::waitpid(next, &status, 0) == next);
   CHECK(status == 0);
+}
+
+TEST_CASE("systemd: the socket of the SSH agent is handed over too, and they come in any order") {
+  for (const bool agent_first : {false, true}) {
+    const Home home;
+    std::filesystem::create_directories(home.folder.file("run") + "/sks");
+    const std::string agent = home.folder.file("run") + "/sks/work.ssh";
+    const wire::Descriptor applications = bound_socket(home.socket), ssh = bound_socket(agent);
+    const wire::Descriptor early = wire::connect(wire::UnixAddress{agent}, 1s).value();  // before it runs
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      home.set_environment();
+      if (agent_first) hand_over({ssh.number(), applications.number()});
+      if (!agent_first) hand_over({applications.number(), ssh.number()});
+      ::execl(SKSD_SCRIPTED, SKSD_SCRIPTED, "--for", "work", nullptr);
+      ::_exit(127);
+    }
+    CHECK(ask(home.connect(), {199}) == Bytes{0, 0, 199});
+    CHECK(ask(early, {11}) == Bytes{12, 0, 0, 0, 0});  // no identities
+    ::kill(pid, SIGTERM);
+    int status = -1;
+    REQUIRE(::waitpid(pid, &status, 0) == pid);
+    CHECK(status == 0);
+    CHECK(std::filesystem::exists(agent));
+  }
 }
 
 TEST_CASE("dialog: a served process asks through pinentry, though it may start no program itself") {

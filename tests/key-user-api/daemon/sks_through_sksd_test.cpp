@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -42,12 +44,13 @@ struct Home {
     REQUIRE_MESSAGE(started.exit_code == 0, started.err);
   }
   ProgramRun run(const char* program, const std::vector<std::string>& arguments) const {
-    return run_program_process(program, arguments, [this] {
-      ::setenv("XDG_DATA_HOME", folder.file("data").c_str(), 1);
-      ::setenv("XDG_RUNTIME_DIR", folder.file("run").c_str(), 1);
-      ::setenv("XDG_STATE_HOME", folder.file("state").c_str(), 1);
-      for (const char* const name : {"SKS_STORE", "SKS_PERSONA", "SKS_SOCKET", "DISPLAY"}) ::unsetenv(name);
-    });
+    return run_program_process(program, arguments, [this] { set_environment(); });
+  }
+  void set_environment() const {
+    ::setenv("XDG_DATA_HOME", folder.file("data").c_str(), 1);
+    ::setenv("XDG_RUNTIME_DIR", folder.file("run").c_str(), 1);
+    ::setenv("XDG_STATE_HOME", folder.file("state").c_str(), 1);
+    for (const char* const name : {"SKS_STORE", "SKS_PERSONA", "SKS_SOCKET", "DISPLAY"}) ::unsetenv(name);
   }
   /// The handle of the key with this name; empty: none.
   std::string key(const std::string& name) const {
@@ -172,6 +175,27 @@ TEST_CASE("sks through sksd: several commands at once") {
   for (std::thread& command : commands) command.join();
   CHECK(good == 6);
   for (int i = 0; i < 6; ++i) CHECK_FALSE(home.key("Key " + std::to_string(i)).empty());
+}
+
+TEST_CASE("sks agent: the agent of a sksd that systemd starts for its first client is waited for") {
+  const Home home;
+  std::filesystem::create_directories(home.folder.file("run/sks"));
+  const wire::Descriptor listener = bound_socket(std::get<wire::UnixAddress>(home.address).path);
+  const pid_t systemd = ::fork();
+  if (systemd == 0) {
+    pollfd watched{listener.number(), POLLIN, 0};
+    while (::poll(&watched, 1, -1) < 1) {
+    }
+    home.set_environment();
+    hand_over({listener.number()});
+    ::execl(SKSD_SCRIPTED, SKSD_SCRIPTED, "--for", "default", nullptr);
+    ::_exit(127);
+  }
+  const ProgramRun told = home.sks({"agent", "--sh"});
+  CHECK_MESSAGE(told.exit_code == 0, told.err);
+  CHECK(told.out == "SSH_AUTH_SOCK=" + home.folder.file("run") + "/sks/default.ssh; export SSH_AUTH_SOCK;\n");
+  ::kill(systemd, SIGKILL);
+  CHECK(::waitpid(systemd, nullptr, 0) == systemd);
 }
 
 }  // namespace sks::test
