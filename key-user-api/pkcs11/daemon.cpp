@@ -15,6 +15,8 @@ constexpr std::size_t kSecretSize = 32;
 constexpr std::size_t kMaxSentence = 2000;
 /// Of the 64 that an application may have, some are left for those that the daemon has not seen the end of yet.
 constexpr std::size_t kMostConnections = 60;
+/// Calls of one process that may wait for a person at a time; the rest of the connections is for the other methods.
+constexpr std::size_t kMostWithPeople = 52;
 constexpr std::size_t kMostData = 1'000'000;
 /// How often a new connection may turn out to be dead before the daemon is given up.
 constexpr int kMostFreshFailures = 2;
@@ -59,6 +61,28 @@ class Daemon::Lease {
   bool fresh_;
 };
 
+/// What a call holds that may wait for a person, for as long as it takes.
+class Daemon::Patience {
+ public:
+  Patience(Daemon& daemon, const Method& method) : daemon_(method.patience == kPatienceWithPeople ? &daemon : nullptr) {
+    if (daemon_ == nullptr) return;
+    const std::lock_guard lock(daemon_->mutex_);
+    while (daemon_->with_people_ == kMostWithPeople) daemon_->person_left_.wait(daemon_->mutex_);
+    ++daemon_->with_people_;
+  }
+  Patience(const Patience&) = delete;
+  Patience& operator=(const Patience&) = delete;
+  ~Patience() {
+    if (daemon_ == nullptr) return;
+    const std::lock_guard lock(daemon_->mutex_);
+    --daemon_->with_people_;
+    daemon_->person_left_.notify_one();
+  }
+
+ private:
+  Daemon* const daemon_;
+};
+
 Daemon::Daemon(std::unique_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {
   idle_.reserve(kMostConnections);  // giving back must not fail
 }
@@ -66,6 +90,7 @@ Daemon::Daemon(std::unique_ptr<Exchange> exchange) : exchange_(std::move(exchang
 Answer<Reply> Daemon::call(Request request) {
   if (request.out.failed()) return Rv{CKR_DATA_LEN_RANGE};
   const SecureBytes body = request.out.take();
+  const Patience patience(*this, request.method_);
   bool repeated = false;
   int fresh_failures = 0;
   for (;;) {

@@ -53,7 +53,8 @@ struct Reply {
   }
 };
 
-/// sksd as this process sees it: an application with as many connections as threads are inside a call. Thread-safe.
+/// sksd as this process sees it: an application with as many connections as threads are inside a call. However many of
+/// them wait for people, the others get on. Thread-safe.
 /// Spec: spec/sksd.md 3 and 4.
 class Daemon {
  public:
@@ -77,6 +78,7 @@ class Daemon {
   };
   /// A connection in use by one thread, which is dropped unless it is given back.
   class Lease;
+  class Patience;
 
   Answer<Lease> acquire();
   std::optional<Connection> take_idle();
@@ -97,6 +99,8 @@ class Daemon {
   Signal changed_;
   std::vector<Connection> idle_;
   std::size_t connections_ = 0;
+  std::size_t with_people_ = 0;  ///< calls that may wait for a person
+  Signal person_left_;
 };
 
 }  // namespace sks::p11

@@ -102,6 +102,35 @@ TEST_CASE("More threads than connections take turns") {
   CHECK(lab.daemon.connections() <= 60);
 }
 
+TEST_CASE("However many threads wait for people, the others get on") {
+  Lab lab;
+  constexpr int kOpenDialogs = 52;
+  Gate gate;
+  lab.daemon.on(163, [&](ScriptedDaemon::Call&) {
+    gate.pass();
+    return refusal(CKR_FUNCTION_CANCELED);
+  });
+  std::vector<std::thread> threads;
+  std::atomic<int> cancelled{0};
+  for (int i = 0; i < 80; ++i) {
+    threads.emplace_back([&, session = lab.open(kPinSlot)] {
+      if (functions().C_Login(session, CKU_USER, nullptr, 0) == CKR_FUNCTION_CANCELED) ++cancelled;
+    });
+  }
+  CHECK(gate.wait_for(kOpenDialogs));
+  std::atomic<bool> got_on{false};
+  threads.emplace_back([&, session = lab.open(kOpenSlot)] {
+    CK_BYTE random = 0;
+    got_on = functions().C_GenerateRandom(session, &random, 1) == CKR_OK;
+  });
+  for (int i = 0; i < 12'000 && !got_on; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(got_on);
+  CHECK(lab.daemon.calls(163) == kOpenDialogs);
+  gate.open();
+  for (std::thread& thread : threads) thread.join();
+  CHECK(cancelled == 80);
+}
+
 TEST_CASE("Threads that begin together are one application") {
   Lab lab;
   std::vector<std::thread> threads;
