@@ -57,7 +57,6 @@ bool is_served(const std::string& socket) {
   return static_cast<bool>(wire::connect(wire::UnixAddress{socket}, kConnectPatience));
 }
 
-/// The one beside this program, else along $PATH.
 Result<void> start_sksd(const SocketPlace& place, const std::string& passphrase_file) {
   if (place.start_option.empty())
     return Error{Status::not_available, "no SSH agent is served beside " + place.socket + ", which SKS_SOCKET names"};
@@ -91,9 +90,21 @@ Result<void> become(std::vector<std::string> command, const std::string& socket)
   return Error{Status::not_available, "cannot run " + command.front() + ": " + std::generic_category().message(errno)};
 }
 
+/// A name with a slash is a path, as for the PKCS#11 module.
+Result<std::string> find_named_sksd(const std::string& name) {
+  if (name.find('/') == std::string::npos) {
+    if (std::optional<std::string> found = dialog::find_in_path(name)) return std::move(*found);
+  } else if (dialog::is_program(name)) {
+    return name;
+  }
+  return Error{Status::not_available, "SKS_SKSD names " + name + ", and there is no such program"};
+}
+
 }  // namespace
 
 Result<std::string> find_sksd() {
+  const char* const named = ::secure_getenv("SKS_SKSD");  // NOLINT(concurrency-mt-unsafe): nothing here changes it
+  if (named != nullptr && *named != '\0') return find_named_sksd(named);
   std::error_code failure;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", failure);
   std::string beside = (self.parent_path() / "sksd").string();

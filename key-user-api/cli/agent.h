@@ -19,7 +19,7 @@ struct AgentOptions {
   std::vector<std::string> command = {};  ///< what to run; empty: print what a shell needs
   std::string passphrase_file = {};       ///< for sksd, or empty
 };
-/// The program beside this one, else along $PATH. Fails with not_available.
+/// The program that SKS_SKSD names, else the one beside this program, else along $PATH. Fails with not_available.
 Result<std::string> find_sksd();
 
 void add_agent_options(CLI::App& command, AgentOptions& options);

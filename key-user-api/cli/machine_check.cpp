@@ -5,21 +5,28 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "key-user-api/cli/agent.h"
 #include "key-user-api/dialog/pinentry_program.h"
 #include "sealed-storage/files.h"
+#include "sks-core/wire/client.h"
+#include "sks-core/wire/socket_channel.h"
 
 namespace sks::cli {
 namespace {
 
 using Level = Finding::Level;
 
+/// For a question that takes a sksd no time, on a machine that has much to do.
+constexpr std::chrono::seconds kPatience{10};
+
 Finding check_daemon_program() {
   const auto program = find_sksd();
   if (program) return {Level::good, "sksd is here, for applications to start", ""};
-  return {Level::note, program.error().detail + ": no application reaches the keys", "install sksd"};
+  return {Level::problem, program.error().detail + ": no application reaches the keys",
+          "install sksd, or let SKS_SKSD name it"};
 }
 
 /// 0, or what connect() fails with.
@@ -33,19 +40,39 @@ int try_connect(const std::string& socket) {
   return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
 }
 
-Finding check_socket(const std::string& socket) {
-  if (socket.empty())
-    return {Level::note, "there is no folder for the socket of sksd: no application reaches the keys",
-            "log in so that there is a XDG_RUNTIME_DIR, or let SKS_SOCKET name a socket"};
-  const int error = try_connect(socket);
-  if (error == 0) return {Level::good, "sksd serves the key store on " + socket, ""};
+/// Whether a key store is behind the socket. A process that is stopped accepts connections too.
+Finding check_answer(const std::string& socket) {
+  auto channel = wire::SocketChannel::connect(wire::UnixAddress{socket},
+                                              {.connect = kPatience, .send = kPatience, .answer = kPatience});
+  if (channel && wire::RemoteKeyStore(std::move(*channel)).get_device_info())
+    return {Level::good, "sksd serves the key store on " + socket, ""};
+  return {Level::problem,
+          "whoever listens on " + socket + " does not answer as sksd does: no application reaches the keys",
+          "look at what that process does, or end it"};
+}
+
+Finding check_nobody(const StorePlace& place, int error) {
+  if (!place.on_demand)
+    return {Level::problem,
+            "nobody serves the socket " + place.socket +
+                ", which SKS_SOCKET names: no application "
+                "reaches the keys, and none starts sksd for it",
+            "start its sksd, or unset SKS_SOCKET"};
   if (error == ENOENT) return {Level::good, "sksd does not run; the first application starts it", ""};
+  return {Level::note, "nobody answers behind the socket " + place.socket,
+          "nothing: the next application starts sksd again; if it does not come, start sksd by hand to see why"};
+}
+
+Finding check_socket(const StorePlace& place) {
+  if (place.socket.empty())
+    return {Level::problem, place.problem + ": no application reaches the keys",
+            "log in so that there is a XDG_RUNTIME_DIR, or let SKS_SOCKET name a socket, absolutely"};
+  const int error = try_connect(place.socket);
+  if (error == 0) return check_answer(place.socket);
+  if (error == ENOENT || error == ECONNREFUSED) return check_nobody(place, error);
   if (error == EAGAIN)
-    return {Level::note, "sksd is too busy to answer on " + socket, "look at what it does, or stop it"};
-  if (error == ECONNREFUSED)
-    return {Level::note, "nobody answers behind the socket " + socket,
-            "nothing: the next application starts sksd again; if it does not come, start sksd by hand to see why"};
-  return {Level::note, "the socket " + socket + " cannot be used: " + std::strerror(error),
+    return {Level::note, "sksd is too busy to answer on " + place.socket, "look at what it does, or stop it"};
+  return {Level::note, "the socket " + place.socket + " cannot be used: " + std::strerror(error),
           "see whose it is, and who may use its folder"};
 }
 
@@ -81,8 +108,8 @@ Finding check_registration(const Environment& environment) {
 
 std::vector<Finding> check_machine(const StorePlace& store, const Environment& environment) {
   std::vector<Finding> findings;
-  findings.push_back(check_daemon_program());
-  findings.push_back(check_socket(store.socket));
+  if (store.on_demand) findings.push_back(check_daemon_program());
+  findings.push_back(check_socket(store));
   findings.push_back(check_pinentry());
   findings.push_back(check_registration(environment));
   return findings;

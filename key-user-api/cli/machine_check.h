@@ -9,7 +9,7 @@
 namespace sks::cli {
 
 /// What stands between applications and the keys: sksd and its socket, the program that asks for PINs, and what is
-/// registered where. Notes, for the key store is no worse for it.
+/// registered where. What keeps every application from the keys is a problem, though the key store is no worse for it.
 std::vector<Finding> check_machine(const StorePlace& store, const Environment& environment);
 
 }  // namespace sks::cli

@@ -60,7 +60,8 @@ StorePlace place_of(const std::string& folder, const std::string& persona, bool 
   SocketPlaceOrProblem found = from_environment  ? socket_of_environment()
                                : persona.empty() ? socket_of_store(folder)
                                                  : socket_of_persona(persona);
-  return {folder, found.place ? std::move(found.place->socket) : std::string()};
+  if (!found.place) return {folder, {}, std::move(found.problem)};
+  return {folder, std::move(found.place->socket), {}, !found.place->start_option.empty()};
 }
 
 Result<OpenedStore> OpenedStore::connect(const std::string& socket) {

@@ -12,7 +12,9 @@ namespace sks::cli {
 /// Which key store a command works with, and where its sksd would be.
 struct StorePlace {
   std::string folder;
-  std::string socket;  ///< empty: there is no place for one
+  std::string socket;        ///< empty: there is no place for one
+  std::string problem = {};  ///< why there is none
+  bool on_demand = true;     ///< applications start the sksd; else somebody else does, who has set SKS_SOCKET
 };
 
 /// `persona` is empty when the store was chosen by its folder. `from_environment`: nobody named either, so that

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "key-user-api/pkcs11/complaint.h"
 #include "key-user-api/pkcs11/socket_line.h"
 #include "key-user-api/socket_place/socket_place.h"
 
@@ -58,14 +59,6 @@ Answer<void> check(const CK_C_INITIALIZE_ARGS& arguments) {
   // Only the operating system's locks are used here; an application that forbids them cannot be served.
   if (mutex_functions == 4 && (arguments.flags & CKF_OS_LOCKING_OK) == 0) return Rv{CKR_CANT_LOCK};
   return {};
-}
-
-/// One line on the standard error, where the complaints of a sksd that does not start are too: PKCS#11 has codes only.
-void complain(std::string sentence) {
-  std::ranges::replace_if(
-      sentence, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  sentence = "sks-pkcs11: " + sentence + "\n";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, sentence.data(), sentence.size());
 }
 
 }  // namespace

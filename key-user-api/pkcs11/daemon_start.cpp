@@ -12,8 +12,12 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
+
+#include "key-user-api/pkcs11/complaint.h"
 
 namespace sks::p11 {
 namespace {
@@ -112,7 +116,7 @@ bool DaemonStart::run() {
   return started;
 }
 
-std::optional<int> DaemonStart::spawn() const {
+std::optional<int> DaemonStart::spawn() {
   const SpawnSettings settings;
   if (!settings.usable()) return std::nullopt;
   std::string program = program_;
@@ -120,10 +124,17 @@ std::optional<int> DaemonStart::spawn() const {
   std::string value = value_;
   std::array<char*, 4> arguments{program.data(), option.data(), value.data(), nullptr};
   pid_t process = 0;
-  if (::posix_spawnp(&process, program_.c_str(), settings.actions(), settings.attributes(), arguments.data(),
-                     ::environ) != 0)
-    return std::nullopt;
-  return process;
+  const int error = ::posix_spawnp(&process, program_.c_str(), settings.actions(), settings.attributes(),
+                                   arguments.data(), ::environ);
+  if (error == 0) return process;
+  complain_once(error);
+  return std::nullopt;
+}
+
+void DaemonStart::complain_once(int error) {
+  if (std::exchange(has_complained_, true)) return;
+  const char* const reason = ::strerrordesc_np(error);
+  complain("cannot start " + program_ + ": " + (reason == nullptr ? "" : reason));
 }
 
 bool DaemonStart::wait_for(int process) const {

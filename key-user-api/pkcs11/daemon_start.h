@@ -16,11 +16,12 @@ class DaemonStart {
 
   /// Returns once the program says whether its socket accepts connections. False when it does not, when it takes too
   /// long (it is ended then), and when it failed less than a second ago: applications that ask all the time would have
-  /// it started all the time.
+  /// it started all the time. A program that cannot be run is told of once, on the standard error.
   bool run();
 
  private:
-  std::optional<int> spawn() const;
+  std::optional<int> spawn();
+  void complain_once(int error);
   bool wait_for(int process) const;
 
   std::string program_;
@@ -28,6 +29,7 @@ class DaemonStart {
   std::string value_;
   std::chrono::milliseconds patience_;
   std::optional<std::chrono::steady_clock::time_point> failed_at_;
+  bool has_complained_ = false;
 };
 
 /// The program: SKS_SKSD, else that of the installation or build folder that the module is in, else where an

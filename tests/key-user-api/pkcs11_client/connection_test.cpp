@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -411,6 +412,35 @@ TEST_CASE("A daemon is started when there is none") {
   CHECK(f.C_Finalize(nullptr) == CKR_OK);
   CHECK(read_file(folder.file("starts")).size() == 2 * ("--for-store " + folder.file("store") + "\n").size());
   ::unsetenv("SKS_TEST_FAIL");
+  ::unsetenv("SKS_SKSD");
+  ::unsetenv("SKS_STORE");
+}
+
+TEST_CASE("A daemon that cannot be run is told of once, on the standard error") {
+  TempDir folder;
+  ::unsetenv("SKS_SOCKET");
+  ::setenv("XDG_RUNTIME_DIR", folder.path().c_str(), 1);
+  ::setenv("SKS_STORE", folder.file("store").c_str(), 1);
+  ::setenv("SKS_SKSD", folder.file("missing").c_str(), 1);
+  CK_FUNCTION_LIST& f = functions();
+  REQUIRE(f.C_Initialize(nullptr) == CKR_OK);
+  const int terminal = ::dup(STDERR_FILENO);
+  const int file = ::open(folder.file("stderr").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  ::dup2(file, STDERR_FILENO);
+  // Time enough to try again.
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1200);
+       std::chrono::steady_clock::now() < until;) {
+    CK_ULONG count = 1;
+    CHECK(f.C_GetSlotList(CK_TRUE, nullptr, &count) == CKR_OK);
+    CHECK(count == 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  ::dup2(terminal, STDERR_FILENO);
+  ::close(terminal);
+  ::close(file);
+  CHECK(f.C_Finalize(nullptr) == CKR_OK);
+  CHECK(read_file(folder.file("stderr")) ==
+        "sks-pkcs11: cannot start " + folder.file("missing") + ": No such file or directory\n");
   ::unsetenv("SKS_SKSD");
   ::unsetenv("SKS_STORE");
 }
