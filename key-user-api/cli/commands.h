@@ -181,7 +181,8 @@ struct ImportOptions {
   bool exportable = false;
   PinOptions pin = {};
 };
-/// Brings the keys of a file, all of them or none. `secrets` has the passphrase of the file.
+/// Brings the keys of a file, all of them or none; of a file without keys, the certificates of keys that are here.
+/// `secrets` has the passphrase of the file.
 Result<void> run_import(ImportOptions options, Format format, SecureKeyStore& store, SecretSource& secrets,
                         const PinAskers& askers, const Clock& clock, std::ostream& out);
 

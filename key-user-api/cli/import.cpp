@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "key-user-api/cli/listed_key.h"
+#include "key-user-api/cli/new_certificates.h"
 #include "key-user-api/cli/new_keys.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/key_files/key_files.h"
@@ -46,6 +47,14 @@ Result<void> check_certificates(const key_files::KeyFile& file) {
   return {};
 }
 
+/// Certificates go to keys that have a name and a PIN.
+Result<void> check_no_key_options(const ImportOptions& options) {
+  const bool has_pin = !options.pin.pins.empty() || !options.pin.shared_with.empty();
+  if (options.label.empty() && !options.exportable && !has_pin) return {};
+  return Error{Status::option,
+               options.file + " holds certificates only; --label, --exportable and the options for a PIN are for keys"};
+}
+
 Result<void> check_new(const key_files::KeyFile& file, SecureKeyStore& store) {
   SKS_LET(const std::vector<ListedKey> present, list_keys(store));
   for (const key_files::PrivateKey& key : file.private_keys) {
@@ -80,7 +89,10 @@ Result<void> run_import(ImportOptions options, Format format, SecureKeyStore& st
                         const PinAskers& askers, const Clock& clock, std::ostream& out) {
   SKS_LET(key_files::KeyFile file, read_file(options.file, secrets));
   const std::size_t count = file.private_keys.size() + file.symmetric_keys.size();
-  if (count == 0) return Error{Status::option, options.file + " holds no private and no symmetric key"};
+  if (count == 0 && file.other_certificates.empty())
+    return Error{Status::option, options.file + " holds no key and no certificate"};
+  if (count == 0) SKS_TRY(check_no_key_options(options));
+  if (count == 0) return bring_certificates(file.other_certificates, options.file, format, store, out);
   if (count > 1 && !options.label.empty())
     return Error{Status::option, options.file + " holds " + std::to_string(count) + " keys, and --label names one"};
   SKS_TRY(check_certificates(file));

@@ -31,4 +31,13 @@ std::vector<std::size_t> path_of(ByteView public_key, const std::vector<crypto::
   return path;
 }
 
+std::vector<Bytes> find_path(const std::vector<Bytes>& certificates, ByteView public_key) {
+  std::vector<crypto::Certificate> decoded;
+  for (const Bytes& der : certificates)
+    if (auto certificate = crypto::Certificate::from_der(der)) decoded.push_back(std::move(*certificate));
+  std::vector<Bytes> path;
+  for (const std::size_t position : path_of(public_key, decoded)) path.push_back(decoded[position].der());
+  return path;
+}
+
 }  // namespace sks::key_files

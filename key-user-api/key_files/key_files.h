@@ -43,4 +43,8 @@ using AskPassphrase = std::function<Result<SecureBytes>()>;
 /// OpenSSL has not here), authorization (wrong passphrase), or as `ask`.
 Result<KeyFile> read_key_file(ByteView content, const AskPassphrase& ask);
 
+/// The path of a key that is elsewhere out of `certificates` (DER): the certificate of this public key (SPKI), and its
+/// issuers as far as they are there. Empty when none certifies it.
+std::vector<Bytes> find_path(const std::vector<Bytes>& certificates, ByteView public_key);
+
 }  // namespace sks::key_files

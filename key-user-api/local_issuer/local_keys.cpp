@@ -304,6 +304,15 @@ Result<LocalKey> import_symmetric_key(SecureKeyStore& store, BroughtSymmetricKey
   return provision_one(store, std::move(key), std::move(spec), pin, clock);
 }
 
+std::string write_certificates(const std::vector<Bytes>& path) {
+  std::string text;
+  for (const Bytes& certificate : path) {
+    if (!text.empty()) text += kCertificateSeparator;
+    text += to_base64url(certificate);
+  }
+  return text;
+}
+
 Result<PinManager> find_pin_manager(SecureKeyStore& store, KeyHandle key) {
   SKS_LET(const KeyProtectionInfo protection, store.get_key_protection_info(key));
   const std::string name = "key " + std::to_string(key.value);

@@ -21,6 +21,11 @@ inline constexpr std::string_view kPkcs11Id = "id";
 inline constexpr std::string_view kPkcs11Label = "label";
 inline constexpr std::string_view kPkcs11Certificates = "certificates";
 
+/// The value of "certificates" for a path, end entity first. The store takes one of kMaxCertificatesText characters.
+std::string write_certificates(const std::vector<Bytes>& path);
+inline constexpr char kCertificateSeparator = '.';
+inline constexpr std::size_t kMaxCertificatesText = 60000;
+
 /// The empty extension of the key that lets further keys under a PIN.
 inline constexpr std::string_view kPinManagerType = "urn:sks:ext:pin-manager";
 

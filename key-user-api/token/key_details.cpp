@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::uint8_t kTrustedGui = 2;    // inputMethod, sks-api.md 5.1
 constexpr std::size_t kObjectCost = 4096;  // bytes of OpenSSL's objects and of ours, about
-constexpr char kCertificateSeparator = '.';
 
 bool is_aes_size(std::size_t bytes) { return bytes == 16 || bytes == 24 || bytes == 32; }
 
@@ -31,15 +30,6 @@ std::string subject_text(ByteView certificate) {
 }
 
 }  // namespace
-
-std::string write_certificates(const std::vector<Bytes>& path) {
-  std::string text;
-  for (const Bytes& certificate : path) {
-    if (!text.empty()) text += kCertificateSeparator;
-    text += to_base64url(certificate);
-  }
-  return text;
-}
 
 std::optional<std::vector<Bytes>> read_certificates(std::string_view text) {
   std::vector<Bytes> path;

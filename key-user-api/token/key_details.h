@@ -8,9 +8,7 @@
 
 namespace sks::token {
 
-/// The value of the property "certificates". Spec: spec/local-keys.md 2.
-std::string write_certificates(const std::vector<Bytes>& path);
-/// None when the text is no such property or a certificate does not decode.
+/// What write_certificates() has written. None when the text is no such property or a certificate does not decode.
 std::optional<std::vector<Bytes>> read_certificates(std::string_view text);
 
 /// How a key may be deleted. Spec: sks-api.md 5.1.

@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t kMaxLabel = 1024;           // bytes
 constexpr std::size_t kMaxId = 256;               // bytes
 constexpr std::size_t kMaxLabelCharacters = 100;  // of a new key, sks-api.md appendix E1
-constexpr std::size_t kMaxCertificates = 60000;   // characters
 
 struct UsageRow {
   CK_ATTRIBUTE_TYPE type;
@@ -194,7 +193,7 @@ Outcome<CK_OBJECT_HANDLE> store_path(const Making& making, KeyHandle key, const 
   if (!details.has_properties)
     return Refusal{CKR_TOKEN_WRITE_PROTECTED, "the issuer of this key has given it its certificate"};
   const std::string text = write_certificates(path);
-  if (text.size() > kMaxCertificates) return Refusal{CKR_DEVICE_MEMORY, "the path of certificates is too long"};
+  if (text.size() > kMaxCertificatesText) return Refusal{CKR_DEVICE_MEMORY, "the path of certificates is too long"};
   SKS_TRY(set_property(making.core, key, kPkcs11Certificates, text));
   const Result<void> seen = making.core.keys.add(key);
   if (!seen) return refusal_of(seen.error());

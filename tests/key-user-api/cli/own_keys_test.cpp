@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -94,6 +95,20 @@ class Home {
   test::TempDir dir_;
 };
 
+/// A DER file of tests/vectors/key-files, without the signs that are for standard base64 only.
+std::string base64url_of_openssl(const std::string& name) {
+  std::FILE* const out =
+      ::popen(("openssl base64 -A -in " + source_file("tests/vectors/key-files/" + name)).c_str(), "r");
+  REQUIRE(out != nullptr);
+  std::string text(8192, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), out));
+  CHECK(::pclose(out) == 0);
+  std::ranges::replace(text, '+', '-');
+  std::ranges::replace(text, '/', '_');
+  std::erase(text, '=');
+  return text;
+}
+
 std::string vector_path(const std::string& name) { return source_file("tests/vectors/key-files/" + name); }
 
 std::uint32_t handle_of(const nlohmann::json& key) { return key.at("handle").get<std::uint32_t>(); }
@@ -150,6 +165,35 @@ TEST_CASE("sks import: the HMAC key of RFC 7517 A.3 makes the JWS of RFC 7515 A.
   CHECK(to_base64url(*mac) == "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
 }
 
+TEST_CASE("sks import: certificates without keys go to the keys that they certify") {
+  const Home home;
+  const std::uint32_t key = handle_of(home.import("ec.pem").at(0));
+  home.check_refused({"import", vector_path("rsa.crt")}, "no certificate of a key of this key store");
+  home.check_refused({"import", vector_path("ec.crt"), "--label", "x"}, "certificates only");
+  home.check_refused({"import", vector_path("ec.crt"), "--pin", "Sesame"}, "certificates only");
+  const auto kept = [&] {
+    auto store = LocalStore::open(home.store());
+    REQUIRE(store);
+    const auto value = store->engine().get_extension(KeyHandle{key}, "urn:sks:ext:pkcs11");
+    REQUIRE(value);
+    return to_string(value->data.view());
+  };
+  const std::string own = base64url_of_openssl("ec.cer");
+  CHECK(kept().find(own) == std::string::npos);
+  for (const char* const file : {"ec.crt", "ec.cer"}) {
+    const nlohmann::json given = home.import(file, {});
+    CHECK(given.size() == 1);
+    CHECK(given[0].at("handle") == key);
+    CHECK(given[0].at("subject") == "CN=Owner of ec");
+    CHECK(given[0].at("certificates") == 1);
+    CHECK(kept().find(own) != std::string::npos);
+  }
+  const nlohmann::json chain = home.import("chain.p7b", {});
+  CHECK(chain.at(0).at("certificates") == 3);
+  CHECK(kept().find(own + ".") != std::string::npos);
+  CHECK(home.signs(key, kEcdsa));
+}
+
 TEST_CASE("sks import: a PIN guards the keys, --exportable lets them out by it, and --pin-of shares it") {
   const Home home;
   const nlohmann::json first = home.import("ec2.pem", {"--pin", "Sesame", "--exportable", "--label", "Mine"});
@@ -188,7 +232,7 @@ TEST_CASE("sks import: bad input is one sentence, and nothing is half imported")
   home.check_refused({"import", vector_path("p224.pem"), "--no-pin"}, "no key store holds");
   home.check_refused({"import", vector_path("rsa512.pem"), "--no-pin"}, "RSA key of 512 bits");
   home.check_refused({"import", vector_path("ssh-locked"), "--no-pin"}, "ssh-keygen");
-  home.check_refused({"import", vector_path("ec.crt"), "--no-pin"}, "no private and no symmetric key");
+  home.check_refused({"import", vector_path("ec.crt"), "--no-pin"}, "no certificate of a key of this key store");
   home.check_refused({"import", vector_path("mismatched.pem"), "--no-pin"}, "CN=Owner of rsa");
   home.check_refused({"import", vector_path("bundle.pem"), "--no-pin", "--label", "x"}, "--label");
   home.check_refused({"import", vector_path("ec.pem"), "--pin", "abc"}, "PIN");

@@ -3,6 +3,7 @@
 #include <random>
 #include <set>
 
+#include "key-user-api/local_issuer/local_keys.h"
 #include "key-user-api/token/der.h"
 #include "key-user-api/token/digest_index.h"
 #include "key-user-api/token/key_details.h"
@@ -158,7 +159,7 @@ TEST_CASE("memory pool: what one holds is part of what all hold, and comes back"
 TEST_CASE("certificates of a local key: only what was written is read") {
   const Lab lab;
   const std::vector<Bytes> path{lab.authority().der(), lab.authority().der()};
-  CHECK(token::read_certificates(token::write_certificates(path)) == path);
+  CHECK(token::read_certificates(write_certificates(path)) == path);
   CHECK(token::read_certificates("") == std::vector<Bytes>());
   for (const char* text : {".", "MA", "!", "MAA.MAA"}) CHECK(!token::read_certificates(text));
 }
