@@ -7,7 +7,6 @@
 #include "key-user-api/dialog/pin_text.h"
 #include "key-user-api/key_files/key_files.h"
 #include "sealed-storage/files.h"
-#include "sks-core/base/encoding.h"
 
 namespace sks::cli {
 namespace {
@@ -55,15 +54,16 @@ Result<void> check_no_key_options(const ImportOptions& options) {
                options.file + " holds certificates only; --label, --exportable and the options for a PIN are for keys"};
 }
 
+/// A key that is here already, by whatever certificate, would have the same URIs twice.
 Result<void> check_new(const key_files::KeyFile& file, SecureKeyStore& store) {
   SKS_LET(const std::vector<ListedKey> present, list_keys(store));
-  for (const key_files::PrivateKey& key : file.private_keys) {
-    if (key.certificate_path.empty()) continue;
-    const std::string fingerprint = to_hex(crypto::sha256(key.certificate_path.front()));
-    const auto same = std::ranges::find(present, fingerprint, &ListedKey::fingerprint);
-    if (same != present.end())
-      return Error{Status::option, "the key of " + dialog::printable(same->subject) + " is in this key store, as key " +
-                                       std::to_string(same->handle.value)};
+  for (const ListedKey& key : present) {
+    SKS_LET(const KeyAttributes attributes, store.get_key_attributes(key.handle));
+    SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(attributes.certificate_path.at(0)));
+    if (std::ranges::find(file.private_keys, certificate.spki(), &key_files::PrivateKey::public_key) !=
+        file.private_keys.end())
+      return Error{Status::option, "the key of " + dialog::printable(key.subject) + " is in this key store, as key " +
+                                       std::to_string(key.handle.value)};
   }
   return {};
 }

@@ -116,7 +116,6 @@ std::uint32_t handle_of(const nlohmann::json& key) { return key.at("handle").get
 }  // namespace
 
 TEST_CASE("sks import: keys of every format sign, and bare OpenSSL verifies it") {
-  const Home home;
   struct Case {
     const char* file;
     const char* algorithm;
@@ -132,6 +131,7 @@ TEST_CASE("sks import: keys of every format sign, and bare OpenSSL verifies it")
                                 {"rfc8037-a1.jwk", kEd25519, "CN=rfc8037-a1"}};
   for (const Case& c : cases) {
     CAPTURE(c.file);
+    const Home home;  // some of them hold the same key
     const nlohmann::json keys = home.import(c.file);
     REQUIRE(keys.size() == 1);
     CHECK(keys[0].at("subject") == c.subject);
@@ -163,6 +163,16 @@ TEST_CASE("sks import: the HMAC key of RFC 7517 A.3 makes the JWS of RFC 7515 A.
           "tcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"));
   REQUIRE(mac);
   CHECK(to_base64url(*mac) == "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+}
+
+TEST_CASE("sks import: a key that is in the store does not come again, whatever its certificate and format") {
+  const Home home;
+  const std::string key = std::to_string(handle_of(home.import("modern.p12").at(0)));
+  for (const char* const file : {"modern.p12", "ec.pem", "ec-traditional.der"}) {
+    CAPTURE(file);
+    home.check_refused({"import", vector_path(file), "--no-pin", "--import-passphrase-file", home.passphrase()},
+                       "the key of CN=Owner of ec is in this key store, as key " + key);
+  }
 }
 
 TEST_CASE("sks import: certificates without keys go to the keys that they certify") {
