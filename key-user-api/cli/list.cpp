@@ -84,7 +84,8 @@ Result<void> run_list(Format format, SecureKeyStore& store, std::ostream& out) {
 
 Result<void> run_list_uris(Format format, SecureKeyStore& store, const UserApi::PinGroupOf& pin_group_of,
                            std::ostream& out) {
-  SKS_LET(const std::vector<TokenKey> keys, list_token_keys(store, pin_group_of));
+  SKS_LET(std::vector<TokenKey> keys, list_token_keys(store, pin_group_of));
+  std::erase_if(keys, [](const TokenKey& key) { return key.is_hidden; });
   write_uris(keys, format, out);
   return {};
 }

@@ -41,8 +41,11 @@ Result<TokenKey> describe(SecureKeyStore& store, ListedKey listed) {
   SKS_LET(const KeyAttributes attributes, store.get_key_attributes(listed.handle));
   SKS_LET(const crypto::Certificate certificate, crypto::Certificate::from_der(attributes.certificate_path.at(0)));
   std::string label = attributes.friendly_name.empty() ? listed.subject : attributes.friendly_name;
-  TokenKey key{std::move(listed), attributes.symmetric_key_length != 0, 0, {}, default_id(certificate),
-               std::move(label)};
+  const bool is_hidden =
+      std::ranges::find(attributes.extension_types, kPinManagerType) != attributes.extension_types.end();
+  TokenKey key{
+      std::move(listed), attributes.symmetric_key_length != 0, 0, {}, default_id(certificate), std::move(label),
+      is_hidden};
   SKS_TRY(read_own_names(store, attributes, key));
   return key;
 }
@@ -123,7 +126,8 @@ Result<Condition> parse_uri(std::string_view uri) {
     if (more) uri.remove_prefix(end + 1);
   }
   return Condition([conditions = std::move(conditions)](const TokenKey& key) {
-    return std::ranges::all_of(conditions, [&](const Condition& condition) { return condition(key); });
+    return !key.is_hidden &&
+           std::ranges::all_of(conditions, [&](const Condition& condition) { return condition(key); });
   });
 }
 

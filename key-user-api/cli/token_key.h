@@ -19,6 +19,7 @@ struct TokenKey {
   TokenNames token;
   Bytes id;           ///< CKA_ID
   std::string label;  ///< CKA_LABEL, UTF-8
+  bool is_hidden;     ///< applications do not see it: a PIN manager
 };
 
 /// All keys in ascending order of handles. Fails as list_keys() and get_extension.

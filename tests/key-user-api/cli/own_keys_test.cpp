@@ -229,6 +229,20 @@ TEST_CASE("sks import: a PIN guards the keys, --exportable lets them out by it, 
       "--pin-of");
 }
 
+TEST_CASE("sks list --uri: the PIN manager of local keys is no object, and its handle names it all the same") {
+  const Home home;
+  const std::uint32_t key = handle_of(home.import("ec2.pem", {"--pin", "Sesame"}).at(0));
+  const auto all = nlohmann::json::parse(home.run({"list", "--json"}).out);
+  REQUIRE(all.size() == 2);
+  const auto uris = nlohmann::json::parse(home.run({"list", "--uri", "--json"}).out);
+  REQUIRE(uris.size() == 1);
+  CHECK(uris[0].at("handle") == key);
+  for (const nlohmann::json& entry : all) {
+    const std::string handle = std::to_string(handle_of(entry));
+    CHECK(home.run({"show", handle}).exit_code == 0);
+  }
+}
+
 TEST_CASE("sks import: bad input is one sentence, and nothing is half imported") {
   const Home home;
   write_secret(home.file("wrong"), "wrong\n");
