@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "key-user-api/cli/commands.h"
 #include "key-user-api/dialog/pin_text.h"
 #include "keygen2/enumerations.h"
 
@@ -49,14 +50,15 @@ std::optional<LeftBehind> find_obstacle(const ListedKey& key, ProtectedKeys prot
 /// PINs or PUKs in the order in which they are needed.
 struct Supply {
   std::string_view what;
+  PasswordKind (*kind_of)(const ListedKey& key);
   std::vector<SecureBytes> given;
   dialog::Terminal* terminal;
   std::size_t next = 0;
 
-  Result<SecureBytes> take(const ListedKey& key, std::uint8_t format) {
+  Result<SecureBytes> take(const ListedKey& key) {
     const std::string name = std::string(what) + " of key " + std::to_string(key.handle.value) + " (" +
                              dialog::printable(key.friendly_name.empty() ? key.subject : key.friendly_name) + ")";
-    if (next < given.size()) return dialog::pin_from_text(given[next++].view(), format);
+    if (next < given.size()) return password_from_text(given[next++].view(), kind_of(key));
     if (!given.empty()) return Error{Status::option, "one more " + std::string(what) + " is needed: the " + name};
     if (terminal == nullptr) {
       return Error{Status::user_abort, "the " + name + " is needed, and there is no terminal to ask at; " +
@@ -64,7 +66,7 @@ struct Supply {
     }
     const auto typed = terminal->read_secret(name + ": ");
     if (!typed || typed->empty()) return Error{Status::user_abort, "no " + std::string(what) + " was entered"};
-    return dialog::pin_from_text(typed->view(), format);
+    return password_from_text(typed->view(), kind_of(key));
   }
 
   Result<void> check_used() const {
@@ -158,8 +160,8 @@ Result<ExportPasswords> ExportPasswords::collect(const std::vector<BackupCandida
                                                  std::vector<SecureBytes> pins, std::vector<SecureBytes> puks,
                                                  SecureKeyStore& store, dialog::Terminal* terminal) {
   ExportPasswords result;
-  Supply pin_supply{"PIN", std::move(pins), terminal};
-  Supply puk_supply{"PUK", std::move(puks), terminal};
+  Supply pin_supply{"PIN", pin_of, std::move(pins), terminal};
+  Supply puk_supply{"PUK", puk_of, std::move(puks), terminal};
   std::vector<const ListedKey*> to_check;
   for (const BackupCandidate& candidate : candidates) {
     const ListedKey& key = candidate.key;
@@ -168,8 +170,7 @@ Result<ExportPasswords> ExportPasswords::collect(const std::vector<BackupCandida
     const Slot slot{*candidate.pin_group, key.protection.export_protection};
     if (result.passwords_.contains(slot)) continue;
     const bool is_pin = needs(key, keygen2::kProtectionPin);
-    SKS_LET(SecureBytes password,
-            is_pin ? pin_supply.take(key, key.protection.format) : puk_supply.take(key, key.protection.puk_format));
+    SKS_LET(SecureBytes password, is_pin ? pin_supply.take(key) : puk_supply.take(key));
     result.passwords_.emplace(slot, std::move(password));
     if (is_pin) to_check.push_back(&key);
   }

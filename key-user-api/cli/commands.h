@@ -195,12 +195,26 @@ struct KeyCreateOptions {
 Result<void> run_key_create(KeyCreateOptions options, Format format, SecureKeyStore& store, const PinAskers& askers,
                             const Clock& clock, std::ostream& out);
 
-/// The one password of a command as bytes for the key store: from `given`, else asked for at the terminal.
-/// Fails with option (several given, not in its format) or user_abort (none).
-Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, std::string_view what, std::uint8_t format,
+struct ListedKey;
+/// A PIN or PUK as its policy describes it.
+struct PasswordKind {
+  std::string_view name;
+  std::uint8_t format;
+  std::uint16_t min_length;  ///< bytes
+  std::uint16_t max_length;
+};
+PasswordKind pin_of(const ListedKey& key);
+PasswordKind puk_of(const ListedKey& key);
+
+/// What was typed as bytes for the key store. Fails with option on a text that cannot be the password, so that the key
+/// store, which would count it as a wrong one, does not see it.
+Result<SecureBytes> password_from_text(ByteView text, const PasswordKind& kind);
+
+/// The one password of a command: from `given`, else asked for at the terminal. Fails as password_from_text(), with
+/// option (several given) or user_abort (none).
+Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, const PasswordKind& kind,
                                   dialog::Terminal* terminal);
 
-struct ListedKey;
 /// What deleteProtection or exportProtection (the values of sks-api.md 5.1) asks for: nothing, the PIN or the PUK.
 /// Fails as take_password(), or with not_allowed and the sentence `forbidden`.
 Result<SecureBytes> take_authorization(std::uint8_t protection, const ListedKey& key,

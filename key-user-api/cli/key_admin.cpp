@@ -88,7 +88,7 @@ Result<void> run_pin_change(PinChangeOptions options, Format format, SecureKeySt
   SKS_TRY(check_modifiable(key));
   if (key.locked())
     return Error{Status::authorization, "the PIN is blocked: too many wrong tries (see 'sks pin unblock')"};
-  SKS_LET(const SecureBytes pin, take_password(options.pins, "PIN", key.protection.format, terminal));
+  SKS_LET(const SecureBytes pin, take_password(options.pins, pin_of(key), terminal));
   SKS_LET(const SecureBytes new_pin, take_new_pin(key, options.new_pins, terminal));
   const auto changed = store.change_pin(key.handle, pin, new_pin);
   if (!changed && changed.error().status == Status::authorization) return explain_wrong_pin(store, key.handle);
@@ -103,7 +103,7 @@ Result<void> run_pin_unblock(PinUnblockOptions options, Format format, SecureKey
     return Error{Status::not_allowed, name_of(key) + " has no PUK: only its issuer can unblock the PIN"};
   const bool sets_pin = options.new_pin || !options.new_pins.empty();
   if (sets_pin) SKS_TRY(check_modifiable(key));
-  SKS_LET(const SecureBytes puk, take_password(options.puks, "PUK", key.protection.puk_format, terminal));
+  SKS_LET(const SecureBytes puk, take_password(options.puks, puk_of(key), terminal));
   SecureBytes new_pin;
   if (sets_pin) {
     SKS_LET(new_pin, take_new_pin(key, options.new_pins, terminal));
@@ -120,7 +120,7 @@ Result<void> run_activation(Activation what, ActivationOptions options, Format f
   ActivationRequest request;
   request.target = key.handle;
   if ((key.protection.protection_status & kPinProtected) != 0) {
-    SKS_LET(request.authorization, take_password(options.pins, "PIN", key.protection.format, terminal));
+    SKS_LET(request.authorization, take_password(options.pins, pin_of(key), terminal));
   }
   const auto state = what == Activation::suspend ? store.deactivate(request) : store.activate(request);
   if (!state && state.error().status == Status::authorization) return explain_wrong_pin(store, key.handle);

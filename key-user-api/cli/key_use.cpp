@@ -164,7 +164,7 @@ Result<Authorization> authorize_use(const UsableKey& key, const std::vector<Secu
   if (!key.listed.pin_protected()) return authorization;
   if (key.listed.locked())
     return Error{Status::authorization, "the PIN is blocked: too many wrong tries (see 'sks pin unblock')"};
-  SKS_LET(authorization.pin, take_password(pins, "PIN", key.listed.protection.format, terminal));
+  SKS_LET(authorization.pin, take_password(pins, pin_of(key.listed), terminal));
   return authorization;
 }
 

@@ -51,7 +51,7 @@ Result<LocalPin> choose_new_pin(const std::vector<LocalKeyRequest>& requests, st
 Result<LocalPin> take_shared_pin(const PinOptions& options, SecureKeyStore& store, dialog::Terminal* terminal) {
   SKS_LET(const ListedKey key, find_key(store, options.shared_with));
   SKS_LET(PinManager manager, find_pin_manager(store, key.handle));
-  SKS_LET(SecureBytes pin, take_password(options.pins, "PIN", key.protection.format, terminal));
+  SKS_LET(SecureBytes pin, take_password(options.pins, pin_of(key), terminal));
   return LocalPin(SharedPin{std::move(manager), std::move(pin)});
 }
 

@@ -237,6 +237,17 @@ TEST_CASE("sks sign: a wrong PIN costs a try and says what is left; a suspended 
   CHECK(home.run(sign_with("1234")).exit_code == 0);
   CHECK(errors() == 0);
   home.check_refused(sign_with(""), "--pin is empty", 2);
+  // What cannot be the PIN is none that is wrong.
+  const std::string too_long(129, '1');
+  for (const char* const pin : {"1", too_long.c_str()}) {
+    home.check_refused(sign_with(pin), "costs no try");
+    home.check_refused({"pin", "check", key, "--pin", pin}, "costs no try");
+    home.check_refused({"pin", "change", key, "--pin", pin, "--new-pin", "5678"}, "costs no try");
+    home.check_refused({"suspend", key, "--pin", pin}, "costs no try");
+  }
+  home.check_refused({"pin", "unblock", key, "--puk", too_long}, "costs no try");
+  CHECK(errors() == 0);
+  CHECK(home.json_of({"show", key}).at("protection").at("puk").at("errorCount") == 0);
 
   CHECK(home.json_of({"suspend", key, "--pin", "1234"}).at("suspendedBy") == nlohmann::json::array({"user"}));
   home.check_refused(sign_with("9999"), "suspended");
