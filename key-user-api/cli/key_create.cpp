@@ -1,4 +1,5 @@
 #include "key-user-api/cli/new_keys.h"
+#include "keygen2/key_algorithm.h"
 #include "sks-core/crypto/algorithms.h"
 
 namespace sks::cli {
@@ -6,11 +7,12 @@ namespace {
 
 constexpr std::string_view kAlgorithms = "https://webpki.github.io/sks/algorithm#";
 
-/// Only what the store makes without further parameters.
+/// Only what the store makes without further parameters, and KeyGen2 has a name for: no rsa1024.
 Result<std::string> find_key_kind(const std::string& name) {
   std::string names;
   for (const Algorithm& row : all_algorithms()) {
     if (row.category != Category::key_generation || row.takes_parameters) continue;
+    if (keygen2::find_key_algorithm(row.uri) == nullptr) continue;
     const std::string_view end = row.uri.substr(kAlgorithms.size());
     if (end == name) return std::string(row.uri);
     names += (names.empty() ? "" : ", ") + std::string(end);

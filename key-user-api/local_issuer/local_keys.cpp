@@ -1,6 +1,7 @@
 #include "key-user-api/local_issuer/local_keys.h"
 
 #include <algorithm>
+#include <set>
 
 #include "key-user-api/local_issuer/local_issuer.h"
 #include "keygen2/key_algorithm.h"
@@ -336,17 +337,20 @@ Result<void> check_storable(SecureKeyStore& store, ByteView public_key_spki) {
   SKS_LET(const crypto::PublicKey key, crypto::PublicKey::from_spki(public_key_spki));
   SKS_LET(const DeviceInfo device, store.get_device_info());
   const bool is_rsa = key.kind() == KeyKind::rsa;
-  std::string sizes;
+  std::set<std::size_t> sizes;
   for (const std::string& uri : device.supported_algorithms) {
     const keygen2::KeyAlgorithm* const row = keygen2::find_key_algorithm(uri);
     if (row == nullptr || row->kind != key.kind()) continue;
     if (key.kind() == KeyKind::ec && row->curve != key.curve()) continue;
     if (!is_rsa || key.rsa_modulus_bytes() * 8 == row->rsa_bits) return {};
-    if (!row->takes_exponent) sizes += (sizes.empty() ? "" : ", ") + std::to_string(row->rsa_bits);
+    sizes.insert(row->rsa_bits);
   }
-  if (is_rsa)
+  if (is_rsa) {
+    std::string names;
+    for (const std::size_t bits : sizes) names += (names.empty() ? "" : ", ") + std::to_string(bits);
     return Error{Status::not_available, "the key store cannot hold an RSA key of " +
-                                            std::to_string(key.rsa_modulus_bytes() * 8) + " bits, only of " + sizes};
+                                            std::to_string(key.rsa_modulus_bytes() * 8) + " bits, only of " + names};
+  }
   return Error{Status::not_available, "the key store cannot hold keys of this type or on this curve"};
 }
 

@@ -3,6 +3,7 @@
 
 #include "key-user-api/token/key_numbers.h"
 #include "key-user-api/token/making.h"
+#include "key-user-api/token/standard.h"
 
 namespace sks::token {
 namespace {
@@ -33,7 +34,8 @@ Outcome<Recipe> rsa_recipe(const Template& attributes) {
   while (!exponent.empty() && exponent.front() == 0) exponent = exponent.subspan(1);
   const bool is_default = exponent.empty() || equal(exponent, kDefaultExponent);
   Recipe recipe{find_rsa(bits, !is_default), {}};
-  if (recipe.algorithm == nullptr) return Refusal{CKR_KEY_SIZE_RANGE, "key stores make no RSA keys of this size"};
+  if (recipe.algorithm == nullptr || bits < kMinGeneratedRsaBits)
+    return Refusal{CKR_KEY_SIZE_RANGE, "key stores make no RSA keys of this size"};
   if (is_default) return recipe;
   if ((exponent.front() & kSign) != 0) recipe.parameters.push_back(0);  // two's complement
   recipe.parameters.insert(recipe.parameters.end(), exponent.begin(), exponent.end());

@@ -12,5 +12,7 @@ inline constexpr CK_ULONG kCertificateCategoryTokenUser = 1;
 inline constexpr CK_ULONG kCertificateCategoryAuthority = 2;
 /// CKA_VENDOR_DEFINED | "SKS".
 inline constexpr CK_ATTRIBUTE_TYPE kCkaSksAttestation = 0x80534B53;
+/// RSA keys that are made; smaller ones only come from outside.
+inline constexpr CK_ULONG kMinGeneratedRsaBits = 2048;
 
 }  // namespace sks::token

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "key-user-api/token/standard.h"
+
 namespace sks::token {
 namespace {
 
@@ -161,7 +163,7 @@ constexpr Mechanism hmac_general(CK_MECHANISM_TYPE type, CK_MECHANISM_TYPE hash,
 }
 
 constexpr auto kMechanisms = std::to_array<Mechanism>({
-    generation(CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, kMinRsa, kMaxRsa),
+    generation(CKM_RSA_PKCS_KEY_PAIR_GEN, CKF_GENERATE_KEY_PAIR, kMinGeneratedRsaBits, kMaxRsa),
     rsa_pkcs(),
     rsa_signature(CKM_SHA1_RSA_PKCS, Scheme::rsa_pkcs1, CKM_SHA_1),
     rsa_oaep(),

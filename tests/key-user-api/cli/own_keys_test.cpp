@@ -254,7 +254,8 @@ TEST_CASE("sks import: bad input is one sentence, and nothing is half imported")
                      "the passphrase of the file is wrong");
   home.check_refused({"import", vector_path("dsa.pem"), "--no-pin"}, "dsaEncryption");
   home.check_refused({"import", vector_path("p224.pem"), "--no-pin"}, "no key store holds");
-  home.check_refused({"import", vector_path("rsa512.pem"), "--no-pin"}, "RSA key of 512 bits");
+  home.check_refused({"import", vector_path("rsa512.pem"), "--no-pin"},
+                     "RSA key of 512 bits, only of 1024, 2048, 3072, 4096");
   home.check_refused({"import", vector_path("ssh-locked"), "--no-pin"}, "ssh-keygen");
   home.check_refused({"import", vector_path("ec.crt"), "--no-pin"}, "no certificate of a key of this key store");
   home.check_refused({"import", vector_path("mismatched.pem"), "--no-pin"}, "CN=Owner of rsa");
@@ -281,6 +282,7 @@ TEST_CASE("sks key create: the key is made here, with the label and the kind tha
   CHECK(rsa.exit_code == 0);
   CHECK(rsa.out.find("rsa2048") != std::string::npos);
   home.check_refused({"key", "create", "--algorithm", "dsa", "--no-pin"}, "ec.nist.p256");
+  home.check_refused({"key", "create", "--algorithm", "rsa1024", "--no-pin"}, ", rsa2048, ed25519, rsa3072, rsa4096, ");
   home.check_refused({"key", "create", "--label", std::string(101, 'x'), "--no-pin"}, "100 characters");
   home.check_refused({"key", "frobnicate"}, "frobnicate");
 }

@@ -107,6 +107,9 @@ TEST_CASE("C_GetMechanismList has the mechanisms of the keys, each with what it 
   REQUIRE(functions().C_GetMechanismInfo(slot, CKM_SHA256_RSA_PKCS, &info) == CKR_OK);
   CHECK(info.ulMinKeySize <= 2048);
   CHECK(info.ulMaxKeySize >= 2048);
+  REQUIRE(functions().C_GetMechanismInfo(slot, CKM_RSA_PKCS_KEY_PAIR_GEN, &info) == CKR_OK);
+  CHECK(info.ulMinKeySize == 2048);
+  CHECK(info.ulMaxKeySize == 4096);
   CHECK(functions().C_GetMechanismInfo(slot, CKM_DES3_CBC, &info) == CKR_MECHANISM_INVALID);
   const CK_ULONG all = count--;
   CHECK(functions().C_GetMechanismList(slot, types.data(), &count) == CKR_BUFFER_TOO_SMALL);

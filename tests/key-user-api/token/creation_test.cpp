@@ -157,6 +157,10 @@ TEST_CASE("generateKeyPair: refusals") {
   cases.push_back({"other curve", 0, CKM_EC_KEY_PAIR_GEN, Attributes().bytes(CKA_EC_PARAMS, kX25519Oid), token_key(),
                    CKR_CURVE_NOT_SUPPORTED});
   cases.push_back({"size", 0, CKM_RSA_PKCS_KEY_PAIR_GEN, rsa(2047), token_key(), CKR_KEY_SIZE_RANGE});
+  cases.push_back({"small", 0, CKM_RSA_PKCS_KEY_PAIR_GEN, rsa(1024), token_key(), CKR_KEY_SIZE_RANGE});
+  cases.push_back({"small in the session", 0, CKM_RSA_PKCS_KEY_PAIR_GEN, rsa(1024), {}, CKR_KEY_SIZE_RANGE});
+  cases.push_back({"small with exponent", 0, CKM_RSA_PKCS_KEY_PAIR_GEN, rsa(1024).bytes(CKA_PUBLIC_EXPONENT, Bytes{3}),
+                   token_key(), CKR_KEY_SIZE_RANGE});
   cases.push_back({"exponent", 0, CKM_RSA_PKCS_KEY_PAIR_GEN, rsa(2048).bytes(CKA_PUBLIC_EXPONENT, Bytes{4}),
                    token_key(), CKR_ATTRIBUTE_VALUE_INVALID});
   cases.push_back({"exponent 1", 0, CKM_RSA_PKCS_KEY_PAIR_GEN, rsa(2048).bytes(CKA_PUBLIC_EXPONENT, Bytes{1}),
