@@ -216,7 +216,8 @@ Result<SecureBytes> take_password(const std::vector<SecureBytes>& given, const P
                                   dialog::Terminal* terminal);
 
 /// What deleteProtection or exportProtection (the values of sks-api.md 5.1) asks for: nothing, the PIN or the PUK.
-/// Fails as take_password(), or with not_allowed and the sentence `forbidden`.
+/// Fails as take_password(), with option (one is given and none is asked for: nobody would notice a wrong one), or with
+/// not_allowed and the sentence `forbidden`.
 Result<SecureBytes> take_authorization(std::uint8_t protection, const ListedKey& key,
                                        const std::vector<SecureBytes>& given, const std::string& forbidden,
                                        dialog::Terminal* terminal);

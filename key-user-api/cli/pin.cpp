@@ -53,7 +53,9 @@ Result<SecureBytes> take_authorization(std::uint8_t protection, const ListedKey&
     case kForbidden:
       return Error{Status::not_allowed, forbidden};
     default:
-      return SecureBytes();
+      if (given.empty()) return SecureBytes();
+      return Error{Status::option,
+                   "key " + std::to_string(key.handle.value) + " takes no PIN or PUK for that; leave it out"};
   }
 }
 

@@ -163,6 +163,7 @@ TEST_CASE("sks delete: asks for what deleteProtection demands, and says why it r
   CHECK(refusal(2, passwords("1234")).find("non-deletable") != std::string::npos);
   CHECK(refusal(1, passwords("4321")) == "the PIN is wrong; 2 tries are left");
   CHECK(refusal(1, {}).find("the PIN is needed") != std::string::npos);
+  CHECK(refusal(0, passwords("4321")).find("takes no PIN or PUK") != std::string::npos);
   CHECK(list_as_json(*store.engine).size() == 3);
   CHECK(run_delete({handle(1), passwords("1234"), true}, *store.engine, nullptr, out));
   CHECK(run_delete({keys[0]["certificateFingerprint"], {}, true}, *store.engine, nullptr, out));
