@@ -159,8 +159,9 @@ Next check_files(Patient& patient) {
 Next check_use(Patient& patient) {
   const auto holder = sealed::FolderLock::holder(patient.files.lock);
   if (!holder) return Next::go_on;
-  patient.add(Level::note, "the key store is in use by " + *holder,
-              "end that process and ask again to have it looked at");
+  patient.add(
+      Level::note, "the key store is in use by " + *holder,
+      "ask again when it has ended to have the store looked at; a sksd ends 10 minutes after its last application");
   return Next::stop;
 }
 

@@ -292,7 +292,8 @@ TEST_CASE("sks doctor: a store that is not there, in use, of an earlier version,
     REQUIRE(held);
     const ProgramRun run = patient.sks({"doctor"});
     CHECK(run.exit_code == 0);
-    CHECK(says(run.out, "note: the key store is in use by process " + std::to_string(::getpid()) + "\n"));
+    CHECK(says(run.out, "note: the key store is in use by process " + std::to_string(::getpid()) +
+                            "\n  What to do: ask again when it has ended to have the store looked at; a sksd ends"));
   }
   fs::create_directory(patient.store + ".new-abcdef");
   write_file(patient.file("master.key.new"), "x");
