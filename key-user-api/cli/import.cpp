@@ -17,8 +17,8 @@ Result<key_files::KeyFile> read_file(const std::string& path, SecretSource& secr
   SKS_LET(const SecureBytes content, sealed::read_private_file(path, key_files::kMaxFile, sealed::Readers::anyone));
   auto file =
       key_files::read_key_file(content.view(), [&] { return secrets.get(SecretSource::Secret::passphrase, path); });
-  if (!file) return Error{file.error().status, path + ": " + file.error().detail};
-  return file;
+  if (file || file.error().detail.starts_with(path)) return file;
+  return Error{file.error().status, path + ": " + file.error().detail};
 }
 
 std::string subject_of(ByteView certificate) {

@@ -261,6 +261,12 @@ TEST_CASE("sks sign: a wrong PIN costs a try and says what is left; a suspended 
   home.check_refused(sign_with("1234"), "sks pin unblock");
 }
 
+TEST_CASE("sks import: a file whose passphrase nobody tells is named once") {
+  const ProgramHome home;
+  const std::string file = source_file("tests/vectors/key-files/modern.p12");
+  home.check_refused({"import", file, "--no-pin"}, "sks: " + file + " needs a passphrase: there is no ");
+}
+
 TEST_CASE("sks pin: change takes the PIN so far, unblock the PUK, and neither takes a PIN that will not do") {
   const ProgramHome home;
   const std::string key = key_with_puk(home);
