@@ -15,6 +15,7 @@ namespace sks::ssh {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 /// How long to leave clients waiting when the process is out of descriptors.
 constexpr milliseconds kShortagePause{100};
@@ -33,10 +34,29 @@ token::Program program_behind(int socket) {
   return program;
 }
 
+enum class Phase : std::uint8_t {
+  idle,       ///< waits for a request; only then it can be dismissed
+  working,    ///< from the first byte of a request until its answer is known
+  dismissed,  ///< reads nothing more, and ends as soon as its client has taken the last answer
+  ended       ///< the thread can be joined
+};
+
 struct Connection {
   wire::Descriptor socket;
+  token::Program program;
   std::thread thread;
-  std::atomic<bool> ended = false;
+  std::atomic<Phase> phase = Phase::idle;
+  std::atomic<steady_clock::time_point> idle_since = steady_clock::now();
+
+  bool counts() const { return phase == Phase::idle || phase == Phase::working; }
+  void rest() {
+    idle_since = steady_clock::now();
+    phase = Phase::idle;
+  }
+  bool move_from_idle(Phase to) {
+    Phase expected = Phase::idle;
+    return phase.compare_exchange_strong(expected, to);
+  }
 };
 
 }  // namespace
@@ -55,9 +75,11 @@ struct SshAgentServer::Impl {
   int door_number() const;
   bool wait_for_client();
   void accept_client();
-  void start(wire::Descriptor socket);
+  bool make_room_for(const token::Program& program);
+  bool dismiss_idlest(std::optional<std::uint32_t> pid);
+  void start(wire::Descriptor socket, token::Program program);
   void serve(Connection& connection);
-  void converse(int socket);
+  void converse(Connection& connection);
   void join_ended();
   void end_all();
   void pause(milliseconds time);
@@ -95,15 +117,44 @@ void SshAgentServer::Impl::accept_client() {
   if (!socket || !wire::is_of_our_user(socket.number())) return;
   used = true;
   join_ended();
-  if (connections.size() >= options.max_connections) return;
-  start(std::move(socket));
+  token::Program program = program_behind(socket.number());
+  if (make_room_for(program)) start(std::move(socket), std::move(program));
 }
 
-void SshAgentServer::Impl::start(wire::Descriptor socket) {
+bool SshAgentServer::Impl::make_room_for(const token::Program& program) {
+  std::size_t all = 0, of_peer = 0;
+  for (const Connection& connection : connections) {
+    if (!connection.counts()) continue;
+    ++all;
+    if (connection.program.pid == program.pid) ++of_peer;
+  }
+  // Those that are dismissed have their threads for as long as their clients take no answer.
+  if (connections.size() >= 2 * options.max_connections) return false;
+  if (of_peer >= options.max_connections_of_peer) return dismiss_idlest(program.pid);
+  return all < options.max_connections || dismiss_idlest(std::nullopt);
+}
+
+/// The connection that has been idle for longest, of one process or of all. False: none is idle.
+bool SshAgentServer::Impl::dismiss_idlest(std::optional<std::uint32_t> pid) {
+  for (;;) {
+    Connection* idlest = nullptr;
+    for (Connection& connection : connections) {
+      if (connection.phase != Phase::idle || (pid && connection.program.pid != *pid)) continue;
+      if (idlest == nullptr || connection.idle_since.load() < idlest->idle_since.load()) idlest = &connection;
+    }
+    if (idlest == nullptr) return false;
+    if (!idlest->move_from_idle(Phase::dismissed)) continue;  // a request has come
+    ::shutdown(idlest->socket.number(), SHUT_RD);
+    return true;
+  }
+}
+
+void SshAgentServer::Impl::start(wire::Descriptor socket, token::Program program) {
   std::list<Connection> made;
   try {
     Connection& connection = made.emplace_back();
     connection.socket = std::move(socket);
+    connection.program = std::move(program);
     connection.thread = std::thread([this, &connection] { serve(connection); });
   } catch (const std::exception&) {
     return;  // out of memory or threads: closed, as one connection too many
@@ -112,32 +163,34 @@ void SshAgentServer::Impl::start(wire::Descriptor socket) {
 }
 
 void SshAgentServer::Impl::serve(Connection& connection) {
-  const int socket = connection.socket.number();
   try {
-    converse(socket);
+    converse(connection);
   } catch (const std::exception&) {
     // Out of memory: the client gets no answer.
   }
-  ::shutdown(socket, SHUT_RDWR);  // the descriptor itself goes when the thread is joined
-  connection.ended = true;
+  ::shutdown(connection.socket.number(), SHUT_RDWR);  // the descriptor itself goes when the thread is joined
+  connection.phase = Phase::ended;
 }
 
-void SshAgentServer::Impl::converse(int socket) {
+void SshAgentServer::Impl::converse(Connection& connection) {
+  const int socket = connection.socket.number();
   const std::shared_ptr<void> scope = ports.working_for ? ports.working_for(socket) : nullptr;
-  AgentConnection connection(agent, program_behind(socket));
+  AgentConnection client(agent, connection.program);
   pollfd watched{socket, POLLIN, 0};
   for (bool open = true; open;) {
     if (::poll(&watched, 1, -1) < 0 && errno == EINTR) continue;  // a client may be silent as long as it likes
+    if (!connection.move_from_idle(Phase::working)) return;
     const auto message = wire::receive_frame(socket, wire::patience_for(options.message_timeout));
     if (!message) return;
-    const Reply reply = connection.answer(message->view());
+    const Reply reply = client.answer(message->view());
+    connection.rest();
     open = wire::send_frame(socket, reply.message, wire::patience_for(options.message_timeout)) && !reply.close;
   }
 }
 
 void SshAgentServer::Impl::join_ended() {
   std::erase_if(connections, [](Connection& connection) {
-    if (!connection.ended) return false;
+    if (connection.phase != Phase::ended) return false;
     connection.thread.join();
     return true;
   });

@@ -24,8 +24,10 @@ struct ServerPorts {
 
 struct ServerOptions {
   Confirm confirm = Confirm::never;
-  std::chrono::seconds pin_lifetime{600};             ///< of PINs whose issuer lets them be remembered; 0: none is
-  std::size_t max_connections = 64;                   ///< one more is closed at once
+  std::chrono::seconds pin_lifetime{600};  ///< of PINs whose issuer lets them be remembered; 0: none is
+  /// For one more, the connection is closed that has waited for a request for longest; if none does, the new one.
+  std::size_t max_connections = 64;
+  std::size_t max_connections_of_peer = 32;           ///< of one process, likewise: one of its own is closed
   std::chrono::milliseconds message_timeout{10'000};  ///< from the first byte of a message to its last, either way
 };
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -173,7 +174,7 @@ TEST_CASE("agent server: a message that does not get on ends its connection") {
   CHECK(lists_one_key(silent));  // between messages a client has all the time
 }
 
-TEST_CASE("agent server: one connection too many is closed, and the place of one that ended is free") {
+TEST_CASE("agent server: for one connection too many the one goes that has been idle for longest") {
   ssh::ServerOptions options;
   options.max_connections = 3;
   Lab lab(options);
@@ -182,18 +183,50 @@ TEST_CASE("agent server: one connection too many is closed, and the place of one
     sockets.push_back(lab.connect());
     CHECK(lists_one_key(sockets.back()));
   }
-  const wire::Descriptor refused = lab.connect();
-  CHECK_FALSE(receive(refused));
-  sockets.pop_back();
-  bool served = false;
-  for (int i = 0; i < 200 && !served; ++i) {
-    std::this_thread::sleep_for(milliseconds(10));
-    const wire::Descriptor next = lab.connect();
-    const Bytes list = framed(list_message());
-    if (::send(next.number(), list.data(), list.size(), MSG_NOSIGNAL) < 0) continue;
-    served = receive(next).has_value();
+  CHECK(lists_one_key(sockets[0]));  // so it is the second one
+  CHECK(lists_one_key(lab.connect()));
+  CHECK_FALSE(receive(sockets[1]));
+  CHECK(lists_one_key(sockets[0]));
+  CHECK(lists_one_key(sockets[2]));
+}
+
+TEST_CASE("agent server: one connection too many is closed when none is idle") {
+  SlowDialog dialog;
+  ssh::ServerOptions options;
+  options.max_connections = 1;
+  Lab lab(options, dialog);
+  const wire::Descriptor busy = lab.connect();
+  send(busy, framed(sign_message(lab.add_key_with_pin(), Bytes{1, 2, 3})));
+  CHECK(dialog.wait_until_asked());
+  CHECK_FALSE(receive(lab.connect()));
+  dialog.cancel();
+  CHECK(receive(busy) == Bytes{kAgentFailure});
+}
+
+TEST_CASE("agent server: a process with too many connections loses one of its own") {
+  ssh::ServerOptions options;
+  options.max_connections = 4;
+  options.max_connections_of_peer = 2;
+  Lab lab(options);
+  const wire::Descriptor oldest = lab.connect();
+  CHECK(lists_one_key(oldest));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto is_served = [](const wire::Descriptor& socket) {
+      const Bytes list = framed(list_message());
+      return ::send(socket.number(), list.data(), list.size(), MSG_NOSIGNAL) > 0 && receive(socket).has_value();
+    };
+    const wire::Descriptor first = lab.connect(), second = lab.connect();
+    if (!is_served(first) || !is_served(second)) ::_exit(1);
+    const wire::Descriptor third = lab.connect();
+    if (!is_served(third)) ::_exit(2);
+    if (receive(first)) ::_exit(3);
+    ::_exit(is_served(second) && !is_served(first) ? 0 : 4);
   }
-  CHECK(served);
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(lists_one_key(oldest));
 }
 
 TEST_CASE("agent server: stops though clients are connected, and during the pause after a wrong passphrase") {
