@@ -180,9 +180,10 @@ void SshAgentServer::Impl::converse(Connection& connection) {
   for (bool open = true; open;) {
     if (::poll(&watched, 1, -1) < 0 && errno == EINTR) continue;  // a client may be silent as long as it likes
     if (!connection.move_from_idle(Phase::working)) return;
-    const auto message = wire::receive_frame(socket, wire::patience_for(options.message_timeout));
-    if (!message) return;
-    const Reply reply = client.answer(message->view());
+    wire::FrameReader reader(kMaxMessage);
+    const auto message = wire::receive_frame(socket, wire::patience_for(options.message_timeout), reader);
+    if (!message && !reader.is_forbidden()) return;
+    const Reply reply = client.answer(message ? message->view() : ByteView());
     connection.rest();
     open = wire::send_frame(socket, reply.message, wire::patience_for(options.message_timeout)) && !reply.close;
   }

@@ -98,6 +98,11 @@ std::span<std::uint8_t> FrameReader::room() {
   return body_.span().subspan(body_filled_);
 }
 
+bool FrameReader::is_forbidden() const {
+  const std::size_t announced = body_size(header_);
+  return header_filled_ == header_.size() && (!is_body_size(announced) || announced > max_);
+}
+
 Result<std::optional<SecureBytes>> FrameReader::advance(int socket) {
   for (;;) {
     const std::span<std::uint8_t> out = room();
@@ -108,19 +113,23 @@ Result<std::optional<SecureBytes>> FrameReader::advance(int socket) {
     if (received < 0) return system_error(Status::external, "Cannot receive", errno);
     if (header_filled_ < header_.size()) {
       header_filled_ += static_cast<std::size_t>(received);
-      if (header_filled_ == header_.size() && !is_body_size(body_size(header_)))
-        return Error{Status::external, "The peer has sent a frame of a forbidden length"};
+      if (is_forbidden()) return Error{Status::external, "The peer has sent a frame of a forbidden length"};
       continue;
     }
     body_filled_ += static_cast<std::size_t>(received);
     if (body_filled_ < body_size(header_)) continue;
-    FrameReader whole = std::exchange(*this, FrameReader());
+    FrameReader whole = std::exchange(*this, FrameReader(max_));
     return std::optional(std::move(whole.body_));
   }
 }
 
 Result<SecureBytes> receive_frame(int socket, const Patience& patience) {
-  for (FrameReader reader;;) {
+  FrameReader reader;
+  return receive_frame(socket, patience, reader);
+}
+
+Result<SecureBytes> receive_frame(int socket, const Patience& patience, FrameReader& reader) {
+  for (;;) {
     SKS_LET(std::optional<SecureBytes> body, reader.advance(socket));
     if (body) return std::move(*body);
     SKS_TRY(wait_for(socket, POLLIN, patience));

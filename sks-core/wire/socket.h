@@ -49,15 +49,22 @@ Result<void> wait_for(int socket, short events, const Patience& patience);
 /// announced. After a failure the connection is of no more use.
 class FrameReader {
  public:
+  /// `max`: the longest body, at most kMaxBodySize.
+  explicit FrameReader(std::size_t max = kMaxBodySize) : max_(max) {}
+
   /// Takes what has arrived of one frame. Returns its body once it is whole, and then starts over with the next one.
   Result<std::optional<SecureBytes>> advance(int socket);
 
   /// Whether a frame has begun.
   bool is_within_frame() const { return header_filled_ > 0; }
 
+  /// Why advance() has failed: a length that is forbidden was announced.
+  bool is_forbidden() const;
+
  private:
   std::span<std::uint8_t> room();
 
+  std::size_t max_;
   std::array<std::uint8_t, kFrameHeaderSize> header_{};
   std::size_t header_filled_ = 0;
   SecureBytes body_;
@@ -66,6 +73,7 @@ class FrameReader {
 
 /// The body of the next frame, read as by FrameReader.
 Result<SecureBytes> receive_frame(int socket, const Patience& patience);
+Result<SecureBytes> receive_frame(int socket, const Patience& patience, FrameReader& reader);
 
 /// A body of 1 .. kMaxBodySize bytes. A peer that is gone is an error and never a signal.
 Result<void> send_frame(int socket, ByteView body, const Patience& patience);
