@@ -284,11 +284,10 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   const auto profile = find_rules(ports_.profiles, ticket.profile, ticket.order);
   if (!profile) return refuse_with(Refusal::profile, profile.error().detail);
 
-  // An order that makes no key asks for no certificate.
-  Result<SubjectFacts> facts =
-      ticket.order.kind && !makes_key(*ticket.order.kind)
-          ? SubjectFacts{ticket.subject, {}}
-          : find_subject(**profile, ports_.directory, ticket.subject, ticket.data);
+  // An order is about keys whose subject is on record.
+  Result<SubjectFacts> facts = ticket.order.kind
+                                   ? SubjectFacts{ticket.subject, {}}
+                                   : find_subject(**profile, ports_.directory, ticket.subject, ticket.data);
   if (!facts) return refuse_with(Refusal::subject, facts.error().detail);
 
   // Keys that others take the place of keep their PIN, and so their PUK.
@@ -317,6 +316,11 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   session.profile_digest = (*profile)->digest;
   session.subject = facts->subject;
   session.data = subject_data_text(facts->data);
+  if (!targets.empty()) {
+    // The certificate of a key that takes the place of another one says the same about the subject.
+    SKS_LET(const std::optional<Session> earlier, ports_.repository.find_session_of(targets.front()));
+    if (earlier) session.data = earlier->data;
+  }
   session.order = ticket.order;
   session.kmk_generation = ports_.key_manager.generation();
   session.phase = phase_of(started->phase());

@@ -69,10 +69,8 @@ Result<Json> attestation_json(ApiCall& call, const std::vector<Bytes>& path) {
   const DeviceTrustMode mode = call.issuer.config().device_trust;
   SKS_LET(const std::shared_ptr<const DevicePolicy> policy, call.issuer.devices().current());
   const DeviceDecision decision = policy->decide(crypto::CertificatePath(path), {}, call.issuer.clock());
-  // No profile is asked for here; its device CA may still have some that such devices do not get.
-  const bool accepted = !decision.refusal || decision.refusal == Refusal::device_profile;
-  Json json{{"device_trust", device_trust_name(mode)}, {"accepted", accepted}};
-  if (!accepted) json["refusal"] = decision.sentence;
+  Json json{{"device_trust", device_trust_name(mode)}, {"accepted", !decision.refusal}};
+  if (decision.refusal) json["refusal"] = decision.sentence;
   json["proves"] = std::ranges::find(kMeanings, mode, &Meaning::mode)->proves;
   return json;
 }

@@ -102,7 +102,7 @@ DeviceDecision DevicePolicy::decide_by(std::size_t index, const std::vector<cryp
     const bool is_known = verdict.fault != PathFault::unknown_authority;
     return {refusal_of(verdict.fault), verdict.sentence, is_known ? rules.name : std::string()};
   }
-  if (!rules.profiles.empty() && std::ranges::count(rules.profiles, profile) == 0)
+  if (!profile.empty() && !rules.profiles.empty() && std::ranges::count(rules.profiles, profile) == 0)
     return {Refusal::device_profile, "the devices of " + rules.name + " may not use profile " + profile, rules.name};
   for (const std::string& oid : rules.required_extensions)
     if (!has_extension(path.front(), oid))

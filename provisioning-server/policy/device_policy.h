@@ -41,8 +41,8 @@ class DevicePolicy {
   static DevicePolicy accept_registered(std::set<crypto::Sha256Digest> fingerprints);
   static DevicePolicy accept_by_authority(std::vector<Authority> authorities);
 
-  /// Decides about the path of a device that wants the credentials of a profile. A device that one CA accepts and the
-  /// list of another one withdraws is refused.
+  /// Decides about the path of a device that wants the credentials of a profile (empty: whichever). A device that one
+  /// CA accepts and the list of another one withdraws is refused.
   DeviceDecision decide(const crypto::CertificatePath& path, const std::string& profile, const Clock& clock) const;
 
   bool accepts_all() const { return all_; }

@@ -14,6 +14,16 @@ namespace {
 constexpr std::int64_t kMinute = 60;
 constexpr std::size_t kCookieBytes = 24;
 
+/// Whether everything that the profile needs is known; the subject is then what the profile makes of it.
+Result<void> check_subject(const Profile& profile, SubjectDirectory* directory, const TicketRequest& request,
+                           Ticket& made) {
+  if (!request.subject.empty() && !profile.certificate.subject.empty())
+    return Error{Status::option, "profile " + profile.name + " makes the subject of the data: leave it out"};
+  SKS_LET(SubjectFacts facts, find_subject(profile, directory, made.subject, request.data));
+  made.subject = std::move(facts.subject);
+  return {};
+}
+
 }  // namespace
 
 std::string ticket_cookie(std::string_view secret) {
@@ -48,10 +58,7 @@ Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, con
       request.subject.empty() ? "CN=" + profile->name + " user " + made.digest.substr(0, 8) : request.subject;
   if (const auto dn = crypto::parse_dn(made.subject); !dn)
     return Error{Status::option, "the subject: " + dn.error().detail};
-  if (!request.subject.empty() && !profile->certificate.subject.empty())
-    return Error{Status::option, "profile " + profile->name + " makes the subject of the data: leave it out"};
-  SKS_LET(SubjectFacts facts, find_subject(*profile, ports_.directory, made.subject, request.data));
-  made.subject = std::move(facts.subject);
+  if (!request.order.kind) SKS_TRY(check_subject(*profile, ports_.directory, request, made));
   made.cookie_digest = digest_of(ticket_cookie(secret));
   made.created = ports_.clock.now();
   made.expires = made.created + (request.minutes == 0 ? ports_.ticket_minutes : request.minutes) * kMinute;
