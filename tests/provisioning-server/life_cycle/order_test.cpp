@@ -474,3 +474,33 @@ TEST_CASE("Roll-over: profiles with lookups find the keys of every generation, a
   CHECK(outcome(device.enrol_again(lab.new_ticket("clean"))) == "complete");
   CHECK(device.key_count() == 0);
 }
+
+TEST_CASE("Order: a key that takes the place of another one says the same about its subject, and takes no more room") {
+  IssuerLab lab;
+  test::write_file(lab.path + "/profiles/staff.toml",
+                   "[certificate]\nvalidity_days = 10\nsubject = \"CN={cn}\"\n"
+                   "alternative_names = { email = [\"{email}\"] }\n[limits]\ncredentials_per_device = 1\n"
+                   "[[key]]\napp_usage = \"authentication\"\nalgorithm = \"ec.nist.p256\"\n"
+                   "[[key.property_bag]]\ntype = \"https://example.org/bag\"\n"
+                   "property = [{ name = \"mail\", value = \"{email}\" }]\n");
+  TicketOffice office(lab.issuer->ticket_office_ports());
+  TicketRequest request{"staff"};
+  request.data = R"({"cn": "Doe, Jo", "email": "jo@example.org"})";
+  const auto ticket = office.make_ticket(request, Caller::command_line());
+  REQUIRE(ticket);
+  Device device(lab);
+  REQUIRE(outcome(device.enrol(lab.target_of(ticket->links.init))) == "complete");
+  // Twice: the second one has its data from the session of the first one.
+  for (int i = 0; i < 2; ++i) {
+    CAPTURE(i);
+    const Bytes before = device.certificate(0);
+    CHECK(outcome(device.enrol_again(order(lab, Kind::update, print_of(before)))) == "complete");
+    const Bytes after = device.certificate(device.key_count() - 1);
+    CHECK(after != before);
+    const auto certificate = crypto::Certificate::from_der(after);
+    REQUIRE(certificate);
+    CHECK(certificate->subject() == "CN=Doe\\, Jo");
+    CHECK(certificate->alternative_emails() == std::vector<std::string>{"jo@example.org"});
+  }
+  CHECK(device.key_count() == 1);
+}
