@@ -131,7 +131,8 @@ Response LandingPages::offer(const Ticket& ticket, const Profile& profile, const
       html("{issuer}",
            {{"issuer", locale.text("offer.issuer.at", {{"issuer", speaker_.name()}, {"host", ports_.url.host()}})}}));
   if (!keys.empty() || (is_order && makes_key(*ticket.order.kind)))
-    facts += row(locale.text("offer.validity"), html("{days}", {{"days", locale.days(profile.certificate.validity_days)}}));
+    facts +=
+        row(locale.text("offer.validity"), html("{days}", {{"days", locale.days(profile.certificate.validity_days)}}));
   facts += row(locale.text("offer.deadline"),
                html("{left}<br><time class=\"faint\" datetime=\"{machine}\">{time}</time>",
                     {{"left", locale.text("offer.deadline.in", {{"duration", locale.duration(left)}})},

@@ -16,8 +16,8 @@ struct KeyExtensionReader {
 };
 
 std::optional<PukPolicy> read_puk_policy(TomlTable& root);
-/// [[pin_policy]] with the keys below it. What a key has beside its KeySpec goes to `profile`, whose PUK policy has been
-/// read.
+/// [[pin_policy]] with the keys below it. What a key has beside its KeySpec goes to `profile`, whose PUK policy has
+/// been read.
 keygen2::PinPolicySpec read_pin_policy(TomlTable table, Profile& profile, KeyExtensionReader& extensions);
 /// [[key]]: one without PIN policy.
 keygen2::KeySpec read_plain_key(TomlTable table, Profile& profile, KeyExtensionReader& extensions);
