@@ -226,7 +226,7 @@ class LifeCycle(unittest.TestCase):
         again = ("puk", "--dir", self.issuer, "--fingerprint", after)
         self.assertEqual(run(ISSUER, *again, check=False).returncode, 1)
         self.assertEqual(run(ISSUER, *again, "--again").stdout.strip(), shown)
-        audit = run(ISSUER, "audit", "export", "--dir", self.issuer).stdout
+        audit = run(ISSUER, "audit", "export", "--dir", self.issuer, "--json").stdout
         actions = [json.loads(line).get("action") for line in audit.splitlines()]
         self.assertEqual(actions.count("puk"), 1)
         self.assertEqual(actions.count("puk-again"), 1)
