@@ -48,6 +48,7 @@ struct Ticket {
   std::string creator = {};  ///< who made it: as AuditEntry::actor
   std::string data = {};     ///< what the maker gave along for the certificates: a JSON object, or empty
   ManagementOrder order = {};
+  bool cancelled = false;  ///< withdrawn before it was used; it has expired then
 };
 
 /// Life of a session: the phases of keygen2.md 1.3, then exactly one of the two ends.

@@ -244,7 +244,7 @@ Statement select_credential(const std::string& condition) {
 
 Result<void> SqlRepository::add_ticket(const Ticket& ticket, const AuditEntry& audit) {
   static const Statement kInsert = "INSERT INTO tickets (" + Statement(kTicketColumns) +
-                                   ") VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11)";
+                                   ") VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, 0)";
   return database_.swap([&](SqlTransaction& transaction) -> Result<void> {
     SKS_TRY(transaction.run(kInsert, {ticket.digest, ticket.profile, ticket.subject, ticket.cookie_digest,
                                       ticket.created, ticket.expires, ticket.creator, ticket.data,
@@ -262,8 +262,9 @@ Result<CancelOutcome> SqlRepository::cancel_ticket(const std::string& digest, co
   CancelOutcome outcome{};
   const Result<void> done = database_.swap([&](SqlTransaction& transaction) -> Result<void> {
     SKS_LET(const std::int64_t changed,
-            transaction.run("UPDATE tickets SET expires = $1 WHERE digest = $2 AND used = 0 AND expires > $1",
-                            {audit.time, digest}));
+            transaction.run(
+                "UPDATE tickets SET expires = $1, cancelled = 1 WHERE digest = $2 AND used = 0 AND expires > $1",
+                {audit.time, digest}));
     outcome = CancelOutcome::cancelled;
     if (changed == 1) return audit_.append(transaction, audit);
     SKS_LET(const SqlRows rows, transaction.query("SELECT 1 FROM tickets WHERE digest = $1", {digest}));

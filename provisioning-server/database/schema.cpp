@@ -8,6 +8,7 @@
 #include "provisioning-server/database/schema_audit.h"
 #include "provisioning-server/database/schema_directory.h"
 #include "provisioning-server/database/schema_issuance.h"
+#include "provisioning-server/database/schema_landing.h"
 #include "provisioning-server/database/schema_life_cycle.h"
 #include "provisioning-server/database/schema_policies.h"
 #include "provisioning-server/database/schema_revocation.h"
@@ -27,6 +28,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"policies", kPoliciesSchema},
     {"life cycle", kLifeCycleSchema},
     {"signature profiles", kSignatureProfilesSchema},
+    {"cancelled tickets", kCancelledTicketsSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number

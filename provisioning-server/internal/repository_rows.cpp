@@ -47,6 +47,7 @@ Result<Ticket> ticket_of(const SqlRow& row) {
   ticket.creator = row.text(7);
   ticket.data = row.text(8);
   SKS_LET(ticket.order, order_of(row, 9));
+  ticket.cancelled = row.integer(12) != 0;
   return ticket;
 }
 

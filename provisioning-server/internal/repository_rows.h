@@ -9,7 +9,8 @@
 namespace sks::issuer {
 
 inline constexpr std::string_view kTicketColumns =
-    "digest, profile, subject, cookie_digest, created, expires, used, creator, data, operation, target, target_device";
+    "digest, profile, subject, cookie_digest, created, expires, used, creator, data, operation, target, target_device,"
+    " cancelled";
 /// Fails with storage: an unknown word.
 Result<Ticket> ticket_of(const SqlRow& row);
 /// Out of three columns, the first of which is empty for an enrolment. Fails likewise.

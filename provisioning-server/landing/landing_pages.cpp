@@ -23,6 +23,7 @@ struct ClosedDoor {
 constexpr ClosedDoor kUnknown{"unknown", 404};
 constexpr ClosedDoor kUsed{"used", 410};
 constexpr ClosedDoor kExpired{"expired", 410};
+constexpr ClosedDoor kCancelled{"cancelled", 410};
 constexpr ClosedDoor kUnavailable{"unavailable", 503};
 constexpr ClosedDoor kBusy{"busy", 503};
 constexpr const char* kRetryAfterSeconds = "60";
@@ -109,6 +110,7 @@ Response LandingPages::ticket(const Request& request, const std::string& secret)
   if (!*found) return closed(speaker_, locale, kUnknown);
   const Ticket& ticket = **found;
   if (ticket.used != 0) return closed(speaker_, locale, kUsed);
+  if (ticket.cancelled) return closed(speaker_, locale, kCancelled);
   if (ticket.expires <= ports_.clock.now())
     return closed(speaker_, locale, kExpired, {{"time", locale.time(ticket.expires)}});
   const auto profile = find_rules(ports_.profiles, ticket.profile, ticket.order);

@@ -139,6 +139,13 @@ TEST_CASE("LandingPages: a link that cannot be used has a page that says why") {
   check_page(open(lab, lab.target_of(late.link)), 410);
   CHECK(shows(open(lab, lab.target_of(late.link)), "It could be used until 21 September 2026, 15:13 UTC."));
 
+  const TicketLinks withdrawn = links_for(lab, {"default"});
+  const std::string secret = withdrawn.init.substr(withdrawn.init.find('=') + 1);
+  const AuditEntry audit{lab.clock.now(), "officer", "cancel", "", "", "ok", ""};
+  REQUIRE(lab.issuer->repository().cancel_ticket(digest_of(secret), audit));
+  check_page(open(lab, lab.target_of(withdrawn.link)), 410);
+  CHECK(shows(open(lab, lab.target_of(withdrawn.link)), "This link has been withdrawn"));
+
   const TicketLinks gone = links_for(lab, {"pair"});
   lab.execute("UPDATE tickets SET profile = 'none' WHERE used = 0 AND profile = 'pair'");
   check_page(open(lab, lab.target_of(gone.link)), 503);
