@@ -222,7 +222,7 @@ constexpr auto kRows = std::to_array<AttributeRow>({
     usage(CKA_SIGN, kSecrets, Usage::sign),
     usage(CKA_UNWRAP, kSecrets, Usage::unwrap),
     never(CKA_VERIFY_RECOVER, kPublic),
-    never(CKA_SIGN_RECOVER, kPrivate),
+    promise(never(CKA_SIGN_RECOVER, kPrivate)),
     content(CKA_ALLOWED_MECHANISMS, kKeys, allowed_mechanisms, kComputed),
     yes_or_no(CKA_LOCAL, kKeys, flag::kLocal, kComputed),
     fact(

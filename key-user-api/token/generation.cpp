@@ -91,6 +91,7 @@ Template with_names(const Template& private_attributes, const Template& public_a
 
 Outcome<Pair> make_stored_pair(const Making& making, const Recipe& recipe, const Template& public_attributes) {
   const KeyKind kind = *recipe.algorithm->kind;
+  SKS_TRY(check_storable(public_attributes));
   const Template named = with_names(making.attributes, public_attributes);
   SKS_LET(LocalKeySpec spec, local_spec(named, kind, 0, usages_of_key(kind, {})));
   SKS_LET(const KeyHandle key, put_into_token(making, [&](const LocalPin& pin) {

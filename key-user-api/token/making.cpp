@@ -125,9 +125,16 @@ Outcome<CK_OBJECT_HANDLE> add_session_public(const Making& making, const crypto:
   return add_session_object(making, std::move(object), key);
 }
 
+Outcome<void> check_storable(const Template& attributes) {
+  SKS_LET(const bool modifiable, bool_or(attributes, CKA_MODIFIABLE, true));
+  if (!modifiable) return Refusal{CKR_ATTRIBUTE_VALUE_INVALID, "the names of a key in the token can be changed"};
+  return {};
+}
+
 Outcome<LocalKeySpec> local_spec(const Template& attributes, std::optional<KeyKind> kind, std::size_t secret_bytes,
                                  std::uint16_t possible_usages) {
   LocalKeySpec spec;
+  SKS_TRY(check_storable(attributes));
   SKS_LET(spec.label, text_or_empty(attributes, CKA_LABEL));
   if (count_code_points(spec.label) > kMaxLabelCharacters)
     return Refusal{CKR_ATTRIBUTE_VALUE_INVALID, "CKA_LABEL is too long"};

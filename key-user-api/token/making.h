@@ -37,6 +37,9 @@ Outcome<CK_OBJECT_HANDLE> add_session_object(const Making& making, SessionObject
 Outcome<CK_OBJECT_HANDLE> add_session_private(const Making& making, crypto::PrivateKey key);
 Outcome<CK_OBJECT_HANDLE> add_session_public(const Making& making, const crypto::PublicKey& key);
 
+/// What no key of the token can be. Fails with CKR_ATTRIBUTE_VALUE_INVALID.
+Outcome<void> check_storable(const Template& attributes);
+
 /// What a new key of the token is, but for its label and id where the template has none.
 Outcome<LocalKeySpec> local_spec(const Template& attributes, std::optional<KeyKind> kind, std::size_t secret_bytes,
                                  std::uint16_t possible_usages);

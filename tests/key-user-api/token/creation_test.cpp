@@ -191,6 +191,12 @@ TEST_CASE("generateKeyPair: refusals") {
                    token_key().boolean(CKA_ALWAYS_AUTHENTICATE, true), CKR_ATTRIBUTE_VALUE_INVALID});
   cases.push_back({"trusted", 0, CKM_EC_KEY_PAIR_GEN, ec_params().boolean(CKA_TRUSTED, true), token_key(),
                    CKR_ATTRIBUTE_VALUE_INVALID});
+  cases.push_back({"recovery", 0, CKM_EC_KEY_PAIR_GEN, ec_params(), token_key().boolean(CKA_SIGN_RECOVER, true),
+                   CKR_ATTRIBUTE_VALUE_INVALID});
+  cases.push_back({"fixed", 0, CKM_EC_KEY_PAIR_GEN, ec_params(), token_key().boolean(CKA_MODIFIABLE, false),
+                   CKR_ATTRIBUTE_VALUE_INVALID});
+  cases.push_back({"fixed public key", 0, CKM_EC_KEY_PAIR_GEN, ec_params().boolean(CKA_MODIFIABLE, false), token_key(),
+                   CKR_ATTRIBUTE_VALUE_INVALID});
   cases.push_back(
       {"of an issuer", lab.slot_of(managed), CKM_EC_KEY_PAIR_GEN, ec_params(), token_key(), CKR_TOKEN_WRITE_PROTECTED});
   cases.push_back({"no login", lab.slot, CKM_EC_KEY_PAIR_GEN, ec_params(), token_key(), CKR_USER_NOT_LOGGED_IN});
