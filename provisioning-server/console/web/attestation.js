@@ -8,7 +8,16 @@ function sentence(key, values) {
 }
 
 function points(title, keys) {
-  return el("div", {}, el("h3", {}, t(title)), el("ul", {}, keys.map((key) => el("li", {}, t(key)))));
+  return el(
+    "div",
+    {},
+    el("h3", {}, t(title)),
+    el(
+      "ul",
+      {},
+      keys.map((key) => el("li", {}, t(key))),
+    ),
+  );
 }
 
 const kProves = ["attestation.proves_made", "attestation.proves_policy", "attestation.proves_session"];
@@ -24,8 +33,10 @@ const kModes = {
 function aboutCertificate(device) {
   const leaf = device.path?.[0];
   if (!leaf) return [sentence("attestation.no_certificate")];
-  const authority = leaf.issuer === leaf.subject ? el("p", {}, t("attestation.self_signed"))
-    : el("p", {}, t("attestation.certified_by"), " ", data(leaf.issuer, { class: "about" }));
+  const authority =
+    leaf.issuer === leaf.subject
+      ? el("p", {}, t("attestation.self_signed"))
+      : el("p", {}, t("attestation.certified_by"), " ", data(leaf.issuer, { class: "about" }));
   return [el("p", {}, t("attestation.certificate"), " ", data(leaf.subject, { class: "about" })), authority];
 }
 
@@ -35,9 +46,14 @@ export function explain(device) {
   return [
     ...aboutCertificate(device),
     mode && sentence(mode.says),
-    accepted ? el("p", { class: "fine" }, t("attestation.accepted"))
+    accepted
+      ? el("p", { class: "fine" }, t("attestation.accepted"))
       : el("p", { class: "alert" }, t("attestation.refused"), " ", data(refusal)),
-    el("div", { class: "columns" }, points("attestation.proves", kProves),
-       points("attestation.proves_not", [...kProvesNot, ...(mode ? [mode.not] : [])])),
+    el(
+      "div",
+      { class: "columns" },
+      points("attestation.proves", kProves),
+      points("attestation.proves_not", [...kProvesNot, ...(mode ? [mode.not] : [])]),
+    ),
   ];
 }

@@ -17,18 +17,31 @@ function scale(value) {
 }
 
 function hatching(id) {
-  return svg("defs", {}, svg("pattern", { id, width: 6, height: 6, patternUnits: "userSpaceOnUse",
-                                         patternTransform: "rotate(45)" },
-                             svg("rect", { class: "hatch-ground", width: 6, height: 6 }),
-                             svg("rect", { class: "hatch-line", width: 2.500, height: 6 })));
+  return svg(
+    "defs",
+    {},
+    svg(
+      "pattern",
+      { id, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+      svg("rect", { class: "hatch-ground", width: 6, height: 6 }),
+      svg("rect", { class: "hatch-line", width: 2.5, height: 6 }),
+    ),
+  );
 }
 
 function axis(width, { end, step }, y) {
   const lines = [];
   for (let value = 0; value <= end; value += step)
-    lines.push(svg("line", { class: value === 0 ? "base" : "grid", x1: kMargin.left, x2: width - kMargin.right,
-                             y1: y(value), y2: y(value) }),
-               svg("text", { x: kMargin.left - 8, y: y(value) + 4, "text-anchor": "end" }, number(value)));
+    lines.push(
+      svg("line", {
+        class: value === 0 ? "base" : "grid",
+        x1: kMargin.left,
+        x2: width - kMargin.right,
+        y1: y(value),
+        y2: y(value),
+      }),
+      svg("text", { translate: "no", x: kMargin.left - 8, y: y(value) + 4, "text-anchor": "end" }, number(value)),
+    );
   return lines;
 }
 
@@ -39,23 +52,42 @@ function bars(points, series, width, y, hatch) {
   return points.map((point, index) => {
     const middle = kMargin.left + room * (index + 0.5);
     let below = 0;
-    const stack = series.filter((row) => point.values[row.key] > 0).map((row) => {
-      const value = point.values[row.key];
-      const top = y(below + value);
-      const bar = svg("rect", { class: `bar ${row.tone}`, x: middle - size / 2, y: top, width: size,
-                                height: Math.max(1, y(below) - top), fill: row.hatched ? `url(#${hatch})` : undefined });
-      below += value;
-      return bar;
-    });
+    const stack = series
+      .filter((row) => point.values[row.key] > 0)
+      .map((row) => {
+        const value = point.values[row.key];
+        const top = y(below + value);
+        const bar = svg("rect", {
+          class: `bar ${row.tone}`,
+          x: middle - size / 2,
+          y: top,
+          width: size,
+          height: Math.max(1, y(below) - top),
+          fill: row.hatched ? `url(#${hatch})` : undefined,
+        });
+        below += value;
+        return bar;
+      });
     const tip = [point.label, ...series.map((row) => `${row.label}: ${number(point.values[row.key] ?? 0)}`)].join("\n");
-    return svg("g", {}, svg("title", {}, tip),
-               svg("rect", { class: "column", x: middle - room / 2, y: kMargin.top, width: room,
-                             height: kHeight - kMargin.top - kMargin.bottom }), stack,
-               index % every === 0 && svg("text", { x: middle, y: kHeight - 6, "text-anchor": "middle" }, point.short));
+    return svg(
+      "g",
+      {},
+      svg("title", {}, tip),
+      svg("rect", {
+        class: "column",
+        x: middle - room / 2,
+        y: kMargin.top,
+        width: room,
+        height: kHeight - kMargin.top - kMargin.bottom,
+      }),
+      stack,
+      index % every === 0 &&
+        svg("text", { translate: "no", x: middle, y: kHeight - 6, "text-anchor": "middle" }, point.short),
+    );
   });
 }
 
-/// points: { label, short, values: { key: number } }; series: { key, label, tone, hatched }, from the bottom of a bar up.
+/// points: { label, short, values: { key: number } }; series: { key, label, tone, hatched }, the lowest one first.
 export function barChart({ title, description, points, series, first }) {
   const picture = el("div", { class: "picture" });
   const [titleId, textId, hatch] = [nextId("chart"), nextId("chart"), nextId("hatch")];
@@ -65,10 +97,24 @@ export function barChart({ title, description, points, series, first }) {
   const y = (value) => kMargin.top + height - (value / range.end) * height;
 
   function draw(width) {
-    picture.replaceChildren(svg("svg", { role: "img", "aria-labelledby": `${titleId} ${textId}`, width, height: kHeight,
-                                         viewBox: `0 0 ${width} ${kHeight}`, class: "chart" },
-                                svg("title", { id: titleId }, title), svg("desc", { id: textId }, description),
-                                hatching(hatch), axis(width, range, y), bars(points, series, width, y, hatch)));
+    picture.replaceChildren(
+      svg(
+        "svg",
+        {
+          role: "img",
+          "aria-labelledby": `${titleId} ${textId}`,
+          width,
+          height: kHeight,
+          viewBox: `0 0 ${width} ${kHeight}`,
+          class: "chart",
+        },
+        svg("title", { id: titleId }, title),
+        svg("desc", { id: textId }, description),
+        hatching(hatch),
+        axis(width, range, y),
+        bars(points, series, width, y, hatch),
+      ),
+    );
   }
   // Drawn for the width that there is: letters keep their size on a narrow screen.
   let drawn = 0;
@@ -81,29 +127,58 @@ export function barChart({ title, description, points, series, first }) {
 }
 
 function legend(series) {
-  return el("ul", { class: "legend" }, series.map((row) => {
-    const id = nextId("hatch");
-    return el("li", {}, svg("svg", { width: 14, height: 14, "aria-hidden": "true" }, hatching(id),
-                            svg("rect", { class: `bar ${row.tone}`, width: 14, height: 14,
-                                          fill: row.hatched ? `url(#${id})` : undefined })), row.label);
-  }));
+  return el(
+    "ul",
+    { class: "legend" },
+    series.map((row) => {
+      const id = nextId("hatch");
+      return el(
+        "li",
+        {},
+        svg(
+          "svg",
+          { width: 14, height: 14, "aria-hidden": "true" },
+          hatching(id),
+          svg("rect", {
+            class: `bar ${row.tone}`,
+            width: 14,
+            height: 14,
+            fill: row.hatched ? `url(#${id})` : undefined,
+          }),
+        ),
+        row.label,
+      );
+    }),
+  );
 }
 
 function alternative(title, points, series, first) {
-  const columns = [{ label: first, cell: (point) => el("span", { translate: "no" }, point.label) },
-                   ...series.map((row) => ({ label: row.label, kind: "number",
-                                             cell: (point) => number(point.values[row.key] ?? 0) }))];
+  const columns = [
+    { label: first, cell: (point) => el("span", { translate: "no" }, point.label) },
+    ...series.map((row) => ({ label: row.label, kind: "number", cell: (point) => number(point.values[row.key] ?? 0) })),
+  ];
   return el("details", {}, el("summary", {}, t("chart.table")), table(columns, [...points].reverse(), title));
 }
 
 /// rows: { label: node, value }: a table with a bar in each row.
 export function barTable({ title, rows, first, second }) {
   const most = Math.max(1, ...rows.map((row) => row.value));
-  const bar = (row) => svg("svg", { class: "chart inline", viewBox: "0 0 100 10", preserveAspectRatio: "none",
-                                    "aria-hidden": "true" },
-                           svg("rect", { class: "bar bad", width: (row.value / most) * 100, height: 10 }));
-  return table([{ label: first, cell: (row) => row.label },
-                { label: second, kind: "number bar-cell", cell: (row) => el("span", { class: "bar-value" }, bar(row),
-                                                                            el("span", {}, number(row.value))) }],
-               rows, title);
+  const bar = (row) =>
+    svg(
+      "svg",
+      { class: "chart inline", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" },
+      svg("rect", { class: "bar bad", width: (row.value / most) * 100, height: 10 }),
+    );
+  return table(
+    [
+      { label: first, cell: (row) => row.label },
+      {
+        label: second,
+        kind: "number bar-cell",
+        cell: (row) => el("span", { class: "bar-value" }, bar(row), el("span", {}, number(row.value))),
+      },
+    ],
+    rows,
+    title,
+  );
 }

@@ -9,11 +9,14 @@ function fill(element, attributes, children) {
     if (name === "on") for (const [event, run] of Object.entries(value)) element.addEventListener(event, run);
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== undefined && child !== null && child !== false),
+  );
   return element;
 }
 
-/// An element with attributes (`on`: listeners by event) and children: nodes, texts, lists of them; nothing is left out.
+/// An element with attributes (`on`: listeners by event) and children: nodes, texts, or lists of them. What is undefined,
+/// null or false is left out.
 export function el(name, attributes, ...children) {
   return fill(document.createElement(name), attributes, children);
 }

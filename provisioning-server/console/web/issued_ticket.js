@@ -15,12 +15,18 @@ export function showTicket(ticket, title) {
     close: t("issued.close"),
     content: [
       el("p", { class: "hint" }, t("issued.once")),
-      el("div", { class: "issued" },
-         ticket.qr && qrCode(ticket.qr),
-         el("div", { class: "issued-texts" },
-            ticket.link && copyField(t("issued.link"), ticket.link),
-            ticket.keygen2 && copyField(t("issued.keygen2"), ticket.keygen2),
-            ticket.command && copyField(t("issued.command"), ticket.command))),
+      el(
+        "div",
+        { class: "issued" },
+        ticket.qr && qrCode(ticket.qr),
+        el(
+          "div",
+          { class: "issued-texts" },
+          ticket.link && copyField(t("issued.link"), ticket.link),
+          ticket.keygen2 && copyField(t("issued.keygen2"), ticket.keygen2),
+          ticket.command && copyField(t("issued.command"), ticket.command),
+        ),
+      ),
       facts([t("issued.expires"), ticket.expires ? time(ticket.expires, { exact: true }) : undefined]),
     ],
   });

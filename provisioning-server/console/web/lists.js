@@ -6,23 +6,48 @@ import { el } from "./dom.js";
 import { number, t } from "./text.js";
 import { alertBox, announce, button, field } from "./widgets.js";
 
-/// columns: { label, cell(row) -> node or text, wide }. On narrow screens a row becomes a block with labels, which takes
+/// columns: { label, cell(row) -> node or text, kind }. On narrow screens a row becomes a block of labels, which takes
 /// the roles of a table away from the elements; so they are named.
 export function table(columns, rows, caption) {
-  return el("div", { class: "table-frame" }, el("table", { role: "table" },
-    caption && el("caption", { class: "unseen" }, caption),
-    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, columns.map(
-      (column) => el("th", { scope: "col", role: "columnheader", class: column.kind }, column.label)))),
-    el("tbody", { role: "rowgroup" }, rows.map((row) => el("tr", { role: "row" }, columns.map(
-      (column) => el("td", { role: "cell", "data-label": column.label, class: column.kind }, column.cell(row))))))));
+  return el(
+    "div",
+    { class: "table-frame" },
+    el(
+      "table",
+      { role: "table" },
+      caption && el("caption", { class: "unseen" }, caption),
+      el(
+        "thead",
+        { role: "rowgroup" },
+        el(
+          "tr",
+          { role: "row" },
+          columns.map((column) => el("th", { scope: "col", role: "columnheader", class: column.kind }, column.label)),
+        ),
+      ),
+      el(
+        "tbody",
+        { role: "rowgroup" },
+        rows.map((row) =>
+          el(
+            "tr",
+            { role: "row" },
+            columns.map((column) =>
+              el("td", { role: "cell", "data-label": column.label, class: column.kind }, column.cell(row)),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 const kAsSeconds = (text) => (text === "" ? "" : String(Math.floor(new Date(text).getTime() / 1000)));
 
-/// path: of the API. filters: as field(); `fixed` goes into every request. columns: as table(). query: from the address.
+/// path: of the API. filters: as field(). fixed: goes into every request. columns: as table(). query: of the address.
 export function listOf({ path, filters = [], fixed = {}, columns, query, caption, place, empty }) {
   const results = el("div", { class: "results" });
-  const before = [];  // the cursors of the pages before this one
+  const before = []; // the cursors of the pages before this one
   let latest = 0;
 
   async function load(cursor) {
@@ -55,33 +80,62 @@ export function listOf({ path, filters = [], fixed = {}, columns, query, caption
       await load(target);
       results.querySelector("table")?.scrollIntoView({ block: "nearest" });
     };
-    const back = before.length > 0 && button(t("list.previous"), turn(before.at(-1), () => before.pop()));
-    const on = page.next && button(t("list.next"), turn(page.next, () => before.push(cursor)));
+    const back =
+      before.length > 0 &&
+      button(
+        t("list.previous"),
+        turn(before.at(-1), () => before.pop()),
+      );
+    const on =
+      page.next &&
+      button(
+        t("list.next"),
+        turn(page.next, () => before.push(cursor)),
+      );
     // A page that took long to search may be empty and still be followed by others.
     const nothing = page.next ? t("list.empty_so_far") : (empty ?? t("list.empty"));
     results.replaceChildren(
       page.rows.length > 0 ? table(columns, page.rows, caption) : el("p", { class: "empty" }, nothing),
-      el("div", { class: "paging" },
-         el("p", {}, t("list.shown", { first: number(page.rows.length), page: number(before.length + 1) })), back, on));
+      el(
+        "div",
+        { class: "paging" },
+        el("p", {}, t("list.shown", { first: number(page.rows.length), page: number(before.length + 1) })),
+        back,
+        on,
+      ),
+    );
     announce(t("list.announced", { count: number(page.rows.length) }));
   }
 
-  const form = filters.length > 0 && el("form", { class: "filters", role: "search", on: {
-    submit: (event) => {
-      event.preventDefault();
-      keepInAddress();
-      reload();
-    },
-    change: (event) => {
-      if (event.target.tagName === "SELECT") form.requestSubmit();
-    },
-  } }, filters.map((filter) => field({ ...filter, value: query[filter.name] ?? filter.value ?? "" })),
-                   el("div", { class: "field actions" },
-                      button(t("list.search"), undefined, { type: "submit", kind: "primary" }),
-                      button(t("list.clear"), () => {
-                        for (const filter of filters) form.elements[filter.name].value = filter.value ?? "";
-                        form.requestSubmit();
-                      })));
+  const form =
+    filters.length > 0 &&
+    el(
+      "form",
+      {
+        class: filters.length > 3 ? "filters many" : "filters",
+        role: "search",
+        on: {
+          submit: (event) => {
+            event.preventDefault();
+            keepInAddress();
+            reload();
+          },
+          change: (event) => {
+            if (event.target.tagName === "SELECT") form.requestSubmit();
+          },
+        },
+      },
+      filters.map((filter) => field({ ...filter, value: query[filter.name] ?? filter.value ?? "" })),
+      el(
+        "div",
+        { class: "field actions" },
+        button(t("list.search"), undefined, { type: "submit", kind: "primary" }),
+        button(t("list.clear"), () => {
+          for (const filter of filters) form.elements[filter.name].value = filter.value ?? "";
+          form.requestSubmit();
+        }),
+      ),
+    );
 
   function keepInAddress() {
     if (place === undefined) return;

@@ -3,7 +3,7 @@
 import { Problem, get, post, whenSignedOut } from "./api.js";
 import { data, el } from "./dom.js";
 import { chooseLanguage, kLanguages, language, list, loadTexts, t, word } from "./text.js";
-import { alertBox, button } from "./widgets.js";
+import { alertBox, button, notify, takeNotice } from "./widgets.js";
 import { auditPage } from "./page_audit.js";
 import { credentialPage, credentialsPage } from "./page_credentials.js";
 import { dashboardPage } from "./page_dashboard.js";
@@ -67,51 +67,96 @@ function home() {
 }
 
 function languageSwitch() {
-  const select = el("select", { id: "language", on: { change: async () => {
-    await chooseLanguage(select.value);
-    draw();
-    document.getElementById("language").focus();
-  } } }, kLanguages.map((name) => el("option", { value: name, lang: name, selected: name === language() },
-                                     t(`language.${name}`))));
-  return el("div", { class: "language" }, el("label", { for: "language", class: "unseen" }, t("language.label")), select);
+  const select = el(
+    "select",
+    {
+      id: "language",
+      on: {
+        change: async () => {
+          await chooseLanguage(select.value);
+          draw();
+          document.getElementById("language").focus();
+        },
+      },
+    },
+    kLanguages.map((name) =>
+      el("option", { value: name, lang: name, selected: name === language() }, t(`language.${name}`)),
+    ),
+  );
+  return el(
+    "div",
+    { class: "language" },
+    el("label", { for: "language", class: "unseen" }, t("language.label")),
+    select,
+  );
 }
 
 function menu(current) {
-  const toggle = button(t("menu.open"), () => {
-    const open = toggle.getAttribute("aria-expanded") !== "true";
-    toggle.setAttribute("aria-expanded", String(open));
-  }, { kind: "menu-toggle", "aria-expanded": "false", "aria-controls": "menu" });
-  const items = kPages.filter((row) => row.menu && may(row.right)).map((row) => {
-    const isCurrent = current !== null && current.path.split("/")[0] === row.path;
-    return el("li", {}, el("a", { href: `#/${row.path}`, "aria-current": isCurrent ? "page" : undefined }, t(row.menu)));
-  });
+  const toggle = button(
+    t("menu.open"),
+    () => {
+      const open = toggle.getAttribute("aria-expanded") !== "true";
+      toggle.setAttribute("aria-expanded", String(open));
+    },
+    { kind: "menu-toggle", "aria-expanded": "false", "aria-controls": "menu" },
+  );
+  const items = kPages
+    .filter((row) => row.menu && may(row.right))
+    .map((row) => {
+      const isCurrent = current !== null && current.path.split("/")[0] === row.path;
+      return el(
+        "li",
+        {},
+        el("a", { href: `#/${row.path}`, "aria-current": isCurrent ? "page" : undefined }, t(row.menu)),
+      );
+    });
   return [toggle, el("nav", { id: "menu", "aria-label": t("menu.label") }, el("ul", {}, items))];
 }
 
 function brand() {
-  return el("a", { class: "brand", href: "#/" },
-            el("img", { src: "/console/icon.svg", alt: "", width: 28, height: 28 }), t("app.name"));
+  return el(
+    "a",
+    { class: "brand", href: "#/" },
+    el("img", { src: "/console/icon.svg", alt: "", width: 28, height: 28 }),
+    t("app.name"),
+  );
 }
 
 function account() {
   const roles = list((me.roles ?? []).map((role) => word("role", role)));
-  return el("div", { class: "account" },
-            el("p", {}, el("strong", {}, data(me.name)), el("span", { class: "roles" }, roles)),
-            button(t("account.sign_out"), signOut, { kind: "small" }));
+  return el(
+    "div",
+    { class: "account" },
+    el("p", {}, el("strong", {}, data(me.name)), el("span", { class: "roles" }, roles)),
+    button(t("account.sign_out"), signOut, { kind: "small" }),
+  );
 }
 
 function frame(current) {
   const main = el("main", { id: "main", tabindex: "-1" });
-  const skip = el("a", { class: "skip", href: "#main", on: { click: (event) => {
-    event.preventDefault();
-    main.focus();
-  } } }, t("app.skip"));
+  const skip = el(
+    "a",
+    {
+      class: "skip",
+      href: "#main",
+      on: {
+        click: (event) => {
+          event.preventDefault();
+          main.focus();
+        },
+      },
+    },
+    t("app.skip"),
+  );
   document.body.className = "";
   document.body.replaceChildren(
     skip,
     el("header", {}, brand(), menu(current), el("div", { class: "corner" }, account(), languageSwitch())),
     el("div", { class: "page" }, el("div", { id: "notice", role: "status" }), main),
-    el("div", { id: "announcement", class: "unseen", role: "status" }));
+    el("div", { id: "announcement", class: "unseen", role: "status" }),
+  );
+  const notice = takeNotice();
+  if (notice !== null) notify(notice);
   return main;
 }
 
@@ -137,11 +182,13 @@ async function draw({ moved = false } = {}) {
   }
   if (mine !== shown || me === null) return;
   main.removeAttribute("aria-busy");
+  const actions = (content.actions ?? []).filter(Boolean);
   const heading = el("h1", { tabindex: "-1" }, content.title);
   main.replaceChildren(
     content.above ? el("p", { class: "above" }, content.above) : "",
-    el("div", { class: "head" }, heading, content.actions && el("div", { class: "buttons" }, content.actions)),
-    ...content.content.flat().filter(Boolean));
+    el("div", { class: "head" }, heading, actions.length > 0 && el("div", { class: "buttons" }, actions)),
+    ...content.content.flat().filter(Boolean),
+  );
   document.title = t("app.page_title", { page: heading.textContent });
   if (moved) heading.focus();
   window.scrollTo(0, 0);
@@ -152,10 +199,15 @@ function drawLogin(sentence) {
   document.title = t("app.page_title", { page: t("login.title") });
   document.body.replaceChildren(
     el("header", {}, brand(), languageSwitch()),
-    el("main", { id: "main" }, loginPage(sentence, async () => {
-      me = await get("/me");
-      draw({ moved: true });
-    })));
+    el(
+      "main",
+      { id: "main" },
+      loginPage(sentence, async () => {
+        me = await get("/me");
+        draw({ moved: true });
+      }),
+    ),
+  );
 }
 
 async function signOut() {

@@ -1,13 +1,17 @@
-import { at, post } from "./api.js";
+import { post } from "./api.js";
 import { data, el } from "./dom.js";
 import { listOf } from "./lists.js";
 import { number, t } from "./text.js";
-import { alertBox, button, card, facts, resultBadge, orNone, shortHex, time } from "./widgets.js";
+import { alertBox, button, card, facts, resultBadge, orNone, sessionName, time } from "./widgets.js";
 
 /// The name of a message, which may go on in the next line in front of each of its words.
 function breakable(name) {
   const parts = String(name ?? "").split(/(?=[A-Z][a-z])/);
-  return el("code", { translate: "no" }, parts.map((part, i) => (i === 0 ? part : [el("wbr"), part])));
+  return el(
+    "code",
+    { translate: "no" },
+    parts.map((part, i) => (i === 0 ? part : [el("wbr"), part])),
+  );
 }
 
 export function auditColumns({ may, inSession = false }) {
@@ -17,37 +21,67 @@ export function auditColumns({ may, inSession = false }) {
     { label: t("audit.action"), kind: "parts", cell: (row) => breakable(row.action) },
     { label: t("session.result"), cell: (row) => resultBadge(row.result) },
     { label: t("audit.detail"), kind: "wide", cell: (row) => orNone(row.detail) },
-    !inSession && { label: t("session.one"), cell: (row) => shortHex(row.session, may("view-sessions") && row.session ? at`sessions/${row.session}` : undefined) },
-    { label: t("audit.entry"), cell: (row) => el("span", { class: "small", translate: "no", title: row.chain }, `${row.chain.slice(0, 6)} ${number(row.number)}`) },
+    !inSession && { label: t("session.one"), cell: (row) => sessionName(row.session, may) },
+    {
+      label: t("audit.entry"),
+      cell: (row) =>
+        el(
+          "span",
+          { class: "small", translate: "no", title: row.chain },
+          `${row.chain.slice(0, 6)} ${number(row.number)}`,
+        ),
+    },
   ].filter(Boolean);
 }
 
 function verifier() {
   const result = el("div", { "aria-live": "polite" });
-  const start = button(t("audit.verify"), async () => {
-    start.disabled = true;
-    result.replaceChildren(el("p", { class: "empty" }, t("audit.verifying")));
-    try {
-      const report = await post("/audit/verify");
-      const sentence = report.ok ? el("p", { class: "fine" }, t("audit.verify_ok"))
-        : el("p", { class: "alert" }, t("audit.verify_failed"));
-      result.replaceChildren(sentence, facts(
-        [t("audit.entries"), number(report.entries)],
-        [t("audit.chains"), number(report.chains)],
-        [t("audit.checkpoints"), number(report.checkpoints)],
-        [t("audit.uncovered"), number(report.uncovered)]),
-        el("ul", {}, report.findings.map((finding) => el("li", {}, data(finding)))));
-    } catch (problem) {
-      result.replaceChildren(alertBox(problem.message));
-    }
-    start.disabled = false;
-  }, { kind: "primary" });
-  return card(t("audit.verify_title"), el("p", {}, t("audit.verify_text")), el("div", { class: "buttons left" }, start), result);
+  const start = button(
+    t("audit.verify"),
+    async () => {
+      start.disabled = true;
+      result.replaceChildren(el("p", { class: "empty" }, t("audit.verifying")));
+      try {
+        const report = await post("/audit/verify");
+        const sentence = report.ok
+          ? el("p", { class: "fine" }, t("audit.verify_ok"))
+          : el("p", { class: "alert" }, t("audit.verify_failed"));
+        result.replaceChildren(
+          sentence,
+          facts(
+            [t("audit.entries"), number(report.entries)],
+            [t("audit.chains"), number(report.chains)],
+            [t("audit.checkpoints"), number(report.checkpoints)],
+            [t("audit.uncovered"), number(report.uncovered)],
+          ),
+          el(
+            "ul",
+            {},
+            report.findings.map((finding) => el("li", {}, data(finding))),
+          ),
+        );
+      } catch (problem) {
+        result.replaceChildren(alertBox(problem.message));
+      }
+      start.disabled = false;
+    },
+    { kind: "primary" },
+  );
+  return card(
+    t("audit.verify_title"),
+    el("p", {}, t("audit.verify_text")),
+    el("div", { class: "buttons left" }, start),
+    result,
+  );
 }
 
 export async function auditPage({ may, query }) {
   const list = listOf({
-    path: "/audit", place: "audit", query, caption: t("audit.title"), empty: t("audit.empty"),
+    path: "/audit",
+    place: "audit",
+    query,
+    caption: t("audit.title"),
+    empty: t("audit.empty"),
     filters: [
       { name: "from", label: t("audit.from"), type: "datetime" },
       { name: "to", label: t("audit.to"), type: "datetime" },

@@ -1,8 +1,8 @@
 import { get } from "./api.js";
 import { barChart, barTable } from "./charts.js";
-import { data, el } from "./dom.js";
+import { el } from "./dom.js";
 import { dateTime, day, hour, number, t } from "./text.js";
-import { alertBox, card, facts, field, link, orNone, resultBadge } from "./widgets.js";
+import { alertBox, card, facts, field, orNone, resultBadge } from "./widgets.js";
 
 const kHour = 3600;
 const kDay = 24 * kHour;
@@ -22,13 +22,16 @@ function tile(label, value, to) {
 function tiles(overview, may) {
   const credentials = overview.credentials ?? {};
   const to = (what, where) => (may(what) ? where : undefined);
-  return el("div", { class: "tiles" },
-            tile(t("dashboard.issued"), credentials.issued, to("view-credentials", "credentials?status=issued")),
-            tile(t("dashboard.suspended"), credentials.suspended, to("view-credentials", "credentials?status=suspended")),
-            tile(t("dashboard.revoked"), credentials.revoked, to("view-credentials", "credentials?status=revoked")),
-            tile(t("dashboard.devices"), overview.devices, to("view-devices", "devices")),
-            tile(t("dashboard.open_tickets"), overview.open_tickets, to("view-tickets", "tickets?state=open")),
-            tile(t("dashboard.open_sessions"), overview.open_sessions, to("view-sessions", "sessions?state=open")));
+  return el(
+    "div",
+    { class: "tiles" },
+    tile(t("dashboard.issued"), credentials.issued, to("view-credentials", "credentials?status=issued")),
+    tile(t("dashboard.suspended"), credentials.suspended, to("view-credentials", "credentials?status=suspended")),
+    tile(t("dashboard.revoked"), credentials.revoked, to("view-credentials", "credentials?status=revoked")),
+    tile(t("dashboard.devices"), overview.devices, to("view-devices", "devices")),
+    tile(t("dashboard.open_tickets"), overview.open_tickets, to("view-tickets", "tickets?state=open")),
+    tile(t("dashboard.open_sessions"), overview.open_sessions, to("view-sessions", "sessions?state=open")),
+  );
 }
 
 function pointsOf(statistics, range) {
@@ -48,44 +51,79 @@ function reasonsOf(statistics) {
   for (const point of statistics.points)
     for (const [result, count] of Object.entries(point.sessions ?? {}))
       if (result !== "ok") counts.set(result, (counts.get(result) ?? 0) + count);
-  return [...counts].map(([result, value]) => ({ label: resultBadge(result), value }))
+  return [...counts]
+    .map(([result, value]) => ({ label: resultBadge(result), value }))
     .sort((a, b) => b.value - a.value);
 }
 
 async function charts(range) {
   const end = (Math.floor(Date.now() / 1000 / range.seconds) + 1) * range.seconds;
-  const statistics = await get("/statistics",
-                               { from: end - range.count * range.seconds, to: end, interval: range.interval });
+  const statistics = await get("/statistics", {
+    from: end - range.count * range.seconds,
+    to: end,
+    interval: range.interval,
+  });
   const points = pointsOf(statistics, range);
   const total = (key) => points.reduce((sum, point) => sum + point.values[key], 0);
   const first = t(range.interval === "hour" ? "chart.hour" : "chart.day");
   const reasons = reasonsOf(statistics);
   return [
-    card(t("dashboard.issuance"), barChart({
-      title: t("dashboard.issuance"), first, points,
-      description: t("dashboard.issuance_text", { count: number(total("credentials")) }),
-      series: [{ key: "credentials", label: t("dashboard.credentials"), tone: "main" }] })),
-    card(t("dashboard.sessions"), barChart({
-      title: t("dashboard.sessions"), first, points,
-      description: t("dashboard.sessions_text", { ok: number(total("ok")), refused: number(total("refused")) }),
-      series: [{ key: "ok", label: t("dashboard.completed"), tone: "good" },
-               { key: "refused", label: t("dashboard.refused"), tone: "bad", hatched: true }] })),
-    card(t("dashboard.reasons"), reasons.length === 0 ? el("p", { class: "empty" }, t("dashboard.no_refusals"))
-      : barTable({ title: t("dashboard.reasons"), rows: reasons, first: t("session.result"),
-                   second: t("dashboard.sessions_count") })),
+    card(
+      t("dashboard.issuance"),
+      barChart({
+        title: t("dashboard.issuance"),
+        first,
+        points,
+        description: t("dashboard.issuance_text", { count: number(total("credentials")) }),
+        series: [{ key: "credentials", label: t("dashboard.credentials"), tone: "main" }],
+      }),
+    ),
+    card(
+      t("dashboard.sessions"),
+      barChart({
+        title: t("dashboard.sessions"),
+        first,
+        points,
+        description: t("dashboard.sessions_text", { ok: number(total("ok")), refused: number(total("refused")) }),
+        series: [
+          { key: "ok", label: t("dashboard.completed"), tone: "good" },
+          { key: "refused", label: t("dashboard.refused"), tone: "bad", hatched: true },
+        ],
+      }),
+    ),
+    card(
+      t("dashboard.reasons"),
+      reasons.length === 0
+        ? el("p", { class: "empty" }, t("dashboard.no_refusals"))
+        : barTable({
+            title: t("dashboard.reasons"),
+            rows: reasons,
+            first: t("session.result"),
+            second: t("dashboard.sessions_count"),
+          }),
+    ),
   ];
 }
 
 export async function dashboardPage({ may }) {
   const overview = await get("/overview");
   const place = el("div", { class: "charts" });
-  const choose = field({ name: "range", type: "select", label: t("dashboard.range"), value: "month",
-                         options: Object.keys(kRanges).map((name) => [name, t(`dashboard.range_${name}`)]) });
+  const choose = field({
+    name: "range",
+    type: "select",
+    label: t("dashboard.range"),
+    value: "month",
+    options: Object.keys(kRanges).map((name) => [name, t(`dashboard.range_${name}`)]),
+  });
   const select = choose.querySelector("select");
-  const server = card(t("dashboard.server"), facts(
-    [t("dashboard.version"), orNone(overview.version)],
-    [t("dashboard.database"), orNone(overview.database)],
-    [t("dashboard.node"), orNone(overview.node)]));
+  const server = card(
+    t("dashboard.server"),
+    facts(
+      [t("dashboard.version"), orNone(overview.version)],
+      [t("dashboard.database"), orNone(overview.database)],
+      [t("dashboard.node"), orNone(overview.node)],
+    ),
+  );
   async function redraw() {
     place.setAttribute("aria-busy", "true");
     try {

@@ -1,8 +1,20 @@
 import { at, get } from "./api.js";
 import { code, data, el } from "./dom.js";
 import { listOf, table } from "./lists.js";
-import { t, word } from "./text.js";
-import { badge, card, facts, link, orNone, resultBadge, shortHex, time } from "./widgets.js";
+import { isKnown, t, word } from "./text.js";
+import {
+  badge,
+  card,
+  deviceName,
+  facts,
+  link,
+  orNone,
+  profileName,
+  resultBadge,
+  shortHex,
+  ticketName,
+  time,
+} from "./widgets.js";
 import { credentialColumns } from "./page_credentials.js";
 import { auditColumns } from "./page_audit.js";
 import { profileOptions } from "./page_tickets.js";
@@ -17,13 +29,21 @@ function phase(session) {
 
 export async function sessionsPage({ may, query }) {
   const list = listOf({
-    path: "/sessions", place: "sessions", query, caption: t("sessions.title"), empty: t("sessions.empty"),
+    path: "/sessions",
+    place: "sessions",
+    query,
+    caption: t("sessions.title"),
+    empty: t("sessions.empty"),
     filters: [
       { name: "text", label: t("tickets.subject"), type: "search" },
-      { name: "state", label: t("session.state"), type: "select",
-        options: [["", t("filter.any")], ...kStates.map((state) => [state, t(`state.${state}`)])] },
+      {
+        name: "state",
+        label: t("session.state"),
+        type: "select",
+        options: [["", t("filter.any")], ...kStates.map((state) => [state, t(`state.${state}`)])],
+      },
       { name: "profile", label: t("profile.label"), type: "select", options: await profileOptions(may, true) },
-      { name: "device", label: t("session.device"), spellcheck: "false" },
+      { name: "device", label: t("device.one"), spellcheck: "false" },
     ],
     columns: [
       { label: t("session.started"), cell: (row) => link(at`sessions/${row.id}`, time(row.created)) },
@@ -31,7 +51,7 @@ export async function sessionsPage({ may, query }) {
       { label: t("profile.label"), cell: (row) => data(row.profile) },
       { label: t("session.state"), cell: phase },
       { label: t("session.result"), cell: (row) => resultBadge(row.result) },
-      { label: t("device.one"), cell: (row) => shortHex(row.device, may("view-devices") && row.device ? at`devices/${row.device}` : undefined) },
+      { label: t("device.one"), cell: (row) => deviceName(row.device, may) },
     ],
   });
   return { title: t("sessions.title"), content: [list.node] };
@@ -43,24 +63,42 @@ export async function sessionPage({ params, may }) {
     title: session.subject ? data(session.subject) : t("session.one"),
     above: link("sessions", t("sessions.title")),
     content: [
-      card(t("session.one"), facts(
-        [t("session.state"), phase(session)],
-        [t("session.result"), session.result ? resultBadge(session.result) : undefined],
-        [t("session.meaning"), session.result && session.result !== "ok" ? word("reason_text", session.result) : undefined],
-        [t("profile.label"), may("view-profiles") ? link(at`profiles/${session.profile}`, data(session.profile)) : data(session.profile)],
-        [t("profile.digest"), session.profile_digest ? shortHex(session.profile_digest) : undefined],
-        [t("session.started"), time(session.created, { exact: true })],
-        [t("session.ended"), session.ended ? time(session.ended, { exact: true }) : undefined],
-        [t("session.expires"), session.ended ? undefined : time(session.expires, { exact: true })],
-        [t("device.one"), session.device ? shortHex(session.device, may("view-devices") ? at`devices/${session.device}` : undefined) : undefined],
-        [t("tickets.one"), session.ticket ? shortHex(session.ticket, may("view-tickets") ? at`tickets/${session.ticket}` : undefined) : undefined],
-        [t("session.has_puk"), t(session.has_puk ? "value.yes" : "value.no")],
-        [t("session.server_id"), code(session.id)],
-        [t("session.client_id"), session.client_session_id ? code(session.client_session_id) : undefined])),
-      may("view-credentials") && card(t("session.credentials"), session.credentials.length > 0
-        ? table(credentialColumns(), session.credentials, t("session.credentials")) : el("p", { class: "empty" }, t("session.no_credentials"))),
-      may("view-audit") && card(t("audit.title"), listOf({
-        path: "/audit", query: {}, caption: t("audit.title"), fixed: { session: params.id }, columns: auditColumns({ may, inSession: true }) }).node),
+      card(
+        t("session.one"),
+        facts(
+          [t("session.state"), phase(session)],
+          [t("session.result"), session.result ? resultBadge(session.result) : undefined],
+          [t("session.meaning"), isKnown("reason_text", session.result) && word("reason_text", session.result)],
+          [t("profile.label"), profileName(session.profile, may)],
+          [t("profile.digest"), session.profile_digest ? shortHex(session.profile_digest) : undefined],
+          [t("session.started"), time(session.created, { exact: true })],
+          [t("session.ended"), session.ended ? time(session.ended, { exact: true }) : undefined],
+          [t("session.expires"), session.ended ? undefined : time(session.expires, { exact: true })],
+          [t("device.one"), session.device && deviceName(session.device, may)],
+          [t("tickets.one"), ticketName(session.ticket, may)],
+          [t("session.has_puk"), t(session.has_puk ? "value.yes" : "value.no")],
+          [t("session.server_id"), code(session.id)],
+          [t("session.client_id"), session.client_session_id ? code(session.client_session_id) : undefined],
+        ),
+      ),
+      may("view-credentials") &&
+        card(
+          t("session.credentials"),
+          session.credentials.length > 0
+            ? table(credentialColumns(), session.credentials, t("session.credentials"))
+            : el("p", { class: "empty" }, t("session.no_credentials")),
+        ),
+      may("view-audit") &&
+        card(
+          t("audit.title"),
+          listOf({
+            path: "/audit",
+            query: {},
+            caption: t("audit.title"),
+            fixed: { session: params.id },
+            columns: auditColumns({ may, inSession: true }),
+          }).node,
+        ),
     ],
   };
 }

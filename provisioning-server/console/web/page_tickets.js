@@ -3,7 +3,21 @@ import { code, data, el } from "./dom.js";
 import { showTicket } from "./issued_ticket.js";
 import { listOf } from "./lists.js";
 import { t } from "./text.js";
-import { alertBox, ask, badge, button, card, facts, field, link, notify, orNone, shortHex, time } from "./widgets.js";
+import {
+  alertBox,
+  ask,
+  badge,
+  button,
+  card,
+  facts,
+  field,
+  link,
+  notify,
+  orNone,
+  profileName,
+  sessionName,
+  time,
+} from "./widgets.js";
 
 const kStates = ["open", "used", "expired"];
 
@@ -14,25 +28,32 @@ export async function profileOptions(may, all) {
   return [...options, ...rows.map((row) => [row.name, row.name])];
 }
 
-function stateOf(ticket) {
-  // A cancelled ticket is a used one that no session has used.
-  return ticket.state === "used" && !ticket.session ? "cancelled" : ticket.state;
-}
-
 export async function ticketsPage({ may, query }) {
   const list = listOf({
-    path: "/tickets", place: "tickets", query, caption: t("tickets.title"), empty: t("tickets.empty"),
+    path: "/tickets",
+    place: "tickets",
+    query,
+    caption: t("tickets.title"),
+    empty: t("tickets.empty"),
     filters: [
       { name: "text", label: t("tickets.subject"), type: "search" },
-      { name: "state", label: t("tickets.state"), type: "select",
-        options: [["", t("filter.any")], ...kStates.map((state) => [state, t(`state.${state}`)])] },
+      {
+        name: "state",
+        label: t("tickets.state"),
+        type: "select",
+        options: [["", t("filter.any")], ...kStates.map((state) => [state, t(`state.${state}`)])],
+      },
       { name: "profile", label: t("profile.label"), type: "select", options: await profileOptions(may, true) },
     ],
     columns: [
       { label: t("tickets.created"), cell: (row) => time(row.created) },
-      { label: t("tickets.subject"), kind: "wide", cell: (row) => link(at`tickets/${row.id}`, row.subject ? data(row.subject) : t("tickets.no_subject")) },
+      {
+        label: t("tickets.subject"),
+        kind: "wide",
+        cell: (row) => link(at`tickets/${row.id}`, row.subject ? data(row.subject) : t("tickets.no_subject")),
+      },
       { label: t("profile.label"), cell: (row) => data(row.profile) },
-      { label: t("tickets.state"), cell: (row) => badge("state", stateOf(row)) },
+      { label: t("tickets.state"), cell: (row) => badge("state", row.state) },
       { label: t("tickets.expires"), cell: (row) => time(row.expires) },
       { label: t("tickets.creator"), cell: (row) => orNone(row.creator) },
     ],
@@ -48,28 +69,60 @@ export async function newTicketPage({ may, query }) {
   const options = await profileOptions(may, false);
   const error = el("div", {});
   const submit = button(t("tickets.create"), undefined, { type: "submit", kind: "primary" });
-  const form = el("form", { class: "card form", on: { submit: async (event) => {
-    event.preventDefault();
-    submit.disabled = true;
-    error.replaceChildren();
-    try {
-      const ticket = await post("/tickets", request(form.elements));
-      await showTicket(ticket, t("issued.title"));
-      location.hash = at`#/tickets/${ticket.id}`;
-    } catch (problem) {
-      error.replaceChildren(alertBox(problem.message));
-    } finally {
-      submit.disabled = false;
-    }
-  } } },
-    field({ name: "profile", type: "select", label: t("profile.label"), options, value: query.profile ?? "", required: true }),
-    field({ name: "subject", label: t("tickets.subject"), hint: t("tickets.subject_hint"), spellcheck: "false",
-            autocomplete: "off", value: query.subject ?? "" }),
+  const form = el(
+    "form",
+    {
+      class: "card form",
+      on: {
+        submit: async (event) => {
+          event.preventDefault();
+          submit.disabled = true;
+          error.replaceChildren();
+          try {
+            const ticket = await post("/tickets", request(form.elements));
+            await showTicket(ticket, t("issued.title"));
+            location.hash = at`#/tickets/${ticket.id}`;
+          } catch (problem) {
+            error.replaceChildren(alertBox(problem.message));
+          } finally {
+            submit.disabled = false;
+          }
+        },
+      },
+    },
+    field({
+      name: "profile",
+      type: "select",
+      label: t("profile.label"),
+      options,
+      value: query.profile ?? "",
+      required: true,
+    }),
+    field({
+      name: "subject",
+      label: t("tickets.subject"),
+      hint: t("tickets.subject_hint"),
+      spellcheck: "false",
+      autocomplete: "off",
+      value: query.subject ?? "",
+    }),
     field({ name: "minutes", type: "number", label: t("tickets.minutes"), min: 1, hint: t("tickets.minutes_hint") }),
-    el("details", {}, el("summary", {}, t("tickets.more")),
-       field({ name: "data", type: "textarea", label: t("tickets.data"), hint: t("tickets.data_hint"), rows: 5,
-               spellcheck: "false" })),
-    error, el("div", { class: "buttons" }, el("a", { class: "button", href: "#/tickets" }, t("dialog.cancel")), submit));
+    el(
+      "details",
+      {},
+      el("summary", {}, t("tickets.more")),
+      field({
+        name: "data",
+        type: "textarea",
+        label: t("tickets.data"),
+        hint: t("tickets.data_hint"),
+        rows: 5,
+        spellcheck: "false",
+      }),
+    ),
+    error,
+    el("div", { class: "buttons" }, el("a", { class: "button", href: "#/tickets" }, t("dialog.cancel")), submit),
+  );
   return { title: t("tickets.new"), above: link("tickets", t("tickets.title")), content: [form] };
 }
 
@@ -89,31 +142,48 @@ function request({ profile, subject, minutes, data: more }) {
 
 export async function ticketPage({ params, may, redraw }) {
   const ticket = await get(at`/tickets/${params.id}`);
-  const state = stateOf(ticket);
-  const cancel = may("manage-tickets") && state === "open" && button(t("tickets.cancel"), () => ask({
-    title: t("tickets.cancel"), text: [t("tickets.cancel_text")], confirm: t("tickets.cancel"), danger: true,
-    run: async () => {
-      await remove(at`/tickets/${params.id}`);
-      return true;
-    },
-  }).then(async (done) => {
-    if (!done) return;
-    await redraw();
-    notify(t("tickets.cancelled"));
-  }), { kind: "danger" });
+  const cancel =
+    may("manage-tickets") &&
+    ticket.state === "open" &&
+    button(
+      t("tickets.cancel"),
+      () =>
+        ask({
+          title: t("tickets.cancel"),
+          text: [t("tickets.cancel_text")],
+          confirm: t("tickets.cancel"),
+          danger: true,
+          run: async () => {
+            await remove(at`/tickets/${params.id}`);
+            return true;
+          },
+        }).then(async (done) => {
+          if (!done) return;
+          await redraw();
+          notify(t("tickets.cancelled"));
+        }),
+      { kind: "danger" },
+    );
   return {
     title: ticket.subject ? data(ticket.subject) : t("tickets.no_subject"),
     above: link("tickets", t("tickets.title")),
     actions: [cancel],
-    content: [card(t("tickets.one"), facts(
-      [t("tickets.state"), badge("state", state)],
-      [t("profile.label"), may("view-profiles") ? link(at`profiles/${ticket.profile}`, data(ticket.profile)) : data(ticket.profile)],
-      [t("tickets.created"), time(ticket.created, { exact: true })],
-      [t("tickets.expires"), time(ticket.expires, { exact: true })],
-      [t("tickets.used"), ticket.used ? time(ticket.used, { exact: true }) : undefined],
-      [t("tickets.creator"), orNone(ticket.creator)],
-      [t("session.one"), ticket.session ? shortHex(ticket.session, at`sessions/${ticket.session}`) : undefined],
-      [t("tickets.data"), ticket.data && el("pre", { translate: "no" }, JSON.stringify(ticket.data, null, 2))],
-      [t("tickets.id"), code(params.id)])), el("p", { class: "hint" }, t("tickets.secret_gone"))],
+    content: [
+      card(
+        t("tickets.one"),
+        facts(
+          [t("tickets.state"), badge("state", ticket.state)],
+          [t("profile.label"), profileName(ticket.profile, may)],
+          [t("tickets.created"), time(ticket.created, { exact: true })],
+          [t("tickets.expires"), time(ticket.expires, { exact: true })],
+          [t("tickets.used"), ticket.used ? time(ticket.used, { exact: true }) : undefined],
+          [t("tickets.creator"), orNone(ticket.creator)],
+          [t("session.one"), ticket.session && sessionName(ticket.session, may)],
+          [t("tickets.data"), ticket.data && el("pre", { translate: "no" }, JSON.stringify(ticket.data, null, 2))],
+          [t("tickets.id"), code(params.id)],
+        ),
+      ),
+      el("p", { class: "hint" }, t("tickets.secret_gone")),
+    ],
   };
 }

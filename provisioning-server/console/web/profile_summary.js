@@ -5,10 +5,17 @@ import { list, number, t, word } from "./text.js";
 const kMinute = 60;
 
 function pinLines(policy) {
-  const values = { min: number(policy.min_length), max: number(policy.max_length), tries: number(policy.retry_limit),
-                   keys: number(policy.keys) };
-  return [t("summary.pin", values), t(policy.retry_limit === 0 ? "summary.pin_no_limit" : "summary.pin_limit", values),
-          t(policy.user_modifiable ? "summary.pin_modifiable" : "summary.pin_fixed")].join(" ");
+  const values = {
+    min: number(policy.min_length),
+    max: number(policy.max_length),
+    tries: number(policy.retry_limit),
+    keys: number(policy.keys),
+  };
+  return [
+    t("summary.pin", values),
+    t(policy.retry_limit === 0 ? "summary.pin_no_limit" : "summary.pin_limit", values),
+    t(policy.user_modifiable ? "summary.pin_modifiable" : "summary.pin_fixed"),
+  ].join(" ");
 }
 
 function keyLine(key) {
@@ -21,10 +28,16 @@ function keyLine(key) {
 
 /// A row of the list, in one line.
 export function overview(row) {
-  return [t(row.keys === 0 ? "summary.manages" : "summary.keys", { count: number(row.keys) }),
-          row.pin_policies > 0 && t("summary.with_pin"), row.has_puk && t("summary.with_puk"),
-          row.lookups > 0 && t("summary.with_lookups"), row.privacy_enabled && t("summary.anonymous"),
-          row.keys > 0 && t("summary.validity", { days: number(row.validity_days) })].filter(Boolean).join(" ");
+  return [
+    t(row.keys === 0 ? "summary.manages" : "summary.keys", { count: number(row.keys) }),
+    row.pin_policies > 0 && t("summary.with_pin"),
+    row.has_puk && t("summary.with_puk"),
+    row.lookups > 0 && t("summary.with_lookups"),
+    row.privacy_enabled && t("summary.anonymous"),
+    row.keys > 0 && t("summary.validity", { days: number(row.validity_days) }),
+  ]
+    .filter(Boolean)
+    .join(" ");
 }
 
 /// The sentences about one profile.

@@ -52,7 +52,8 @@ export function dateTime(seconds) {
 }
 export function dateTimeExact(seconds) {
   return new Intl.DateTimeFormat(format, { ...kDay, ...kMinute, second: "2-digit", timeZoneName: "short" }).format(
-    seconds * 1000);
+    seconds * 1000,
+  );
 }
 export function day(seconds, options = {}) {
   return new Intl.DateTimeFormat(format, { month: "short", day: "numeric", ...options }).format(seconds * 1000);

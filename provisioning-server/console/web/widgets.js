@@ -1,5 +1,6 @@
 // Small pieces that the pages are made of.
 
+import { at } from "./api.js";
 import { code, data, el, nextId } from "./dom.js";
 import { dateTime, dateTimeExact, day, isKnown, t, word } from "./text.js";
 
@@ -32,6 +33,14 @@ export function shortHex(value, to) {
   return to ? link(to, text) : text;
 }
 
+// What has a page of its own: a link for those who may see it. `may` as pages get it.
+export function profileName(name, may) {
+  return may("view-profiles") ? link(at`profiles/${name}`, data(name)) : data(name);
+}
+export const deviceName = (id, may) => shortHex(id, may("view-devices") ? at`devices/${id}` : undefined);
+export const sessionName = (id, may) => shortHex(id, may("view-sessions") ? at`sessions/${id}` : undefined);
+export const ticketName = (id, may) => shortHex(id, may("view-tickets") ? at`tickets/${id}` : undefined);
+
 // A shape for each tone, so that nothing is told by colour alone.
 const kShapes = { good: "●", bad: "■", warn: "▲", quiet: "○" };
 const kTones = {
@@ -43,8 +52,12 @@ const kTones = {
 /// A word of the server with its tone: badge("status", "revoked").
 export function badge(group, value, unknownTone = "quiet") {
   const tone = kTones[group]?.[value] ?? unknownTone;
-  return el("span", { class: `badge ${tone}` }, el("span", { "aria-hidden": "true", translate: "no" }, kShapes[tone]),
-            isKnown(group, value) ? word(group, value) : data(value));
+  return el(
+    "span",
+    { class: `badge ${tone}` },
+    el("span", { "aria-hidden": "true", translate: "no" }, kShapes[tone]),
+    isKnown(group, value) ? word(group, value) : data(value),
+  );
 }
 
 /// "ok", or why not.
@@ -53,10 +66,15 @@ export function resultBadge(value) {
   return value === "ok" ? badge("result", value) : badge("reason", value, "bad");
 }
 
-/// Pairs of a label and a value; a value that is undefined is left out.
+/// Pairs of a label and a value; a value that is undefined, false, null or empty is left out.
 export function facts(...rows) {
-  return el("dl", { class: "facts" }, rows.filter((row) => row && row[1] !== undefined).map(
-    ([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "facts" },
+    rows
+      .filter(([, value]) => ![undefined, false, null, "", 0].includes(value))
+      .map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))),
+  );
 }
 
 export function card(title, ...children) {
@@ -69,26 +87,36 @@ export function button(label, run, { kind = "", type = "button", ...attributes }
 }
 
 export function copyButton(text, label) {
-  const made = button(t("copy.do"), async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      made.textContent = t("copy.done");
-      announce(t("copy.done"));
-    } catch {
-      made.textContent = t("copy.failed");
-      announce(t("copy.failed"));
-    }
-  }, { kind: "small", "aria-label": t("copy.label", { what: label }) });
+  const made = button(
+    t("copy.do"),
+    async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        made.textContent = t("copy.done");
+        announce(t("copy.done"));
+      } catch {
+        made.textContent = t("copy.failed");
+        announce(t("copy.failed"));
+      }
+    },
+    { kind: "small", "aria-label": t("copy.label", { what: label }) },
+  );
   return made;
 }
 
 /// A long text to take along: shown whole, selected with one key, copied with one button.
 export function copyField(label, text) {
   const id = nextId("copy");
-  return el("div", { class: "copy" },
-            el("div", { class: "copy-head" }, el("span", { id, class: "label" }, label), copyButton(text, label)),
-            el("pre", { tabindex: "0", role: "textbox", "aria-readonly": "true", "aria-labelledby": id, translate: "no" },
-               text));
+  return el(
+    "div",
+    { class: "copy" },
+    el("div", { class: "copy-head" }, el("span", { id, class: "label" }, label), copyButton(text, label)),
+    el(
+      "pre",
+      { tabindex: "0", role: "textbox", "aria-readonly": "true", "aria-labelledby": id, translate: "no" },
+      text,
+    ),
+  );
 }
 
 export function alertBox(sentence) {
@@ -103,8 +131,19 @@ export function announce(text) {
 
 /// A sentence about what has just happened, above the page.
 export function notify(text) {
-  const place = document.getElementById("notice");
-  place.replaceChildren(el("p", { class: "notice" }, text));
+  document.getElementById("notice").replaceChildren(el("p", { class: "notice" }, text));
+}
+
+let forNext = null;
+/// The same above another page, which is shown now.
+export function moveTo(place, text) {
+  forNext = text;
+  location.hash = `#/${place}`;
+}
+export function takeNotice() {
+  const text = forNext;
+  forNext = null;
+  return text;
 }
 
 /// { name, label, type: text|search|number|select|textarea|datetime|password, options: [[value, label]], value, hint }
@@ -113,12 +152,20 @@ export function field({ name, label, type = "text", options = [], value = "", hi
   const common = { id, name, "aria-describedby": hint ? `${id}-hint` : undefined, ...attributes };
   let input;
   if (type === "select")
-    input = el("select", common, options.map(
-      ([option, text]) => el("option", { value: option, selected: option === value }, text)));
+    input = el(
+      "select",
+      common,
+      options.map(([option, text]) => el("option", { value: option, selected: option === value }, text)),
+    );
   else if (type === "textarea") input = el("textarea", common, value);
   else input = el("input", { ...common, type: type === "datetime" ? "datetime-local" : type, value });
-  return el("div", { class: `field ${type}` }, el("label", { for: id }, label), input,
-            hint && el("p", { class: "hint", id: `${id}-hint` }, hint));
+  return el(
+    "div",
+    { class: `field ${type}` },
+    el("label", { for: id }, label),
+    input,
+    hint && el("p", { class: "hint", id: `${id}-hint` }, hint),
+  );
 }
 
 /// A modal dialog with a form. `run` gets the values when it is submitted; while it fails its sentence is shown in the
@@ -129,21 +176,36 @@ export function ask({ title, text = [], fields = [], confirm, danger = false, ru
     const id = nextId("dialog");
     const error = el("div", {});
     const submit = button(confirm, undefined, { type: "submit", kind: danger ? "danger" : "primary" });
-    const form = el("form", { method: "dialog", on: { submit: async (event) => {
-      event.preventDefault();
-      submit.disabled = true;
-      try {
-        outcome = { value: await run(Object.fromEntries(new FormData(form))) };
-        dialog.close();
-      } catch (problem) {
-        error.replaceChildren(alertBox(problem.message));
-      } finally {
-        submit.disabled = false;
-      }
-    } } }, el("h2", { id }, title), text.map((part) => (part instanceof Node ? part : el("p", {}, part))),
-                    fields.map(field), error,
-                    el("div", { class: "buttons" },
-                       button(t("dialog.cancel"), () => dialog.close()), submit));
+    const form = el(
+      "form",
+      {
+        method: "dialog",
+        on: {
+          submit: async (event) => {
+            event.preventDefault();
+            submit.disabled = true;
+            try {
+              outcome = { value: await run(Object.fromEntries(new FormData(form))) };
+              dialog.close();
+            } catch (problem) {
+              error.replaceChildren(alertBox(problem.message));
+            } finally {
+              submit.disabled = false;
+            }
+          },
+        },
+      },
+      el("h2", { id }, title),
+      text.map((part) => (part instanceof Node ? part : el("p", {}, part))),
+      fields.map(field),
+      error,
+      el(
+        "div",
+        { class: "buttons" },
+        button(t("dialog.cancel"), () => dialog.close()),
+        submit,
+      ),
+    );
     const dialog = show(form, id, () => resolve(outcome?.value));
   });
 }
@@ -152,9 +214,21 @@ export function ask({ title, text = [], fields = [], confirm, danger = false, ru
 export function tell({ title, content, close }) {
   return new Promise((resolve) => {
     const id = nextId("dialog");
-    const dialog = show(el("div", {}, el("h2", { id }, title), ...content,
-                           el("div", { class: "buttons" },
-                              button(close ?? t("dialog.close"), () => dialog.close(), { kind: "primary" }))), id, resolve);
+    const dialog = show(
+      el(
+        "div",
+        {},
+        el("h2", { id }, title),
+        ...content,
+        el(
+          "div",
+          { class: "buttons" },
+          button(close ?? t("dialog.close"), () => dialog.close(), { kind: "primary" }),
+        ),
+      ),
+      id,
+      resolve,
+    );
   });
 }
 
