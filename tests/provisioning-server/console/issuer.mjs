@@ -1,0 +1,122 @@
+// An issuer of its own for the test: the real program over TLS, with devices that have really enrolled.
+
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { once } from "node:events";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+export class Issuer {
+  constructor(program, client) {
+    this.program = program;
+    this.client = client;
+    this.scratch = mkdtempSync(join(tmpdir(), "sks-console-"));
+    this.folder = join(this.scratch, "issuer");
+    this.home = join(this.scratch, "home");
+    this.tokens = {};
+  }
+
+  async command(...parameters) {
+    const { stdout } = await run(this.program, [...parameters, "--dir", this.folder]);
+    return stdout.trim();
+  }
+
+  async prepare() {
+    this.origin = `https://localhost:${await freePort()}`;
+    await this.command("init", "--url", `${this.origin}/keygen2`);
+    const profile = join(this.folder, "profiles", "default.toml");
+    writeFileSync(
+      profile,
+      readFileSync(profile, "utf8").replace(
+        "[[pin_policy]]",
+        '[puk_policy]\nformat = "numeric"\nlength = 8\nretry_limit = 3\n\n[[pin_policy]]',
+      ),
+    );
+    for (const role of ["operator", "officer", "auditor", "helpdesk"])
+      this.tokens[role] = await this.command("account", "add", "--name", `${role}.one`, "--roles", role, "--token");
+    await this.device("laptop");
+    await this.command("register", "--certificate", this.certificate("laptop"));
+    await this.device("stranger");
+    this.trustInBrowser();
+  }
+
+  /// What the browser trusts is the CA of the issuer, and nothing else counts.
+  trustInBrowser() {
+    const database = join(this.home, ".pki", "nssdb");
+    mkdirSync(database, { recursive: true });
+    const certutil = (...parameters) => execFileSync("certutil", ["-d", `sql:${database}`, ...parameters]);
+    certutil("-N", "--empty-password");
+    const blocks = readFileSync(join(this.folder, "ca.pem"), "utf8").match(/-----BEGIN[^]*?-----END CERTIFICATE-----/g);
+    blocks.forEach((block, i) => {
+      const file = join(this.scratch, `ca${i}.pem`);
+      writeFileSync(file, block);
+      certutil("-A", "-n", `ca${i}`, "-t", "CT,C,C", "-i", file);
+    });
+  }
+
+  async start() {
+    this.server = spawn(this.program, ["serve", "--dir", this.folder], { stdio: ["ignore", "pipe", "pipe"] });
+    this.log = "";
+    this.server.stderr.on("data", (text) => (this.log += text));
+    this.server.stdout.setEncoding("utf8");
+    const [line] = await Promise.race([once(this.server.stdout, "data"), once(this.server, "exit")]);
+    if (!String(line).startsWith("listening")) throw new Error(`sks-issuer does not start: ${this.log}`);
+  }
+
+  async stop() {
+    if (this.server && this.server.exitCode === null) {
+      this.server.kill("SIGTERM");
+      await once(this.server, "exit");
+    }
+    const code = this.server?.exitCode;
+    if (process.env.SKS_KEEP_SCRATCH === undefined) rmSync(this.scratch, { recursive: true, force: true });
+    return code;
+  }
+
+  certificate(device) {
+    return join(this.scratch, `${device}.pem`);
+  }
+  async device(name) {
+    await run(this.client, ["--store", join(this.scratch, name), "init", "--certificate-file", this.certificate(name)]);
+  }
+
+  /// Uses a link as the owner of a device does. Fails with what the program says.
+  async enroll(device, link) {
+    await run(
+      this.client,
+      [
+        "--store",
+        join(this.scratch, device),
+        "enroll",
+        "--yes",
+        "--pin",
+        "246810",
+        "--ca-file",
+        join(this.folder, "ca.pem"),
+        link,
+      ],
+      { timeout: 300000 },
+    );
+  }
+  async issue(device, profile, subject) {
+    await this.enroll(device, await this.command("ticket", "--profile", profile, "--subject", subject));
+  }
+
+  /// Some weeks of a busy issuer, by copies of the rows that are there.
+  async fill() {
+    await run("python3", [new URL("fill_rows.py", import.meta.url).pathname, join(this.folder, "issuer.db")]);
+  }
+}
