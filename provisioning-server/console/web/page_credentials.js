@@ -14,6 +14,7 @@ import {
   facts,
   link,
   notify,
+  orNone,
   profileName,
   resultBadge,
   sessionName,
