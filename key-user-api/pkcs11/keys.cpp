@@ -146,7 +146,7 @@ Answer<KeyFacts> Keys::facts(std::uint32_t slot, CK_OBJECT_HANDLE key) {
   Era era = 0;
   Answer<KeyFacts> facts = ask(slot, key, era);
   for (int tries = 0; tries < kMostTries && !facts && facts.error().code == CKR_OBJECT_HANDLE_INVALID; ++tries) {
-    const std::optional<LoggedIn> hider = may_hide(slot, key);
+    SKS_LET(const std::optional<LoggedIn> hider, may_hide(slot, key));
     if (hider == LoggedIn::nobody) return Rv{CKR_USER_NOT_LOGGED_IN};
     if (hider != LoggedIn::user) break;
     // Another thread has logged in meanwhile, maybe more than once where daemons come and go.
@@ -158,11 +158,10 @@ Answer<KeyFacts> Keys::facts(std::uint32_t slot, CK_OBJECT_HANDLE key) {
   return facts;
 }
 
-std::optional<LoggedIn> Keys::may_hide(std::uint32_t slot, CK_OBJECT_HANDLE key) {
-  if (is_session_object(key) || (key & kKindMask) != kPrivateOrSecretKey) return std::nullopt;
-  const Answer<TokenView> token = tokens_.find(slot);
-  if (!token || !token->has_pin) return std::nullopt;
-  return token->logged_in;
+Answer<std::optional<LoggedIn>> Keys::may_hide(std::uint32_t slot, CK_OBJECT_HANDLE key) {
+  if (is_session_object(key) || (key & kKindMask) != kPrivateOrSecretKey) return std::optional<LoggedIn>();
+  SKS_LET(const TokenView token, tokens_.find(slot));
+  return token.has_pin ? std::optional(token.logged_in) : std::nullopt;
 }
 
 Answer<KeyFacts> Keys::ask(std::uint32_t slot, CK_OBJECT_HANDLE key, Era& era) {
@@ -188,8 +187,10 @@ Answer<KeyFacts> Keys::ask(std::uint32_t slot, CK_OBJECT_HANDLE key, Era& era) {
 
 CK_RV Keys::explain_missing(std::uint32_t slot, CK_OBJECT_HANDLE key) {
   const Answer<KeyFacts> now = facts(slot, key);
-  const bool is_there = now || now.error().code == CKR_USER_NOT_LOGGED_IN;
-  return is_there && may_hide(slot, key) ? CKR_USER_NOT_LOGGED_IN : CKR_KEY_HANDLE_INVALID;
+  if (!now && now.error().code != CKR_USER_NOT_LOGGED_IN) return now.error().code;
+  const Answer<std::optional<LoggedIn>> hider = may_hide(slot, key);
+  if (!hider) return hider.error().code;
+  return *hider ? CKR_USER_NOT_LOGGED_IN : CKR_KEY_HANDLE_INVALID;
 }
 
 void Keys::forget() {

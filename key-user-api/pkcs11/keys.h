@@ -54,7 +54,7 @@ class Keys {
   };
 
   /// Who is logged in at a token that shows such a key after login only; none when nothing hides it.
-  std::optional<LoggedIn> may_hide(std::uint32_t slot, CK_OBJECT_HANDLE key);
+  Answer<std::optional<LoggedIn>> may_hide(std::uint32_t slot, CK_OBJECT_HANDLE key);
   Entry& place_of(std::uint32_t slot, CK_OBJECT_HANDLE key);
   Answer<KeyFacts> ask(std::uint32_t slot, CK_OBJECT_HANDLE key, Era& era);
 
