@@ -313,4 +313,7 @@ kill $SKSD
 for _ in $(seq 200); do ls run/sks/*.ssh >/dev/null 2>&1 || break; sleep 0.05; done
 check_fails "  its sockets go with it" ls run/sks/*.ssh
 
+# A line of docs/clients.md, see scripts/clients-table.
+line="| OpenSSH with the agent of sksd (ssh, ssh-add, ssh-keygen, sshd) | $(ssh -V 2>&1 | sed -n 's/^OpenSSH_\([^ ,]*\).*/\1/p') | ssh-add -l and -x, ssh-keygen -Y sign, logins with RSA, EC and Ed25519, agent forwarding, sks agent |"
+[ $FAILED = 0 ] && [ -n "${SKS_CLIENTS_TABLE:-}" ] && echo "$line" >>"$SKS_CLIENTS_TABLE"
 exit $FAILED
