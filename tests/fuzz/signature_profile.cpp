@@ -1,4 +1,5 @@
 #include "provisioning-server/signature_profiles/signature_profile.h"
+
 #include "tests/fuzz/checks.h"
 
 /// What is accepted is written the same way again, byte for byte, and is bounded.

@@ -85,7 +85,7 @@ TEST_CASE("sks through sksd: keys are made, listed, shown and deleted while it r
   CHECK(home.sks({"device"}).exit_code == 0);
   CHECK(json::parse(home.sks({"sessions", "--json"}).out).size() >= 1);
   CHECK(home.sks({"resume"}).exit_code == 0);
-  const ProgramRun removed = home.sks({"delete", handle, "--yes", "--pin", "4711"});
+  const ProgramRun removed = home.sks({"delete", handle, "--yes"});
   CHECK_MESSAGE(removed.exit_code == 0, removed.err);
   CHECK(home.key("Mine").empty());
   CHECK(home.server() == pid);
