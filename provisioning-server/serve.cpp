@@ -99,6 +99,7 @@ class Server {
   std::optional<Service> every_minute();
   void drain();
   void note_certificates() const;
+  void note_devices() const { current()->issuer->devices().note_findings(system_clock()); }
   void start_threads() const;
 
  private:
@@ -195,7 +196,6 @@ std::optional<Service> Server::every_minute() {
     if (!renewed) log_error("tls-certificate-not-renewed", {{"reason", renewed.error().detail}});
     if (renewed && *renewed) log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
   }
-  issuer.devices().note_findings(system_clock());
   if (issuer.has_newer_key()) return reload();
   const Result<bool> changed = issuer.reload_certificates();
   if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});
@@ -285,7 +285,12 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
   std::cout.clear();                                               // and if none does, the service is none the worse
   server.start_threads();
   notify_service_manager("READY=1");
-  listener->run({[&] { return server.every_minute(); }, [&] { return server.reload(); }, [&] { server.drain(); }});
+  server.note_devices();
+  const auto every_minute = [&] {
+    server.note_devices();
+    return server.every_minute();
+  };
+  listener->run({every_minute, [&] { return server.reload(); }, [&] { server.drain(); }});
   log_info("stopped");
   return {};
 }

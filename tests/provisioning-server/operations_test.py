@@ -70,6 +70,7 @@ class OperationsTest(unittest.TestCase):
         elsewhere = {
             "authority_queue_length", "authority_refused_total", "authority_sign_seconds",  # a token
             "database_repeats_total",  # PostgreSQL
+            "device_crl_next_update_seconds", "device_crl_refused_total",  # a device CA
             "tickets_created_total", "credentials_revoked_total",  # the REST API
             "sessions_finished_total", "credentials_issued_total",  # a client of KeyGen2
             "sessions_expired_total",  # a quarter of an hour
@@ -79,6 +80,8 @@ class OperationsTest(unittest.TestCase):
         self.assertEqual(issuer.get(issuer.ticket())[0], 200)
         issuer.get("/keygen2?ticket=x")
         issuer.get("/nothing")
+        self.raw(issuer, b"POST /api/v1/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                         b"Content-Length: 13\r\nConnection: close\r\n\r\n{\"token\":\"x\"}")
         self.raw(issuer, b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
         held = [socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE) for _ in range(40)]
         wait_for(lambda: issuer.metric("connections_closed_total", limit="address") >= 1, "a refused connection")

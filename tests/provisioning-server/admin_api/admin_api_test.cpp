@@ -107,9 +107,8 @@ TEST_CASE("API: a refused change is on record with its caller, and reading is no
 TEST_CASE("API: a ticket is made with its links, shown without its secret, used or cancelled") {
   ApiLab lab;
   const auto made = lab.json(
-      lab.as(
-          "officer", "POST", "/tickets",
-          R"({"profile":"pair","subject":"CN=Al,O=X","minutes":5,"data":{"mail":"al@example.org","n":{"deep":[1]}}})"),
+      lab.as("officer", "POST", "/tickets",
+             R"({"profile":"pair","subject":"CN=Al,O=X","minutes":5,"data":{"mail":"al@example.org","n":"1"}})"),
       201);
   const std::string link = made.at("link");
   const std::string secret = link.substr(link.rfind('/') + 1);
@@ -124,7 +123,7 @@ TEST_CASE("API: a ticket is made with its links, shown without its secret, used 
   const auto ticket = lab.json(shown);
   CHECK(ticket.at("state") == "open");
   CHECK(ticket.at("creator") == "officer-1");
-  CHECK(ticket.at("data").at("n").at("deep").at(0) == 1);
+  CHECK(ticket.at("data").at("n") == "1");
   CHECK(shown.body.find(secret) == std::string::npos);
   CHECK(lab.as("auditor", "GET", "/tickets?limit=500").body.find(secret) == std::string::npos);
   CHECK(lab.as("auditor", "GET", "/audit?limit=500").body.find(secret) == std::string::npos);
