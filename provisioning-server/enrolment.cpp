@@ -144,8 +144,10 @@ class StepDecisions final : public keygen2::IssuerDecisions {
     SKS_LET(spec.extensions, make_key_extensions(profile_.key_extensions.at(place), data));
     if (const std::optional<SignatureProfile>& signature = profile_.signature_profiles.at(place)) {
       credential.signature_profile = signature->uri();
-      spec.extensions.push_back({.type = std::string(kSignatureProfileType),
-                                 .content = SecureBytes::copy_of(as_bytes(credential.signature_profile))});
+      keygen2::ExtensionSpec extension;
+      extension.type = kSignatureProfileType;
+      extension.content = SecureBytes::copy_of(as_bytes(credential.signature_profile));
+      spec.extensions.push_back(std::move(extension));
     }
     credentials_.push_back(std::move(credential));
     return spec;
