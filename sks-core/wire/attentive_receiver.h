@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
@@ -16,7 +17,8 @@ namespace sks::wire {
 /// Many answers, and the requests that follow them, take less time than a processor needs to fall asleep and to wake
 /// up: tens of microseconds on virtual machines. Between two looks the processor goes to whoever wants it. Somebody who
 /// wants it is better off without us, though: a thread that looks keeps the scheduler from moving others to its
-/// processor. Then, and when nothing came for as long as `attention`, the receiver sleeps at once for a while.
+/// processor. Then, and when nothing came for as long as `attention`, the receiver sleeps at once for some calls: few
+/// the first time, as that may have been by chance, and more as long as it goes on.
 ///
 /// For one thread at a time.
 class AttentiveReceiver {
@@ -38,12 +40,17 @@ class AttentiveReceiver {
       received = ::recv(socket, room.data(), room.size(), MSG_DONTWAIT);
     } while (is_absent(received) && std::chrono::steady_clock::now() < until);
     const bool in_vain = is_absent(received);
-    if (in_vain || switches_of_thread() != before) inattentive_ = kInattentiveCalls;
+    rest(in_vain || switches_of_thread() != before);
     return in_vain ? ::recv(socket, room.data(), room.size(), 0) : received;
   }
 
  private:
-  static constexpr int kInattentiveCalls = 32;
+  static constexpr int kMostInattentiveCalls = 32;
+
+  void rest(bool was_disturbed) {
+    disturbed_ = was_disturbed ? std::min(2 * disturbed_, kMostInattentiveCalls) : 1;
+    inattentive_ = was_disturbed ? disturbed_ : 0;
+  }
 
   static bool is_absent(ssize_t received) { return received < 0 && errno == EAGAIN; }
 
@@ -55,7 +62,8 @@ class AttentiveReceiver {
   }
 
   std::chrono::microseconds attention_;
-  int inattentive_ = 0;
+  int inattentive_ = 0;  ///< calls that are left
+  int disturbed_ = 1;
 };
 
 }  // namespace sks::wire
