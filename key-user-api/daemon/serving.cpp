@@ -58,7 +58,8 @@ void size_for_many_threads() {
   constexpr std::size_t kStack = std::size_t{1} << 20;
   if (::pthread_attr_init(&attributes) == 0 && ::pthread_attr_setstacksize(&attributes, kStack) == 0)
     static_cast<void>(::pthread_setattr_default_np(&attributes));
-  static_cast<void>(::mallopt(M_ARENA_MAX, 4));
+  // Two would wait for each other when two threads sign; four keep more that nobody uses.
+  static_cast<void>(::mallopt(M_ARENA_MAX, 3));
   constexpr rlim_t kDescriptors = 4096;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kDescriptors) return;
