@@ -96,7 +96,7 @@ EnrolmentPorts Issuer::ports() {
 }
 
 TicketOffice::Ports Issuer::ticket_office_ports() {
-  return {config_->url, *repository_, *profiles_, config_->ticket_minutes, directory_.get(), clock_, random_};
+  return {config_->url, *repository_, *profiles_, *seal_, config_->ticket_minutes, directory_.get(), clock_, random_};
 }
 
 RenewalPlace Issuer::renewal_place() const {

@@ -13,8 +13,8 @@ namespace {
 
 std::shared_ptr<const LandingPages> landing_pages(Issuer& issuer) {
   const EnrolmentPorts ports = issuer.ports();
-  return std::make_shared<LandingPages>(
-      LandingPages::Ports{ports.url, issuer.config().landing, ports.repository, ports.profiles, ports.clock});
+  return std::make_shared<LandingPages>(LandingPages::Ports{ports.url, issuer.config().landing, ports.repository,
+                                                            ports.profiles, ports.seal, ports.clock});
 }
 
 Routes sessions(Issuer& issuer) {

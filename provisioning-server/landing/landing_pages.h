@@ -4,6 +4,7 @@
 #include "provisioning-server/landing/frame.h"
 #include "provisioning-server/profile_store.h"
 #include "provisioning-server/repository.h"
+#include "provisioning-server/session_seal.h"
 #include "sks-core/base/clock.h"
 
 namespace sks::issuer {
@@ -21,6 +22,7 @@ class LandingPages {
     const LandingConfig& config;
     Repository& repository;
     ProfileStore& profiles;
+    const SessionSeal& seal;
     const Clock& clock;
   };
   explicit LandingPages(const Ports& ports) : ports_(ports), speaker_{ports.url, ports.config} {}

@@ -6,6 +6,7 @@
 #include "provisioning-server/metrics.h"
 #include "provisioning-server/policy/subject_source.h"
 #include "sks-core/base/encoding.h"
+#include "sks-core/crypto/mac.h"
 #include "sks-core/crypto/x509.h"
 
 namespace sks::issuer {
@@ -26,19 +27,19 @@ Result<void> check_subject(const Profile& profile, SubjectDirectory* directory, 
 
 }  // namespace
 
-std::string ticket_cookie(std::string_view secret) {
-  const std::string input = "OpenSKS ticket cookie " + std::string(secret);
-  const crypto::Sha256Digest digest = crypto::sha256(as_bytes(input));
-  return to_base64url(ByteView(digest).first(kCookieBytes));
+std::string ticket_cookie(const SessionSeal& seal, std::string_view secret) {
+  const crypto::Sha256Digest code = crypto::hmac_sha256(seal.derive("ticket cookie").view(), as_bytes(secret));
+  return to_base64url(ByteView(code).first(kCookieBytes));
 }
 
-TicketLinks ticket_links(const MainUrl& url, std::string_view secret) {
+TicketLinks ticket_links(const MainUrl& url, const SessionSeal& seal, std::string_view secret) {
   TicketLinks links;
   links.link = url.origin() + kTicketPage + std::string(secret);
   links.init = url.text() + "?ticket=" + std::string(secret);
   links.url = url.text();
-  links.keygen2 = invocation_uri(links.init, url.text(), std::string(kSessionCookie) + '=' + ticket_cookie(secret),
-                                 url.origin() + kResultPath + "?outcome=cancelled");
+  links.keygen2 =
+      invocation_uri(links.init, url.text(), std::string(kSessionCookie) + '=' + ticket_cookie(seal, secret),
+                     url.origin() + kResultPath + "?outcome=cancelled");
   links.command = "sks enroll '" + links.keygen2 + '\'';
   return links;
 }
@@ -59,7 +60,7 @@ Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, con
   if (const auto dn = crypto::parse_dn(made.subject); !dn)
     return Error{Status::option, "the subject: " + dn.error().detail};
   if (!request.order.kind) SKS_TRY(check_subject(*profile, ports_.directory, request, made));
-  made.cookie_digest = digest_of(ticket_cookie(secret));
+  made.cookie_digest = digest_of(ticket_cookie(ports_.seal, secret));
   made.created = ports_.clock.now();
   made.expires = made.created + (request.minutes == 0 ? ports_.ticket_minutes : request.minutes) * kMinute;
   made.creator = maker.name;
@@ -69,7 +70,7 @@ Result<IssuedTicket> TicketOffice::make_ticket(const TicketRequest& request, con
   SKS_TRY(ports_.repository.add_ticket(
       made, {made.created, maker.name, request.action, "", profile->name + ' ' + profile->digest, "ok", detail}));
   Metrics::instance().counter("tickets_created_total").add();
-  return IssuedTicket{made.digest, ticket_links(ports_.url, secret), made.expires};
+  return IssuedTicket{made.digest, ticket_links(ports_.url, ports_.seal, secret), made.expires};
 }
 
 }  // namespace sks::issuer

@@ -5,6 +5,7 @@
 #include "provisioning-server/access/access.h"
 #include "provisioning-server/profile_store.h"
 #include "provisioning-server/repository.h"
+#include "provisioning-server/session_seal.h"
 #include "sks-core/base/clock.h"
 #include "sks-core/base/random.h"
 
@@ -41,10 +42,11 @@ struct IssuedTicket {
 
 inline constexpr const char* kTicketPage = "/ticket/";  ///< the secret stands behind it
 
-/// The cookie that goes with a ticket: a client need not take up Set-Cookie. It follows from the secret, so that a page
-/// that knows the one can hand out both. Spec: keygen2.md 2.2
-std::string ticket_cookie(std::string_view secret);
-TicketLinks ticket_links(const MainUrl& url, std::string_view secret);
+/// The cookie that goes with a ticket: a client need not take up Set-Cookie. It follows from the secret for whoever has
+/// the key encryption key, so that the page of the ticket can hand it out, and from nothing that others see: init URLs
+/// stand in the logs of proxies. Spec: keygen2.md 2.2
+std::string ticket_cookie(const SessionSeal& seal, std::string_view secret);
+TicketLinks ticket_links(const MainUrl& url, const SessionSeal& seal, std::string_view secret);
 
 /// Where every ticket is made, whoever asks for it. Safe for several threads.
 class TicketOffice {
@@ -53,6 +55,7 @@ class TicketOffice {
     const MainUrl& url;
     Repository& repository;
     ProfileStore& profiles;
+    const SessionSeal& seal;
     std::int64_t ticket_minutes;
     SubjectDirectory* directory = nullptr;
     const Clock& clock = system_clock();

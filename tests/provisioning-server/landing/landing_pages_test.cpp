@@ -61,6 +61,17 @@ void check_page(const Response& page, unsigned status, const char* language = "e
 
 }  // namespace
 
+TEST_CASE("LandingPages: the cookie of a ticket is the same each time, and follows from what only the issuer has") {
+  IssuerLab lab;
+  const TicketLinks links = links_for(lab, {"default"});
+  const std::string secret = links.init.substr(links.init.find("?ticket=") + 8);
+  const std::string cookie = ticket_cookie(lab.issuer->seal(), secret);
+  CHECK(links.keygen2.find(cookie) != std::string::npos);
+  CHECK(shows(open(lab, "/ticket/" + secret), cookie));
+  const SessionSeal other(SecureBytes(kKekSize), system_random());
+  CHECK(ticket_cookie(other, secret) != cookie);
+}
+
 TEST_CASE("LandingPages: the page of a ticket says what there is to get, and spends nothing") {
   IssuerLab lab;
   lab.edit_profile(
