@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "key-user-api/key_files/openssh_encryption.h"
 #include "key-user-api/key_files/raw_keys.h"
 #include "key-user-api/key_files/ssh_keys.h"
 #include "sks-core/base/byte_reader.h"
@@ -12,7 +13,9 @@ namespace {
 
 constexpr std::string_view kMagic{"openssh-key-v1\0", 15};
 constexpr std::string_view kWhat = "the OpenSSH private key";
-constexpr std::size_t kBlock = 8;  ///< what a key that is not encrypted is padded to
+/// What the content is padded to.
+constexpr std::size_t kPlainBlock = 8;
+constexpr std::size_t kCipherBlock = 16;
 
 Result<SecureBytes> read_rsa(ByteReader& in, const ssh::KeyType*) {
   std::array<ByteView, 6> numbers;
@@ -60,17 +63,23 @@ constexpr auto kTypes = std::to_array<PrivateKeyType>({
 });
 
 /// 1, 2, 3, ... to the end of a block.
-bool has_padding(ByteReader& in) {
+bool has_padding(ByteReader& in, std::size_t block) {
   std::uint8_t expected = 1;
   while (!in.at_end())
-    if (in.u8() != expected++ || expected > kBlock) return false;
+    if (in.u8() != expected++ || expected > block) return false;
   return true;
 }
 
-Result<void> read_private_part(ByteView part, Reading& reading) {
+/// The same number twice: what tells a wrong passphrase.
+bool begins_well(ByteView part) {
   ByteReader in(part);
   const std::uint32_t check = in.u32();
-  if (in.u32() != check || part.size() % kBlock != 0) return damaged(kWhat);
+  return in.u32() == check && !in.failed();
+}
+
+Result<void> read_private_part(ByteView part, std::size_t block, Reading& reading) {
+  if (!begins_well(part) || part.size() % block != 0) return damaged(kWhat);
+  ByteReader in(part.subspan(8));
   const std::string type = to_string(in.blob());
   if (in.failed()) return damaged(kWhat);
   const auto row = std::ranges::find(kTypes, std::string_view(type), &PrivateKeyType::name);
@@ -78,7 +87,7 @@ Result<void> read_private_part(ByteView part, Reading& reading) {
     return Error{Status::not_available, "the file has an OpenSSH key of a type that no key store holds"};
   SKS_LET(const SecureBytes pkcs8, row->read(in, ssh::find_key_type(type)));
   const std::string comment = to_string(in.blob());
-  if (in.failed() || !has_padding(in)) return damaged(kWhat);
+  if (in.failed() || !has_padding(in, block)) return damaged(kWhat);
   return reading.found.add_private_key(pkcs8.view(), comment);
 }
 
@@ -88,17 +97,18 @@ Result<void> read_openssh(ByteView content, Reading& reading) {
   if (content.size() < kMagic.size() || !equal(content.first(kMagic.size()), as_bytes(kMagic))) return damaged(kWhat);
   ByteReader in(content.subspan(kMagic.size()));
   const std::string cipher = to_string(in.blob());
-  in.blob();  // how the passphrase is made a key: name
-  in.blob();  // and parameters
+  const std::string function = to_string(in.blob());
+  const ByteView parameters = in.blob();
   const std::uint32_t keys = in.u32();
   in.blob();  // public key
   const ByteView private_part = in.blob();
+  const ByteView tag = in.rest();
   if (!in.finish() || keys != 1) return damaged(kWhat);
-  if (cipher != "none")
-    return Error{Status::not_available,
-                 "this program cannot decrypt OpenSSH keys: make a copy of the file, take its passphrase away with "
-                 "'ssh-keygen -p -N \"\" -f COPY', and delete the copy afterwards"};
-  return read_private_part(private_part, reading);
+  if (cipher == "none") return tag.empty() ? read_private_part(private_part, kPlainBlock, reading) : damaged(kWhat);
+  SKS_LET(const SecureBytes decrypted,
+          decrypt_openssh({cipher, function, parameters, tag}, private_part, reading.passphrase));
+  if (!begins_well(decrypted.view())) return wrong_passphrase();
+  return read_private_part(decrypted.view(), kCipherBlock, reading);
 }
 
 }  // namespace sks::key_files

@@ -4,8 +4,7 @@
 
 namespace sks::key_files {
 
-/// The content of an OPENSSH PRIVATE KEY block: PROTOCOL.key of OpenSSH. OpenSSL cannot make keys of passphrases as
-/// these files do (bcrypt), so encrypted ones are refused with what helps.
+/// The content of an OPENSSH PRIVATE KEY block: PROTOCOL.key of OpenSSH.
 Result<void> read_openssh(ByteView content, Reading& reading);
 
 }  // namespace sks::key_files

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "sks-core/base/byte_writer.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/private_key.h"
 #include "sks-core/crypto/x509.h"
@@ -93,6 +94,10 @@ constexpr auto kSamples = std::to_array<Sample>({
     {"with-p7b.pem", "ec", false, ""},
     {"ssh-rsa", "ssh-rsa", false, "rsa@example.com"},
     {"ssh-ecdsa", "ssh-ecdsa", false, "ec@example.com"},
+    {"ssh-aes128-cbc", "ssh-aes128-cbc", true, "aes128-cbc"},
+    {"ssh-aes192-ctr", "ssh-aes192-ctr", true, "aes192-ctr"},
+    {"ssh-aes256-ctr", "ssh-aes256-ctr", true, "aes256-ctr"},
+    {"ssh-aes256-gcm", "ssh-aes256-gcm", true, "aes256-gcm"},
 });
 
 }  // namespace
@@ -241,10 +246,48 @@ TEST_CASE("key files: OpenSSH's Ed25519 key is the one of its .pub file") {
   CHECK(equal(ByteView(*blob).last(32), ByteView(file->private_keys[0].public_key).last(32)));
 }
 
-TEST_CASE("key files: an encrypted OpenSSH key is refused with what helps") {
+TEST_CASE("key files: an encrypted Ed25519 key of OpenSSH, as ssh-keygen makes it without options") {
   const auto file = read_vector("ssh-locked");
+  REQUIRE(file);
+  CHECK(file->private_keys.at(0).label == "locked@example.com");
+}
+
+TEST_CASE("key files: an OpenSSH key under another cipher is refused with what helps") {
+  const auto file = read_vector("ssh-chacha20-poly1305");
   CHECK(refusal(file) == Status::not_available);
   CHECK(file.error().detail.find("ssh-keygen -p -N") != std::string::npos);
+}
+
+TEST_CASE("key files: what an encrypted OpenSSH key says about itself is not believed") {
+  struct Case {
+    const char* name;
+    const char* cipher;
+    std::uint32_t rounds;
+    std::size_t encrypted;
+    std::size_t tag;
+  };
+  for (const Case& c :
+       {Case{"no rounds", "aes256-ctr", 0, 64, 0}, Case{"endless rounds", "aes256-ctr", 0xffffffff, 64, 0},
+        Case{"half a block", "aes256-ctr", 1, 72, 0}, Case{"nothing", "aes256-cbc", 1, 0, 0},
+        Case{"a tag too many", "aes256-ctr", 1, 64, 16}, Case{"a tag too few", "aes256-gcm@openssh.com", 1, 64, 0},
+        Case{"a short tag", "aes256-gcm@openssh.com", 1, 64, 15}}) {
+    CAPTURE(c.name);
+    const Bytes parameters = ByteWriter().blob(Bytes(16, 1)).u32(c.rounds).take();
+    const Bytes key = ByteWriter()
+                          .raw(as_bytes(std::string_view("openssh-key-v1\0", 15)))
+                          .blob(as_bytes(c.cipher))
+                          .blob(as_bytes("bcrypt"))
+                          .blob(parameters)
+                          .u32(1)
+                          .blob(Bytes())
+                          .blob(Bytes(c.encrypted, 7))
+                          .raw(Bytes(c.tag, 9))
+                          .take();
+    const std::string pem = to_pem(key, "OPENSSH PRIVATE KEY");
+    Asked asked;
+    CHECK(refusal(read_key_file(as_bytes(pem), asked.ask())) == Status::option);
+    CHECK(asked.times == 0);
+  }
 }
 
 TEST_CASE("key files: the keys of RFC 7517 A.2 and RFC 8037 A.1") {

@@ -79,7 +79,12 @@ ssh-keygen -q -t rsa -b 2048 -N "" -C "rsa@example.com" -f ssh-rsa
 ssh-keygen -q -t ecdsa -b 521 -N "" -C "ec@example.com" -f ssh-ecdsa
 ssh-keygen -q -t ed25519 -N "" -C "ed@example.com" -f ssh-ed25519
 ssh-keygen -q -t ed25519 -N "$PASS" -C "locked@example.com" -f ssh-locked
-for name in rsa ecdsa; do
+for cipher in aes128-cbc aes192-ctr aes256-ctr aes256-gcm chacha20-poly1305; do
+  full=$cipher
+  case $cipher in *-gcm | *-poly1305) full=$cipher@openssh.com ;; esac
+  ssh-keygen -q -t ecdsa -b 256 -a 3 -Z $full -N "$PASS" -C "$cipher" -f ssh-$cipher
+done
+for name in rsa ecdsa aes128-cbc aes192-ctr aes256-ctr aes256-gcm; do
   ssh-keygen -e -m PKCS8 -f ssh-$name.pub | openssl pkey -pubin -outform DER -out ssh-$name.spki
 done
-rm ssh-rsa.pub ssh-ecdsa.pub ssh-locked.pub chain.crt root.key authority.key root.crt authority.crt ec2.crt
+rm ssh-*-*.pub ssh-rsa.pub ssh-ecdsa.pub ssh-locked.pub chain.crt root.key authority.key root.crt authority.crt ec2.crt
