@@ -44,6 +44,9 @@ class AttentiveReceiver {
     return in_vain ? ::recv(socket, room.data(), room.size(), 0) : received;
   }
 
+  /// How many of the next calls sleep at once.
+  int calls_asleep() const { return inattentive_; }
+
  private:
   static constexpr int kMostInattentiveCalls = 32;
 

@@ -81,4 +81,20 @@ TEST_CASE("AttentiveReceiver: the time limit of the socket counts, whether it lo
   CHECK(take(receiver, pair.ends[0]) == "x");
 }
 
+TEST_CASE("AttentiveReceiver: the longer nothing comes the longer it does not look") {
+  Pair pair;
+  const timeval limit{0, 1};
+  REQUIRE(::setsockopt(pair.ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+  AttentiveReceiver receiver(kShort);
+  std::array<std::uint8_t, 8> room{};
+  for (const int expected : {2, 4, 8, 16, 32, 32}) {
+    CHECK(receiver.receive(pair.ends[0], room) == -1);
+    CHECK(receiver.calls_asleep() == expected);
+    while (receiver.calls_asleep() > 0) CHECK(receiver.receive(pair.ends[0], room) == -1);
+  }
+  REQUIRE(::write(pair.ends[1], "x", 1) == 1);
+  CHECK(take(receiver, pair.ends[0]) == "x");  // at the first look
+  CHECK(receiver.calls_asleep() == 0);
+}
+
 }  // namespace sks::wire
