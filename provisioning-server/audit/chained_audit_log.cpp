@@ -51,10 +51,19 @@ Result<void> ChainedAuditLog::begin_chain(SqlTransaction& transaction, Lane& lan
   return {};
 }
 
+/// One that was never written.
+void ChainedAuditLog::forget_chain(const std::string& chain) {
+  const std::lock_guard lock(mutex_);
+  std::erase(chains_, chain);
+}
+
 Result<void> ChainedAuditLog::append(SqlTransaction& transaction, const AuditEntry& entry) {
   Lane& lane = lanes_.at(transaction.lane());
-  // What is in the database then is not known for certain, so nothing may follow it.
-  transaction.when_undone([&lane] { lane.chain.clear(); });
+  // Where it is not known what is in the database, nothing may follow it.
+  transaction.when_undone([this, &lane, before = lane](SqlTransaction::Undone how) {
+    if (before.chain.empty() && how == SqlTransaction::Undone::certainly) forget_chain(lane.chain);
+    lane = how == SqlTransaction::Undone::certainly ? before : Lane{};
+  });
   if (lane.chain.empty()) SKS_TRY(begin_chain(transaction, lane));
   ChainedEntry next{lane.chain, lane.number + 1, clean(entry), to_bytes(lane.head), {}};
   const AuditHash hash = hash_of(next);

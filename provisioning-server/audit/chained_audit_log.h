@@ -33,6 +33,7 @@ class ChainedAuditLog final : public AuditLog {
     AuditHash head{};
   };
   Result<void> begin_chain(SqlTransaction& transaction, Lane& lane);
+  void forget_chain(const std::string& chain);
 
   const std::string node_;
   const Clock& clock_;

@@ -35,7 +35,7 @@ class SqlRow {
 using SqlRows = std::vector<SqlRow>;
 
 /// A transaction under way. Parameters are written $1, $2, ... in the statement and given in that order; the text of a
-/// statement is a constant of the program, so that it is prepared once for each connection.
+/// statement is one of few that the program has, so that it is prepared once for each connection.
 ///
 /// After an error the transaction is over: work() returns the error, and nothing of it remains.
 class SqlTransaction {
@@ -48,26 +48,34 @@ class SqlTransaction {
   /// A statement whose outcome nobody waits for: it may be sent together with the ones behind it. Its failure is that
   /// of the transaction.
   virtual Result<void> enqueue(std::string_view statement, SqlValues parameters) = 0;
+  /// Likewise an INSERT, UPDATE or DELETE, without RETURNING, that the transaction is worth nothing without: when it
+  /// changes no row, the transaction fails with not_available.
+  virtual Result<void> require(std::string_view statement, SqlValues parameters) = 0;
   /// Which of the chains of this process the transaction extends: transactions with one lane never overlap.
   virtual std::size_t lane() const = 0;
 
+  /// Whether it is certain that nothing of a transaction remains: not when its COMMIT got no answer.
+  enum class Undone : std::uint8_t { certainly, perhaps };
+  using UndoneNote = std::function<void(Undone)>;
   /// For what a repository keeps in memory about its rows: `note` is called when the transaction does not remain, or
-  /// when nobody knows whether it does; in any case before the next transaction of its lane that follows it begins.
-  void when_undone(std::function<void()> note) { notes_.push_back(std::move(note)); }
+  /// when nobody knows whether it does; in any case before the next transaction of its lane that follows it begins. The
+  /// note that came last is called first.
+  void when_undone(UndoneNote note) { notes_.push_back(std::move(note)); }
 
  protected:
   /// An implementation calls this once for each transaction that was not committed for certain.
-  void tell_undone() {
-    for (const std::function<void()>& note : notes_) note();
+  void tell_undone(Undone how) {
+    for (auto note = notes_.rbegin(); note != notes_.rend(); ++note) (*note)(how);
     notes_.clear();
   }
 
  private:
-  std::vector<std::function<void()>> notes_;
+  std::vector<UndoneNote> notes_;
 };
 
 /// Errors: storage (the database cannot be reached, is full, or is damaged; the sentence says which), not_allowed (a
-/// UNIQUE rule forbids the change), internal (a statement is wrong).
+/// UNIQUE rule forbids the change), not_available (a required change had no row to change), internal (a statement is
+/// wrong).
 class Database {
  public:
   virtual ~Database() = default;
@@ -84,6 +92,8 @@ class Database {
   virtual Result<void> swap(const Work& work) { return write(work); }
   /// The same for SELECT alone, on one consistent state. Sees every write that has returned.
   virtual Result<void> read(const Work& work) = 0;
+  /// The rows of one SELECT, which needs no transaction around it to see one consistent state.
+  virtual Result<SqlRows> select(std::string_view statement, const SqlValues& parameters) = 0;
 
   /// How many lanes there are: SqlTransaction::lane() is below it.
   virtual std::size_t lanes() const = 0;
@@ -97,8 +107,8 @@ class Database {
 /// Fails with option (no such kind of URL), not_available (there is no such database) or storage.
 Result<std::unique_ptr<Database>> open_database(const std::string& url, const std::string& folder);
 
-/// SQLite: one thread writes, and commits whatever has come in meanwhile together; WAL, synchronous FULL; readers have
-/// connections of their own. `file` is created, readable by its owner alone, when `create`.
+/// SQLite: one thread at a time writes, and commits whatever has come in meanwhile together; WAL, synchronous FULL;
+/// readers have connections of their own. `file` is created, readable by its owner alone, when `create`.
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& file, bool create);
 /// PostgreSQL 15 or later, over as many connections as are needed at one time, at most `connections`.
 Result<std::unique_ptr<Database>> open_postgresql(const std::string& url, std::size_t connections);

@@ -25,6 +25,7 @@ struct StateRow {
 /// Spec: PostgreSQL, appendix A. The longest beginning counts.
 constexpr auto kStates = std::to_array<StateRow>({
     {"08", SqlFailureKind::lost},          // connection exception
+    {"22012", SqlFailureKind::unchanged},  // division by zero: see require()
     {"22021", SqlFailureKind::statement},  // a byte that UTF-8 does not have
     {"23505", SqlFailureKind::unique},
     {"25006", SqlFailureKind::read_only},  // behind a failover, an old primary

@@ -22,6 +22,7 @@ enum class SqlFailureKind : std::uint8_t {
   no_answer,  ///< lost, because the server has been silent for too long
   collision,  ///< another transaction was faster: worth repeating
   unique,     ///< a UNIQUE rule
+  unchanged,  ///< a required change had no row to change
   read_only,  ///< a change where nothing can be changed
   no_room,    ///< the server cannot do it at present: full disk, damage, a cancelled statement
   statement,  ///< the statement is wrong

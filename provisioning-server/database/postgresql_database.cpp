@@ -11,7 +11,7 @@
 namespace sks::issuer {
 namespace {
 
-enum class Access : std::uint8_t { write, swap, read };
+enum class Access : std::uint8_t { write, swap, read, select };
 
 /// In the order of Access.
 ///
@@ -19,10 +19,12 @@ enum class Access : std::uint8_t { write, swap, read };
 /// Its predicate locks are on pages, which unrelated sessions share: some of the transactions are repeated for nothing.
 /// swap: the snapshot and the locks of the rows that are changed. Two that change one row collide all the same.
 /// read: a snapshot is all that is needed. It never collides.
+/// select: a statement has its snapshot by itself.
 constexpr auto kBegin = std::to_array<std::string_view>({
     "BEGIN ISOLATION LEVEL SERIALIZABLE",
     "BEGIN ISOLATION LEVEL REPEATABLE READ",
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "",
 });
 
 /// What libpq and the server keep of statements whose answers nobody has read yet stays bounded.
@@ -31,6 +33,11 @@ constexpr std::size_t kLongestPipeline = 128;
 constexpr int kLossesBeforeTurn = 3;
 constexpr std::chrono::milliseconds kFirstPause{1};
 constexpr std::chrono::milliseconds kLongestPause{32};
+
+/// What runs a change and fails with SQLSTATE 22012 when it had no row to change: statements behind it, which are on
+/// their way already, are skipped then.
+constexpr std::string_view kRequireBegin = "WITH required AS (";
+constexpr std::string_view kRequireEnd = " RETURNING 1) SELECT 1 / count(*) FROM required";
 
 /// Statements that are run once and may take long.
 constexpr auto kSchemaWords = std::to_array<std::string_view>({"CREATE", "ALTER", "DROP"});
@@ -50,6 +57,7 @@ constexpr auto kFailures = std::to_array<FailureRow>({
     {SqlFailureKind::no_answer, Status::storage, "the database does not answer"},
     {SqlFailureKind::collision, Status::storage, "the database is too busy: the change collided with others each time"},
     {SqlFailureKind::unique, Status::not_allowed, "the database says"},
+    {SqlFailureKind::unchanged, Status::not_available, "there was no row to change"},
     {SqlFailureKind::read_only, Status::storage, "the database takes no changes"},
     {SqlFailureKind::no_room, Status::storage, "the database says"},
     {SqlFailureKind::statement, Status::internal, "the database says"},
@@ -87,6 +95,9 @@ class PostgresqlTransaction : public SqlTransaction {
     SKS_TRY(receive());
     return {};
   }
+  Result<void> require(std::string_view statement, SqlValues parameters) override {
+    return enqueue(std::string(kRequireBegin).append(statement).append(kRequireEnd), std::move(parameters));
+  }
   std::size_t lane() const override { return lease_.lane(); }
 
   /// Ends the transaction as `outcome`, the word of the work, and what happened before want it.
@@ -101,7 +112,7 @@ class PostgresqlTransaction : public SqlTransaction {
  private:
   Error fail(SqlFailure failure) {
     // A statement that changes something where only reading is possible: our mistake, or an old primary.
-    if (failure.kind == SqlFailureKind::read_only && access_ == Access::read) failure.kind = SqlFailureKind::statement;
+    if (failure.kind == SqlFailureKind::read_only && access_ >= Access::read) failure.kind = SqlFailureKind::statement;
     failure_ = std::move(failure);
     return error_of(*failure_);
   }
@@ -110,8 +121,9 @@ class PostgresqlTransaction : public SqlTransaction {
     if (failure_) return error_of(*failure_);
     PostgresqlConnection& connection = lease_.connection();
     const auto send_all = [&]() -> Result<void, SqlFailure> {
-      if (!begun_) SKS_TRY(connection.send(kBegin.at(static_cast<std::size_t>(access_)), {}));
-      begun_ = true;
+      const std::string_view begin = kBegin.at(static_cast<std::size_t>(access_));
+      if (!begun_ && !begin.empty()) SKS_TRY(connection.send(begin, {}));
+      begun_ = !begin.empty();
       if (!changes_schema(statement)) return connection.send(statement, parameters);
       longest_ = limits_.schema_answer;
       SKS_TRY(connection.send("SELECT set_config('statement_timeout', $1, true)", {std::to_string(longest_.count())}));
@@ -147,6 +159,7 @@ class PostgresqlTransaction : public SqlTransaction {
       over_ = true;
       return {};
     }
+    commit_sent_ = true;
     const auto answer = ask("COMMIT", {});
     if (answer && answer->command == "COMMIT") {
       over_ = true;
@@ -174,7 +187,7 @@ class PostgresqlTransaction : public SqlTransaction {
     if (begun_ && usable && !send_rollback()) lease_.drop();
     if (failure_ && (ends_connection(failure_->kind) || failure_->kind == SqlFailureKind::read_only)) lease_.drop();
     if (failure_ && failure_->kind == SqlFailureKind::no_answer) lease_.suspect_all(failure_->detail);
-    tell_undone();
+    tell_undone(usable || !commit_sent_ ? Undone::certainly : Undone::perhaps);
   }
 
   PostgresqlPool::Lease& lease_;
@@ -183,6 +196,7 @@ class PostgresqlTransaction : public SqlTransaction {
   std::chrono::milliseconds longest_ = limits_.answer;
   bool begun_ = false;
   bool over_ = false;
+  bool commit_sent_ = false;
   std::size_t queued_ = 0;  ///< statements whose answers have not been read
   std::optional<SqlFailure> failure_;
 };
@@ -195,6 +209,15 @@ class PostgresqlDatabase : public Database {
   Result<void> write(const Work& work) override { return run(work, Access::write); }
   Result<void> swap(const Work& work) override { return run(work, Access::swap); }
   Result<void> read(const Work& work) override { return run(work, Access::read); }
+  Result<SqlRows> select(std::string_view statement, const SqlValues& parameters) override {
+    SqlRows rows;
+    const auto one = [&](SqlTransaction& transaction) -> Result<void> {
+      SKS_LET(rows, transaction.query(statement, parameters));
+      return {};
+    };
+    SKS_TRY(run(one, Access::select));
+    return rows;
+  }
   std::size_t lanes() const override { return pool_.size(); }
   std::string_view dialect() const override { return "postgresql"; }
 

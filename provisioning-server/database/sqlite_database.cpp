@@ -36,6 +36,12 @@ class SqliteTransaction final : public SqlTransaction {
     SKS_TRY(run(statement, parameters));
     return {};
   }
+  Result<void> require(std::string_view statement, SqlValues parameters) override {
+    SKS_LET(const std::int64_t changed, run(statement, parameters));
+    if (changed != 0) return {};
+    failure_ = Error{Status::not_available, "there was no row to change"};
+    return *failure_;
+  }
   std::size_t lane() const override { return 0; }
 
   /// What `work` makes of the transaction: an error that it has not passed on counts, too.
@@ -44,7 +50,7 @@ class SqliteTransaction final : public SqlTransaction {
     if (outcome && failure_) return *failure_;
     return outcome;
   }
-  void undone() { tell_undone(); }
+  void undone(Undone how) { tell_undone(how); }
 
  private:
   template <class T>
@@ -60,24 +66,16 @@ class SqliteTransaction final : public SqlTransaction {
 class SqliteDatabase final : public Database {
  public:
   SqliteDatabase(std::string file, std::unique_ptr<SqliteConnection> connection)
-      : file_(std::move(file)), connection_(std::move(connection)), writer_([this] { write_until_stopped(); }) {}
-  SqliteDatabase(const SqliteDatabase&) = delete;
-  SqliteDatabase& operator=(const SqliteDatabase&) = delete;
-  ~SqliteDatabase() override {
-    {
-      const std::lock_guard lock(jobs_mutex_);
-      stopping_ = true;
-    }
-    jobs_come_.notify_one();
-    writer_.join();
-  }
+      : file_(std::move(file)), connection_(std::move(connection)) {}
 
   Result<void> write(const Work& work) override;
   Result<void> read(const Work& work) override;
+  Result<SqlRows> select(std::string_view statement, const SqlValues& parameters) override;
   std::size_t lanes() const override { return 1; }
   std::string_view dialect() const override { return "sqlite"; }
 
  private:
+  /// On the stack of the thread that wants it.
   struct Job {
     Job(const Work& asked, SqliteConnection& connection) : work(asked), transaction(connection) {}
 
@@ -85,14 +83,13 @@ class SqliteDatabase final : public Database {
     SqliteTransaction transaction;
     Result<void> outcome;
     std::exception_ptr thrown;
-    std::mutex mutex;
-    std::condition_variable finished;
+    std::condition_variable turn;  ///< is_finished, or the next one to write
     bool is_finished = false;
   };
-  using Jobs = std::vector<std::shared_ptr<Job>>;
+  using Jobs = std::vector<Job*>;
+  struct Loan;
 
-  void write_until_stopped();
-  void run_together(const Jobs& jobs);
+  void run_together(const Jobs& jobs) noexcept;
   Result<void> run_in_transaction(const Jobs& jobs);
   Result<void> run_one(Job& job);
   void end_transaction(std::string_view statement);
@@ -104,69 +101,59 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<SqliteConnection> connection_;  // of the writer
 
   std::mutex jobs_mutex_;
-  std::condition_variable jobs_come_;
   Jobs jobs_;
-  bool stopping_ = false;
+  std::thread::id writer_;  ///< the thread that writes; none when nobody does
 
   std::mutex readers_mutex_;
   std::condition_variable reader_returns_;
   std::vector<std::unique_ptr<SqliteConnection>> idle_readers_;
   std::size_t readers_ = 0;
-
-  std::thread writer_;  // last: it uses all of the above
 };
 
+/// One thread writes at a time: the first of those that wait does it for all of them. So that a transaction on its own
+/// changes threads nowhere, and those that come while the disk is waited for are the next ones together.
 Result<void> SqliteDatabase::write(const Work& work) {
+  const std::thread::id nobody;
+  Job job(work, *connection_);
+  std::unique_lock lock(jobs_mutex_);
   // The writer would wait for itself.
-  SKS_CHECK(std::this_thread::get_id() != writer_.get_id());
-  const auto job = std::make_shared<Job>(work, *connection_);
-  {
-    const std::lock_guard lock(jobs_mutex_);
-    jobs_.push_back(job);
-  }
-  jobs_come_.notify_one();
-  std::unique_lock lock(job->mutex);
-  job->finished.wait(lock, [&] { return job->is_finished; });
-  if (job->thrown) std::rethrow_exception(job->thrown);
-  return std::move(job->outcome);
-}
-
-void SqliteDatabase::write_until_stopped() {
-  for (;;) {
-    Jobs jobs;
-    {
-      std::unique_lock lock(jobs_mutex_);
-      jobs_come_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      jobs.swap(jobs_);
+  SKS_CHECK(std::this_thread::get_id() != writer_);
+  jobs_.push_back(&job);
+  job.turn.wait(lock, [&] { return job.is_finished || writer_ == nobody; });
+  if (!job.is_finished) {
+    writer_ = std::this_thread::get_id();
+    const Jobs together = std::exchange(jobs_, {});
+    lock.unlock();
+    run_together(together);
+    lock.lock();
+    writer_ = nobody;
+    // Under the lock: a job is gone as soon as its owner sees that it is finished.
+    for (Job* const finished : together) {
+      finished->is_finished = true;
+      if (finished != &job) finished->turn.notify_one();
     }
-    run_together(jobs);
-    for (const std::shared_ptr<Job>& job : jobs) {
-      {
-        const std::lock_guard lock(job->mutex);
-        job->is_finished = true;
-      }
-      // Not under the lock, which its owner would run into.
-      job->finished.notify_one();
-    }
+    if (!jobs_.empty()) jobs_.front()->turn.notify_one();
   }
+  if (job.thrown) std::rethrow_exception(job.thrown);
+  return std::move(job.outcome);
 }
 
 /// All jobs in one transaction: what costs time is to wait for the disk.
-void SqliteDatabase::run_together(const Jobs& jobs) {
+/// Whoever waits for one of them would wait for ever if it threw.
+void SqliteDatabase::run_together(const Jobs& jobs) noexcept {
   const Result<void> done = run_in_transaction(jobs);
   if (done) return;
   end_transaction("ROLLBACK");
   // The latest first, so that each finds what it has left behind.
   for (auto job = jobs.rbegin(); job != jobs.rend(); ++job) {
-    (*job)->transaction.undone();
+    (*job)->transaction.undone(SqlTransaction::Undone::perhaps);
     if ((*job)->outcome) (*job)->outcome = done.error();
   }
 }
 
 Result<void> SqliteDatabase::run_in_transaction(const Jobs& jobs) {
   SKS_TRY(connection_->run("BEGIN IMMEDIATE", {}));
-  for (const std::shared_ptr<Job>& job : jobs) SKS_TRY(run_one(*job));
+  for (Job* const job : jobs) SKS_TRY(run_one(*job));
   SKS_TRY(connection_->run("COMMIT", {}));
   return {};
 }
@@ -185,7 +172,7 @@ Result<void> SqliteDatabase::run_one(Job& job) {
     return job.outcome ? Error{Status::storage, "the database has given up the transaction"} : job.outcome.error();
   if (!is_good) {
     SKS_TRY(connection_->run("ROLLBACK TO job", {}));
-    job.transaction.undone();
+    job.transaction.undone(SqlTransaction::Undone::certainly);
   }
   SKS_TRY(connection_->run("RELEASE job", {}));
   return {};
@@ -196,17 +183,25 @@ void SqliteDatabase::end_transaction(std::string_view statement) {
   if (connection_->in_transaction()) static_cast<void>(connection_->run(statement, {}));
 }
 
+/// Gives the connection back without a transaction, whatever happens.
+struct SqliteDatabase::Loan {
+  SqliteDatabase& database;
+  std::unique_ptr<SqliteConnection> reader;
+  ~Loan() {
+    if (reader->in_transaction()) static_cast<void>(reader->run("ROLLBACK", {}));
+    database.give_back(std::move(reader));
+  }
+};
+
+Result<SqlRows> SqliteDatabase::select(std::string_view statement, const SqlValues& parameters) {
+  SKS_LET(std::unique_ptr<SqliteConnection> reader, take_reader());
+  const Loan loan{*this, std::move(reader)};
+  return loan.reader->query(statement, parameters);
+}
+
 Result<void> SqliteDatabase::read(const Work& work) {
   SKS_LET(std::unique_ptr<SqliteConnection> reader, take_reader());
-  /// Gives the connection back without a transaction, whatever happens.
-  struct Loan {
-    SqliteDatabase& database;
-    std::unique_ptr<SqliteConnection> reader;
-    ~Loan() {
-      if (reader->in_transaction()) static_cast<void>(reader->run("ROLLBACK", {}));
-      database.give_back(std::move(reader));
-    }
-  } const loan{*this, std::move(reader)};
+  const Loan loan{*this, std::move(reader)};
   SKS_TRY(loan.reader->run("BEGIN", {}));
   SqliteTransaction transaction(*loan.reader);
   return transaction.outcome_of(work);

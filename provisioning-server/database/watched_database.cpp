@@ -30,6 +30,15 @@ class WatchedDatabase final : public Database {
     Watch watch{*this, work};
     return watch.settle(inner_->read(watch.work()));
   }
+  Result<SqlRows> select(std::string_view statement, const SqlValues& parameters) override {
+    Result<SqlRows> rows = inner_->select(statement, parameters);
+    if (rows) {
+      note_success();
+    } else {
+      note_failure(rows.error());
+    }
+    return rows;
+  }
   std::size_t lanes() const override { return inner_->lanes(); }
   std::string_view dialect() const override { return inner_->dialect(); }
 

@@ -301,18 +301,30 @@ SKS_CONTRACT_TEST("audit: a checkpoint that was replaced is found with one that 
   CHECK(fixture.findings(outside) == Findings{"checkpoint 3 of node n is not the one that was kept elsewhere"});
 }
 
-SKS_CONTRACT_TEST("audit: a chain ends where a transaction was undone, and the next one is whole") {
+SKS_CONTRACT_TEST("audit: a chain goes on behind transactions that were undone") {
   const crypto::PrivateKey key = new_key();
   const test::TestDatabase database(kind);
   REQUIRE(bring_schema_forward(*database));
   Process process(database, key);
+  const auto undo_entries = [&] {
+    const auto undone = database->write([&](SqlTransaction& transaction) -> Result<void> {
+      for (int i = 0; i < 2; ++i) SKS_TRY(process.log.append(transaction, {kNow, "peer", "never", "", "", "ok", ""}));
+      return Error{Status::not_allowed, "no"};
+    });
+    REQUIRE_FALSE(undone);
+    // One whose failure shows behind the entry.
+    const auto unchanged = database->swap([&](SqlTransaction& transaction) -> Result<void> {
+      SKS_TRY(transaction.require("UPDATE sessions SET version = 2 WHERE id = 'none'", {}));
+      return process.log.append(transaction, {kNow, "peer", "never", "", "", "ok", ""});
+    });
+    REQUIRE_FALSE(unchanged);
+  };
+  undo_entries();
+  CHECK(process.log.chains().empty());
   process.append(2);
-  const auto undone = database->write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_TRY(process.log.append(transaction, {kNow, "peer", "never", "", "", "ok", ""}));
-    return Error{Status::not_allowed, "no"};
-  });
-  REQUIRE_FALSE(undone);
+  undo_entries();
   process.append(2);
+  CHECK(process.log.chains().size() == 1);
   REQUIRE(process.keeper.write());
   const auto report = verify_database(*database, {key.public_key()}, {});
   REQUIRE(report);

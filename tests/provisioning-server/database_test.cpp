@@ -3,8 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
 #include <thread>
 
+#include "provisioning-server/database/group_committer.h"
 #include "tests/provisioning-server/test_databases.h"
 
 using namespace sks;
@@ -94,7 +98,7 @@ SKS_CONTRACT_TEST("Database: what a transaction did is gone after an error, whoe
   REQUIRE(fixture.insert("a", 1));
   int undone = 0;
   const auto refused = fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
-    transaction.when_undone([&] { ++undone; });
+    transaction.when_undone([&](SqlTransaction::Undone) { ++undone; });
     SKS_TRY(Fixture::insert_in(transaction, "b", 1));
     return Error{Status::not_available, "no"};
   });
@@ -103,7 +107,7 @@ SKS_CONTRACT_TEST("Database: what a transaction did is gone after an error, whoe
   CHECK(undone == 1);
 
   const auto twice = fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
-    transaction.when_undone([&] { ++undone; });
+    transaction.when_undone([&](SqlTransaction::Undone) { ++undone; });
     SKS_TRY(Fixture::insert_in(transaction, "c", 1));
     return Fixture::insert_in(transaction, "a", 1);
   });
@@ -131,7 +135,7 @@ SKS_CONTRACT_TEST("Database: what a transaction did is gone after an error, whoe
 
   CHECK(fixture.rows() == 1);
   REQUIRE(fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
-    transaction.when_undone([&] { ++undone; });
+    transaction.when_undone([&](SqlTransaction::Undone) { ++undone; });
     return Fixture::insert_in(transaction, "b", 1);
   }));
   CHECK(undone == 2);
@@ -250,4 +254,150 @@ TEST_CASE("open_database: a URL that names no database is refused in one sentenc
   CHECK(open_sqlite(folder.file("issuer.db"), true));
   CHECK(open_database("sqlite:issuer.db", folder.path()));
   CHECK(open_database("sqlite:" + folder.file("issuer.db"), "/nowhere"));
+}
+
+SKS_CONTRACT_TEST("Database: a required change that has no row to change undoes the transaction") {
+  const Fixture fixture(kind);
+  REQUIRE(fixture.insert("a", 1));
+  const auto change = [&](const std::string& name) {
+    return fixture.database->swap([&](SqlTransaction& transaction) -> Result<void> {
+      SKS_TRY(transaction.require("UPDATE pairs SET number = 2 WHERE name = $1", {name}));
+      return transaction.enqueue("INSERT INTO pairs (name, number, content) VALUES ($1, $2, $3)",
+                                 {"beside " + name, std::int64_t{3}, Bytes()});
+    });
+  };
+  REQUIRE(change("a"));
+  CHECK(fixture.rows() == 2);
+  const auto refused = change("b");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().status == Status::not_available);
+  CHECK(fixture.rows() == 2);
+  // The connection is of use for others.
+  CHECK(change("a").error().status == Status::not_allowed);
+  CHECK(fixture.insert("c", 1));
+}
+
+SKS_CONTRACT_TEST("Database: one SELECT sees what was written before") {
+  const Fixture fixture(kind);
+  REQUIRE(fixture.insert("a", 7));
+  const auto rows = fixture.database->select("SELECT number FROM pairs WHERE name = $1", {std::string("a")});
+  REQUIRE(rows);
+  REQUIRE(rows->size() == 1);
+  CHECK(rows->front().integer(0) == 7);
+  const auto none = fixture.database->select("SELECT number FROM pairs WHERE name = $1", {std::string("b")});
+  REQUIRE(none);
+  CHECK(none->empty());
+  CHECK(fixture.database->select("SELECT nothing FROM nowhere", {}).error().status == Status::internal);
+  CHECK(fixture.database->select("SELECT number FROM pairs", {})->size() == 1);
+}
+
+SKS_CONTRACT_TEST("GroupCommitter: does what it was given, and a work that fails takes no other one with it") {
+  const Fixture fixture(kind);
+  REQUIRE(fixture.insert("taken", 0));
+  constexpr int kThreads = 4;
+  constexpr int kEach = 25;
+  std::atomic<int> done = 0;
+  std::atomic<int> refused = 0;
+  {
+    GroupCommitter committer(*fixture.database);
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < kThreads; ++thread)
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < kEach; ++i) {
+          const std::string name = i % 5 == 0 ? "taken" : std::to_string(thread) + '-' + std::to_string(i);
+          committer.swap([name](SqlTransaction& transaction) { return Fixture::insert_in(transaction, name, 1); },
+                         [&](const Result<void>& outcome) {
+                           ++done;
+                           if (!outcome && outcome.error().status == Status::not_allowed) ++refused;
+                         },
+                         i % 2 == 0 ? GroupCommitter::Together::yes : GroupCommitter::Together::not_with_rivals);
+        }
+      });
+  }  // what is left is done now
+  CHECK(done == kThreads * kEach);
+  CHECK(refused == kThreads * kEach / 5);
+  CHECK(fixture.rows() == 1 + kThreads * kEach * 4 / 5);
+}
+
+SKS_CONTRACT_TEST("GroupCommitter: an exception of a work is its outcome") {
+  const Fixture fixture(kind);
+  Result<void> outcome;
+  GroupCommitter(*fixture.database)
+      .swap([](SqlTransaction&) -> Result<void> { throw std::runtime_error("out of order"); },
+            [&](const Result<void>& told) { outcome = told; }, GroupCommitter::Together::yes);
+  REQUIRE_FALSE(outcome);
+  CHECK(outcome.error().status == Status::internal);
+  CHECK(outcome.error().detail == "out of order");
+  CHECK(fixture.insert("a", 1));
+}
+
+TEST_CASE("GroupCommitter: does two transactions at one time, also after many that came together") {
+  class Meeting final : public Database {
+   public:
+    Result<void> write(const Work&) override {
+      if (!is_on) return {};
+      std::unique_lock lock(mutex_);
+      ++inside_;
+      changed_.notify_all();
+      if (wait_for(lock, 2)) return {};
+      return Error{Status::internal, "alone"};
+    }
+    Result<void> read(const Work&) override { return {}; }
+    Result<SqlRows> select(std::string_view, const SqlValues&) override { return SqlRows(); }
+    std::size_t lanes() const override { return 2; }
+    std::string_view dialect() const override { return "meeting"; }
+    bool wait_for_first() {
+      std::unique_lock lock(mutex_);
+      return wait_for(lock, 1);
+    }
+    std::atomic<bool> is_on = false;
+
+   private:
+    bool wait_for(std::unique_lock<std::mutex>& lock, int count) {
+      return changed_.wait_for(lock, std::chrono::seconds(30), [&] { return inside_ >= count; });
+    }
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    int inside_ = 0;
+  } database;
+  GroupCommitter committer(database);
+  const auto swap = [&committer] { return committer.swap([](SqlTransaction&) { return Result<void>(); }); };
+  {
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 8; ++thread)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 200; ++i) CHECK(swap());
+      });
+  }
+  database.is_on = true;
+  const std::jthread first([&] { CHECK(swap()); });
+  REQUIRE(database.wait_for_first());
+  CHECK(swap());
+}
+
+TEST_CASE("GroupCommitter: where the database fails, it is not asked again for each of those that wait") {
+  class Away final : public Database {
+   public:
+    Result<void> write(const Work&) override {
+      ++asked;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      return Error{Status::storage, "away"};
+    }
+    Result<void> read(const Work&) override { return {}; }
+    Result<SqlRows> select(std::string_view, const SqlValues&) override { return SqlRows(); }
+    std::size_t lanes() const override { return 1; }
+    std::string_view dialect() const override { return "away"; }
+    std::atomic<int> asked = 0;
+  } database;
+  std::atomic<int> refused = 0;
+  {
+    GroupCommitter committer(database);
+    for (int i = 0; i < 40; ++i)
+      committer.swap(
+          [](SqlTransaction&) { return Result<void>(); },
+          [&](const Result<void>& outcome) { refused += !outcome && outcome.error().status == Status::storage; },
+          GroupCommitter::Together::yes);
+  }
+  CHECK(refused == 40);
+  CHECK(database.asked < 10);
 }

@@ -181,7 +181,7 @@ TEST_CASE("PostgreSQL: a transaction that collides is repeated, as often as is a
     int runs = 0;
     int undone = 0;
     const auto done = fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
-      transaction.when_undone([&] { ++undone; });
+      transaction.when_undone([&](SqlTransaction::Undone) { ++undone; });
       SKS_LET(const std::int64_t number, Fixture::number_in(transaction));
       // Another one is faster.
       if (++runs == 1) SKS_TRY(fixture.database->write(Fixture::increment_in));
@@ -331,7 +331,7 @@ TEST_CASE("PostgreSQL: a connection that breaks takes its transaction with it, a
   const Fixture fixture;
   int undone = 0;
   const auto broken = fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
-    transaction.when_undone([&] { ++undone; });
+    transaction.when_undone([&](SqlTransaction::Undone) { ++undone; });
     SKS_TRY(Fixture::insert_in(transaction, "b"));
     control_postgresql("drop_connections");
     return Fixture::insert_in(transaction, "c");
@@ -373,7 +373,7 @@ TEST_CASE("PostgreSQL: a commit without answer is reported as unknown, and its l
   const Fixture fixture(1, kImpatient);
   int undone = 0;
   const auto unknown = fixture.database->write([&](SqlTransaction& transaction) -> Result<void> {
-    transaction.when_undone([&] { ++undone; });
+    transaction.when_undone([&](SqlTransaction::Undone) { ++undone; });
     SKS_TRY(Fixture::insert_in(transaction, "b"));
     control_postgresql("freeze");
     return {};

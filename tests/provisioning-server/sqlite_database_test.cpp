@@ -92,7 +92,7 @@ TEST_CASE("open_sqlite: when the disk is full every write fails, and the service
     for (int i = 1; i <= 8; ++i)
       threads.emplace_back([&, i] {
         const auto done = database->write([&](SqlTransaction& transaction) -> Result<void> {
-          transaction.when_undone([&] { ++undone; });
+          transaction.when_undone([&](SqlTransaction::Undone) { ++undone; });
           SKS_TRY(transaction.run("INSERT INTO numbers (number, content) VALUES ($1, $2)",
                                   {std::int64_t{i}, Bytes(100'000, 7)}));
           return {};
