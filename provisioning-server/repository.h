@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -146,6 +147,9 @@ struct Step {
   Bytes key_management_key = {};
   /// What the step must keep to, or nothing happens.
   ProfileLimits limits = {};
+  /// Of a step to done: whether find_operations() has found any. That they are not looked for anew saves every other
+  /// session what it costs to be alone.
+  bool ends_operations = false;
 };
 
 enum class StartOutcome : std::uint8_t { started, ticket_unknown, ticket_used, ticket_expired };
@@ -178,6 +182,10 @@ class Repository {
   virtual Result<std::optional<Session>> find_session(const std::string& cookie_digest) = 0;
   /// Compare and swap on phase and version, with the audit entry.
   virtual Result<StepOutcome> commit_step(const Step& step) = 0;
+  /// The same without waiting: `done` is called once, in a thread of the repository. It must not throw or wait for
+  /// anything. False: this step has to be waited for, and is as it was.
+  using StepDone = std::function<void(Step step, Result<StepOutcome> outcome)>;
+  virtual bool commit_step_later(Step& /*step*/, StepDone /*done*/) { return false; }
   /// Aborts every session that has expired by `now`; returns how many.
   virtual Result<std::size_t> expire_sessions(std::int64_t now) = 0;
 

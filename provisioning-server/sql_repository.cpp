@@ -16,52 +16,43 @@ using Statement = std::string;
 template <class Row, class Read>
 Result<std::optional<Row>> find_one(Database& database, std::string_view statement, const SqlValues& parameters,
                                     const Read& read) {
-  std::optional<Row> found;
-  SKS_TRY(database.read([&](SqlTransaction& transaction) -> Result<void> {
-    found.reset();
-    SKS_LET(const SqlRows rows, transaction.query(statement, parameters));
-    if (rows.empty()) return {};
-    Result<Row> row = read(rows[0]);
-    if (!row) return row.error();
-    found = std::move(row).value();
-    return {};
-  }));
-  return found;
+  SKS_LET(const SqlRows rows, database.select(statement, parameters));
+  if (rows.empty()) return std::optional<Row>();
+  Result<Row> row = read(rows[0]);
+  if (!row) return row.error();
+  return std::optional<Row>(std::move(row).value());
 }
 
-Result<std::optional<Session>> find_session_by(Database& database, std::string_view column, const std::string& value) {
-  const Statement statement =
-      "SELECT " + Statement(kSessionColumns) + " FROM sessions WHERE " + Statement(column) + " = $1";
-  return find_one<Session>(database, statement, {value}, session_of);
+Statement select_session(const char* condition) {
+  return "SELECT " + Statement(kSessionColumns) + " FROM sessions WHERE " + condition;
 }
 
 Result<void> insert_session(SqlTransaction& transaction, const Session& session) {
   static const Statement kInsert =
       "INSERT INTO sessions (" + Statement(kSessionColumns) +
       ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
-  SKS_TRY(transaction.run(kInsert, {session.id,
-                                    session.cookie_digest,
-                                    session.ticket_digest,
-                                    session.profile,
-                                    session.profile_digest,
-                                    session.subject,
-                                    std::string(to_string(session.phase)),
-                                    static_cast<std::int64_t>(session.version),
-                                    session.sealed_state,
-                                    session.sealed_puk,
-                                    session.last_request,
-                                    static_cast<std::int64_t>(session.reply.kind),
-                                    session.reply.text,
-                                    session.created,
-                                    session.expires,
-                                    session.client_session_id,
-                                    session.device_fingerprint,
-                                    session.data,
-                                    order_word(session.order),
-                                    session.order.fingerprint,
-                                    session.order.device,
-                                    session.kmk_generation}));
-  return {};
+  return transaction.enqueue(kInsert, {session.id,
+                                       session.cookie_digest,
+                                       session.ticket_digest,
+                                       session.profile,
+                                       session.profile_digest,
+                                       session.subject,
+                                       std::string(to_string(session.phase)),
+                                       static_cast<std::int64_t>(session.version),
+                                       session.sealed_state,
+                                       session.sealed_puk,
+                                       session.last_request,
+                                       static_cast<std::int64_t>(session.reply.kind),
+                                       session.reply.text,
+                                       session.created,
+                                       session.expires,
+                                       session.client_session_id,
+                                       session.device_fingerprint,
+                                       session.data,
+                                       order_word(session.order),
+                                       session.order.fingerprint,
+                                       session.order.device,
+                                       session.kmk_generation});
 }
 
 Result<void> insert_credential(SqlTransaction& transaction, const Credential& credential, std::int64_t now) {
@@ -69,8 +60,7 @@ Result<void> insert_credential(SqlTransaction& transaction, const Credential& cr
       "INSERT INTO credentials (" + Statement(kCredentialColumns) +
       ", owner, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'pending', 0, 0, $13, $14, $15,"
       " $16, 0, $17, $18, $8, $19)";
-  // Its UNIQUE rules are part of the outcome.
-  SKS_TRY(transaction.run(
+  SKS_TRY(transaction.enqueue(
       kInsert,
       {credential.fingerprint, credential.certificate, credential.subject, credential.profile, credential.app_usage,
        credential.friendly_name, credential.public_key_digest, credential.server_session_id,
@@ -92,10 +82,6 @@ Result<void> insert_operation(SqlTransaction& transaction, const std::string& se
 
 /// What makes the transaction of a step that exceeds a limit leave nothing behind.
 const Error kUndone{Status::not_allowed, "the step exceeds a limit of its profile"};
-
-bool exceeds_limit(StepOutcome outcome) {
-  return outcome != StepOutcome::committed && outcome != StepOutcome::conflict && outcome != StepOutcome::duplicate;
-}
 
 /// The device of a step that has told it.
 Result<void> note_device(SqlTransaction& transaction, const Step& step) {
@@ -200,40 +186,100 @@ Result<void> settle_operations(SqlTransaction& transaction, const Step& step) {
   return transaction.enqueue(kTakeOver, {session.id, session.kmk_generation, step.key_management_key});
 }
 
-struct Moved {
-  bool done = false;
-  bool has_operations = false;  ///< of earlier steps; most sessions have none
+/// What a step writes into the session's row. Columns that have an index are written by the steps that may change them
+/// only: a database looks after the index even when the value is the same.
+struct StepColumn {
+  std::string_view name;
+  bool (*is_written)(const Step&);
+  SqlValue (*value)(const Step&);
 };
+bool always(const Step&) { return true; }
+bool at_end(const Step& step) { return is_over(step.after.phase); }
+/// The client has not told who it is before these steps, and how long the session may last depends on that.
+bool at_begin(const Step& step) {
+  return step.from == SessionPhase::invocation || step.from == SessionPhase::initialization;
+}
+constexpr auto kStepColumns = std::to_array<StepColumn>({
+    {"phase", always, [](const Step& step) { return SqlValue(std::string(to_string(step.after.phase))); }},
+    {"version", always, [](const Step& step) { return SqlValue(static_cast<std::int64_t>(step.from_version + 1)); }},
+    {"sealed_state", always,
+     [](const Step& step) { return SqlValue(at_end(step) ? Bytes() : step.after.sealed_state); }},
+    {"last_request", always, [](const Step& step) { return SqlValue(step.after.last_request); }},
+    {"reply_kind", always, [](const Step& step) { return SqlValue(static_cast<std::int64_t>(step.after.reply.kind)); }},
+    {"reply_text", always, [](const Step& step) { return SqlValue(step.after.reply.text); }},
+    {"expires", at_begin, [](const Step& step) { return SqlValue(step.after.expires); }},
+    {"client_session_id", at_begin, [](const Step& step) { return SqlValue(step.after.client_session_id); }},
+    {"device_fingerprint", at_begin, [](const Step& step) { return SqlValue(step.after.device_fingerprint); }},
+    {"sealed_puk", at_end,
+     [](const Step& step) {
+       return SqlValue(step.after.phase == SessionPhase::aborted ? Bytes() : step.after.sealed_puk);
+     }},
+    {"ended", at_end, [](const Step& step) { return SqlValue(step.audit.time); }},
+    {"result", at_end, [](const Step& step) { return SqlValue(step.audit.result); }},
+});
 
-/// The session's row, if it is where the step comes from.
-Result<Moved> move_session(SqlTransaction& transaction, const Step& step) {
-  const Session& after = step.after;
-  const bool over = is_over(after.phase);
-  SKS_LET(const SqlRows moved,
-          transaction.query(
-              "UPDATE sessions SET phase = $1, version = $2, sealed_state = $3, sealed_puk = $4, last_request = $5,"
-              " reply_kind = $6, reply_text = $7, expires = $8, client_session_id = $9, device_fingerprint = $10,"
-              " ended = $11, result = $12 WHERE id = $13 AND phase = $14 AND version = $15"
-              " RETURNING CASE WHEN EXISTS (SELECT 1 FROM operations WHERE session = $13) THEN 1 ELSE 0 END",
-              {std::string(to_string(after.phase)), static_cast<std::int64_t>(step.from_version + 1),
-               over ? Bytes() : after.sealed_state, after.phase == SessionPhase::aborted ? Bytes() : after.sealed_puk,
-               after.last_request, static_cast<std::int64_t>(after.reply.kind), after.reply.text, after.expires,
-               after.client_session_id, after.device_fingerprint, over ? step.audit.time : std::int64_t{0},
-               over ? step.audit.result : std::string(), after.id, std::string(to_string(step.from)),
-               static_cast<std::int64_t>(step.from_version)}));
-  if (moved.empty()) return Moved{};
-  return Moved{true, moved.front().integer(0) == 1};
+/// UPDATE sessions SET ... for the columns that the step writes; id, phase and version are the parameters behind them.
+Statement step_statement(const Step& step) {
+  Statement statement = "UPDATE sessions SET ";
+  int number = 0;
+  for (const StepColumn& column : kStepColumns) {
+    if (!column.is_written(step)) continue;
+    if (number != 0) statement += ", ";
+    statement.append(column.name).append(" = $").append(std::to_string(++number));
+  }
+  for (const char* const column : {" WHERE id = $", " AND phase = $", " AND version = $"})
+    statement.append(column).append(std::to_string(++number));
+  return statement;
 }
 
-/// Whether the ticket can be spent, and spends it.
-Result<StartOutcome> spend_ticket(SqlTransaction& transaction, const std::string& digest, std::int64_t now) {
-  SKS_LET(const SqlRows rows, transaction.query("SELECT expires, used FROM tickets WHERE digest = $1", {digest}));
-  if (rows.empty()) return StartOutcome::ticket_unknown;
-  if (rows[0].integer(1) != 0) return StartOutcome::ticket_used;
-  if (rows[0].integer(0) <= now) return StartOutcome::ticket_expired;
-  SKS_LET(const std::int64_t spent,
-          transaction.run("UPDATE tickets SET used = $1 WHERE digest = $2 AND used = 0", {now, digest}));
-  return spent == 1 ? StartOutcome::started : StartOutcome::ticket_used;
+/// Moves the session's row, which has to be where the step comes from.
+Result<void> move_session(SqlTransaction& transaction, const Step& step) {
+  SqlValues values;
+  for (const StepColumn& column : kStepColumns)
+    if (column.is_written(step)) values.push_back(column.value(step));
+  values.emplace_back(step.after.id);
+  values.emplace_back(std::string(to_string(step.from)));
+  values.emplace_back(static_cast<std::int64_t>(step.from_version));
+  return transaction.require(step_statement(step), std::move(values));
+}
+
+/// Why a ticket could not be spent. One that looks open by now was cancelled, or spent by a session that is not there.
+StartOutcome refusal_of(const std::optional<Ticket>& ticket, std::int64_t now) {
+  if (!ticket) return StartOutcome::ticket_unknown;
+  if (ticket->used == 0 && ticket->expires <= now) return StartOutcome::ticket_expired;
+  return StartOutcome::ticket_used;
+}
+
+bool settles(const Step& step) {
+  return step.after.phase == SessionPhase::done && (step.ends_operations || !step.operations.empty());
+}
+
+/// Who counts must be alone: nobody else may add to what is counted. Likewise who takes over keys looks at other
+/// sessions that do, and they must not look back at the same time.
+bool must_be_alone(const Step& step) {
+  return settles(step) || (step.limits.any() && (!step.pending.empty() || !step.device_path.empty()));
+}
+
+/// All of a step but its limits and its audit entry.
+Result<void> write_step(SqlTransaction& transaction, const Step& step) {
+  SKS_TRY(move_session(transaction, step));
+  for (const Credential& credential : step.pending)
+    SKS_TRY(insert_credential(transaction, credential, step.audit.time));
+  for (const KeyOperation& operation : step.operations)
+    SKS_TRY(insert_operation(transaction, step.after.id, operation));
+  SKS_TRY(note_device(transaction, step));
+  SKS_TRY(settle_credentials(transaction, step.after, step.audit.time));
+  if (!settles(step)) return {};
+  return settle_operations(transaction, step);
+}
+
+/// Of a step that keeps to its limits. The only UNIQUE rules that it can run into are those on client session ids,
+/// certificates and public keys.
+Result<StepOutcome> outcome_of(const Result<void>& written) {
+  if (written) return StepOutcome::committed;
+  if (written.error().status == Status::not_available) return StepOutcome::conflict;
+  if (written.error().status == Status::not_allowed) return StepOutcome::duplicate;
+  return written.error();
 }
 
 Statement select_credential(const std::string& condition) {
@@ -276,60 +322,54 @@ Result<CancelOutcome> SqlRepository::cancel_ticket(const std::string& digest, co
 }
 
 Result<StartOutcome> SqlRepository::start_session(const Session& session, const AuditEntry& audit) {
-  StartOutcome outcome{};
-  const Result<void> done = database_.swap([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(outcome, spend_ticket(transaction, session.ticket_digest, audit.time));
-    if (outcome != StartOutcome::started) return {};
+  const auto work = [&](SqlTransaction& transaction) -> Result<void> {
+    SKS_TRY(transaction.require("UPDATE tickets SET used = $1 WHERE digest = $2 AND used = 0 AND expires > $1",
+                                {audit.time, session.ticket_digest}));
     SKS_TRY(insert_session(transaction, session));
     return audit_.append(transaction, audit);
-  });
-  if (!done) return done.error();
-  return outcome;
+  };
+  const Result<void> done = committer_ == nullptr ? database_.swap(work) : committer_->swap(work);
+  if (done) return StartOutcome::started;
+  if (done.error().status != Status::not_available) return done.error();
+  SKS_LET(const std::optional<Ticket> ticket, find_ticket(session.ticket_digest));
+  return refusal_of(ticket, audit.time);
 }
 
 Result<std::optional<Session>> SqlRepository::find_session(const std::string& cookie_digest) {
-  return find_session_by(database_, "cookie_digest", cookie_digest);
+  static const Statement kSelect = select_session("cookie_digest = $1");
+  return find_one<Session>(database_, kSelect, {cookie_digest}, session_of);
 }
 
 Result<std::optional<Session>> SqlRepository::find_session_of(const Credential& credential) {
-  return find_session_by(database_, "id", credential.server_session_id);
+  static const Statement kSelect = select_session("id = $1");
+  return find_one<Session>(database_, kSelect, {credential.server_session_id}, session_of);
 }
 
 Result<StepOutcome> SqlRepository::commit_step(const Step& step) {
   StepOutcome outcome{};
-  // Who takes over keys looks at other sessions that do, and they must not look back at the same time: then the
-  // transaction is begun again as one that nobody can disturb.
-  bool is_alone = false;
-  bool wants_to_be_alone = false;
   const auto work = [&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const Moved moved, move_session(transaction, step));
-    outcome = moved.done ? StepOutcome::committed : StepOutcome::conflict;
-    if (!moved.done) return {};
-    const bool settles = step.after.phase == SessionPhase::done && (moved.has_operations || !step.operations.empty());
-    wants_to_be_alone = settles && !is_alone;
-    if (wants_to_be_alone) return Error{Status::internal, "once more"};
-    for (const Credential& credential : step.pending)
-      SKS_TRY(insert_credential(transaction, credential, step.audit.time));
-    for (const KeyOperation& operation : step.operations)
-      SKS_TRY(insert_operation(transaction, step.after.id, operation));
+    SKS_TRY(write_step(transaction, step));
     SKS_LET(outcome, check_limits(transaction, step));
-    if (outcome != StepOutcome::committed) return kUndone;
-    SKS_TRY(note_device(transaction, step));
-    SKS_TRY(settle_credentials(transaction, step.after, step.audit.time));
-    if (settles) SKS_TRY(settle_operations(transaction, step));
-    return audit_.append(transaction, step.audit);
+    return outcome == StepOutcome::committed ? audit_.append(transaction, step.audit) : kUndone;
   };
-  // Likewise who counts: nobody else may add to what is counted.
-  is_alone = step.limits.any() && (!step.pending.empty() || !step.device_path.empty());
-  Result<void> done = is_alone ? database_.write(work) : database_.swap(work);
-  if (!done && wants_to_be_alone) {
-    is_alone = true;
-    done = database_.write(work);
-  }
-  if (done || exceeds_limit(outcome)) return outcome;
-  // The only UNIQUE rules a step can run into are those on client session ids, certificates and public keys.
-  if (done.error().status == Status::not_allowed) return StepOutcome::duplicate;
-  return done.error();
+  const Result<void> done = must_be_alone(step) ? database_.write(work) : database_.swap(work);
+  if (outcome != StepOutcome::committed) return outcome;
+  return outcome_of(done);
+}
+
+bool SqlRepository::commit_step_later(Step& step, StepDone done) {
+  if (committer_ == nullptr || must_be_alone(step)) return false;
+  using Together = GroupCommitter::Together;
+  const Together together = step.device_path.empty() ? Together::yes : Together::not_with_rivals;
+  const auto shared = std::make_shared<Step>(std::move(step));
+  committer_->swap(
+      [this, shared](SqlTransaction& transaction) -> Result<void> {
+        SKS_TRY(write_step(transaction, *shared));
+        return audit_.append(transaction, shared->audit);
+      },
+      [shared, done = std::move(done)](const Result<void>& written) { done(std::move(*shared), outcome_of(written)); },
+      together);
+  return true;
 }
 
 Result<std::size_t> SqlRepository::expire_sessions(std::int64_t now) {
@@ -338,12 +378,13 @@ Result<std::size_t> SqlRepository::expire_sessions(std::int64_t now) {
     std::size_t together = 0;
     const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
       SKS_LET(const SqlRows rows,
-              transaction.query("UPDATE sessions SET phase = 'aborted', version = version + 1, sealed_state = $2,"
-                                " sealed_puk = $2, last_request = '', reply_text = '', ended = $1,"
-                                " result = 'session-expired' WHERE phase NOT IN ('done', 'aborted') AND id IN"
-                                " (SELECT id FROM sessions WHERE expires <= $1 AND phase NOT IN ('done', 'aborted')"
-                                " LIMIT $3) RETURNING id, profile, profile_digest",
-                                {now, Bytes(), kExpireTogether}));
+              transaction.query(
+                  "UPDATE sessions SET phase = 'aborted', version = version + 1, sealed_state = $2,"
+                  " sealed_puk = $2, last_request = '', reply_text = '', ended = $1,"
+                  " result = 'session-expired' WHERE phase NOT IN ('done', 'aborted') AND id IN"
+                  " (SELECT id FROM sessions WHERE expires <= $1 AND ended = 0 AND phase NOT IN ('done', 'aborted')"
+                  " LIMIT $3) RETURNING id, profile, profile_digest",
+                  {now, Bytes(), kExpireTogether}));
       for (const SqlRow& row : rows) {
         SKS_TRY(transaction.enqueue(
             "UPDATE credentials SET status = 'abandoned' WHERE server_session_id = $1 AND status = 'pending'",

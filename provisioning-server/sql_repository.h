@@ -1,6 +1,7 @@
 #pragma once
 
 #include "provisioning-server/database/database.h"
+#include "provisioning-server/database/group_committer.h"
 #include "provisioning-server/repository.h"
 
 namespace sks::issuer {
@@ -9,8 +10,9 @@ namespace sks::issuer {
 /// threads, and for several processes that share the database.
 class SqlRepository final : public Repository {
  public:
-  /// Both must outlive it.
-  SqlRepository(Database& database, AuditLog& audit) : database_(database), audit_(audit) {}
+  /// All must outlive it. Without `committer` every step is waited for.
+  SqlRepository(Database& database, AuditLog& audit, GroupCommitter* committer = nullptr)
+      : database_(database), audit_(audit), committer_(committer) {}
 
   Result<void> add_ticket(const Ticket& ticket, const AuditEntry& audit) override;
   Result<std::optional<Ticket>> find_ticket(const std::string& digest) override;
@@ -18,6 +20,7 @@ class SqlRepository final : public Repository {
   Result<StartOutcome> start_session(const Session& session, const AuditEntry& audit) override;
   Result<std::optional<Session>> find_session(const std::string& cookie_digest) override;
   Result<StepOutcome> commit_step(const Step& step) override;
+  bool commit_step_later(Step& step, StepDone done) override;
   Result<std::size_t> expire_sessions(std::int64_t now) override;
   Result<std::optional<Credential>> find_credential(const std::string& fingerprint) override;
   Result<std::optional<Credential>> find_credential_in(const std::string& fingerprint,
@@ -33,6 +36,7 @@ class SqlRepository final : public Repository {
  private:
   Database& database_;
   AuditLog& audit_;
+  GroupCommitter* committer_;
 };
 
 }  // namespace sks::issuer

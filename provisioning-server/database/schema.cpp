@@ -10,6 +10,7 @@
 #include "provisioning-server/database/schema_issuance.h"
 #include "provisioning-server/database/schema_landing.h"
 #include "provisioning-server/database/schema_life_cycle.h"
+#include "provisioning-server/database/schema_open_sessions.h"
 #include "provisioning-server/database/schema_policies.h"
 #include "provisioning-server/database/schema_revocation.h"
 #include "provisioning-server/database/schema_signature_profiles.h"
@@ -29,6 +30,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"life cycle", kLifeCycleSchema},
     {"signature profiles", kSignatureProfilesSchema},
     {"cancelled tickets", kCancelledTicketsSchema},
+    {"open sessions", kOpenSessionsSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number
@@ -52,6 +54,7 @@ constexpr auto kSpellings = std::to_array<Spelling>({
     // The key of a table is where its rows stand, not one more index.
     {"{clustered}", "WITHOUT ROWID", ""},
     {"{empty}", "x''", "'\\x'::bytea"},
+    {"{room for sessions}", "", "ALTER TABLE sessions SET (fillfactor = 50)"},
 });
 
 std::string spelled(std::string_view statement, std::string_view dialect) {

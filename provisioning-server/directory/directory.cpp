@@ -87,7 +87,7 @@ bool has_state(SessionPhase phase, SessionFilter::State state) {
 ListPath session_path(const SessionFilter& filter) {
   ListPath path{"sessions", "", {}, {{"created", Type::integer}, {"id", Type::text}}, Direction::down};
   if (filter.state == SessionFilter::State::open) {
-    path.where = "phase NOT IN ('done', 'aborted')";
+    path.where = "ended = 0";
     path.keys = {{"expires", Type::integer}, {"id", Type::text}};
   } else if (!filter.device.empty()) {
     path.where = "device_fingerprint <> '' AND device_fingerprint = $1";
@@ -243,8 +243,7 @@ Result<Overview> Directory::overview(std::int64_t now) const {
     SKS_LET(const SqlRows tickets,
             transaction.query("SELECT count(*) FROM tickets WHERE used = 0 AND expires > $1", {now}));
     overview.open_tickets = tickets.at(0).integer(0);
-    SKS_LET(const SqlRows sessions,
-            transaction.query("SELECT count(*) FROM sessions WHERE phase NOT IN ('done', 'aborted')", {}));
+    SKS_LET(const SqlRows sessions, transaction.query("SELECT count(*) FROM sessions WHERE ended = 0", {}));
     overview.open_sessions = sessions.at(0).integer(0);
     SKS_LET(const SqlRows devices, transaction.query("SELECT count(*) FROM devices", {}));
     overview.devices = devices.at(0).integer(0);
