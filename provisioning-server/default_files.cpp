@@ -50,8 +50,8 @@ requests_per_second_per_address = 1000
 tries_per_minute_per_ticket = 30
 # After so many requests a connection is closed, so that clients spread over the processes again.
 requests_per_connection = 1000
-# Threads that serve them. More than processors: while some wait for the disk, others put their steps into the same
-# commit.
+# Threads for requests that wait in them, for the database or for the token of the CA: starts of sessions, management,
+# administration. Most steps of a session need none.
 threads = 16
 
 # Where the key of the credential CA lives: keys/credential-ca.key, or a token behind PKCS#11.

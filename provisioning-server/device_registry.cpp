@@ -245,6 +245,11 @@ Result<std::shared_ptr<const DevicePolicy>> DeviceRegistry::current() {
   return policy_;
 }
 
+bool DeviceRegistry::is_at_hand() {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  return lock.owns_lock() && policy_ != nullptr && stamp() == stamp_;
+}
+
 Result<bool> DeviceRegistry::add_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint) {
   const FileLock lock(file + ".lock");
   SKS_LET(std::string content, read_file(file));

@@ -30,6 +30,8 @@ class DeviceRegistry {
 
   /// Fails as open() did when the file has been broken since.
   Result<std::shared_ptr<const DevicePolicy>> current();
+  /// Whether current() has nothing to read, and nobody is reading.
+  bool is_at_hand();
 
   /// What stands open, and what keeps devices out that should come in.
   std::vector<DeviceTrustFinding> findings(const Clock& clock);

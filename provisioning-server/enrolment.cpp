@@ -22,6 +22,10 @@ using keygen2::IssuerSession;
 
 constexpr std::int64_t kIdleSeconds = 15 * 60;  // Spec: keygen2.md 9.5
 constexpr int kMaxConflicts = 4;
+/// Some kilobytes each.
+constexpr std::size_t kRecentSessions = 1000;
+/// Longer messages take more time than other connections of the thread should wait.
+constexpr std::size_t kPromptBody = 64 * 1024;
 constexpr const char* kPukPurpose = "puk";
 constexpr std::uint64_t kPukVersion = 0;  // it belongs to the session as a whole, not to one version of its row
 
@@ -216,7 +220,7 @@ Result<SecureBytes> open_puk(const SessionSeal& seal, const Session& session) {
   return seal.open(session.id, kPukPurpose, kPukVersion, session.sealed_puk);
 }
 
-Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)) {}
+Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)), recent_(kRecentSessions) {}
 
 keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server.leaves()}; }
 
@@ -338,10 +342,13 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   const AuditEntry audit{now, request.peer, "InvocationRequest", session.id, policy_of(session), "ok", ""};
   SKS_LET(const StartOutcome outcome, ports_.repository.start_session(session, audit));
   switch (outcome) {
-    case StartOutcome::started:
+    case StartOutcome::started: {
       Metrics::instance().counter("sessions_started_total").add();
       log_info("session-started", {{"session", session.id}, {"peer", request.peer}, {"profile", session.profile}});
-      return Reply{session.reply, fresh_cookie};
+      Reply reply{std::move(session.reply), fresh_cookie};
+      recent_.keep(std::move(session), now);
+      return reply;
+    }
     case StartOutcome::ticket_unknown:
       return refuse_with(Refusal::ticket_unknown, "");
     case StartOutcome::ticket_used:
@@ -354,8 +361,8 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
 
 Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie, const std::string& peer) {
   const Incoming request{digest_of("POST " + body), peer};
+  if (cookie.empty()) return refuse(Refusal::session_unknown);
   for (int attempt = 0; attempt < kMaxConflicts; ++attempt) {
-    if (cookie.empty()) return refuse(Refusal::session_unknown);
     SKS_LET(const std::optional<Session> session, ports_.repository.find_session(digest_of(cookie)));
     if (!session) {
       note_refusal(Refusal::session_unknown, {{"peer", peer}});
@@ -369,24 +376,56 @@ Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie
   return Error{Status::internal, "too many requests for one session at the same time"};
 }
 
-Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const std::string& body,
-                                                 const Incoming& request) {
-  const std::string action = awaited_message(before.phase);
-  const auto end_with = [&](Refusal why, const std::string& detail) {
-    return abort(before, why, action, detail, request);
-  };
+bool Enrolment::step_promptly(const std::string& body, const std::string& cookie, const std::string& peer,
+                              Later later) {
+  if (cookie.empty() || body.size() > kPromptBody || ports_.authority.may_wait()) return false;
+  const std::optional<Session> recent = recent_.take(digest_of(cookie));
+  if (!recent) return false;
+  const Incoming request{digest_of("POST " + body), peer};
+  // Whether a repetition still is one, only the repository knows.
+  if (recent->last_request == request.digest || !is_all_at_hand(*recent)) return false;
+  Result<Outcome> prepared = prepare(*recent, body, request);
+  if (!prepared || std::holds_alternative<Ending>(*prepared)) return false;
+  auto accepted = std::make_shared<Accepted>(std::move(std::get<Accepted>(*prepared)));
+  Step step = std::move(accepted->step);
+  return ports_.repository.commit_step_later(
+      step, [this, accepted, later = std::move(later), id = LogRequest::current()](Step committed,
+                                                                                   const Result<StepOutcome>& outcome) {
+        const LogRequest same(id);
+        std::optional<Reply> reply;
+        try {
+          accepted->step = std::move(committed);
+          if (outcome && *outcome == StepOutcome::committed) reply = conclude(std::move(*accepted));
+        } catch (const std::exception& exception) {
+          // The step is taken: whoever repeats the request gets its reply out of the repository.
+          log_error("request-failed", {{"reason", exception.what()}});
+        }
+        later(std::move(reply));
+      });
+}
+
+/// Whether a step of the session finds all that it needs in memory, and changes rows that are its own.
+bool Enrolment::is_all_at_hand(const Session& session) const {
+  if (session.order.kind || !ports_.devices.is_at_hand()) return false;
+  const auto profile = ports_.profiles.find_at_hand(session.profile);
+  return profile != nullptr && profile->digest == session.profile_digest && profile->lookups.empty() &&
+         !profile->limits.any();
+}
+
+Result<Enrolment::Outcome> Enrolment::prepare(const Session& before, const std::string& body,
+                                              const Incoming& request) const {
   const std::int64_t now = ports_.clock.now();
-  if (before.expires <= now) return end_with(Refusal::session_expired, "");
+  if (before.expires <= now) return Outcome(Ending{Refusal::session_expired, ""});
   const auto profile = find_session_rules(ports_.profiles, before);
   if (!profile && profile.error().status == Status::storage) return profile.error();
-  if (!profile) return end_with(Refusal::profile, profile.error().detail);
+  if (!profile) return Outcome(Ending{Refusal::profile, profile.error().detail});
   const auto saved = ports_.seal.open(before.id, state_purpose(before), before.version, before.sealed_state);
-  if (!saved) return end_with(Refusal::crypto, "the sealed state does not open: " + saved.error().detail);
+  if (!saved) return Outcome(Ending{Refusal::crypto, "the sealed state does not open: " + saved.error().detail});
   auto session = IssuerSession::restore(*saved);
-  if (!session) return end_with(refusal_of(session.error().error_class), session.error().detail);
+  if (!session) return Outcome(Ending{refusal_of(session.error().error_class), session.error().detail});
 
   StepDecisions decisions(ports_, before, **profile);
-  const auto answer = session->receive(body, decisions, context());
+  auto answer = session->receive(body, decisions, context());
   if (!answer && decisions.unavailable()) return *decisions.unavailable();
   // Also when the session fails because the keys need what is missing: what the profile says about it goes first.
   const bool has_answers = before.phase == SessionPhase::invocation && !session->capabilities().empty();
@@ -394,63 +433,98 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
       has_answers ? check_capabilities(capabilities_for(**profile, before.order), session->capabilities())
                   : CapabilityCheck{};
   if (!capabilities.missing.empty())
-    return end_with(Refusal::capability, "the client does not support " + capabilities.missing);
+    return Outcome(Ending{Refusal::capability, "the client does not support " + capabilities.missing});
   if (!answer) {
     const Refusal why = decisions.refusal().value_or(refusal_of(answer.error().error_class));
     const std::string device = decisions.device_text();
-    return end_with(why, answer.error().detail + (device.empty() ? "" : " (" + device + ")"));
+    return Outcome(Ending{why, answer.error().detail + (device.empty() ? "" : " (" + device + ")")});
   }
+  Accepted accepted{
+      {before.phase, before.version, before, decisions.take_credentials(), decisions.take_operations(), {}},
+      keys_in_message_order(**profile).size()};
+  move_on(accepted.step, *session, std::move(*answer), **profile, request, now);
+  AuditEntry& audit = accepted.step.audit;
+  audit = {now, request.peer, awaited_message(before.phase), before.id, policy_of(before), "ok", capabilities.answers};
+  if (!accepted.step.after.device_fingerprint.empty())
+    audit.detail = "device " + accepted.step.after.device_fingerprint;
+  if (const std::string device = decisions.device_text(); !device.empty()) audit.detail = device;
+  // Without lookups no key of an earlier session was found.
+  if (accepted.step.after.phase == SessionPhase::done && (before.order.kind || !(*profile)->lookups.empty()))
+    SKS_TRY(end_operations(accepted));
+  return Outcome(std::move(accepted));
+}
 
-  Step step{before.phase, before.version, before, decisions.take_credentials(), decisions.take_operations(), {}};
+/// The row behind a step that `session` has accepted.
+void Enrolment::move_on(Step& step, const IssuerSession& session, std::string answer, const Profile& profile,
+                        const Incoming& request, std::int64_t now) const {
   Session& after = step.after;
-  after.phase = phase_of(session->phase());
-  after.client_session_id = session->client_session_id();
-  if (!session->device_path().empty())
-    after.device_fingerprint = to_hex(crypto::sha256(session->device_path().front()));
-  if (before.phase == SessionPhase::invocation) after.expires = now + kIdleSeconds;
-  if (before.phase == SessionPhase::initialization) {
-    after.expires = now + (*profile)->session_life_time;
-    step.device_path = session->device_path();
+  after.phase = phase_of(session.phase());
+  after.client_session_id = session.client_session_id();
+  if (!session.device_path().empty()) after.device_fingerprint = to_hex(crypto::sha256(session.device_path().front()));
+  if (step.from == SessionPhase::invocation) after.expires = now + kIdleSeconds;
+  if (step.from == SessionPhase::initialization) {
+    after.expires = now + profile.session_life_time;
+    step.device_path = session.device_path();
   }
   after.last_request = request.digest;
   const bool done = after.phase == SessionPhase::done;
   after.reply = done ? StoredReply{StoredReply::Kind::redirect, ports_.url.origin() + "/result?outcome=complete"}
-                     : StoredReply{StoredReply::Kind::message, *answer};
+                     : StoredReply{StoredReply::Kind::message, std::move(answer)};
   if (!done)
-    after.sealed_state = ports_.seal.seal(after.id, state_purpose(after), before.version + 1, session->save().view());
+    after.sealed_state = ports_.seal.seal(after.id, state_purpose(after), step.from_version + 1, session.save().view());
   for (Credential& credential : step.pending) {
     credential.server_session_id = after.id;
     credential.client_session_id = after.client_session_id;
     credential.device_fingerprint = after.device_fingerprint;
   }
-  step.audit = {now, request.peer, action, after.id, policy_of(after), "ok", capabilities.answers};
-  if (!after.device_fingerprint.empty()) step.audit.detail = "device " + after.device_fingerprint;
-  if (const std::string device = decisions.device_text(); !device.empty()) step.audit.detail = device;
-  step.limits = (*profile)->limits;
-  std::size_t issued = keys_in_message_order(**profile).size();
-  // Without lookups no key of an earlier session was found.
-  if (done && (before.order.kind || !(*profile)->lookups.empty())) {
-    SKS_LET(const std::vector<KeyOperation> operations, ports_.repository.find_operations(after.id));
-    add_operations(step.audit.detail, operations);
-    const auto made = std::ranges::count_if(operations, [](const KeyOperation& one) { return makes_key(one.kind); });
-    if (made != 0 || before.order.kind) issued = static_cast<std::size_t>(made);
-    step.key_management_key = ports_.key_manager.public_key_of(after.kmk_generation);
-    if (step.key_management_key.empty())
-      return Error{Status::not_available, "this process has not read the key management key of the session"};
-  }
+  step.limits = profile.limits;
+}
 
-  SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(step));
+/// What the end of the session means for keys of earlier ones.
+Result<void> Enrolment::end_operations(Accepted& accepted) const {
+  Step& step = accepted.step;
+  SKS_LET(const std::vector<KeyOperation> operations, ports_.repository.find_operations(step.after.id));
+  step.ends_operations = !operations.empty();
+  add_operations(step.audit.detail, operations);
+  const auto made = std::ranges::count_if(operations, [](const KeyOperation& one) { return makes_key(one.kind); });
+  if (made != 0 || step.after.order.kind) accepted.issued = static_cast<std::size_t>(made);
+  step.key_management_key = ports_.key_manager.public_key_of(step.after.kmk_generation);
+  if (step.key_management_key.empty())
+    return Error{Status::not_available, "this process has not read the key management key of the session"};
+  return {};
+}
+
+Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const std::string& body,
+                                                 const Incoming& request) {
+  const auto end_with = [&](Refusal why, const std::string& detail) {
+    return abort(before, why, awaited_message(before.phase), detail, request);
+  };
+  SKS_LET(Outcome prepared, prepare(before, body, request));
+  if (const auto* const ending = std::get_if<Ending>(&prepared)) return end_with(ending->why, ending->detail);
+  Accepted& accepted = std::get<Accepted>(prepared);
+  SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(accepted.step));
   if (outcome == StepOutcome::conflict) return std::optional<Reply>();
   if (outcome == StepOutcome::duplicate) return end_with(Refusal::duplicate, "");
   if (const auto* const limit = std::ranges::find(kLimits, outcome, &LimitRow::outcome); limit != kLimits.end())
-    return end_with(limit->refusal, step.audit.detail);
+    return end_with(limit->refusal, accepted.step.audit.detail);
+  return std::optional(conclude(std::move(accepted)));
+}
+
+/// Behind a step that was committed.
+Reply Enrolment::conclude(Accepted accepted) {
+  Session& after = accepted.step.after;
+  const AuditEntry& audit = accepted.step.audit;
+  const bool done = after.phase == SessionPhase::done;
   if (done) {
     Metrics::instance().counter("sessions_finished_total").add();
-    Metrics::instance().counter("credentials_issued_total").add(issued);
+    Metrics::instance().counter("credentials_issued_total").add(accepted.issued);
   }
   log_info(done ? "session-finished" : "session-step",
-           {{"session", after.id}, {"peer", request.peer}, {"profile", after.profile}, {"message", action}});
-  return std::optional(Reply{after.reply, {}});
+           {{"session", after.id}, {"peer", audit.actor}, {"profile", after.profile}, {"message", audit.action}});
+  Reply reply{std::move(after.reply), {}};
+  after.version = accepted.step.from_version + 1;
+  recent_.keep(std::move(after), audit.time);
+  return reply;
 }
 
 Result<std::optional<Reply>> Enrolment::abort(const Session& session, Refusal why, const std::string& action,

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "keygen2/issuer_session.h"
@@ -10,6 +12,7 @@
 #include "provisioning-server/device_registry.h"
 #include "provisioning-server/key_manager.h"
 #include "provisioning-server/profile_store.h"
+#include "provisioning-server/recent_sessions.h"
 #include "provisioning-server/refusal.h"
 #include "provisioning-server/repository.h"
 #include "provisioning-server/session_seal.h"
@@ -38,7 +41,8 @@ struct Reply {
 
 /// Sessions of KeyGen2 between two requests: restores a session, hands it the message, stores what came out.
 ///
-/// Holds nothing of a session in memory, so any process may take the next step. Spec: keygen2.md 1.3, 2 and Appendix E.
+/// What it remembers of sessions only saves time, so any process may take the next step. Spec: keygen2.md 1.3, 2 and
+/// Appendix E.
 class Enrolment {
  public:
   explicit Enrolment(EnrolmentPorts ports);
@@ -49,13 +53,36 @@ class Enrolment {
   /// POST to the main URL. Fails with storage, not_available (the key of the CA) or internal: nothing has happened.
   Result<Reply> step(const std::string& body, const std::string& cookie, const std::string& peer);
 
+  /// The reply; none: nothing has happened, and step() is to be asked.
+  using Later = std::function<void(std::optional<Reply>)>;
+  /// The usual case of step(), which needs neither the database nor files before its commit, and does not wait for
+  /// that: `later` is called once, and must do little. False: this is another case, and step() is to be asked.
+  bool step_promptly(const std::string& body, const std::string& cookie, const std::string& peer, Later later);
+
  private:
+  /// A step that is fine, up to what the repository says.
+  struct Accepted {
+    Step step;
+    std::size_t issued;  ///< certificates of the session, when this is its last step
+  };
+  struct Ending {
+    Refusal why;
+    std::string detail;
+  };
+  using Outcome = std::variant<Accepted, Ending>;
   struct Incoming {
     std::string digest;
     const std::string& peer;
   };
   Result<Reply> start(const Ticket& ticket, const std::string& cookie, const Incoming& request);
   Result<Reply> begin_again(const Ticket& ticket, const std::string& cookie, const Incoming& request);
+  bool is_all_at_hand(const Session& session) const;
+  /// What a message means for a session. Fails as step().
+  Result<Outcome> prepare(const Session& before, const std::string& body, const Incoming& request) const;
+  void move_on(Step& step, const keygen2::IssuerSession& session, std::string answer, const Profile& profile,
+               const Incoming& request, std::int64_t now) const;
+  Result<void> end_operations(Accepted& accepted) const;
+  Reply conclude(Accepted accepted);
   /// None when another request moved the session in the meantime.
   Result<std::optional<Reply>> try_step(const Session& session, const std::string& body, const Incoming& request);
   Result<std::optional<Reply>> abort(const Session& session, Refusal why, const std::string& action,
@@ -71,6 +98,7 @@ class Enrolment {
   keygen2::IssuerContext context() const;
 
   EnrolmentPorts ports_;
+  RecentSessions recent_;
 };
 
 /// SHA-256 in hexadecimal: how secrets that a client shows are kept.

@@ -282,20 +282,51 @@ Response HttpHandler::handle(const Request& request) const noexcept {
       log_error("request-failed", {{"reason", exception.what()}});
       response = refusal_at(row->route.path, 503);
     }
-    add_security_headers(response);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    Metrics::instance().observe("http_request_seconds", seconds.count(), {{"route", row->route.path}});
-    if (Counter* const counter = row->by_class.at(std::min<std::size_t>(response.status / 100, 5))) counter->add();
-    log_info("request", {{"peer", request.peer},
-                         {"method", request.method},
-                         {"route", row->route.path},
-                         {"status", std::to_string(response.status)},
-                         {"ms", std::to_string(static_cast<std::int64_t>(seconds.count() * 1000))}});
-    return response;
+    return finish(*row, request, begin, std::move(response));
   } catch (const std::exception& exception) {
     log_error("request-failed", {{"reason", exception.what()}});
     return refuse(503);
   }
+}
+
+bool HttpHandler::handle_promptly(const Request& request, RespondLater later) const noexcept {
+  try {
+    std::variant<Target, Response> found = find(request);
+    const auto* const target = std::get_if<Target>(&found);
+    if (target == nullptr || target->row->route.run_promptly == nullptr) return false;
+    const Row& row = *target->row;
+    const std::string id = next_request_id();
+    const LogRequest scope(id);
+    const auto begin = std::chrono::steady_clock::now();
+    return row.route.run_promptly(
+        request, [&row, &request, id, begin, later = std::move(later)](std::optional<Response> response) {
+          const LogRequest same(id);
+          try {
+            if (response) response = finish(row, request, begin, std::move(*response));
+          } catch (const std::exception& exception) {
+            log_error("request-failed", {{"reason", exception.what()}});
+            response.reset();
+          }
+          later(std::move(response));
+        });
+  } catch (const std::exception& exception) {
+    log_error("request-failed", {{"reason", exception.what()}});
+    return false;
+  }
+}
+
+/// What every response carries, and what is noted about it.
+Response HttpHandler::finish(const Row& row, const Request& request, SteadyTime begin, Response response) {
+  add_security_headers(response);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  Metrics::instance().observe("http_request_seconds", seconds.count(), {{"route", row.route.path}});
+  if (Counter* const counter = row.by_class.at(std::min<std::size_t>(response.status / 100, 5))) counter->add();
+  log_info("request", {{"peer", request.peer},
+                       {"method", request.method},
+                       {"route", row.route.path},
+                       {"status", std::to_string(response.status)},
+                       {"ms", std::to_string(static_cast<std::int64_t>(seconds.count() * 1000))}});
+  return response;
 }
 
 }  // namespace sks::issuer

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +28,10 @@ class HttpHandler {
   /// Never throws: what goes wrong inside becomes 503.
   Response handle(const Request& request) const noexcept;
 
+  /// handle() for requests that need to wait for nothing in this thread: `later` takes the response, or none, when
+  /// handle() has to be asked after all. False: likewise, and `later` is not called. The request must stay until then.
+  bool handle_promptly(const Request& request, RespondLater later) const noexcept;
+
   /// The checks of handle() that need no body, so that a body nobody wants is not read. None: go on.
   std::optional<Response> check_head(const Request& request) const;
 
@@ -40,6 +45,8 @@ class HttpHandler {
   struct Target;
   const Path* find_path(std::string_view path, PathValues* values) const;
   std::variant<Target, Response> find(const Request& request) const;
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  static Response finish(const Row& row, const Request& request, SteadyTime begin, Response response);
 
   std::optional<MainUrl> url_;
   std::map<std::string, std::unique_ptr<Path>, std::less<>> exact_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ enum class BodyKind : std::uint8_t { none, json, ocsp, form };
 /// Whether a GET route also answers HEAD: not where the GET itself does something.
 enum class HeadRule : std::uint8_t { answered, refused };
 
+/// Takes the response to a request; none: nothing has happened, and the request is to be run. Called once, in any
+/// thread or before the one that was given it returns. It does little and does not throw.
+using RespondLater = std::function<void(std::optional<Response>)>;
+
 /// One address of the server. Each part of the server gives its own rows: sessions of KeyGen2, pages, REST API,
 /// console, revocation, operations.
 ///
@@ -29,6 +34,9 @@ struct Route {
   BodyKind body = BodyKind::none;
   std::function<Response(const Request&, const PathValues&)> run;
   HeadRule head = HeadRule::answered;
+  /// Where the usual request has nothing to wait for in its thread before the response, which may come from another
+  /// one. False: this one has, and is to be run.
+  std::function<bool(const Request&, const RespondLater&)> run_promptly = {};
 };
 using Routes = std::vector<Route>;
 

@@ -29,6 +29,7 @@ Result<void> Issuer::load_database(const Issuer* running) {
     SKS_LET(database_, open_database(config_->database.url, paths_.folder));
     SKS_TRY(bring_schema_forward(*database_));
     audit_ = std::make_shared<ChainedAuditLog>(*database_, config_->audit.node, clock_, random_);
+    committer_ = std::make_shared<GroupCommitter>(*database_);
     return load_checkpoints();
   }
   const IssuerConfig& before = *running->config_;
@@ -37,6 +38,7 @@ Result<void> Issuer::load_database(const Issuer* running) {
     return Error{Status::option, paths_.config + ": another url, database or audit node takes a restart"};
   database_ = running->database_;
   audit_ = running->audit_;
+  committer_ = running->committer_;
   checkpoints_ = running->checkpoints_;
   return {};
 }
@@ -63,7 +65,7 @@ Result<void> Issuer::load(const Issuer* running) {
   SKS_LET(key_manager_, read_key_generations(paths_, *file_seal_));
   SKS_TRY(load_database(running));
   SKS_TRY(note_key_generations(*database_, *audit_, *key_manager_, "issuer", clock_.now()));
-  repository_ = std::make_unique<SqlRepository>(*database_, *audit_);
+  repository_ = std::make_unique<SqlRepository>(*database_, *audit_, committer_.get());
   accounts_ = std::make_unique<AccountStore>(*database_, *audit_);
   revocations_ = std::make_unique<RevocationStore>(*database_, *audit_);
   revocation_service_ = std::make_unique<RevocationService>(

@@ -77,6 +77,7 @@ class Issuer {
   // One of each in a process, whatever is read again.
   std::shared_ptr<Database> database_;
   std::shared_ptr<ChainedAuditLog> audit_;
+  std::shared_ptr<GroupCommitter> committer_;  ///< whoever has given it work of a repository keeps that
   std::shared_ptr<CheckpointKeeper> checkpoints_;
   std::unique_ptr<SqlRepository> repository_;
   std::unique_ptr<ProfileArchive> profile_archive_;

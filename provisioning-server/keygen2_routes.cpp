@@ -35,6 +35,7 @@ class Sessions {
 
   Response get_init(const Request& request);
   Response post_message(const Request& request);
+  bool post_promptly(const Request& request, const RespondLater& later);
   Response get_whoami(const Request& request) const;
 
  private:
@@ -95,6 +96,12 @@ Response Sessions::post_message(const Request& request) {
   return answer(enrolment_.step(request.body, session_cookie(request.cookies), request.peer));
 }
 
+bool Sessions::post_promptly(const Request& request, const RespondLater& later) {
+  return enrolment_.step_promptly(
+      request.body, session_cookie(request.cookies), request.peer,
+      [later](std::optional<Reply> reply) { later(reply ? std::optional(answer(std::move(*reply))) : std::nullopt); });
+}
+
 struct StatusSentence {
   Credential::Status status;
   std::string_view sentence;
@@ -139,7 +146,11 @@ Routes keygen2_routes(EnrolmentPorts ports, RevocationStore& revocations, const 
        [sessions](const Request& request, const PathValues&) { return sessions->get_init(request); },
        HeadRule::refused},
       {"POST", main, BodyKind::json,
-       [sessions](const Request& request, const PathValues&) { return sessions->post_message(request); }},
+       [sessions](const Request& request, const PathValues&) { return sessions->post_message(request); },
+       HeadRule::answered,
+       [sessions](const Request& request, const RespondLater& later) {
+         return sessions->post_promptly(request, later);
+       }},
       {"GET", "/whoami", BodyKind::none,
        [sessions](const Request& request, const PathValues&) { return sessions->get_whoami(request); }},
   };

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace sks::issuer {
 namespace {
@@ -100,7 +101,8 @@ void log_info(std::string_view event, const LogFields& fields) { write(LogLevel:
 void log_warning(std::string_view event, const LogFields& fields) { write(LogLevel::warning, event, fields); }
 void log_error(std::string_view event, const LogFields& fields) { write(LogLevel::error, event, fields); }
 
-LogRequest::LogRequest(std::string id) { request_id = std::move(id); }
-LogRequest::~LogRequest() { request_id.clear(); }
+LogRequest::LogRequest(std::string id) : before_(std::exchange(request_id, std::move(id))) {}
+LogRequest::~LogRequest() { request_id = std::move(before_); }
+std::string LogRequest::current() { return request_id; }
 
 }  // namespace sks::issuer

@@ -33,13 +33,18 @@ void log_error(std::string_view event, const LogFields& fields = {});
 /// The line without a logger: for tests.
 std::string log_line(LogFormat format, LogLevel level, std::string_view event, const LogFields& fields);
 
-/// As long as one lives, every line of its thread carries the field "request".
+/// As long as one lives, every line of its thread carries the field "request"; afterwards that of the one before.
 class LogRequest {
  public:
   explicit LogRequest(std::string id);
   ~LogRequest();
+  /// For what goes on in another thread; empty outside of requests.
+  static std::string current();
   LogRequest(const LogRequest&) = delete;
   LogRequest& operator=(const LogRequest&) = delete;
+
+ private:
+  std::string before_;
 };
 
 }  // namespace sks::issuer

@@ -107,6 +107,15 @@ Result<ProfileStore::Found> ProfileStore::find(const std::string& name) {
   return entry.profile;
 }
 
+ProfileStore::Found ProfileStore::find_at_hand(const std::string& name) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return nullptr;
+  const auto entry = entries_.find(name);
+  if (entry == entries_.end() || entry->second.profile == nullptr) return nullptr;
+  const Found& profile = entry->second.profile;
+  return stamp_of(file_of(name), profile.get()) == entry->second.stamp ? profile : nullptr;
+}
+
 Result<ProfileStore::Found> ProfileStore::find_in_archive(const std::string& digest) const {
   if (archive_ == nullptr) return Error{Status::not_available, "there is no record of profiles here"};
   SKS_LET(const std::optional<ProfileText> text, archive_->find(digest));

@@ -27,6 +27,9 @@ class ProfileStore {
   /// a name that no profile can have).
   Result<std::shared_ptr<const Profile>> find(const std::string& name);
 
+  /// The same without reading a file, and without waiting for somebody who does; none when that is not possible.
+  std::shared_ptr<const Profile> find_at_hand(const std::string& name);
+
   /// The version of that digest, wherever its files are: what a session goes on with. Fails with option (what is on
   /// record makes no sense to this program, or not with its device trust), not_available (not on record), crypto
   /// (altered) or storage.

@@ -248,6 +248,7 @@ Result<ListenerOptions> listener_options(const IssuerConfig& config, const std::
     PlainService plain;
     SKS_LET(plain.addresses, read_addresses(operations.operations_listen, kOperationsPort));
     plain.handler = std::make_shared<HttpHandler>(std::nullopt, operations_routes(std::move(readiness)));
+    plain.has_own_threads = true;
     options.plain.push_back(std::move(plain));
   }
   if (!config.revocation.plain_listen.empty()) {

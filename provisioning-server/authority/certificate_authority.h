@@ -35,6 +35,8 @@ class CertificateAuthority {
   /// same request may succeed later.
   virtual Result<crypto::CertificatePath> issue(const CertificateRequest& request,
                                                 const crypto::PublicKey& key) const = 0;
+  /// Whether issue() may wait for something outside of the process, such as a token.
+  virtual bool may_wait() const { return false; }
 };
 
 /// An authority by its certificate and something that signs with its key.

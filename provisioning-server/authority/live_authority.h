@@ -47,6 +47,7 @@ class LiveAuthority final : public CertificateAuthority {
                                         const crypto::PublicKey& key) const override {
     return current()->issue(request, key);
   }
+  bool may_wait() const override { return config_.home != AuthorityConfig::Home::file; }
 
   std::shared_ptr<const SigningAuthority> current() const;
   /// The one in use, then those that were replaced and have not expired: their certificates are still about.

@@ -220,6 +220,26 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
 
   void on_request() {
     request_.body = std::move(parser_->get().body());
+    // Others must not keep the connection beyond its response.
+    auto later = std::make_shared<std::shared_ptr<HttpConnection>>(this->shared_from_this());
+    ports_.pending.begin();
+    const bool is_under_way = handler_->handle_promptly(request_, [later](std::optional<Response> response) {
+      std::shared_ptr<HttpConnection> self = std::move(*later);
+      PendingResponses& pending = self->ports_.pending;
+      const auto executor = self->stream_.get_executor();
+      auto outcome = std::make_shared<std::optional<Response>>(std::move(response));
+      asio::post(executor, [self = std::move(self), outcome] {
+        if (*outcome) return self->on_response(std::move(**outcome));
+        self->run_in_pool();
+      });
+      pending.end();
+    });
+    if (is_under_way) return;
+    ports_.pending.end();
+    run_in_pool();
+  }
+
+  void run_in_pool() {
     asio::post(ports_.workers, [self = this->shared_from_this()] {
       // Nothing else happens to the connection meanwhile, or touches its request.
       auto response = std::make_shared<Response>(self->handler_->handle(self->request_));

@@ -28,6 +28,8 @@ using boost::system::error_code;
 
 constexpr auto kMinute = std::chrono::seconds(60);
 constexpr std::size_t kPlainConnections = 256;
+/// Of PlainService::has_own_threads.
+constexpr std::size_t kOwnThreads = 2;
 constexpr std::size_t kRememberedAddresses = 10000;
 
 /// Every connection takes a descriptor, and the usual soft limit is for programs that use select().
@@ -37,6 +39,13 @@ void raise_descriptor_limit() {
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+/// An event loop in a thread of its own: what belongs to a connection happens in one of them. So no connection waits
+/// for the lock of another one, or changes threads for what needs no waiting.
+struct Loop {
+  asio::io_context io{1};  // one thread
+  asio::executor_work_guard<asio::io_context::executor_type> always{io.get_executor()};
+};
 
 struct Door {
   Door(tcp::acceptor given, const PlainService* its_plain) : acceptor(std::move(given)), plain(its_plain) {}
@@ -50,6 +59,7 @@ struct Door {
 struct Listener::Impl {
   Impl(ListenerOptions given, Service its_service)
       : options(std::move(given)),
+        loops(std::max(std::thread::hardware_concurrency(), 1U)),
         workers(std::max<std::size_t>(options.threads, 1)),
         strand(asio::make_strand(io)),
         service(std::move(its_service)),
@@ -81,8 +91,12 @@ struct Listener::Impl {
   }
 
   ListenerOptions options;
-  asio::io_context io;
+  std::vector<Loop> loops;  // of connections
+  std::size_t next_loop = 0;
+  asio::io_context io;  // of everything else
   asio::thread_pool workers;
+  asio::thread_pool own_workers{kOwnThreads};
+  PendingResponses pending;
   // Guards everything below but `service`.
   asio::strand<asio::io_context::executor_type> strand;
   std::mutex service_mutex;
@@ -125,8 +139,8 @@ void Listener::Impl::accept(Door& door) {
     door.paused = true;
     return;
   }
-  // Each connection has a strand of its own, so that several can be served at one time.
-  door.acceptor.async_accept(asio::make_strand(io), [this, &door](error_code failure, tcp::socket socket) {
+  Loop& loop = loops[next_loop++ % loops.size()];
+  door.acceptor.async_accept(loop.io, [this, &door](error_code failure, tcp::socket socket) {
     if (failure == asio::error::operation_aborted || !door.acceptor.is_open()) return;
     if (failure) {
       // Out of descriptors, most likely: the next connection that ends calls resume(), or the minute.
@@ -158,10 +172,11 @@ void Listener::Impl::serve(tcp::socket socket, const PlainService* plain) {
   std::shared_ptr<Connection> connection;
   if (plain == nullptr) {
     ConnectionPorts ports{[this] { return current_service().handler; }, requests, options.requests_per_connection,
-                          workers};
+                          workers, pending};
     connection = make_connection(std::move(socket), peer, current_service().tls, std::move(ports), std::move(permit));
   } else {
-    ConnectionPorts ports{[plain] { return plain->handler; }, nullptr, options.requests_per_connection, workers};
+    ConnectionPorts ports{[plain] { return plain->handler; }, nullptr, options.requests_per_connection,
+                          plain->has_own_threads ? own_workers : workers, pending};
     connection = make_connection(std::move(socket), peer, nullptr, std::move(ports), std::move(permit));
   }
   if (plain == nullptr) connections.push_back(connection);
@@ -254,13 +269,15 @@ void Listener::run(ListenerEvents events) {
     impl_->start_minute();
   });
   {
-    // One for each processor is enough for what never waits; one more for events, which may.
+    // One for each processor is enough for what never waits; this one is for events, which may.
     std::vector<std::jthread> others;
-    for (std::size_t i = 0; i < std::max(std::thread::hardware_concurrency(), 1U); ++i)
-      others.emplace_back([this] { impl_->io.run(); });
+    for (Loop& loop : impl_->loops) others.emplace_back([&loop] { loop.io.run(); });
     impl_->io.run();
+    for (Loop& loop : impl_->loops) loop.io.stop();
   }
   impl_->workers.join();
+  impl_->own_workers.join();
+  impl_->pending.wait_for_all();
   // Connections that the deadline cut off are destroyed together with the io_context, which cannot take posts then.
   impl_->limits->be_quiet();
   impl_->plain_limits->be_quiet();

@@ -20,6 +20,8 @@ struct Service {
 struct PlainService {
   std::vector<ListenAddress> addresses;
   std::shared_ptr<const HttpHandler> handler;
+  /// Not those of everybody: how the server is has to be known above all when every other request waits.
+  bool has_own_threads = false;
 };
 
 struct ListenerOptions {
@@ -29,7 +31,7 @@ struct ListenerOptions {
   std::size_t connections_per_address = 0;     ///< 0: no limit
   double requests_per_second_per_address = 0;  ///< 0: no limit
   std::size_t requests_per_connection = 1000;
-  std::size_t threads = 16;  ///< in which handlers run, and wait
+  std::size_t threads = 16;  ///< in which handlers run that may wait
   std::int64_t drain_seconds = 10;
 };
 

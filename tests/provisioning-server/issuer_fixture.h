@@ -28,6 +28,8 @@ class IssuerLab {
   /// The target of an init URL with a new ticket.
   std::string new_ticket(const std::string& profile = "default", const std::string& cookie = "");
   std::string target_of(const std::string& location) const;
+  /// As the listener asks the handler: promptly where that is possible.
+  issuer::Response respond(const issuer::Request& request);
   void edit_profile(const std::string& name, const std::string& from, const std::string& to) const;
   void edit_config(const std::string& from, const std::string& to) const;
   /// One number out of the database, past all interfaces.
@@ -40,6 +42,7 @@ class IssuerLab {
   std::unique_ptr<issuer::Issuer> issuer;
   std::vector<std::unique_ptr<issuer::Issuer>> earlier;  ///< before reload()
   std::unique_ptr<issuer::HttpHandler> handler;
+  int prompt = 0;  ///< responses that came without waiting for anything in the thread that asked
 };
 
 /// A device and its KeyGen2 client, with a cookie jar.
