@@ -66,10 +66,12 @@ enum class Right : std::uint8_t {
   view_profiles,
   check_profiles,
   view_signature_profiles,
+  view_accounts,
+  manage_accounts,
 };
 
 /// Every right and who has it. An auditor changes nothing; the help desk sees no audit; who runs the machines issues
-/// nothing.
+/// nothing, and lets people in.
 struct RightRow {
   Right right;
   std::string_view name;
@@ -93,6 +95,8 @@ inline constexpr auto kRights = std::to_array<RightRow>({
     {Right::view_profiles, "view-profiles", {Role::system_operator, Role::officer, Role::auditor}},
     {Right::check_profiles, "check-profiles", {Role::system_operator}},
     {Right::view_signature_profiles, "view-signature-profiles", {Role::officer, Role::auditor, Role::helpdesk}},
+    {Right::view_accounts, "view-accounts", {Role::system_operator, Role::auditor}},
+    {Right::manage_accounts, "manage-accounts", {Role::system_operator}},
 });
 
 constexpr const RightRow& row_of(Right right) { return kRights.at(static_cast<std::size_t>(right)); }

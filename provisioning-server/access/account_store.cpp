@@ -28,6 +28,8 @@ Result<Account> account_of(const SqlRow& row) {
   return account;
 }
 
+constexpr std::string_view kByName =
+    "SELECT name, roles, token_digest, fingerprint, created, expires, disabled FROM accounts WHERE name = $1";
 constexpr std::string_view kByToken =
     "SELECT name, roles, token_digest, fingerprint, created, expires, disabled FROM accounts WHERE token_digest = $1"
     " AND token_digest <> ''";
@@ -37,6 +39,19 @@ constexpr std::string_view kByCertificate =
 constexpr std::string_view kByLogin =
     "SELECT name, roles, token_digest, fingerprint, created, accounts.expires, disabled FROM logins JOIN accounts"
     " ON name = account WHERE digest = $1 AND logins.expires > $2";
+
+/// In a transaction that has taken something away.
+Result<void> expect_operator(SqlTransaction& transaction, std::int64_t now) {
+  SKS_LET(const SqlRows rows,
+          transaction.query("SELECT name, roles, token_digest, fingerprint, created, expires, disabled FROM accounts"
+                            " WHERE disabled = 0 AND expires > $1",
+                            {now}));
+  for (const SqlRow& row : rows) {
+    SKS_LET(const Account account, account_of(row));
+    if (account.roles.contains(Role::system_operator)) return {};
+  }
+  return Error{Status::not_allowed, "This is the last operator: nobody could manage accounts any more."};
+}
 
 }  // namespace
 
@@ -75,32 +90,41 @@ Result<std::vector<Account>> AccountStore::list() {
   return accounts;
 }
 
-Result<bool> AccountStore::change(std::string_view statement, const SqlValues& parameters, const AuditEntry& audit) {
+Result<bool> AccountStore::change(const std::vector<Statement>& statements, const AuditEntry& audit, Keep keep) {
   bool changed = false;
   const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const std::int64_t rows, transaction.run(statement, parameters));
-    changed = rows == 1;
-    return changed ? audit_.append(transaction, audit) : Result<void>();
+    changed = false;
+    for (const Statement& statement : statements) {
+      SKS_LET(const std::int64_t rows, transaction.run(statement.text, statement.parameters));
+      changed = rows == 1;
+    }
+    if (!changed) return {};
+    if (keep == Keep::an_operator) SKS_TRY(expect_operator(transaction, audit.time));
+    return audit_.append(transaction, audit);
   });
   if (!done) return done.error();
   return changed;
 }
 
-Result<bool> AccountStore::set_disabled(const std::string& name, bool disabled, const AuditEntry& audit) {
-  return change("UPDATE accounts SET disabled = $1 WHERE name = $2", {static_cast<std::int64_t>(disabled), name},
+Result<bool> AccountStore::set_disabled(const std::string& name, bool disabled, const AuditEntry& audit, Keep keep) {
+  return change({{"UPDATE accounts SET disabled = $1 WHERE name = $2", {static_cast<std::int64_t>(disabled), name}}},
+                audit, keep);
+}
+
+Result<bool> AccountStore::set_roles(const std::string& name, RoleSet roles, const AuditEntry& audit, Keep keep) {
+  return change({{"UPDATE accounts SET roles = $1 WHERE name = $2", {role_names(roles), name}}}, audit, keep);
+}
+
+Result<bool> AccountStore::set_token(const std::string& name, const std::string& digest, std::int64_t expires,
+                                     const AuditEntry& audit) {
+  return change({{"DELETE FROM logins WHERE account = $1", {name}},
+                 {"UPDATE accounts SET token_digest = $1, expires = $2 WHERE name = $3", {digest, expires, name}}},
                 audit);
 }
 
-Result<bool> AccountStore::remove(const std::string& name, const AuditEntry& audit) {
-  bool removed = false;
-  const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_TRY(transaction.run("DELETE FROM logins WHERE account = $1", {name}));
-    SKS_LET(const std::int64_t rows, transaction.run("DELETE FROM accounts WHERE name = $1", {name}));
-    removed = rows == 1;
-    return removed ? audit_.append(transaction, audit) : Result<void>();
-  });
-  if (!done) return done.error();
-  return removed;
+Result<bool> AccountStore::remove(const std::string& name, const AuditEntry& audit, Keep keep) {
+  return change({{"DELETE FROM logins WHERE account = $1", {name}}, {"DELETE FROM accounts WHERE name = $1", {name}}},
+                audit, keep);
 }
 
 Result<std::optional<Account>> AccountStore::find(std::string_view statement, const SqlValues& parameters) {
@@ -115,6 +139,8 @@ Result<std::optional<Account>> AccountStore::find(std::string_view statement, co
   }));
   return found;
 }
+
+Result<std::optional<Account>> AccountStore::find_by_name(const std::string& name) { return find(kByName, {name}); }
 
 Result<std::optional<Account>> AccountStore::find_by_token(const std::string& digest) {
   SKS_LET(std::optional<Account> found, find(kByToken, {digest}));
@@ -141,7 +167,7 @@ Result<void> AccountStore::add_login(const std::string& digest, const std::strin
 }
 
 Result<bool> AccountStore::remove_login(const std::string& digest, const AuditEntry& audit) {
-  return change("DELETE FROM logins WHERE digest = $1", {digest}, audit);
+  return change({{"DELETE FROM logins WHERE digest = $1", {digest}}}, audit);
 }
 
 }  // namespace sks::issuer

@@ -29,8 +29,12 @@ inline constexpr std::int64_t kMaxAccountDays = 730;
 /// what the log calls the command line and the issuer itself.
 bool is_account_name(std::string_view name);
 
+/// Whether a change may leave nobody who can manage accounts: whoever opens the folder of the issuer can add somebody
+/// again, and nobody else.
+enum class Keep : std::uint8_t { nothing, an_operator };
+
 /// The accounts of an issuer, the same for every process. Changes write their audit entry in the same transaction.
-/// All fail with storage.
+/// All fail with storage; those that keep an operator with not_allowed, too: no other account that counts has the role.
 class AccountStore {
  public:
   /// Both must outlive it.
@@ -40,11 +44,16 @@ class AccountStore {
   Result<void> add(const Account& account, const AuditEntry& audit);
   /// By name.
   Result<std::vector<Account>> list();
-  /// False: there is none.
-  Result<bool> set_disabled(const std::string& name, bool disabled, const AuditEntry& audit);
+  // False: there is none.
+  Result<bool> set_disabled(const std::string& name, bool disabled, const AuditEntry& audit, Keep keep = Keep::nothing);
+  Result<bool> set_roles(const std::string& name, RoleSet roles, const AuditEntry& audit, Keep keep);
+  /// Ends the logins of the account: whoever has the token before may have made them.
+  Result<bool> set_token(const std::string& name, const std::string& digest, std::int64_t expires,
+                         const AuditEntry& audit);
   /// With its logins.
-  Result<bool> remove(const std::string& name, const AuditEntry& audit);
+  Result<bool> remove(const std::string& name, const AuditEntry& audit, Keep keep = Keep::nothing);
 
+  Result<std::optional<Account>> find_by_name(const std::string& name);
   Result<std::optional<Account>> find_by_token(const std::string& digest);
   Result<std::optional<Account>> find_by_certificate(const std::string& fingerprint);
   /// The account of a login that has not expired.
@@ -58,7 +67,12 @@ class AccountStore {
 
  private:
   Result<std::optional<Account>> find(std::string_view statement, const SqlValues& parameters);
-  Result<bool> change(std::string_view statement, const SqlValues& parameters, const AuditEntry& audit);
+  struct Statement {
+    std::string_view text;
+    SqlValues parameters;
+  };
+  /// The last statement is about the one row that there must be.
+  Result<bool> change(const std::vector<Statement>& statements, const AuditEntry& audit, Keep keep = Keep::nothing);
 
   Database& database_;
   AuditLog& audit_;

@@ -19,6 +19,7 @@ constexpr auto kParts = std::to_array<std::vector<ApiRoute> (*)()>({
     audit_api,
     profile_api,
     signature_profile_api,
+    account_api,
 });
 
 Response with_cookie(const std::string& value, std::int64_t seconds) {

@@ -53,6 +53,13 @@ Json credential_json(const CredentialRow& row) {
           {"privacy_enabled", credential.privacy_enabled}};
 }
 
+Json role_list(RoleSet roles) {
+  Json names = Json::array();
+  for (const RoleRow& row : kRoles)
+    if (roles.contains(row.role)) names.push_back(row.name);
+  return names;
+}
+
 Json session_json(const SessionRow& row) {
   return {{"id", row.id},
           {"ticket", row.ticket_digest},
@@ -94,6 +101,24 @@ Json certificate_json(const crypto::Certificate& certificate) {
   if (const auto policies = certificate.policies()) json["policies"] = *policies;
   if (const auto emails = certificate.alternative_emails(); !emails.empty()) json["emails"] = emails;
   return json;
+}
+
+NamedCertificate read_named_certificate(keygen2::JsonReader& body) {
+  return {body.optional_text("fingerprint"), body.optional_text("certificate")};
+}
+
+Result<std::string> fingerprint_of(const NamedCertificate& named) {
+  if (named.fingerprint.has_value() == named.pem.has_value())
+    return Error{Status::option, "A certificate is named by its fingerprint or as PEM, one of them."};
+  if (named.fingerprint) {
+    SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(*named.fingerprint));
+    return to_hex(digest);
+  }
+  SKS_LET(const std::vector<Bytes> blocks, from_pem(*named.pem, "CERTIFICATE"));
+  if (blocks.size() != 1) return Error{Status::option, "The certificate is one block in PEM form."};
+  const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(blocks.front());
+  if (!certificate) return Error{Status::option, certificate.error().detail};
+  return to_hex(certificate->fingerprint());
 }
 
 Result<std::string> fingerprint_in(const ApiCall& call, std::string_view name) {

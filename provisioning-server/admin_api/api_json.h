@@ -22,10 +22,22 @@ Response page_response(const Page<Row>& page, Json (*write)(const Row&)) {
 }
 
 Json credential_json(const CredentialRow& row);
+/// The names of roles.
+Json role_list(RoleSet roles);
 Json session_json(const SessionRow& row);
 Json device_json(const DeviceRow& row);
 /// What stands in a certificate, with the certificate as PEM.
 Json certificate_json(const crypto::Certificate& certificate);
+
+/// A certificate as bodies name it: "fingerprint", or "certificate" as PEM.
+struct NamedCertificate {
+  std::optional<std::string> fingerprint;
+  std::optional<std::string> pem;
+  bool is_empty() const { return !fingerprint && !pem; }
+};
+NamedCertificate read_named_certificate(keygen2::JsonReader& body);
+/// In lower case. Fails with option: both are there or none; what is there is malformed.
+Result<std::string> fingerprint_of(const NamedCertificate& named);
 
 /// A fingerprint that stands in the path, in lower case. Fails with option.
 Result<std::string> fingerprint_in(const ApiCall& call, std::string_view name = "fingerprint");

@@ -108,23 +108,12 @@ Json registration_json(ApiCall& call, const std::string& fingerprint) {
   return {{"fingerprint", fingerprint}, {"device_trust", device_trust_name(call.issuer.config().device_trust)}};
 }
 
-Result<crypto::Sha256Digest> fingerprint_of_pem(const std::string& pem) {
-  SKS_LET(const std::vector<Bytes> blocks, from_pem(pem, "CERTIFICATE"));
-  if (blocks.size() != 1) return Error{Status::option, "The certificate is one block in PEM form."};
-  const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(blocks.front());
-  if (!certificate) return Error{Status::option, certificate.error().detail};
-  return certificate->fingerprint();
-}
-
 Result<Response> register_device(ApiCall& call) {
   keygen2::JsonReader body = call.body();
-  const std::optional<std::string> text = body.optional_text("fingerprint");
-  const std::optional<std::string> pem = body.optional_text("certificate");
+  const NamedCertificate named = read_named_certificate(body);
   SKS_TRY(call.finish_body());
-  if (text.has_value() == pem.has_value())
-    return Error{Status::option, "A device is named by its fingerprint or by its certificate."};
-  SKS_LET(const crypto::Sha256Digest digest, text ? parse_fingerprint(*text) : fingerprint_of_pem(*pem));
-  const std::string fingerprint = to_hex(digest);
+  SKS_LET(const std::string fingerprint, fingerprint_of(named));
+  SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(fingerprint));
   // On record before it counts.
   SKS_TRY(call.issuer.repository().add_audit(call.audit("device " + fingerprint)));
   SKS_LET(const bool added, DeviceRegistry::add_fingerprint(call.issuer.paths().registered_devices, digest));

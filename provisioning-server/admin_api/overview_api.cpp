@@ -20,11 +20,8 @@ constexpr auto kIntervals = std::to_array<Interval>({
 });
 
 Result<Response> get_me(ApiCall& call) {
-  Json roles = Json::array();
-  for (const RoleRow& row : kRoles)
-    if (call.caller.roles.contains(row.role)) roles.push_back(row.name);
-  return json_response(200,
-                       {{"name", call.caller.name}, {"roles", std::move(roles)}, {"rights", call.caller.rights()}});
+  return json_response(
+      200, {{"name", call.caller.name}, {"roles", role_list(call.caller.roles)}, {"rights", call.caller.rights()}});
 }
 
 Result<Response> get_overview(ApiCall& call) {

@@ -8,6 +8,7 @@
 /// The rows of each part of the REST API, each in the file of its name.
 namespace sks::issuer {
 
+std::vector<ApiRoute> account_api();
 std::vector<ApiRoute> audit_api();
 std::vector<ApiRoute> credential_api();
 std::vector<ApiRoute> device_api();

@@ -4,6 +4,7 @@ import { Problem, get, post, whenSignedOut } from "./api.js";
 import { data, el } from "./dom.js";
 import { chooseLanguage, kLanguages, language, list, loadTexts, t, word } from "./text.js";
 import { alertBox, button, notify, takeNotice } from "./widgets.js";
+import { accountPage, accountsPage, newAccountPage } from "./page_accounts.js";
 import { auditPage } from "./page_audit.js";
 import { credentialPage, credentialsPage } from "./page_credentials.js";
 import { dashboardPage } from "./page_dashboard.js";
@@ -28,6 +29,9 @@ const kPages = [
   { path: "audit", right: "view-audit", menu: "menu.audit", page: auditPage },
   { path: "profiles", right: "view-profiles", menu: "menu.profiles", page: profilesPage },
   { path: "profiles/:name", right: "view-profiles", page: profilePage },
+  { path: "accounts", right: "view-accounts", menu: "menu.accounts", page: accountsPage },
+  { path: "accounts/new", right: "manage-accounts", page: newAccountPage },
+  { path: "accounts/:name", right: "view-accounts", page: accountPage },
 ];
 
 let me = null;

@@ -4,7 +4,6 @@ import { showTicket } from "./issued_ticket.js";
 import { listOf } from "./lists.js";
 import { t } from "./text.js";
 import {
-  alertBox,
   ask,
   badge,
   button,
@@ -14,6 +13,7 @@ import {
   link,
   notify,
   orNone,
+  pageForm,
   profileName,
   sessionName,
   time,
@@ -67,62 +67,47 @@ export async function ticketsPage({ may, query }) {
 
 export async function newTicketPage({ may, query }) {
   const options = await profileOptions(may, false);
-  const error = el("div", {});
-  const submit = button(t("tickets.create"), undefined, { type: "submit", kind: "primary" });
-  const form = el(
-    "form",
-    {
-      class: "card form",
-      on: {
-        submit: async (event) => {
-          event.preventDefault();
-          submit.disabled = true;
-          error.replaceChildren();
-          try {
-            const ticket = await post("/tickets", request(form.elements));
-            await showTicket(ticket, t("issued.title"));
-            location.hash = at`#/tickets/${ticket.id}`;
-          } catch (problem) {
-            error.replaceChildren(alertBox(problem.message));
-          } finally {
-            submit.disabled = false;
-          }
-        },
-      },
+  const form = pageForm({
+    confirm: t("tickets.create"),
+    cancel: "tickets",
+    run: async ({ elements }) => {
+      const ticket = await post("/tickets", request(elements));
+      await showTicket(ticket, t("issued.title"));
+      location.hash = at`#/tickets/${ticket.id}`;
     },
-    field({
-      name: "profile",
-      type: "select",
-      label: t("profile.label"),
-      options,
-      value: query.profile ?? "",
-      required: true,
-    }),
-    field({
-      name: "subject",
-      label: t("tickets.subject"),
-      hint: t("tickets.subject_hint"),
-      spellcheck: "false",
-      autocomplete: "off",
-      value: query.subject ?? "",
-    }),
-    field({ name: "minutes", type: "number", label: t("tickets.minutes"), min: 1, hint: t("tickets.minutes_hint") }),
-    el(
-      "details",
-      {},
-      el("summary", {}, t("tickets.more")),
+    fields: [
       field({
-        name: "data",
-        type: "textarea",
-        label: t("tickets.data"),
-        hint: t("tickets.data_hint"),
-        rows: 5,
-        spellcheck: "false",
+        name: "profile",
+        type: "select",
+        label: t("profile.label"),
+        options,
+        value: query.profile ?? "",
+        required: true,
       }),
-    ),
-    error,
-    el("div", { class: "buttons" }, el("a", { class: "button", href: "#/tickets" }, t("dialog.cancel")), submit),
-  );
+      field({
+        name: "subject",
+        label: t("tickets.subject"),
+        hint: t("tickets.subject_hint"),
+        spellcheck: "false",
+        autocomplete: "off",
+        value: query.subject ?? "",
+      }),
+      field({ name: "minutes", type: "number", label: t("tickets.minutes"), min: 1, hint: t("tickets.minutes_hint") }),
+      el(
+        "details",
+        {},
+        el("summary", {}, t("tickets.more")),
+        field({
+          name: "data",
+          type: "textarea",
+          label: t("tickets.data"),
+          hint: t("tickets.data_hint"),
+          rows: 5,
+          spellcheck: "false",
+        }),
+      ),
+    ],
+  });
   return { title: t("tickets.new"), above: link("tickets", t("tickets.title")), content: [form] };
 }
 

@@ -47,6 +47,7 @@ const kTones = {
   status: { issued: "good", revoked: "bad", suspended: "warn" },
   state: { open: "good", done: "good", aborted: "bad", expired: "warn" },
   result: { ok: "good" },
+  account_state: { "in-force": "good", disabled: "bad", expired: "warn" },
 };
 
 /// A word of the server with its tone: badge("status", "revoked").
@@ -129,9 +130,9 @@ export function announce(text) {
   if (place) place.textContent = text;
 }
 
-/// A sentence about what has just happened, above the page.
+/// A sentence about what has just happened, above the page; nowhere when that has led to the sign-in.
 export function notify(text) {
-  document.getElementById("notice").replaceChildren(el("p", { class: "notice" }, text));
+  document.getElementById("notice")?.replaceChildren(el("p", { class: "notice" }, text));
 }
 
 let forNext = null;
@@ -146,8 +147,36 @@ export function takeNotice() {
   return text;
 }
 
-/// { name, label, type: text|search|number|select|textarea|datetime|password, options: [[value, label]], value, hint }
+/// Any number of some choices: options: [[value, label, hint]], value: those that are chosen.
+function checks({ name, label, options, value = [] }) {
+  return el(
+    "fieldset",
+    { class: "field checks" },
+    el("legend", { class: "label" }, label),
+    options.map(([option, text, hint]) => {
+      const id = nextId(name);
+      return el(
+        "div",
+        { class: "check" },
+        el("input", {
+          type: "checkbox",
+          id,
+          name,
+          value: option,
+          checked: value.includes(option),
+          "aria-describedby": hint ? `${id}-hint` : undefined,
+        }),
+        el("label", { for: id }, text),
+        hint && el("p", { class: "hint", id: `${id}-hint` }, hint),
+      );
+    }),
+  );
+}
+
+/// { name, label, type: text|search|number|select|checks|textarea|datetime|password, options: [[value, label]], value,
+/// hint }
 export function field({ name, label, type = "text", options = [], value = "", hint, ...attributes }) {
+  if (type === "checks") return checks({ name, label, options, value });
   const id = nextId(name);
   const common = { id, name, "aria-describedby": hint ? `${id}-hint` : undefined, ...attributes };
   let input;
@@ -168,8 +197,39 @@ export function field({ name, label, type = "text", options = [], value = "", hi
   );
 }
 
-/// A modal dialog with a form. `run` gets the values when it is submitted; while it fails its sentence is shown in the
-/// dialog. Gives what `run` gave, or undefined when the dialog was closed.
+/// A form that is the content of a page; `cancel`: where its second button leads. `run` gets the form when it is submitted;
+/// while it fails its sentence is shown in the form.
+export function pageForm({ fields, confirm, cancel, run }) {
+  const error = el("div", {});
+  const submit = button(confirm, undefined, { type: "submit", kind: "primary" });
+  const form = el(
+    "form",
+    {
+      class: "card form",
+      on: {
+        submit: async (event) => {
+          event.preventDefault();
+          submit.disabled = true;
+          error.replaceChildren();
+          try {
+            await run(form);
+          } catch (problem) {
+            error.replaceChildren(alertBox(problem.message));
+          } finally {
+            submit.disabled = false;
+          }
+        },
+      },
+    },
+    fields,
+    error,
+    el("div", { class: "buttons" }, el("a", { class: "button", href: `#/${cancel}` }, t("dialog.cancel")), submit),
+  );
+  return form;
+}
+
+/// A modal dialog with a form. `run` gets the values when it is submitted, as an object and as FormData; while it fails its
+/// sentence is shown in the dialog. Gives what `run` gave, or undefined when the dialog was closed.
 export function ask({ title, text = [], fields = [], confirm, danger = false, run }) {
   return new Promise((resolve) => {
     let outcome;
@@ -185,7 +245,8 @@ export function ask({ title, text = [], fields = [], confirm, danger = false, ru
             event.preventDefault();
             submit.disabled = true;
             try {
-              outcome = { value: await run(Object.fromEntries(new FormData(form))) };
+              const values = new FormData(form);
+              outcome = { value: await run(Object.fromEntries(values), values) };
               dialog.close();
             } catch (problem) {
               error.replaceChildren(alertBox(problem.message));

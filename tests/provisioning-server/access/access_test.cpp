@@ -28,8 +28,9 @@ TEST_CASE("Rights: nobody has one without a role, and the command line has all")
 
 TEST_CASE("Rights: an auditor changes nothing, and the help desk sees no audit") {
   const Caller auditor{"a", {Role::auditor}};
-  for (const Right right : {Right::manage_tickets, Right::revoke_credentials, Right::manage_credentials,
-                            Right::unlock_credentials, Right::show_puk, Right::register_devices})
+  for (const Right right :
+       {Right::manage_tickets, Right::revoke_credentials, Right::manage_credentials, Right::unlock_credentials,
+        Right::show_puk, Right::register_devices, Right::manage_accounts})
     CHECK_FALSE(auditor.may(right));
   const Caller helpdesk{"h", {Role::helpdesk}};
   for (const Right right : {Right::view_audit, Right::verify_audit, Right::manage_tickets, Right::revoke_credentials})

@@ -1,5 +1,7 @@
 #include "provisioning-server/access/account_store.h"
 
+#include <thread>
+
 #include "provisioning-server/audit/chained_audit_log.h"
 #include "provisioning-server/database/schema.h"
 #include "tests/provisioning-server/test_databases.h"
@@ -79,4 +81,69 @@ SKS_CONTRACT_TEST("AccountStore: a login counts until it expires or its account 
   CHECK_FALSE(*fixture.store.remove("Jo", audit("account-remove")));
   CHECK_FALSE(*fixture.store.set_disabled("Jo", false, audit("account-enable")));
   CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action = 'account-remove'") == 1);
+}
+
+SKS_CONTRACT_TEST("AccountStore: other roles and a new token replace those before, and the logins of the old one end") {
+  Fixture fixture(kind);
+  REQUIRE(fixture.store.add(account("Jo", "digest-1"), audit("account-add")));
+  REQUIRE(fixture.store.add_login("cookie-1", "Jo", kNow + 50, audit("login")));
+  CHECK(*fixture.store.set_roles("Jo", {Role::auditor}, audit("account-roles"), Keep::nothing));
+  CHECK((*fixture.store.find_by_name("Jo"))->roles == RoleSet{Role::auditor});
+  CHECK((*fixture.store.find_by_login("cookie-1", kNow))->roles == RoleSet{Role::auditor});
+  CHECK(*fixture.store.set_token("Jo", "digest-2", kNow + 500, audit("account-token")));
+  CHECK_FALSE(*fixture.store.find_by_token("digest-1"));
+  CHECK((*fixture.store.find_by_token("digest-2"))->expires == kNow + 500);
+  CHECK_FALSE(*fixture.store.find_by_login("cookie-1", kNow));
+  CHECK_FALSE(*fixture.store.find_by_name("Al"));
+  CHECK_FALSE(*fixture.store.set_roles("Al", {Role::auditor}, audit("account-roles"), Keep::nothing));
+  CHECK_FALSE(*fixture.store.set_token("Al", "digest-3", kNow + 500, audit("account-token")));
+  CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action IN ('account-roles', 'account-token')") == 2);
+}
+
+SKS_CONTRACT_TEST("AccountStore: whoever keeps an operator cannot take the last one away, by whichever change") {
+  Fixture fixture(kind);
+  const auto add = [&](const std::string& name, RoleSet roles, std::int64_t expires) {
+    REQUIRE(fixture.store.add({name, roles, "digest-" + name, "", kNow, expires, false}, audit("account-add")));
+  };
+  add("last", {Role::system_operator, Role::auditor}, kNow + 100);
+  // None of these could help.
+  add("disabled", {Role::system_operator}, kNow + 100);
+  CHECK(*fixture.store.set_disabled("disabled", true, audit("account-disable")));
+  add("expired", {Role::system_operator}, kNow);
+  add("officer", {Role::officer}, kNow + 100);
+  const auto tries = {
+      fixture.store.remove("last", audit("try"), Keep::an_operator),
+      fixture.store.set_disabled("last", true, audit("try"), Keep::an_operator),
+      fixture.store.set_roles("last", {Role::auditor}, audit("try"), Keep::an_operator),
+  };
+  for (const auto& refused : tries) {
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().status == Status::not_allowed);
+  }
+  CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action = 'try'") == 0);
+  CHECK((*fixture.store.find_by_name("last"))->roles == RoleSet{Role::system_operator, Role::auditor});
+  CHECK_FALSE((*fixture.store.find_by_name("last"))->disabled);
+  CHECK(*fixture.store.set_roles("last", {Role::system_operator}, audit("roles"), Keep::an_operator));
+  CHECK(*fixture.store.set_disabled("disabled", false, audit("enable"), Keep::an_operator));
+  CHECK(*fixture.store.remove("last", audit("remove"), Keep::an_operator));
+}
+
+SKS_CONTRACT_TEST("AccountStore: of two operators who remove each other at the same time one stays") {
+  for (int round = 0; round < 5; ++round) {
+    Fixture fixture(kind);
+    for (const std::string name : {"one", "two"})
+      REQUIRE(fixture.store.add({name, {Role::system_operator}, "digest-" + name, "", kNow, kNow + 100, false},
+                                audit("account-add")));
+    const auto removed = [&](const std::string& name, bool& done) {
+      const Result<bool> result = fixture.store.remove(name, audit("account-remove"), Keep::an_operator);
+      done = result && *result;
+    };
+    bool first = false;
+    bool second = false;
+    std::thread other([&] { removed("two", second); });
+    removed("one", first);
+    other.join();
+    CHECK(first != second);
+    CHECK(fixture.store.list()->size() == 1);
+  }
 }

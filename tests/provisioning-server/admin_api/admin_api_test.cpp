@@ -45,6 +45,14 @@ constexpr auto kPlan = std::to_array<Row>({
     {"GET", "/profiles/{name}", "", "poa"},
     {"GET", "/signature-profiles", "", "oah"},
     {"POST", "/profiles/check", R"({"name":"x","content":""})", "p"},
+    {"GET", "/accounts", "", "pa"},
+    {"POST", "/accounts", R"({"name":"x"})", "p"},
+    {"GET", "/accounts/{name}", "", "pa"},
+    {"DELETE", "/accounts/{name}", "", "p"},
+    {"POST", "/accounts/{name}/roles", R"({"roles":["officer"]})", "p"},
+    {"POST", "/accounts/{name}/disable", "", "p"},
+    {"POST", "/accounts/{name}/enable", "", "p"},
+    {"POST", "/accounts/{name}/token", "{}", "p"},
 });
 
 std::string filled(const std::string& path) {

@@ -221,6 +221,11 @@ class ApiTest(unittest.TestCase):
             ("GET", "/signature-profiles?user=CN%3Dvictim", None),
             ("GET", "/profiles", None), ("GET", "/profiles/default", None),
             ("POST", "/profiles/check", {"name": "x", "content": "surprise = 1"}),
+            ("POST", "/accounts", {"name": "guest", "roles": ["auditor", "helpdesk"], "token": True, "days": 3}),
+            ("GET", "/accounts", None), ("GET", "/accounts/guest", None),
+            ("POST", "/accounts/guest/roles", {"roles": ["officer"]}),
+            ("POST", "/accounts/guest/disable", None), ("POST", "/accounts/guest/enable", None),
+            ("POST", "/accounts/guest/token", {"days": 5}), ("DELETE", "/accounts/guest", None),
         ]
 
     def test_1_every_row_by_every_role_in_every_way(self):

@@ -44,8 +44,13 @@ issuer::Response ApiLab::send(const ApiRequest& what) {
 
 issuer::Response ApiLab::as(const std::string& role, const std::string& method, const std::string& path,
                             const std::string& body) {
+  return as_account(role + "-1", method, path, body);
+}
+
+issuer::Response ApiLab::as_account(const std::string& account, const std::string& method, const std::string& path,
+                                    const std::string& body) {
   ApiRequest request{method, path};
-  request.token = token_of(role + "-1");
+  request.token = token_of(account);
   request.body = body;
   return send(request);
 }

@@ -28,6 +28,8 @@ class ApiLab {
   /// By the token of the account that is named as its role.
   issuer::Response as(const std::string& role, const std::string& method, const std::string& path,
                       const std::string& body = "");
+  issuer::Response as_account(const std::string& account, const std::string& method, const std::string& path,
+                              const std::string& body = "");
   /// The JSON of a response; checks its status.
   nlohmann::json json(const issuer::Response& response, unsigned status = 200);
   std::string token_of(const std::string& account) const { return "token-of-" + account; }

@@ -87,8 +87,11 @@ export class Person {
   }
 
   async signIn(role) {
+    await this.signInWith(this.issuer.tokens[role]);
+  }
+  async signInWith(token) {
     await this.page.goto(`${this.issuer.origin}/console`);
-    await this.page.locator("input[name=token]").fill(this.issuer.tokens[role]);
+    await this.page.locator("input[name=token]").fill(token);
     await this.page.locator("form button[type=submit]").click();
     await this.page.locator("nav").waitFor({ state: "attached" });
     await this.settled();

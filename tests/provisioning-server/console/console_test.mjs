@@ -22,6 +22,9 @@ const kPages = [
   "audit",
   "profiles",
   "profiles/default",
+  "accounts",
+  "accounts/new",
+  "accounts/helpdesk.one",
 ];
 let browser;
 
@@ -323,6 +326,118 @@ test("an edited profile is tried and not stored", () =>
     assert.equal(await text.inputValue(), before);
   }));
 
+test("with the keyboard alone: an account is made, gets other roles and a new token, and is removed", () =>
+  as("operator", async (person, page) => {
+    await person.go("accounts");
+    await person.tabTo("link", "New account");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "New account" }).waitFor();
+    await person.tabTo("textbox", "Name");
+    await page.keyboard.type("kim@example.org");
+    await person.tabTo("checkbox", "Auditor");
+    await person.tabTo("button", "Create the account");
+    await page.keyboard.press("Enter");
+    await page.getByText("Choose at least one role.").waitFor();
+    await person.tabTo("checkbox", "Auditor");
+    await page.keyboard.press("Space");
+    await person.tabTo("spinbutton", "Days that the account counts");
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type("30");
+    await person.tabTo("button", "Create the account");
+    await page.keyboard.press("Enter");
+    const dialog = page.getByRole("dialog", { name: "The token of the account" });
+    const shown = dialog.getByRole("textbox", { name: "Token" });
+    await shown.waitFor();
+    const first = await shown.innerText();
+    assert.match(first, /^sks-token-[\w-]{43}$/);
+    await person.tabTo("button", "Done");
+    await page.keyboard.press("Enter");
+    await page.getByText("The account is created.").waitFor();
+    await page.getByRole("heading", { name: "kim@example.org" }).waitFor();
+    assert.ok(!(await page.content()).includes(first));
+
+    // Whoever has the token is in, with the roles that the account has at that moment.
+    const kim = await Person.at(browser, issuer);
+    await kim.signInWith(first);
+    await kim.go("audit?actor=operator.one&action=account-add");
+    await kim.page.getByText("account kim@example.org with auditor until").waitFor();
+
+    await person.tabTo("button", "Change roles");
+    await page.keyboard.press("Enter");
+    const roles = page.getByRole("dialog", { name: "Change roles" });
+    assert.equal(await roles.getByLabel("Auditor").isChecked(), true);
+    await person.tabTo("checkbox", "Auditor");
+    await page.keyboard.press("Space");
+    await person.tabTo("checkbox", "Help desk");
+    await page.keyboard.press("Space");
+    await person.tabTo("button", "Change roles");
+    await page.keyboard.press("Enter");
+    await page.getByText("The roles are changed.").waitFor();
+    await kim.go("audit");
+    await kim.page.getByText("Your account lacks the right view-audit").waitFor();
+
+    await person.tabTo("button", "New token");
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog", { name: "New token" }).waitFor();
+    await person.tabTo("button", "New token");
+    await page.keyboard.press("Enter");
+    await shown.waitFor();
+    const second = await shown.innerText();
+    assert.notEqual(second, first);
+    await person.tabTo("button", "Done");
+    await page.keyboard.press("Enter");
+    await page.getByText("The account has a new token.").waitFor();
+    await kim.page.reload();
+    await kim.page.getByLabel("Token").fill(first);
+    await kim.page.keyboard.press("Enter");
+    await kim.page.getByText("The token is not valid, or it has expired.").waitFor();
+    await kim.page.getByLabel("Token").fill(second);
+    await kim.page.keyboard.press("Enter");
+    await kim.page.locator("nav").waitFor({ state: "attached" });
+    await kim.done();
+
+    for (const [name, told] of [
+      ["Disable", "The account is disabled."],
+      ["Enable", "The account is enabled."],
+      ["Remove", "The account is removed."],
+    ]) {
+      await person.tabTo("button", name);
+      await page.keyboard.press("Enter");
+      await page.getByRole("dialog", { name }).waitFor();
+      await person.tabTo("button", name);
+      await page.keyboard.press("Enter");
+      await page.getByText(told).waitFor();
+    }
+    await page.getByRole("heading", { name: "Accounts", level: 1 }).waitFor();
+    assert.equal(await page.getByRole("link", { name: "kim@example.org" }).count(), 0);
+  }));
+
+test("nobody is offered to lock themselves out, and the server says so, too", () =>
+  as("operator", async (person, page) => {
+    await person.go("accounts/operator.one");
+    await page.getByText("This is your own account.").waitFor();
+    for (const name of ["Change roles", "Disable", "Remove"]) assert.equal(await person.button(name).count(), 0, name);
+    assert.equal(await person.button("New token").count(), 1);
+    const sentence = await page.evaluate(async () => {
+      const answer = await fetch("/api/v1/accounts/operator.one", {
+        method: "DELETE",
+        headers: { "X-SKS-Request": "1" },
+      });
+      return (await answer.json()).detail;
+    });
+    assert.equal(sentence, "This is your own account: another operator can change it.");
+    await person.go("accounts/new");
+    await page.getByLabel("Name").fill("officer.one");
+    await page.getByLabel("Issuer officer").check();
+    await person.button("Create the account").click();
+    await page.getByRole("alert").waitFor();
+    assert.equal(await page.getByLabel("Name").inputValue(), "officer.one");
+    await page.getByLabel("Client certificate").fill("00".repeat(32));
+    await page.getByLabel("Name").fill("kim");
+    await person.button("Create the account").click();
+    await page.getByText("of this issuer is in force").waitFor();
+  }));
+
 test("an auditor searches the log and verifies it", () =>
   as("auditor", async (person, page) => {
     await person.go("audit?action=revoke");
@@ -367,8 +482,8 @@ const kRoles = {
     revoke: true,
     ticket: true,
   },
-  auditor: { menu: ["Overview", "Tickets", "Credentials", "Devices", "Sessions", "Audit log", "Profiles"] },
-  operator: { menu: ["Overview", "Devices", "Profiles"], register: true },
+  auditor: { menu: ["Overview", "Tickets", "Credentials", "Devices", "Sessions", "Audit log", "Profiles", "Accounts"] },
+  operator: { menu: ["Overview", "Devices", "Profiles", "Accounts"], register: true, account: true },
   helpdesk: { menu: ["Overview", "Credentials"], puk: true },
 };
 for (const [role, can] of Object.entries(kRoles))
@@ -390,6 +505,10 @@ for (const [role, can] of Object.entries(kRoles))
       assert.equal(await person.button("Register a device").count(), can.register ? 1 : 0);
       await person.go("tickets/new");
       assert.equal(await person.button("Create the ticket").count(), can.ticket ? 1 : 0);
+      await person.go("accounts/new");
+      assert.equal(await person.button("Create the account").count(), can.account ? 1 : 0);
+      await person.go("accounts/helpdesk.one");
+      assert.equal(await person.button("Remove").count(), can.account ? 1 : 0);
     }));
 
 test("a login that has ended leads back to where it was", () =>
@@ -609,6 +728,9 @@ const kPictures = {
   ],
   profiles: ["officer", "profiles"],
   profile: ["operator", "profiles/default"],
+  accounts: ["operator", "accounts"],
+  account: ["operator", "accounts/helpdesk.one"],
+  "new-account": ["operator", "accounts/new"],
   telephone: [
     "helpdesk",
     "credentials?text=Mo%20Doe",

@@ -1,0 +1,57 @@
+#include "provisioning-server/access/new_account.h"
+
+#include "provisioning-server/enrolment.h"
+#include "provisioning-server/pages.h"
+#include "sks-core/base/encoding.h"
+
+namespace sks::issuer {
+namespace {
+
+constexpr std::int64_t kDay = 86400;
+constexpr std::size_t kTokenBytes = 32;
+// Tells programs that look for secrets in the wrong places what they have found.
+constexpr const char* kTokenPrefix = "sks-token-";
+
+}  // namespace
+
+Result<std::int64_t> seconds_of_days(std::int64_t days) {
+  if (days < 1 || days > kMaxAccountDays)
+    return Error{Status::option, "An account counts for 1 to " + std::to_string(kMaxAccountDays) + " days."};
+  return days * kDay;
+}
+
+NewToken draw_token(const Random& random) {
+  const std::string token = kTokenPrefix + to_base64url(random.bytes(kTokenBytes));
+  return {token, digest_of(token)};
+}
+
+Result<NewAccount> make_account(const AccountOrder& order, Repository& repository, std::int64_t now,
+                                const Random& random) {
+  if (!is_account_name(order.name))
+    return Error{Status::option,
+                 "The name of an account has 1 to 64 characters: a letter, then letters, digits, '.', '_', '-' and "
+                 "'@'; \"operator\" and \"issuer\" have a meaning of their own in the audit log."};
+  if (order.roles.is_empty()) return Error{Status::option, "An account needs at least one role."};
+  SKS_LET(const std::int64_t seconds, seconds_of_days(order.days));
+  if (order.fingerprint.empty() && !order.token)
+    return Error{Status::option, "An account needs a token, a certificate, or both."};
+  if (!order.fingerprint.empty()) {
+    // Only those that are in the database can ever be in force.
+    SKS_LET(const std::optional<Credential> credential, repository.find_credential(order.fingerprint));
+    if (!credential || credential->status != Credential::Status::issued)
+      return Error{Status::not_available, "No certificate " + order.fingerprint + " of this issuer is in force."};
+  }
+  NewAccount made;
+  made.account = {order.name, order.roles, "", order.fingerprint, now, now + seconds, false};
+  if (order.token) {
+    NewToken drawn = draw_token(random);
+    made.token = std::move(drawn.token);
+    made.account.token_digest = std::move(drawn.digest);
+  }
+  made.detail = "account " + order.name + " with " + role_names(order.roles) + " until " +
+                time_text(made.account.expires) + (order.token ? ", token" : "");
+  if (!order.fingerprint.empty()) made.detail += ", certificate " + order.fingerprint;
+  return made;
+}
+
+}  // namespace sks::issuer
