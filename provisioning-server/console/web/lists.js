@@ -45,7 +45,8 @@ export function table(columns, rows, caption) {
 const kAsSeconds = (text) => (text === "" ? "" : String(Math.floor(new Date(text).getTime() / 1000)));
 
 /// path: of the API. filters: as field(). fixed: goes into every request. columns: as table(). query: of the address.
-export function listOf({ path, filters = [], fixed = {}, columns, query, caption, place, empty }) {
+/// needs: { name, text }: the filter without which nothing is asked, and what is shown then.
+export function listOf({ path, filters = [], fixed = {}, columns, query, caption, place, empty, needs }) {
   const results = el("div", { class: "results" });
   const before = []; // the cursors of the pages before this one
   let latest = 0;
@@ -53,8 +54,13 @@ export function listOf({ path, filters = [], fixed = {}, columns, query, caption
   async function load(cursor) {
     latest += 1;
     const mine = latest;
-    results.setAttribute("aria-busy", "true");
     const wanted = { ...fixed, ...asked(), limit: 50, cursor };
+    if (needs && !wanted[needs.name]) {
+      results.removeAttribute("aria-busy");
+      results.replaceChildren(el("p", { class: "empty" }, needs.text));
+      return;
+    }
+    results.setAttribute("aria-busy", "true");
     try {
       const page = await get(path, wanted);
       if (mine === latest) draw(page, cursor);

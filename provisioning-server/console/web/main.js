@@ -12,6 +12,7 @@ import { devicePage, devicesPage } from "./page_devices.js";
 import { loginPage } from "./page_login.js";
 import { profilePage, profilesPage } from "./page_profiles.js";
 import { sessionPage, sessionsPage } from "./page_sessions.js";
+import { signatureProfilesPage } from "./page_signature_profiles.js";
 import { newTicketPage, ticketPage, ticketsPage } from "./page_tickets.js";
 
 // path: segments, ":name" for a value. right: as /me names it. In the menu: the rows with a text for it.
@@ -22,6 +23,12 @@ const kPages = [
   { path: "tickets/:id", right: "view-tickets", page: ticketPage },
   { path: "credentials", right: "view-credentials", menu: "menu.credentials", page: credentialsPage },
   { path: "credentials/:fingerprint", right: "view-credentials", page: credentialPage },
+  {
+    path: "signature-profiles",
+    right: "view-signature-profiles",
+    menu: "menu.signatures",
+    page: signatureProfilesPage,
+  },
   { path: "devices", right: "view-devices", menu: "menu.devices", page: devicesPage },
   { path: "devices/:fingerprint", right: "view-devices", page: devicePage },
   { path: "sessions", right: "view-sessions", menu: "menu.sessions", page: sessionsPage },

@@ -22,6 +22,7 @@ import {
   tell,
   time,
 } from "./widgets.js";
+import { signaturesOf } from "./page_signature_profiles.js";
 import { profileOptions } from "./page_tickets.js";
 
 const kStatuses = ["issued", "suspended", "revoked", "replaced", "removed", "pending", "abandoned"];
@@ -277,6 +278,13 @@ export async function credentialPage({ params, may, redraw }) {
           [t("credential.revoked_at"), revocation.time && time(revocation.time, { exact: true })],
           [t("profile.label"), profileName(credential.profile, may)],
           [t("credential.use"), word("use", credential.app_usage)],
+          [
+            t("signatures.title"),
+            credential.app_usage === "signature" &&
+              credential.subject &&
+              may("view-signature-profiles") &&
+              link(signaturesOf(credential.subject), t("signatures.of_subject")),
+          ],
           [t("credential.friendly_name"), credential.friendly_name ? data(credential.friendly_name) : undefined],
           [t("credential.issued"), time(credential.issued, { exact: true })],
           [t("credential.not_after"), time(credential.not_after, { exact: true })],

@@ -17,6 +17,8 @@ const kPages = [
   "tickets",
   "tickets/new",
   "credentials",
+  "signature-profiles",
+  "signature-profiles?user=CN%3DMo+Doe%2CO%3DExample+Bank",
   "devices",
   "sessions",
   "audit",
@@ -277,6 +279,34 @@ test("a hostile subject is text and nothing else", () =>
     }
   }));
 
+test("the signature profiles of a user are asked for by the whole subject, and lead to the credential and back", () =>
+  as("helpdesk", async (person, page) => {
+    await person.go("signature-profiles");
+    await page.getByText("Name a user to see what their signatures are for.").waitFor();
+    await person.tabTo("searchbox", "User");
+    await page.keyboard.type("CN=Mo Doe");
+    await page.keyboard.press("Enter");
+    await page.getByText("This user has no such key.").waitFor();
+    await page.keyboard.type(",O=Example Bank");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+    const cells = await page.locator("tbody td").allInnerTexts();
+    assert.deepEqual(cells.slice(0, 4), [
+      "bank.example\nmss:bank.example:approve-payment:substantial:hardware",
+      "approve-payment",
+      "substantial\neIDAS, middle of three levels",
+      "hardware",
+    ]);
+    await page.locator("tbody a").click();
+    await page.getByRole("heading", { level: 1, name: "Mo Doe" }).waitFor();
+    await page.getByRole("link", { name: "Those of this subject" }).click();
+    await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1);
+    assert.equal(await page.getByLabel("User").inputValue(), "CN=Mo Doe,O=Example Bank");
+    // A key of the same user that signs nothing.
+    await openCredential(person, "Jo Doe");
+    assert.equal(await page.getByRole("link", { name: "Those of this subject" }).count(), 0);
+  }));
+
 test("the device page says what its attestation proves", () =>
   as("auditor", async (person, page) => {
     await person.go("devices");
@@ -478,13 +508,25 @@ test("the help desk makes a link to unlock, and sees a PUK once", () =>
 // What each role finds in the menu, and which buttons.
 const kRoles = {
   officer: {
-    menu: ["Overview", "Tickets", "Credentials", "Devices", "Sessions", "Profiles"],
+    menu: ["Overview", "Tickets", "Credentials", "Signature profiles", "Devices", "Sessions", "Profiles"],
     revoke: true,
     ticket: true,
   },
-  auditor: { menu: ["Overview", "Tickets", "Credentials", "Devices", "Sessions", "Audit log", "Profiles", "Accounts"] },
+  auditor: {
+    menu: [
+      "Overview",
+      "Tickets",
+      "Credentials",
+      "Signature profiles",
+      "Devices",
+      "Sessions",
+      "Audit log",
+      "Profiles",
+      "Accounts",
+    ],
+  },
   operator: { menu: ["Overview", "Devices", "Profiles", "Accounts"], register: true, account: true },
-  helpdesk: { menu: ["Overview", "Credentials"], puk: true },
+  helpdesk: { menu: ["Overview", "Credentials", "Signature profiles"], puk: true },
 };
 for (const [role, can] of Object.entries(kRoles))
   test(`${role}: sees what the role may, and no more`, () =>
@@ -714,6 +756,7 @@ const kPictures = {
       await person.button("Revoke").click();
     },
   ],
+  "signature-profiles": ["helpdesk", "signature-profiles?user=CN%3DMo+Doe%2CO%3DExample+Bank"],
   devices: ["operator", "devices"],
   device: ["auditor", "devices", async (person, page) => page.locator("tbody a").first().click()],
   sessions: ["auditor", "sessions"],

@@ -45,6 +45,14 @@ export class Issuer {
         '[puk_policy]\nformat = "numeric"\nlength = 8\nretry_limit = 3\n\n[[pin_policy]]',
       ),
     );
+    const pair = join(this.folder, "profiles", "pair.toml");
+    writeFileSync(
+      pair,
+      readFileSync(pair, "utf8").replace(
+        'friendly_name = "Signature key"',
+        'friendly_name = "Signature key"\n  signature_profile = "mss:bank.example:approve-payment:substantial:hardware"',
+      ),
+    );
     for (const role of ["operator", "officer", "auditor", "helpdesk"])
       this.tokens[role] = await this.command("account", "add", "--name", `${role}.one`, "--roles", role, "--token");
     await this.device("laptop");
