@@ -146,6 +146,23 @@ SearchFilter read_filter(TomlTable table) {
   return filter;
 }
 
+std::vector<FilterMember> filter_members(const SearchFilter& filter) {
+  std::vector<FilterMember> members;
+  if (filter.finger_print) members.push_back({"finger_print", {to_hex(*filter.finger_print)}});
+  if (filter.serial_number) members.push_back({"serial_number", {*filter.serial_number}});
+  for (const TextMember& row : kExpressions)
+    if (const auto& value = filter.*row.value) members.push_back({row.name, {*value}});
+  for (const RulesMember& row : kRules)
+    if (const auto& rules = filter.*row.value; !rules.empty()) members.push_back({row.name, rules});
+  for (const TimeMember& row : kTimes)
+    if (const auto& value = filter.*row.value) members.push_back({row.name, {keygen2::format_utc_time(*value)}});
+  for (const WordMember& row : kWords)
+    if (const auto& value = filter.*row.value) members.push_back({row.name, {std::string(row.words.at(*value))}});
+  return members;
+}
+
+std::string_view action_name(FoundKeyAction action) { return word_of(kActions, static_cast<std::uint8_t>(action)); }
+
 std::vector<CapabilityQuery> read_capabilities(TomlTable& root) {
   constexpr std::size_t kMaxQueries = 40;  // of the 50 of keygen2.md Appendix B; the keys need some
   std::vector<CapabilityQuery> queries;

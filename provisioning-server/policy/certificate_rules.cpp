@@ -112,7 +112,11 @@ void read_alternative_names(TomlTable& table, CertificateRules& rules) {
 
 void read_extended_key_usage(TomlTable& table, CertificateRules& rules) {
   constexpr std::string_view kKey = "extended_key_usage";
-  if (!table.has(kKey)) return;
+  if (!table.has(kKey)) {
+    // What the authority makes when nobody says otherwise.
+    rules.extended_key_usages.emplace_back(kUsages.front().name);
+    return;
+  }
   std::vector<std::string> oids;
   for (const std::string& name : table.texts_or_none(kKey)) {
     const auto* const row = std::ranges::find(kUsages, name, &NamedOid::name);
@@ -122,6 +126,8 @@ void read_extended_key_usage(TomlTable& table, CertificateRules& rules) {
                              "\", which is neither an object identifier nor one of \"clientAuth\", \"codeSigning\", "
                              "\"emailProtection\", \"documentSigning\", \"smartcardLogon\"");
     oids.push_back(oid);
+    const auto* const named = std::ranges::find(kUsages, oid, &NamedOid::oid);
+    rules.extended_key_usages.emplace_back(named == kUsages.end() ? std::string_view(oid) : named->name);
   }
   if (oids.empty()) return table.refuse(kKey, "extended_key_usage must hold a usage; leave it out for \"clientAuth\"");
   if (has_duplicates(oids)) table.refuse(kKey, "extended_key_usage holds a usage twice");
@@ -135,6 +141,7 @@ void read_policies(TomlTable& table, CertificateRules& rules) {
       table.refuse("policies", "policies holds \"" + oid + "\", which is no object identifier");
   if (has_duplicates(oids)) table.refuse("policies", "policies holds an object identifier twice");
   if (!oids.empty()) rules.extensions.push_back(certificate_policies_extension(oids));
+  rules.policies = oids;
 }
 
 void read_key_usages(TomlTable& table, CertificateRules& rules) {
@@ -170,6 +177,7 @@ void read_further_extensions(TomlTable& table, CertificateRules& rules) {
     }
     rules.extensions.push_back(
         encode_extension(identifier, critical ? crypto::der::Critical::yes : crypto::der::Critical::no, *value));
+    rules.further_extensions.push_back({oid, critical, *value});
   }
 }
 
@@ -200,6 +208,23 @@ CertificateRules read_certificate_rules(TomlTable& root) {
   if (rules.from_directory && rules.subject.empty())
     table.refuse("from_directory", "from_directory = true needs a subject that is made of what the directory says");
   return rules;
+}
+
+std::vector<std::string_view> key_usage_names(const CertificateRules& rules, std::uint8_t app_usage) {
+  constexpr std::uint16_t kDigitalSignature = 1;  // what the authority makes when nobody says otherwise
+  const std::uint16_t bits = rules.key_usages.at(app_usage).value_or(kDigitalSignature);
+  std::vector<std::string_view> names;
+  for (const Choice& row : kKeyUsages)
+    if ((bits >> row.value & 1) != 0) names.push_back(row.word);
+  return names;
+}
+
+std::map<std::string, bool> placeholders(const CertificateRules& rules) {
+  std::map<std::string, bool> found;
+  for (const CertificateRules::SubjectAttribute& attribute : rules.subject) attribute.value.add_placeholders(found);
+  for (const auto* const templates : {&rules.emails, &rules.upns, &rules.uris})
+    for (const TextTemplate& one : *templates) one.add_placeholders(found);
+  return found;
 }
 
 Result<std::vector<DnAttribute>> fill_subject(const CertificateRules& rules, const SubjectData& data) {

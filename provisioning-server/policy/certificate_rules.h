@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,12 +27,25 @@ struct CertificateRules {
   std::vector<TextTemplate> emails;
   std::vector<TextTemplate> upns;
   std::vector<TextTemplate> uris;
-  std::vector<Bytes> extensions;                           ///< DER, the same for all keys
+  std::vector<std::string> extended_key_usages;  ///< "clientAuth" where it has a name, else dotted; never empty
+  std::vector<std::string> policies;             ///< dotted
+  struct FurtherExtension {
+    std::string oid;  ///< dotted
+    bool critical = false;
+    Bytes value;  ///< DER
+  };
+  std::vector<FurtherExtension> further_extensions;
+  std::vector<Bytes> extensions;  ///< those that the profile names, as DER; the same for all keys
   std::array<std::optional<std::uint16_t>, 4> key_usages;  ///< by app_usage, as Certificate::key_usage()
 };
 
 /// Failures stick to the table.
 CertificateRules read_certificate_rules(TomlTable& root);
+
+/// What keys with this app_usage may be used for, as RFC 5280 4.2.1.3 spells it.
+std::vector<std::string_view> key_usage_names(const CertificateRules& rules, std::uint8_t app_usage);
+/// What has to be known about a subject, by name; false: what may be missing wherever it stands.
+std::map<std::string, bool> placeholders(const CertificateRules& rules);
 
 /// The name of the subject by the rules. Fails with option when something is not known, or not a name.
 Result<std::vector<crypto::DnAttribute>> fill_subject(const CertificateRules& rules, const SubjectData& data);

@@ -35,6 +35,11 @@ Result<TextTemplate> TextTemplate::parse(std::string_view text) {
   return made;
 }
 
+void TextTemplate::add_placeholders(std::map<std::string, bool>& names) const {
+  for (const Part& part : parts_)
+    if (!part.name.empty()) names[part.name] |= !part.may_be_missing;
+}
+
 Result<std::optional<std::string>> TextTemplate::fill(const SubjectData& data) const {
   std::string text;
   for (const Part& part : parts_) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ class TextTemplate {
   /// The text with the values as they are: whoever puts it somewhere escapes it. None when something that may be
   /// missing is. Fails with option when something else is missing.
   Result<std::optional<std::string>> fill(const SubjectData& data) const;
+
+  /// Adds the names of the placeholders; true for those that must be known here.
+  void add_placeholders(std::map<std::string, bool>& names) const;
 
   const std::string& source() const { return source_; }
 

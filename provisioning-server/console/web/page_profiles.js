@@ -3,6 +3,7 @@ import { data, el } from "./dom.js";
 import { table } from "./lists.js";
 import { t } from "./text.js";
 import { alertBox, button, card, facts, field, link, shortHex } from "./widgets.js";
+import { details } from "./profile_details.js";
 import { overview, summary } from "./profile_summary.js";
 
 export async function profilesPage() {
@@ -79,6 +80,7 @@ export async function profilePage({ params, may }) {
         ),
         facts([t("profile.digest"), shortHex(profile.digest)]),
       ),
+      details(profile),
       may("check-profiles")
         ? checker(profile)
         : card(

@@ -74,6 +74,9 @@ class Server:
         key.chmod(0o600)
         self.ca = self.work / "ca.pem"
         self.ca.write_bytes((self.folder / "credential-ca.pem").read_bytes())
+        full = pathlib.Path(__file__).with_name("full_profile.toml")
+        (self.folder / "profiles" / "full.toml").write_bytes(full.read_bytes())
+        (self.folder / "profiles" / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         run(ISSUER, "ticket", "--dir", self.folder, "--profile", "default")  # makes the database
         self.process = None
 
@@ -219,7 +222,7 @@ class ApiTest(unittest.TestCase):
             ("GET", "/sessions?state=done", None), ("GET", "/sessions/session-victim", None),
             ("GET", "/audit?limit=500", None), ("POST", "/audit/verify", None),
             ("GET", "/signature-profiles?user=CN%3Dvictim", None),
-            ("GET", "/profiles", None), ("GET", "/profiles/default", None),
+            ("GET", "/profiles", None), ("GET", "/profiles/default", None), ("GET", "/profiles/full", None),
             ("POST", "/profiles/check", {"name": "x", "content": "surprise = 1"}),
             ("POST", "/accounts", {"name": "guest", "roles": ["auditor", "helpdesk"], "token": True, "days": 3}),
             ("GET", "/accounts", None), ("GET", "/accounts/guest", None),

@@ -24,6 +24,7 @@ const kPages = [
   "audit",
   "profiles",
   "profiles/default",
+  "profiles/full",
   "accounts",
   "accounts/new",
   "accounts/helpdesk.one",
@@ -338,6 +339,36 @@ test("an operator registers a device and takes it off again", () =>
     await person.button("Unregister the device").click();
     await page.getByRole("dialog").getByRole("button", { name: "Unregister the device" }).click();
     await page.getByText("The device is not registered any more.").waitFor();
+  }));
+
+test("the page of a profile explains all that the profile says", () =>
+  as("auditor", async (person, page) => {
+    await person.go("profiles/full");
+    const fact = async (card, label) => {
+      const section = page.getByRole("region", { name: card, exact: true });
+      return (await section.locator("dl div", { has: page.getByText(label, { exact: true }) }).locator("dd").innerText())
+        .replace(/\s+/g, " ");
+    };
+    assert.equal(await fact("Signing <key>", "Export"), "puk with the PUK");
+    assert.equal(await fact("Signing <key>", "Biometrics"), "combined besides the PIN");
+    assert.equal(await fact("Signing <key>", "Protected by"), "PIN 1 below");
+    assert.equal(await fact("Signing <key>", "Public exponent"), "65,537");
+    assert.equal(await fact("Signing <key>", "Signature profile"), "mss:bank.example:approve-payment:high:qscd");
+    assert.equal(await fact("Key 3", "Protected by"), "the PIN of the device");
+    assert.equal(await fact("PIN 1", "Weak PINs refused").then((text) => text.split(" ")[0]), "sequence");
+    assert.equal(await fact("PIN 2", "Length"), "4 to 4 bytes");
+    assert.equal(await fact("Certificates", "Has to be known"), "account cn login");
+    assert.equal(await fact("Certificates", "Further extensions"), "1.3.6.1.4.1.99999.2 (critical) = 0500");
+    assert.equal(await fact("Limits", "Valid credentials of one subject"), "3");
+    assert.match(await fact("Session and management", "Key management key"), /generation 1/);
+    const logotype = page.getByRole("img", { name: "Logotype" });
+    assert.equal(await logotype.evaluate((image) => image.decode().then(() => image.naturalWidth)), 120);
+    await page.getByText("See <https://example.com>").first().waitFor();
+    // Encrypted on its way to the device: described only, but for the text of the file, which is what it is.
+    assert.equal(await page.getByText("only for the device", { exact: true }).count(), 0);
+    await page.getByRole("cell", { name: "encrypted extension" }).waitFor();
+    await page.getByRole("cell", { name: "delete it is deleted when the session closes" }).waitFor();
+    await page.getByRole("cell", { name: "the device is refused" }).waitFor();
   }));
 
 test("an edited profile is tried and not stored", () =>
@@ -770,7 +801,18 @@ const kPictures = {
     },
   ],
   profiles: ["officer", "profiles"],
-  profile: ["operator", "profiles/default"],
+  profile: ["auditor", "profiles/full", null, { viewport: { width: 1280, height: 3200 } }],
+  "profile-check": [
+    "operator",
+    "profiles/default",
+    async (person, page) => {
+      const text = page.getByLabel("Content of the file");
+      await text.fill((await text.inputValue()).replace("validity_days = 730", 'validity_days = "long"'));
+      await person.button("Check this content").click();
+      await page.locator("p.alert").waitFor();
+      await page.locator("p.alert").scrollIntoViewIfNeeded();
+    },
+  ],
   accounts: ["operator", "accounts"],
   account: ["operator", "accounts/helpdesk.one"],
   "new-account": ["operator", "accounts/new"],

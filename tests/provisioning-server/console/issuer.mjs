@@ -1,7 +1,7 @@
 // An issuer of its own for the test: the real program over TLS, with devices that have really enrolled.
 
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,6 +37,9 @@ export class Issuer {
   async prepare() {
     this.origin = `https://localhost:${await freePort()}`;
     await this.command("init", "--url", `${this.origin}/keygen2`);
+    // Everybody here comes from one address.
+    const config = join(this.folder, "issuer.toml");
+    writeFileSync(config, readFileSync(config, "utf8").replace(/login_tries_per_minute = \d+/, "login_tries_per_minute = 6000"));
     const profile = join(this.folder, "profiles", "default.toml");
     writeFileSync(
       profile,
@@ -44,6 +47,14 @@ export class Issuer {
         "[[pin_policy]]",
         '[puk_policy]\nformat = "numeric"\nlength = 8\nretry_limit = 3\n\n[[pin_policy]]',
       ),
+    );
+    const profiles = join(this.folder, "profiles");
+    copyFileSync(new URL("../admin_api/full_profile.toml", import.meta.url), join(profiles, "full.toml"));
+    writeFileSync(
+      join(profiles, "logo.svg"),
+      '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="40"><rect width="120" height="40" rx="6"' +
+        ' fill="#1d4f7c"/><circle cx="22" cy="20" r="10" fill="#ffffff"/><rect x="42" y="15" width="64" height="10"' +
+        ' fill="#ffffff"/></svg>',
     );
     const pair = join(this.folder, "profiles", "pair.toml");
     writeFileSync(
