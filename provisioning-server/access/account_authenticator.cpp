@@ -117,8 +117,9 @@ std::variant<Authenticated, NotAuthenticated> AccountAuthenticator::authenticate
       return accept(*account, Proof::certificate);
     }
     const std::string& sentence = std::get<std::string>(found);
+    // Everybody who has keys of this issuer has such a certificate: that is no attempt.
     is_attempt = !sentence.empty();
-    if (is_attempt) why = sentence;
+    why = is_attempt ? sentence : "No account has your certificate. Log in with a token.";
   }
   if (const std::string_view header = request.header("authorization"); !header.empty()) {
     const Found found = by_token(bearer_token(header));

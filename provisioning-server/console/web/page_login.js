@@ -3,7 +3,8 @@ import { el } from "./dom.js";
 import { t } from "./text.js";
 import { alertBox, button, field } from "./widgets.js";
 
-/// `done` is called when the server has accepted the token.
+/// `done` is called when the server has accepted the token, or to see whether it accepts the certificate of the connection;
+/// it fails with what the server says.
 export function loginPage(sentence, done) {
   const error = el("div", {});
   const submit = button(t("login.do"), undefined, { type: "submit", kind: "primary" });
@@ -39,6 +40,13 @@ export function loginPage(sentence, done) {
     error,
     submit,
   );
+  const certificateButton = button(t("login.with_certificate"), async () => {
+    try {
+      await done();
+    } catch (problem) {
+      error.replaceChildren(alertBox(problem.message));
+    }
+  });
   return el(
     "div",
     { class: "login card" },
@@ -46,5 +54,6 @@ export function loginPage(sentence, done) {
     sentence && el("p", { class: "notice", role: "status" }, sentence),
     form,
     el("p", { class: "hint" }, t("login.certificate")),
+    certificateButton,
   );
 }

@@ -434,7 +434,9 @@ TEST_CASE("API: a certificate of this issuer is a login as long as it is in forc
   const Bytes certificate = lab.device.certificate(0);
   ApiRequest me{"GET", "/me"};
   me.certificate = certificate;
-  lab.json(lab.send(me), 401);  // in force, but nobody's
+  // In force, but nobody's.
+  lab.json(lab.send(me), 401);
+  CHECK(detail_of(lab.send(me)) == "No account has your certificate. Log in with a token.");
   lab.add_account("Jo", {Role::officer}, certificate);
   CHECK(lab.json(lab.send(me)).at("name") == "Jo");
   CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE actor = 'Jo' AND action = 'login'") == 1);

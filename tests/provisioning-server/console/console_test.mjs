@@ -387,6 +387,67 @@ test("an edited profile is tried and not stored", () =>
     assert.equal(await text.inputValue(), before);
   }));
 
+test("a client certificate of this issuer signs in without a token, as long as it is in force", async () => {
+  const certificate = await issuer.clientCertificate("CN=Olga Officer,O=Example Bank");
+  // Playwright's proxy for client certificates does not ask the browser which authorities it trusts.
+  const withCertificate = { clientCertificates: [certificate.use], ignoreHTTPSErrors: true };
+  const olga = await Person.at(browser, issuer, withCertificate);
+  await olga.page.goto(`${issuer.origin}/console`);
+  await olga.page.getByRole("button", { name: "Sign in with a certificate" }).click();
+  await olga.page.getByText("No account has your certificate. Log in with a token.").waitFor();
+
+  await as("operator", async (person, page) => {
+    await person.go("accounts/new");
+    await page.getByLabel("Name").fill("olga");
+    await page.getByLabel("Issuer officer").check();
+    await page.getByLabel("A token").uncheck();
+    await page.getByLabel("Client certificate").fill(certificate.fingerprint);
+    await person.button("Create the account").click();
+    await page.getByText("The account is created.").waitFor();
+    await page.getByText("a certificate", { exact: true }).waitFor();
+  });
+  await olga.page.getByRole("button", { name: "Sign in with a certificate" }).click();
+  await olga.page.getByRole("heading", { name: "Overview" }).waitFor();
+  assert.equal(await olga.page.locator(".account strong").innerText(), "olga");
+  assert.deepEqual(await olga.context.cookies(), []);
+  // A change: the page sends the header that shows that no other site has asked for it.
+  await olga.go("tickets/new");
+  await olga.page.getByLabel("Subject").fill("CN=By Certificate,O=Example Bank");
+  await olga.button("Create the ticket").click();
+  await olga.page.getByRole("dialog", { name: "The ticket is ready" }).waitFor();
+  await olga.button("Done").click();
+  await olga.page.locator("dd", { hasText: "olga" }).waitFor();
+  // The browser goes on to show it.
+  await olga.button("Sign out").click();
+  await olga.page.getByText("Your client certificate still signs you in.").waitFor();
+  await olga.page.reload();
+  await olga.page.locator("nav").waitFor({ state: "attached" });
+
+  await as("officer", async (person, page) => {
+    await openCredential(person, "Olga Officer");
+    await person.button("Revoke").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+    await page.getByText("The credential is revoked.").waitFor();
+  });
+  await olga.page.reload();
+  await olga.page.getByRole("button", { name: "Sign in with a certificate" }).click();
+  await olga.page.getByText("Your certificate is not in force.").waitFor();
+  // A token does all the same.
+  await olga.signIn("auditor");
+  await olga.go("audit?actor=olga&action=login");
+  await olga.page.getByText("by certificate from 127.0.0.1").first().waitFor();
+  await olga.done();
+});
+
+test("whoever has no certificate is told so", () =>
+  as(null, async (person, page) => {
+    await page.goto(`${issuer.origin}/console`);
+    await page.getByLabel("Token").waitFor();
+    await person.tabTo("button", "Sign in with a certificate");
+    await page.keyboard.press("Enter");
+    await page.getByText("or with a certificate of this issuer that has an account.").waitFor();
+  }));
+
 test("with the keyboard alone: an account is made, gets other roles and a new token, and is removed", () =>
   as("operator", async (person, page) => {
     await person.go("accounts");

@@ -1,5 +1,6 @@
 // An issuer of its own for the test: the real program over TLS, with devices that have really enrolled.
 
+import { X509Certificate } from "node:crypto";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -49,6 +50,13 @@ export class Issuer {
       ),
     );
     const profiles = join(this.folder, "profiles");
+    writeFileSync(
+      join(profiles, "portable.toml"),
+      readFileSync(profile, "utf8").replace(
+        'export_protection = "non-exportable"',
+        'export_protection = "none"',
+      ),
+    );
     copyFileSync(new URL("../admin_api/full_profile.toml", import.meta.url), join(profiles, "full.toml"));
     writeFileSync(
       join(profiles, "logo.svg"),
@@ -129,6 +137,23 @@ export class Issuer {
       ],
       { timeout: 300000 },
     );
+  }
+  /// A certificate of this issuer with its key, as a file that a browser can import: how to use it, and its fingerprint.
+  async clientCertificate(subject) {
+    const file = (name) => join(this.scratch, name);
+    const passphrase = "for the way to the browser";
+    writeFileSync(file("passphrase"), passphrase, { mode: 0o600 });
+    const store = ["--store", file("desk")];
+    await this.device("desk");
+    await this.command("register", "--certificate", this.certificate("desk"));
+    await this.issue("desk", "portable", subject);
+    const { stdout } = await run(this.client, [...store, "list", "--json"]);
+    const [{ handle }] = JSON.parse(stdout);
+    const parameters = ["--pkcs12", "--export-passphrase-file", file("passphrase"), "--out", file("desk.p12")];
+    await run(this.client, [...store, "export", String(handle), ...parameters]);
+    const { stdout: pem } = await run(this.client, [...store, "export", String(handle)]);
+    const fingerprint = new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase();
+    return { fingerprint, use: { origin: this.origin, pfxPath: file("desk.p12"), passphrase } };
   }
   async issue(device, profile, subject) {
     await this.enroll(device, await this.command("ticket", "--profile", profile, "--subject", subject));
