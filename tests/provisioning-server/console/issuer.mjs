@@ -35,42 +35,42 @@ export class Issuer {
     return stdout.trim();
   }
 
+  /// Puts `by` in the place of `part`, which a file below the folder of the issuer must have.
+  edit(name, part, by) {
+    const file = join(this.folder, name);
+    const before = readFileSync(file, "utf8");
+    const edited = before.replace(part, by);
+    if (edited === before) throw new Error(`${name} has no ${part}`);
+    writeFileSync(file, edited);
+  }
+
   async prepare() {
     this.origin = `https://localhost:${await freePort()}`;
     await this.command("init", "--url", `${this.origin}/keygen2`);
     // Everybody here comes from one address.
-    const config = join(this.folder, "issuer.toml");
-    writeFileSync(config, readFileSync(config, "utf8").replace(/login_tries_per_minute = \d+/, "login_tries_per_minute = 6000"));
-    const profile = join(this.folder, "profiles", "default.toml");
-    writeFileSync(
-      profile,
-      readFileSync(profile, "utf8").replace(
-        "[[pin_policy]]",
-        '[puk_policy]\nformat = "numeric"\nlength = 8\nretry_limit = 3\n\n[[pin_policy]]',
-      ),
+    this.edit("issuer.toml", /login_tries_per_minute = \d+/, "login_tries_per_minute = 6000");
+    this.edit(
+      "profiles/default.toml",
+      "[[pin_policy]]",
+      '[puk_policy]\nformat = "numeric"\nlength = 8\nretry_limit = 3\n\n[[pin_policy]]',
     );
-    const profiles = join(this.folder, "profiles");
-    writeFileSync(
-      join(profiles, "portable.toml"),
-      readFileSync(profile, "utf8").replace(
-        'export_protection = "non-exportable"',
-        'export_protection = "none"',
-      ),
+    const portable = join(this.folder, "profiles", "portable.toml");
+    copyFileSync(join(this.folder, "profiles", "default.toml"), portable);
+    this.edit("profiles/portable.toml", 'export_protection = "non-exportable"', 'export_protection = "none"');
+    this.edit(
+      "profiles/pair.toml",
+      'friendly_name = "Signature key"',
+      'friendly_name = "Signature key"\n  signature_profile = "mss:bank.example:approve-payment:substantial:hardware"',
     );
-    copyFileSync(new URL("../admin_api/full_profile.toml", import.meta.url), join(profiles, "full.toml"));
+    copyFileSync(
+      new URL("../admin_api/full_profile.toml", import.meta.url),
+      join(this.folder, "profiles", "full.toml"),
+    );
     writeFileSync(
-      join(profiles, "logo.svg"),
+      join(this.folder, "profiles", "logo.svg"),
       '<svg xmlns="http://www.w3.org/2000/svg" width="120" height="40"><rect width="120" height="40" rx="6"' +
         ' fill="#1d4f7c"/><circle cx="22" cy="20" r="10" fill="#ffffff"/><rect x="42" y="15" width="64" height="10"' +
         ' fill="#ffffff"/></svg>',
-    );
-    const pair = join(this.folder, "profiles", "pair.toml");
-    writeFileSync(
-      pair,
-      readFileSync(pair, "utf8").replace(
-        'friendly_name = "Signature key"',
-        'friendly_name = "Signature key"\n  signature_profile = "mss:bank.example:approve-payment:substantial:hardware"',
-      ),
     );
     for (const role of ["operator", "officer", "auditor", "helpdesk"])
       this.tokens[role] = await this.command("account", "add", "--name", `${role}.one`, "--roles", role, "--token");
