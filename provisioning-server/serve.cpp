@@ -63,8 +63,10 @@ void expire_sessions(Repository& repository) {
   log_info("sessions-expired", {{"count", std::to_string(*expired)}});
 }
 
-/// Whether the CA's key signs at present: asked by a signature of a text that is no certificate, at most every few
-/// seconds, however often somebody wants to know.
+/// Whether the CA's key is there at present: asked at most every few seconds, however often somebody wants to know. Not
+/// by a signature: the key signs certificates and what tells about them, and whoever can ask for readiness must not get
+/// it to sign anything else, not even a text of ours. So a key in a file is ready when it is loaded, since it is taken
+/// up only together with its certificate; a token has to answer and to show the key.
 class KeyCheck {
  public:
   Result<void> check(const LiveAuthority& authority) const {
@@ -72,9 +74,7 @@ class KeyCheck {
     const std::lock_guard lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
     if (asked_ && now - *asked_ < kFresh) return outcome_;
-    const Result<Bytes> signature =
-        authority.current()->signer()->sign(as_bytes("OpenSKS issuer: does this key sign?"));
-    outcome_ = signature ? Result<void>() : signature.error();
+    outcome_ = authority.current()->signer()->check();
     asked_ = std::chrono::steady_clock::now();
     return outcome_;
   }

@@ -32,7 +32,8 @@ std::shared_ptr<const crypto::Signer> open_token_key(const AuthorityConfig& conf
       config.location.token_label.empty() ? config.location.token_serial : config.location.token_label;
   return std::make_shared<const QueuedSigner>(
       "token \"" + name + '"', key, [token, key](ByteView message) { return token->sign(key, message); },
-      QueueLimits{std::chrono::seconds(config.timeout_seconds), static_cast<std::size_t>(config.queue)});
+      QueueLimits{std::chrono::seconds(config.timeout_seconds), static_cast<std::size_t>(config.queue)},
+      [token, key] { return token->check(key); });
 }
 
 Result<std::shared_ptr<const crypto::Signer>> open_authority_key(const AuthorityConfig& config,

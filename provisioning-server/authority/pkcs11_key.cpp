@@ -58,6 +58,9 @@ constexpr auto kPinRefusals =
 constexpr auto kSha256DigestInfo = std::to_array<std::uint8_t>(
     {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20});
 
+/// The object is there, and its token keeps the attribute to itself, or has none of the kind.
+constexpr auto kAttributeRefusals = std::to_array<CK_RV>({CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID});
+
 /// Fixed-size text of PKCS#11: filled up with blanks.
 template <std::size_t N>
 std::string padded_text(const CK_UTF8CHAR (&field)[N]) {
@@ -161,6 +164,7 @@ struct Pkcs11Key::Connection {
 
   Result<void> open(const Pkcs11Location& location, const SecureBytes& pin, bool& pin_refused);
   Result<Bytes> sign(const crypto::PublicKey& key, ByteView message, const SecureBytes& pin);
+  Result<void> check(const crypto::PublicKey& key);
   Result<crypto::PublicKey> public_key(const Pkcs11Location& location);
 
  private:
@@ -279,6 +283,18 @@ Result<Bytes> Pkcs11Key::Connection::read_attribute(CK_OBJECT_HANDLE object, CK_
   return value;
 }
 
+/// The private key object of an RSA key has its modulus, that of an EC key its curve. PKCS#11 2.40, 2.1.3 and 2.3.4
+Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key) {
+  constexpr std::size_t kMaxAttribute = 4096;
+  Bytes value(kMaxAttribute);
+  CK_ATTRIBUTE wanted = attribute(key.kind() == KeyKind::rsa ? CKA_MODULUS : CKA_EC_PARAMS, value.data(), value.size());
+  const CK_RV code = functions->C_GetAttributeValue(session, private_key, &wanted, 1);
+  if (std::ranges::find(kAttributeRefusals, code) != kAttributeRefusals.end()) return {};
+  if (code != CKR_OK) return failure("C_GetAttributeValue", code);
+  if (wanted.ulValueLen <= value.size() && holds(key.spki(), ByteView(value).first(wanted.ulValueLen))) return {};
+  return Error{Status::crypto, "the private key in the token is not the one of the authority's certificate"};
+}
+
 Result<crypto::PublicKey> Pkcs11Key::Connection::public_key(const Pkcs11Location& location) {
   SKS_LET(const CK_OBJECT_HANDLE object, find_object(location, CKO_PUBLIC_KEY));
   CK_KEY_TYPE type = 0;
@@ -329,6 +345,10 @@ auto Pkcs11Key::with_connection(Run run) -> decltype(run(std::declval<Connection
 
 Result<Bytes> Pkcs11Key::sign(const crypto::PublicKey& key, ByteView message) {
   return with_connection([&](Connection& connection) { return connection.sign(key, message, pin_); });
+}
+
+Result<void> Pkcs11Key::check(const crypto::PublicKey& key) {
+  return with_connection([&](Connection& connection) { return connection.check(key); });
 }
 
 Result<crypto::PublicKey> Pkcs11Key::public_key() {

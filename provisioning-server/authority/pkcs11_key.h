@@ -33,6 +33,10 @@ class Pkcs11Key {
   /// token), or not_available (the device fails; the next call connects anew).
   Result<Bytes> sign(const crypto::PublicKey& key, ByteView message);
 
+  /// Whether the token answers and the private key of `key` is there, by what its object says about the public half;
+  /// signs nothing. Fails as sign(), and with crypto when the object is one of another key.
+  Result<void> check(const crypto::PublicKey& key);
+
   /// From the public key object beside the private key. Fails as sign(), and with option when there is none or when it
   /// is neither RSA nor on P-256, P-384 or P-521.
   Result<crypto::PublicKey> public_key();

@@ -16,7 +16,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 struct Job {
-  Bytes message;
+  std::function<Result<Bytes>()> work;
   std::optional<Result<Bytes>> result;
   bool abandoned = false;  // nobody waits for it any more
 };
@@ -59,6 +59,7 @@ struct QueuedSigner::Worker {
   bool stop = false;
   bool ended = false;
   Device device;
+  Probe probe;
 
   void run() {
     std::unique_lock lock(mutex);
@@ -71,7 +72,7 @@ struct QueuedSigner::Worker {
       if (job->abandoned) continue;
       busy_since = SteadyClock::now();
       lock.unlock();
-      Result<Bytes> result = device(job->message);
+      Result<Bytes> result = job->work();
       lock.lock();
       busy_since.reset();
       job->result = std::move(result);
@@ -82,9 +83,11 @@ struct QueuedSigner::Worker {
   }
 };
 
-QueuedSigner::QueuedSigner(std::string name, crypto::PublicKey public_key, Device device, QueueLimits limits)
+QueuedSigner::QueuedSigner(std::string name, crypto::PublicKey public_key, Device device, QueueLimits limits,
+                           Probe probe)
     : name_(std::move(name)), public_key_(std::move(public_key)), limits_(limits), worker_(std::make_shared<Worker>()) {
   worker_->device = std::move(device);
+  worker_->probe = std::move(probe);
   // Detached with a share of what it works on: a thread inside of a module that hangs cannot be ended.
   std::thread([worker = worker_] { worker->run(); }).detach();
 }
@@ -97,12 +100,12 @@ QueuedSigner::~QueuedSigner() {
   if (!hangs) worker_->has_result.wait_for(lock, limits_.patience, [this] { return worker_->ended; });
 }
 
-Result<Bytes> QueuedSigner::ask(ByteView message) const {
+Result<Bytes> QueuedSigner::ask(std::function<Result<Bytes>()> work) const {
   const auto too_slow = [this] {
     return Error{Status::not_available, name_ + " has not answered for " + seconds_text(limits_.patience)};
   };
   const auto job = std::make_shared<Job>();
-  job->message = to_bytes(message);
+  job->work = std::move(work);
   const SteadyClock::time_point deadline = SteadyClock::now() + limits_.patience;
   std::unique_lock lock(worker_->mutex);
   const auto note_length = [this] {
@@ -127,7 +130,9 @@ Result<Bytes> QueuedSigner::ask(ByteView message) const {
 
 Result<Bytes> QueuedSigner::sign(ByteView message) const {
   const SteadyClock::time_point begin = SteadyClock::now();
-  Result<Bytes> signature = ask(message);
+  // The thread may be at it longer than this object and the caller are there.
+  Result<Bytes> signature =
+      ask([worker = worker_, copy = to_bytes(message)]() -> Result<Bytes> { return worker->device(copy); });
   // A wrong key or a fault in the device must not become a certificate.
   if (signature && !verifies(public_key_, message, *signature))
     signature =
@@ -138,14 +143,26 @@ Result<Bytes> QueuedSigner::sign(ByteView message) const {
   } else {
     metrics.counter("authority_refused_total", {{"reason", reason_of(signature.error().status)}}).add();
   }
-  note(signature ? std::string() : signature.error().detail);
+  note(Request::signature, signature ? std::string() : signature.error().detail);
   return signature;
 }
 
-/// One line when things change: a device that is away would fill the log otherwise.
-void QueuedSigner::note(const std::string& trouble) const {
+Result<void> QueuedSigner::check() const {
+  const Result<Bytes> answer = ask([worker = worker_]() -> Result<Bytes> {
+    SKS_TRY(worker->probe());
+    return Bytes();
+  });
+  note(Request::check, answer ? std::string() : answer.error().detail);
+  return answer ? Result<void>() : answer.error();
+}
+
+/// One line when things change: a device that is away would fill the log otherwise. A check that succeeds says nothing
+/// about a device that has the key and does not sign.
+void QueuedSigner::note(Request request, const std::string& trouble) const {
   const std::lock_guard lock(trouble_mutex_);
   if (trouble == trouble_) return;
+  if (request == Request::check && troubled_ == Request::signature && !trouble_.empty()) return;
+  troubled_ = request;
   if (trouble.empty()) {
     log_info("authority-back", {{"key", name_}});
   } else {

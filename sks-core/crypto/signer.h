@@ -16,6 +16,9 @@ class Signer {
   /// The signature as X.509 carries it: RSASSA-PKCS1-v1_5, or ECDSA as SEQUENCE { r, s }. Fails with crypto, or as the
   /// key's home does: not_available when it cannot be reached now.
   virtual Result<Bytes> sign(ByteView message) const = 0;
+  /// Whether the key is there for sign(), as far as can be told without a signature: what such a key signs is the word
+  /// of its owner, whatever it was meant for. Fails as the key's home does.
+  virtual Result<void> check() const = 0;
 };
 
 /// A private key in memory.
@@ -29,6 +32,7 @@ class KeySigner final : public Signer {
 
   const PublicKey& public_key() const override { return key_->public_key(); }
   Result<Bytes> sign(ByteView message) const override;
+  Result<void> check() const override { return {}; }
 
  private:
   explicit KeySigner(std::shared_ptr<const PrivateKey> key) : key_(std::move(key)) {}

@@ -51,6 +51,8 @@ OLD=$(openssl x509 -in "$W/issuer/credential-ca.pem" -noout -fingerprint -sha256
 (umask 077; echo 12345678 >"$W/issuer/keys/pin")
 sed -i "s|^key = \"file\"|key = \"pkcs11\"\nmodule = \"$MODULE\"\ntoken_label = \"issuer\"\nkey_label = \"ca\"\npin_file = \"keys/pin\"|" \
   "$W/issuer/issuer.toml"
+OPERATIONS=$(free_port)
+sed -i "s|^# listen = \"127.0.0.1:9443\"|listen = \"127.0.0.1:$OPERATIONS\"|" "$W/issuer/issuer.toml"
 check "seals the PIN" "$("$ISSUER" seal --dir "$W/issuer")" "$W/issuer/keys/pin sealed"
 check "the PIN is not in its file" "$(grep -c 12345678 "$W/issuer/keys/pin")" 0
 contains "takes the key of the token" "$("$ISSUER" renew credential-ca --new-key --dir "$W/issuer")" "with a new key"
@@ -83,6 +85,35 @@ contains "and knows no such certificate" "$ANSWER" "1: unknown"
 # The old authority goes on with its lists: its key is still there.
 OLD_ID=$(openssl storeutl -noout -text -certs "$W/issuer/credential-ca.pem" | grep -A1 'Subject Key Identifier' | sed -n 5p | tr -d ' :' | tr A-F a-f)
 get "/crl/$OLD_ID.crl" || FAILED=1
+
+# Readiness looks for the key and signs nothing.
+ready() { curl -sS --max-time 60 -o "$W/ready" -w '%{http_code}' "http://127.0.0.1:$OPERATIONS/readyz"; }
+until_ready() { # until_ready STATUS: an answer may be some seconds old
+  for _ in $(seq 1200); do
+    [ "$(ready)" = "$1" ] && return 0
+    sleep 0.05
+  done
+  return 1
+}
+signatures() {
+  curl -sS --max-time 60 "http://127.0.0.1:$OPERATIONS/metrics" | sed -n 's/^sks_issuer_authority_sign_seconds_count //p'
+}
+problems() { jq -r '.checks[] | select(.ok | not) | .name + ": " + .reason' "$W/ready"; }
+check "the server is ready with its token" "$(ready)" 200
+SIGNATURES=$(signatures)
+for _ in 1 2 3; do sleep 6; ready >/dev/null; done
+check "and the token has not signed for that" "$(signatures)" "$SIGNATURES"
+mv "$W/tokens" "$W/drawn"
+mkdir "$W/tokens"
+until_ready 503
+check "a token that is away is in the way" "$(problems)" 'credential-ca-key: token "issuer" is not there'
+rmdir "$W/tokens"
+mv "$W/drawn" "$W/tokens"
+until_ready 200
+check "and no more when it is back" "$(problems)" ""
+"${TOOL[@]}" --delete-object --type privkey --label ca >/dev/null 2>&1
+until_ready 503
+check "a token without the key is in the way" "$(problems)" 'credential-ca-key: token "issuer" holds no private key "ca"'
 stop
 
 # Without its token the server starts, and says what is missing.

@@ -4,6 +4,7 @@
 #include <p11-kit/pkcs11.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -62,6 +63,14 @@ CK_RV find_objects(CK_SESSION_HANDLE, CK_OBJECT_HANDLE* objects, CK_ULONG, CK_UL
 CK_RV find_objects_final(CK_SESSION_HANDLE) { return CKR_OK; }
 
 CK_RV get_attribute_value(CK_SESSION_HANDLE, CK_OBJECT_HANDLE, CK_ATTRIBUTE* attribute, CK_ULONG) {
+  constexpr std::array<unsigned char, 10> kP256{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+  while (fake_token.hangs) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  if (fake_token.every_attribute != CKR_OK) return fake_token.every_attribute;
+  if (attribute->type == CKA_EC_PARAMS) {
+    std::memcpy(attribute->pValue, kP256.data(), kP256.size());
+    attribute->ulValueLen = kP256.size();
+    return CKR_OK;
+  }
   if (attribute->type != CKA_ALWAYS_AUTHENTICATE) return CKR_ATTRIBUTE_TYPE_INVALID;
   *static_cast<CK_BBOOL*>(attribute->pValue) = fake_token.asks_always ? CK_TRUE : CK_FALSE;
   return CKR_OK;

@@ -36,6 +36,11 @@ class SoftToken {
     require("pkcs11-tool --module " + std::string(kSoftHsm) + " --token-label issuer --login --pin 1234 --keypairgen " +
             "--key-type " + type + " --label " + label + " --id " + id);
   }
+  void remove_key(const std::string& label) {
+    for (const char* const kind : {"privkey", "pubkey"})
+      require("pkcs11-tool --module " + std::string(kSoftHsm) + " --token-label issuer --login --pin 1234 " +
+              "--delete-object --type " + kind + " --label " + label);
+  }
 
  private:
   static void require(const std::string& command) {
@@ -128,6 +133,54 @@ TEST_CASE("Pkcs11Key: a session that was lost is opened again for the same signa
   fake.token().every_sign = CKR_OK;
   fake.token().is_there = true;
   CHECK(key.sign(fake.public_key(), as_bytes("x")));
+}
+
+TEST_CASE("Pkcs11Key: a check tells whether the key is there, and signs nothing") {
+  test::FakeModule fake;
+  Pkcs11Key key(location(), pin());
+  const int signatures = fake.token().signatures;
+  const int before = fake.token().sessions;
+  for (int i = 0; i < 3; ++i) CHECK(key.check(fake.public_key()));
+  CHECK(fake.token().sessions == before + 1);
+  CHECK(key.check(test::new_key("ec.nist.p384").public_key()).error().status == Status::crypto);
+  // What a token keeps to itself is there.
+  for (const CK_RV kept : {CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID}) {
+    fake.token().every_attribute = kept;
+    CHECK(key.check(fake.public_key()));
+  }
+  for (const CK_RV lost : {CKR_SESSION_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID, CKR_DEVICE_REMOVED}) {
+    fake.token().every_attribute = lost;
+    CHECK(key.check(fake.public_key()).error().status == Status::not_available);
+  }
+  fake.token().is_there = false;
+  CHECK(key.check(fake.public_key()).error().detail == "token \"fake\" is not there");
+  fake.token().is_there = true;
+  fake.token().every_attribute = CKR_OK;
+  CHECK(key.check(fake.public_key()));
+  CHECK(fake.token().signatures == signatures);
+}
+
+TEST_CASE("Pkcs11Key: a key that was deleted from SoftHSM is not there any more, and another one is not taken for it") {
+  SoftToken token;
+  token.make_key("EC:secp256r1", "one", "01");
+  token.make_key("EC:secp384r1", "two", "02");
+  token.make_key("rsa:2048", "three", "03");
+  token.make_key("rsa:2048", "four", "04");
+  const auto opened = [](const char* label) {
+    return std::make_unique<Pkcs11Key>(Pkcs11Location{kSoftHsm, "issuer", "", label, {}}, pin());
+  };
+  const auto half = [&](const char* label) { return opened(label)->public_key().value(); };
+  const auto one = opened("one");
+  const auto three = opened("three");
+  CHECK(one->check(half("one")));
+  CHECK(three->check(half("three")));
+  CHECK(one->check(half("two")).error().status == Status::crypto);
+  CHECK(three->check(half("four")).error().status == Status::crypto);
+  const crypto::PublicKey gone = half("one");
+  token.remove_key("one");
+  const auto checked = one->check(gone);
+  REQUIRE_FALSE(checked);
+  CHECK(checked.error().detail == "token \"issuer\" holds no private key \"one\"");
 }
 
 TEST_CASE("Pkcs11Key: a refused PIN is never tried twice") {

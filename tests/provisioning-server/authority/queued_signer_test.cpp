@@ -106,6 +106,27 @@ TEST_CASE("QueuedSigner: what is no signature of the authority's key is not pass
   }
 }
 
+TEST_CASE("QueuedSigner: a check waits in the same queue, is no signature, and tells what the probe tells") {
+  const Gate gate;
+  const auto there = std::make_shared<std::atomic<bool>>(true);
+  const QueuedSigner signer("the token", gate.key->public_key(), gate.device(), {milliseconds(200), 64},
+                            [there, shut = gate.shut]() -> Result<void> {
+                              while (*shut) std::this_thread::sleep_for(milliseconds(1));
+                              if (*there) return {};
+                              return Error{Status::option, "no such key"};
+                            });
+  wait_for([&] { return static_cast<bool>(signer.check()); });
+  *there = false;
+  wait_for([&] { return signer.check().error().detail == "no such key"; });
+  *there = true;
+  *gate.shut = true;
+  CHECK(signer.check().error().detail == "the token has not answered for 0.2 seconds");
+  CHECK(signer.sign(as_bytes("x")).error().status == Status::not_available);
+  *gate.shut = false;
+  wait_for([&] { return static_cast<bool>(signer.check()); });
+  CHECK(*gate.calls == 0);
+}
+
 TEST_CASE("QueuedSigner: goes without its device when that hangs") {
   const Gate gate;
   *gate.shut = true;
