@@ -132,11 +132,27 @@ Statement with_absorbed(const char* or_else) {
 constexpr const char* kIsAbsorbed =
     "(owner IN (SELECT id FROM absorbed) OR (owner = '' AND server_session_id IN (SELECT id FROM absorbed)))";
 
+/// Tables behind WITH RECURSIVE for a last message of session $1 that comes late: the device closed the session, and
+/// another one found its keys there since. newer: owners on record of its targets that came behind it by the device's
+/// word, each having found the keys of the one before. later: all sessions on the way there. Both are empty where the
+/// owner on record is the one that the session has found, which is nearly always.
+constexpr std::string_view kLater =
+    "traced (newest, id) AS (SELECT target.owner, target.owner FROM operations"
+    " JOIN credentials AS target ON target.fingerprint = operations.fingerprint"
+    " WHERE operations.session = $1 AND target.owner NOT IN ('', $1, operations.owner)"
+    " UNION SELECT traced.newest, operations.owner FROM traced JOIN operations ON operations.session = traced.id"
+    " WHERE traced.id <> $1),"
+    " bounded (newest, id) AS (SELECT newest, id FROM traced LIMIT 1000),"
+    " newer (id) AS (SELECT newest FROM bounded WHERE id = $1),"
+    " later (id) AS (SELECT id FROM bounded WHERE id <> $1 AND newest IN (SELECT id FROM newer)) ";
+
 /// What the operations of session $1 mean for the credentials of their targets, in this order. Nothing is settled on
 /// the word of an anonymous client, who may speak of keys that another device holds. Spec: keygen2.md 7.11
 struct Settlement {
   bool takes_time;  ///< as $2
   std::string_view statement;
+  /// Two operations of which the last one counts: nothing changes where a later session did one of them.
+  bool yields = false;
 };
 constexpr auto kSettlements = std::to_array<Settlement>({
     // The device had these keys. So those whose places they were to take are gone, whatever became of that session.
@@ -160,12 +176,19 @@ constexpr auto kSettlements = std::to_array<Settlement>({
      "UPDATE credentials SET status = 'replaced', revoked = $2 WHERE status IN ('issued', 'suspended')"
      " AND privacy_enabled = 0 AND fingerprint IN"
      " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'update')"},
+    // Not in force yet, since the last message of the session that made it has not come. If it comes late, the key is
+    // gone all the same.
+    {false,
+     "UPDATE credentials SET status = 'abandoned' WHERE status = 'pending' AND privacy_enabled = 0 AND fingerprint IN"
+     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation IN ('remove', 'update'))"},
     {false,
      "UPDATE credentials SET key_suspended = 1 WHERE privacy_enabled = 0 AND fingerprint IN"
-     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'suspend')"},
+     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'suspend')",
+     true},
     {false,
      "UPDATE credentials SET key_suspended = 0 WHERE privacy_enabled = 0 AND fingerprint IN"
-     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'resume')"},
+     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'resume')",
+     true},
     // A key that takes the place of a suspended one is suspended.
     {false,
      "UPDATE credentials SET key_suspended = 1 WHERE server_session_id = $1 AND replaces IN"
@@ -173,16 +196,31 @@ constexpr auto kSettlements = std::to_array<Settlement>({
      "  credentials.fingerprint WHERE session = $1 AND key_suspended <> 0)"},
 });
 
+/// The statements of kSettlements.
+std::array<Statement, kSettlements.size()> settlement_statements() {
+  std::array<Statement, kSettlements.size()> statements;
+  for (std::size_t i = 0; i < statements.size(); ++i) {
+    statements.at(i) = kSettlements.at(i).statement;
+    if (kSettlements.at(i).yields)
+      statements.at(i) = "WITH RECURSIVE " + Statement(kLater) + statements.at(i) +
+                         " AND fingerprint NOT IN (SELECT fingerprint FROM operations WHERE session IN"
+                         " (SELECT id FROM later) AND operation IN ('suspend', 'resume'))";
+  }
+  return statements;
+}
+
 /// What the end of a session means for the keys of earlier sessions that it was to operate on.
 Result<void> settle_operations(SqlTransaction& transaction, const Step& step) {
   const Session& session = step.after;
-  static const Statement kTakeOver = with_absorbed(" OR later.id = $1") +
+  static const auto kStatements = settlement_statements();
+  static const Statement kTakeOver = with_absorbed(" OR later.id = $1") + ", " + Statement(kLater) +
                                      "UPDATE credentials SET owner = $1, kmk_generation = $2, key_management_key = $3"
-                                     " WHERE privacy_enabled = 0 AND " +
+                                     " WHERE privacy_enabled = 0 AND owner NOT IN (SELECT id FROM newer) AND " +
                                      kIsAbsorbed;
-  for (const Settlement& settlement : kSettlements)
-    SKS_TRY(transaction.enqueue(
-        settlement.statement, settlement.takes_time ? SqlValues{session.id, step.audit.time} : SqlValues{session.id}));
+  for (std::size_t i = 0; i < kStatements.size(); ++i)
+    SKS_TRY(transaction.enqueue(kStatements.at(i), kSettlements.at(i).takes_time
+                                                       ? SqlValues{session.id, step.audit.time}
+                                                       : SqlValues{session.id}));
   return transaction.enqueue(kTakeOver, {session.id, session.kmk_generation, step.key_management_key});
 }
 

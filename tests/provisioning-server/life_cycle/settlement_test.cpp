@@ -69,6 +69,31 @@ struct Records {
     REQUIRE(*outcome == StepOutcome::committed);
     ++now;
   }
+  /// The last message of a session that run() has left before it.
+  void finish(const std::string& name) {
+    const auto found = repository.find_session("cookie-" + name);
+    REQUIRE(found);
+    REQUIRE(*found);
+    const Session& session = **found;
+    Step step{session.phase, session.version, session, {}, {}, note("step")};
+    step.after.phase = SessionPhase::done;
+    step.key_management_key = {static_cast<std::uint8_t>(session.kmk_generation)};
+    const auto outcome = repository.commit_step(step);
+    REQUIRE(outcome);
+    REQUIRE(*outcome == StepOutcome::committed);
+    ++now;
+  }
+  /// "id-a 1": the session that owns the key, and the generation of its key management key.
+  std::string owner(const std::string& credential) {
+    std::string text;
+    REQUIRE(database->read([&](SqlTransaction& transaction) -> Result<void> {
+      SKS_LET(const SqlRows rows,
+              transaction.query("SELECT owner FROM credentials WHERE fingerprint = $1", {credential}));
+      text = rows.at(0).text(0);
+      return {};
+    }));
+    return text + ' ' + std::to_string(record(credential).kmk_generation);
+  }
   std::string status(const std::string& credential) { return std::string(to_string(record(credential).status)); }
   Credential record(const std::string& credential) {
     const auto found = repository.find_credential(credential);
@@ -170,6 +195,87 @@ SKS_CONTRACT_TEST("Settlement: a key that was abandoned in an enrolment stays so
   CHECK(records.status("one") == "abandoned");
   CHECK(records.repository.find_client_session("id-a").value() == "client-a");
   CHECK(records.repository.find_client_session("id-z").value().empty());
+}
+
+// The device has closed b, then c, which found the keys of b; the last message of b comes behind that of c.
+SKS_CONTRACT_TEST("Settlement: a last message that comes late does not take back the keys that a newer session has") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}, {"two"}}, {});
+  records.run("b", SessionPhase::finalization, {{"three"}}, {operation("one", Kind::unlock, "a")}, 2);
+  records.run("c", SessionPhase::done, {}, {operation("one", Kind::unlock, "b", 2)}, 3);
+  for (const char* const key : {"one", "two", "three"}) CHECK(records.owner(key) == "id-c 3");
+  records.finish("b");
+  for (const char* const key : {"one", "two", "three"}) {
+    CAPTURE(key);
+    CHECK(records.owner(key) == "id-c 3");
+    CHECK(records.status(key) == "issued");
+    CHECK(*records.repository.find_credential_in(key, "id-c", "client-c"));
+  }
+}
+
+SKS_CONTRACT_TEST(
+    "Settlement: however many sessions the device has closed in between, and in whatever order they end") {
+  for (const std::vector<const char*>& order :
+       {std::vector<const char*>{"b"}, {"c"}, {"b", "c"}, {"c", "b"}, {"b", "c", "d"}, {"d", "c", "b"}}) {
+    Records records(kind);
+    records.run("a", SessionPhase::done, {{"one"}, {"two"}}, {});
+    records.run("b", SessionPhase::finalization, {}, {operation("one", Kind::unlock, "a")}, 2);
+    records.run("c", SessionPhase::finalization, {}, {operation("two", Kind::unlock, "b", 2)}, 3);
+    records.run("d", SessionPhase::finalization, {}, {operation("one", Kind::unlock, "c", 3)}, 4);
+    records.run("e", SessionPhase::done, {}, {operation("two", Kind::unlock, "d", 4)}, 5);
+    for (const char* const late : order) {
+      records.finish(late);
+      for (const char* const key : {"one", "two"}) CHECK(records.owner(key) == "id-e 5");
+    }
+  }
+}
+
+SKS_CONTRACT_TEST("Settlement: a last message in time, or of sessions side by side, takes the keys over") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}, {"two"}}, {});
+  records.run("b", SessionPhase::finalization, {}, {operation("one", Kind::unlock, "a")}, 2);
+  records.run("c", SessionPhase::finalization, {}, {operation("one", Kind::unlock, "b", 2)}, 3);
+  records.finish("b");
+  CHECK(records.owner("two") == "id-b 2");
+  records.finish("c");
+  CHECK(records.owner("two") == "id-c 3");
+  // Nothing tells which of these two the device has closed first.
+  records.run("d", SessionPhase::finalization, {}, {operation("one", Kind::unlock, "c", 3)}, 4);
+  records.run("e", SessionPhase::finalization, {}, {operation("two", Kind::unlock, "c", 3)}, 5);
+  records.finish("e");
+  CHECK(records.owner("one") == "id-e 5");
+  records.finish("d");
+  CHECK(records.owner("one") == "id-d 4");
+}
+
+SKS_CONTRACT_TEST("Settlement: what a late session did to a key counts unless a later one did something else to it") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}, {"two"}, {"three"}, {"four"}}, {});
+  records.run("b", SessionPhase::finalization, {},
+              {operation("one", Kind::suspend, "a"), operation("two", Kind::suspend, "a"),
+               operation("three", Kind::remove, "a")});
+  records.run("c", SessionPhase::done, {},
+              {operation("one", Kind::resume, "b"), operation("four", Kind::suspend, "b")});
+  records.finish("b");
+  CHECK_FALSE(records.record("one").key_suspended);
+  CHECK(records.record("two").key_suspended);
+  CHECK(records.record("four").key_suspended);
+  CHECK(records.status("three") == "removed");
+  CHECK(records.owner("two") == "id-c 1");
+}
+
+SKS_CONTRACT_TEST("Settlement: a key that a later session took away is not in force when its own session ends late") {
+  Records records(kind);
+  records.run("b", SessionPhase::finalization, {{"one"}, {"two"}, {"three"}}, {});
+  records.run("c", SessionPhase::done, {{"four", "two"}},
+              {operation("one", Kind::remove, "b"), operation("two", Kind::update, "b")});
+  CHECK(records.status("one") == "abandoned");
+  records.finish("b");
+  CHECK(records.status("one") == "abandoned");
+  CHECK(records.status("two") == "abandoned");
+  CHECK(records.status("three") == "issued");
+  CHECK(records.status("four") == "issued");
+  for (const char* const key : {"three", "four"}) CHECK(records.owner(key) == "id-c 1");
 }
 
 SKS_CONTRACT_TEST("PUK: is shown once, to whoever comes first, and again only when that is meant") {
