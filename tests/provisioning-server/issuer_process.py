@@ -1,5 +1,6 @@
 """sks-issuer as a process of a test: made, served, asked and ended. The test sets PROGRAM first."""
 
+import concurrent.futures
 import http.client
 import json
 import pathlib
@@ -92,6 +93,20 @@ class Issuer:
     def connect(self, context=None, session=None):
         raw = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
         return (context or self.tls()).wrap_socket(raw, server_hostname="localhost", session=session)
+
+    def raw(self, data):
+        """What is answered to these bytes until the server closes the connection."""
+        with self.connect() as connection:
+            try:
+                connection.sendall(data)
+            except (ConnectionError, ssl.SSLError):
+                pass
+            return read_all(connection).decode("latin-1")
+
+    def raw_at_once(self, requests):
+        """As raw() for each, on connections of their own: the server keeps one for seconds after a refusal."""
+        with concurrent.futures.ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(self.raw, requests))
 
     def get(self, path, method="GET", body=None, headers=None, context=None):
         connection = http.client.HTTPSConnection("localhost", self.port, context=context or self.tls(),

@@ -41,14 +41,6 @@ class OperationsTest(unittest.TestCase):
         made.start(**options)
         return made
 
-    def raw(self, issuer, data):
-        with issuer.connect() as connection:
-            try:
-                connection.sendall(data)
-            except (ConnectionError, ssl.SSLError):
-                pass
-            return read_all(connection).decode("latin-1")
-
     def test_metrics_are_what_prometheus_reads(self):
         issuer = self.issuer()
         self.assertEqual(issuer.get(issuer.ticket())[0], 200)
@@ -80,9 +72,9 @@ class OperationsTest(unittest.TestCase):
         self.assertEqual(issuer.get(issuer.ticket())[0], 200)
         issuer.get("/keygen2?ticket=x")
         issuer.get("/nothing")
-        self.raw(issuer, b"POST /api/v1/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-                         b"Content-Length: 13\r\nConnection: close\r\n\r\n{\"token\":\"x\"}")
-        self.raw(issuer, b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
+        issuer.raw(b"POST /api/v1/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                   b"Content-Length: 13\r\nConnection: close\r\n\r\n{\"token\":\"x\"}")
+        issuer.raw(b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
         held = [socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE) for _ in range(40)]
         wait_for(lambda: issuer.metric("connections_closed_total", limit="address") >= 1, "a refused connection")
         self.assertGreaterEqual(issuer.metric("connections_open"), 1)
@@ -235,7 +227,7 @@ class OperationsTest(unittest.TestCase):
     def test_malformed_requests_have_their_status(self):
         issuer = self.issuer()
         head = b"GET /result HTTP/1.1\r\nHost: h\r\n"
-        for name, data, status in (
+        cases = (
             ("no HTTP", b"\x00\x01\x02\r\n\r\n", "400"),
             ("many headers", head + b"X: y\r\n" * 65 + b"\r\n", "400"),
             ("long header", head + b"X: " + b"y" * 20000 + b"\r\n\r\n", "400"),
@@ -247,22 +239,24 @@ class OperationsTest(unittest.TestCase):
             ("announced body too large", b"POST /keygen2 HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
              b"Content-Length: 99999999999\r\n\r\n", "413"),
             ("a body where none may be", head + b"Content-Length: 5\r\n\r\nhello", "413"),
-        ):
+        )
+        answers = issuer.raw_at_once([data for _, data, _ in cases])
+        for (name, _, status), answer in zip(cases, answers, strict=True):
             with self.subTest(name):
-                self.assertEqual(self.raw(issuer, data).split(" ")[1:2], [status])
+                self.assertEqual(answer.split(" ")[1:2], [status])
         self.assertEqual(issuer.get("/result")[0], 200)
 
     def test_requests_sent_ahead_are_answered_in_order_until_one_is_broken(self):
         issuer = self.issuer()
         ahead = b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 3 + b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n"
-        answer = self.raw(issuer, ahead + b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n")
-        self.assertEqual(re.findall(r"HTTP/1.1 (\d+)", answer), ["200", "200", "200", "404"])
-        answer = self.raw(issuer, b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" + b"garbage\r\n\r\n" * 100)
-        self.assertEqual(re.findall(r"HTTP/1.1 (\d+)", answer), ["200", "400"])
+        one = b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n"
+        answers = issuer.raw_at_once([ahead + one, one + b"garbage\r\n\r\n" * 100])
+        self.assertEqual([re.findall(r"HTTP/1.1 (\d+)", answer) for answer in answers],
+                         [["200", "200", "200", "404"], ["200", "400"]])
 
     def test_a_connection_ends_after_its_requests(self):
         issuer = self.issuer("requests_per_connection = 2")
-        answer = self.raw(issuer, b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 5)
+        answer = issuer.raw(b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 5)
         self.assertEqual(answer.count("HTTP/1.1 200"), 2)
         self.assertEqual(answer.count("Connection: close"), 1)
 
@@ -293,7 +287,7 @@ class OperationsTest(unittest.TestCase):
         for connection in held:
             connection.close()
         wait_for(lambda: issuer.metric("connections_open") <= 1, "the end of the connections")
-        answer = self.raw(issuer, b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
+        answer = issuer.raw(b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
         statuses = re.findall(r"HTTP/1.1 (\d+)", answer)
         self.assertEqual(statuses[-1], "429")
         self.assertIn("Retry-After", answer)
