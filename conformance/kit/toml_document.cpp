@@ -1,19 +1,14 @@
 #include "conformance/kit/toml_document.h"
 
-#include "sks-core/base/toml_guard.h"
-
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#define TOML_ENABLE_UNRELEASED_FEATURES 0
-#include <toml++/toml.h>
+#include "sks-core/toml/toml_reader.h"
 
 namespace sks::conformance {
 namespace {
 
 constexpr std::size_t kMaxDepth = 32;
 
-Error at(const toml::source_region& source, const std::string& sentence) {
-  return {Status::option, "line " + std::to_string(source.begin.line) + ": " + sentence};
+Error at_line(std::size_t line, const std::string& sentence) {
+  return {Status::option, "line " + std::to_string(line) + ": " + sentence};
 }
 
 Result<Json> to_json(const toml::node& node, std::size_t depth);
@@ -37,7 +32,7 @@ Result<Json> array_to_json(const toml::array& array, std::size_t depth) {
 }
 
 Result<Json> to_json(const toml::node& node, std::size_t depth) {
-  if (depth == kMaxDepth) return at(node.source(), "nested too deeply");
+  if (depth == kMaxDepth) return at_line(node.source().begin.line, "nested too deeply");
   if (const toml::table* const table = node.as_table()) return table_to_json(*table, depth + 1);
   if (const toml::array* const array = node.as_array()) return array_to_json(*array, depth + 1);
   if (const auto* const text = node.as_string()) return Json(text->get());
@@ -45,18 +40,16 @@ Result<Json> to_json(const toml::node& node, std::size_t depth) {
   if (const auto* const number = node.as_integer())
     return number->get() < 0 ? Json(number->get()) : Json(static_cast<std::uint64_t>(number->get()));
   if (const auto* const boolean = node.as_boolean()) return Json(boolean->get());
-  return at(node.source(), "neither a table, an array, a text, an integer nor a boolean");
+  return at_line(node.source().begin.line, "neither a table, an array, a text, an integer nor a boolean");
 }
 
 }  // namespace
 
 Result<Json> parse_toml(std::string_view text) {
   if (text.size() > kMaxScenario) return Error{Status::option, "longer than 256 KiB"};
-  if (const auto line = misplaced_character_line(text))
-    return Error{Status::option, "line " + std::to_string(*line) + ": " + std::string(kMisplacedCharacter)};
-  const toml::parse_result parsed = toml::parse(text);
-  if (!parsed) return at(parsed.error().source(), std::string(parsed.error().description()));
-  return table_to_json(parsed.table(), 0);
+  const auto read = read_toml(text);
+  if (!read) return at_line(read.error().line, read.error().sentence);
+  return table_to_json(*read, 0);
 }
 
 }  // namespace sks::conformance

@@ -1,16 +1,8 @@
 #include "provisioning-server/internal/toml_table.h"
 
-#define TOML_EXCEPTIONS 0
-// Some of its assertions do not hold for broken TOML, "[[[" for one, which its next lines report as they should. They
-// would end a running server, or be a promise to the optimizer.
-#include <toml++/impl/preprocessor.h>
-#undef TOML_ASSERT_ASSUME
-#define TOML_ASSERT_ASSUME(expr) static_assert(true)
-#include <toml++/toml.h>
-
 #include <set>
 
-#include "sks-core/base/toml_guard.h"
+#include "sks-core/toml/toml_reader.h"
 
 namespace sks::issuer {
 
@@ -176,15 +168,12 @@ std::vector<TomlTable> TomlTable::tables(std::string_view key) {
 }
 
 Result<TomlFile> TomlFile::parse(std::string_view content, std::string name) {
-  if (const auto line = misplaced_character_line(content))
-    return Error{Status::option, name + ":" + std::to_string(*line) + ": " + std::string(kMisplacedCharacter)};
-  toml::parse_result parsed = toml::parse(content, name);
-  if (!parsed)
-    return Error{Status::option, name + ":" + std::to_string(parsed.error().source().begin.line) + ": " +
-                                     std::string(parsed.error().description())};
+  auto read = read_toml(content);
+  if (!read)
+    return Error{Status::option, name + ":" + std::to_string(read.error().line) + ": " + read.error().sentence};
   auto document = std::make_shared<Document>();
   document->name = std::move(name);
-  document->root = std::move(parsed).table();
+  document->root = std::move(read).value();
   return TomlFile(document);
 }
 

@@ -131,6 +131,8 @@ TEST_CASE("TOML: what JSON has is read, and everything else refused with its lin
   CHECK(sentence("a = 1\nb = 1.5\n").starts_with("line 2: neither a table"));
   CHECK(sentence("a = 2026-01-01\n").starts_with("line 1: neither a table"));
   CHECK(sentence("a = 1\na = 2\n").starts_with("line 2: "));
+  // What toml++ itself does not expect.
+  CHECK(sentence("a = 1\n[[[[").starts_with("line 2: "));
   CHECK(sentence("a = " + std::string(40, '[') + std::string(40, ']')).ends_with("nested too deeply"));
   CHECK(sentence(std::string(kMaxScenario + 1, '\n')) == "longer than 256 KiB");
 }

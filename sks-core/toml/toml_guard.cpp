@@ -1,4 +1,4 @@
-#include "sks-core/base/toml_guard.h"
+#include "sks-core/toml/toml_guard.h"
 
 #include <algorithm>
 #include <cstdint>
