@@ -184,7 +184,9 @@ TEST_CASE("CrlPublisher: publishes by itself, and goes on when the authority's k
   struct Broken final : crypto::Signer {
     explicit Broken(crypto::PublicKey its_key) : key(std::move(its_key)) {}
     const crypto::PublicKey& public_key() const override { return key; }
-    Result<Bytes> sign(ByteView) const override { return Error{Status::not_available, "the token is gone"}; }
+    Result<Bytes> sign(ByteView) const override { return gone(); }
+    Result<void> check() const override { return gone(); }
+    static Error gone() { return {Status::not_available, "the token is gone"}; }
     crypto::PublicKey key;
   };
   lab.authorities[0].signer = std::make_shared<Broken>(lab.signer->public_key());
