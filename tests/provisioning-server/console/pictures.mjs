@@ -62,7 +62,7 @@ const kPictures = {
   ],
   accounts: ["operator", "accounts"],
   account: ["operator", "accounts/helpdesk.one"],
-  "new-account": ["operator", "accounts/new"],
+  "new-account": ["operator", "accounts/new", null, { viewport: { width: 1280, height: 880 } }],
   telephone: [
     "helpdesk",
     "credentials?text=Mo%20Doe",
