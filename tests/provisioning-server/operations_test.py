@@ -26,6 +26,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import issuer_process  # noqa: E402
 from issuer_process import PATIENCE, Issuer, read_all, run, wait_for  # noqa: E402
+from metrics_of_parts import OF_PARTS  # noqa: E402
 
 ISSUER = issuer_process.PROGRAM = os.path.abspath(sys.argv.pop(1))
 
@@ -59,22 +60,17 @@ class OperationsTest(unittest.TestCase):
 
     def test_every_metric_has_somebody_who_counts(self):
         """A scenario that moves them all, but those of things that this test does not have."""
-        elsewhere = {
-            "authority_queue_length", "authority_refused_total", "authority_sign_seconds",  # a token
-            "database_repeats_total",  # PostgreSQL
-            "device_crl_next_update_seconds", "device_crl_refused_total",  # a device CA
-            "tickets_created_total", "credentials_revoked_total",  # the REST API
-            "sessions_finished_total", "credentials_issued_total",  # a client of KeyGen2
-            "sessions_expired_total",  # a quarter of an hour
-            "draining",
-        }
-        issuer = self.issuer("connections_per_address = 20\nrequests_per_second_per_address = 50")
+        issuer = self.issuer("connections_per_address = 20\nlogin_tries_per_minute = 1")
         self.assertEqual(issuer.get(issuer.ticket())[0], 200)
         issuer.get("/keygen2?ticket=x")
         issuer.get("/nothing")
-        issuer.raw(b"POST /api/v1/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-                   b"Content-Length: 13\r\nConnection: close\r\n\r\n{\"token\":\"x\"}")
-        issuer.raw(b"GET /result HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
+
+        def is_limited():
+            issuer.raw(b"POST /api/v1/login HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                       b"Content-Length: 13\r\nConnection: close\r\n\r\n{\"token\":\"x\"}")
+            return issuer.metric("rate_limited_total", limit="login") >= 1
+
+        wait_for(is_limited, "a login that is one too many")
         held = [socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE) for _ in range(40)]
         wait_for(lambda: issuer.metric("connections_closed_total", limit="address") >= 1, "a refused connection")
         self.assertGreaterEqual(issuer.metric("connections_open"), 1)
@@ -88,7 +84,7 @@ class OperationsTest(unittest.TestCase):
         wait_for(lambda: issuer.get(ticket)[0] == 503, "a failed transaction")
         resource.prlimit(issuer.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         wait_for(lambda: issuer.metric("tls_handshake_failures_total", reason="protocol") >= 1, "a failed handshake")
-        moved = {"sks_issuer_" + name for name in elsewhere} | {"sks_issuer_connections_open"}
+        moved = {"sks_issuer_" + name for name in OF_PARTS} | {"sks_issuer_connections_open"}
         for (name, _), value in issuer.metrics().items():
             if value != 0:
                 moved.add(re.sub("_(bucket|sum|count|created)$", "", name))
@@ -96,6 +92,7 @@ class OperationsTest(unittest.TestCase):
         self.assertEqual(status, 200)
         known = set(re.findall(r"^# TYPE (\S+) ", text, flags=re.MULTILINE))
         self.assertEqual(known - moved, set())
+        self.assertEqual({"sks_issuer_" + name for name in OF_PARTS} - known, set())
 
     def test_operations_are_not_public(self):
         issuer = self.issuer()
