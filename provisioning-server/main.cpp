@@ -111,7 +111,10 @@ Result<void> restore(const Arguments& arguments) {
 /// JSON, or the name of a file that holds it.
 Result<std::string> read_ticket_data(const std::string& given) {
   if (given.empty() || given.starts_with('{')) return given;
-  return read_file(given);
+  SKS_LET(std::string content, read_file(given));
+  // Without this it would be a ticket without data.
+  if (content.empty()) return Error{Status::option, given + " holds no data: it must be a JSON object"};
+  return content;
 }
 
 Result<void> print_ticket(const IssuedTicket& made, bool as_json) {
