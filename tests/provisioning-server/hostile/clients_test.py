@@ -48,7 +48,7 @@ class ClientsTest(unittest.TestCase):
         self.assertEqual(len(HonestClient(issuer).fingerprints()), 1)
         self.assertIsNone(issuer.process.poll())
 
-    def test_slow_senders_and_slow_readers_lose_their_connection(self):
+    def test_slow_and_silent_clients_lose_their_connection(self):
         # A long list for whoever reads it slowly: more than the system keeps for a connection.
         plain = free_port()
         issuer = Issuer(self.folder, f'plain_listen = "127.0.0.1:{plain}"')
@@ -62,6 +62,9 @@ class ClientsTest(unittest.TestCase):
         database.close()
         issuer.start()
 
+        slow_header = issuer.connect()
+        slow_header.sendall(b"GET /result HTTP/1.1\r\n")
+        silent = socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE)
         slow_body = issuer.connect()
         slow_body.sendall(POST + b"Content-Length: 100000\r\n\r\n")
         slow_chunks = issuer.connect()
@@ -73,18 +76,22 @@ class ClientsTest(unittest.TestCase):
         honest = HonestClient(issuer)
 
         def trickle():
-            for connection, piece in ((slow_body, b" "), (slow_chunks, b"1\r\n \r\n")):
+            for connection, piece in ((slow_header, b"X: y\r\n"), (slow_body, b" "), (slow_chunks, b"1\r\n \r\n")):
                 try:
                     connection.sendall(piece)
                 except (ConnectionError, ssl.SSLError):
                     pass
             reader.recv(1)
-            return (issuer.metric("connections_closed_total", limit="body") == 2
-                    and issuer.metric("connections_closed_total", limit="write") == 1)
+            metrics = issuer.metrics()
+            closed = {limit: metrics.get(("sks_issuer_connections_closed_total", (("limit", limit),)), 0)
+                      for limit in ("header", "body", "write")}
+            return closed == {"header": 1, "body": 2, "write": 1}
 
         wait_for(trickle, "the end of the slow ones")
+        self.assertEqual(read_all(silent), b"")
+        wait_for(lambda: issuer.metric("tls_handshake_failures_total", reason="timeout") == 1, "a failed handshake")
         self.assertEqual(len(honest.fingerprints()), 1)
-        for connection in (slow_body, slow_chunks, reader):
+        for connection in (slow_header, silent, slow_body, slow_chunks, reader):
             connection.close()
         self.check_service(issuer)
 
