@@ -77,6 +77,9 @@ struct Records {
     const Session& session = **found;
     Step step{session.phase, session.version, session, {}, {}, note("step")};
     step.after.phase = SessionPhase::done;
+    const auto operations = repository.find_operations(session.id);
+    REQUIRE(operations);
+    step.ends_operations = !operations->empty();
     step.key_management_key = {static_cast<std::uint8_t>(session.kmk_generation)};
     const auto outcome = repository.commit_step(step);
     REQUIRE(outcome);
