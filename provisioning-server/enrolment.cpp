@@ -84,6 +84,25 @@ constexpr auto kLimits = std::to_array<LimitRow>({
     {StepOutcome::device_sessions, Refusal::limit_sessions},
 });
 
+Refusal refusal_of(StepOutcome limit) {
+  const auto* const row = std::ranges::find(kLimits, limit, &LimitRow::outcome);
+  SKS_CHECK(row != kLimits.end());
+  return row->refusal;
+}
+
+/// The limit that the session will exceed for certain, found before its user has chosen a PIN and waited for keys. What
+/// takes the place of other keys is left to the end: only then is it known which.
+Result<std::optional<LimitExcess>> find_excess(Repository& repository, const Profile& profile, const Session& session,
+                                               std::int64_t now) {
+  const auto makes_room = [](const Lookup& lookup) {
+    return lookup.action == FoundKeyAction::remove || lookup.action == FoundKeyAction::update;
+  };
+  if (session.order.kind || !profile.limits.any() || std::ranges::any_of(profile.lookups, makes_room))
+    return std::optional<LimitExcess>();
+  const auto coming = static_cast<std::int64_t>(keys_in_message_order(profile).size());
+  return repository.find_excess(profile.limits, session, coming, now);
+}
+
 /// The issuer's policy at work on one step: which device, which certificates.
 class StepDecisions final : public keygen2::IssuerDecisions {
  public:
@@ -337,6 +356,8 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   session.created = now;
   session.expires = now + kIdleSeconds;
 
+  SKS_LET(const std::optional<LimitExcess> excess, find_excess(ports_.repository, **profile, session, now));
+  if (excess) return refuse_with(refusal_of(excess->limit), excess->sentence);
   // What makes no certificate has no profile.
   if (!session.profile_digest.empty()) SKS_TRY(ports_.profiles.keep(**profile, now));
   const AuditEntry audit{now, request.peer, "InvocationRequest", session.id, policy_of(session), "ok", ""};
@@ -443,6 +464,12 @@ Result<Enrolment::Outcome> Enrolment::prepare(const Session& before, const std::
       {before.phase, before.version, before, decisions.take_credentials(), decisions.take_operations(), {}},
       keys_in_message_order(**profile).size()};
   move_on(accepted.step, *session, std::move(*answer), **profile, request, now);
+  if (before.phase == SessionPhase::initialization) {
+    SKS_LET(const std::optional<LimitExcess> excess,
+            find_excess(ports_.repository, **profile, accepted.step.after, now));
+    if (excess)
+      return Outcome(Ending{refusal_of(excess->limit), excess->sentence + " (" + decisions.device_text() + ")"});
+  }
   AuditEntry& audit = accepted.step.audit;
   audit = {now, request.peer, awaited_message(before.phase), before.id, policy_of(before), "ok", capabilities.answers};
   if (!accepted.step.after.device_fingerprint.empty())
@@ -505,8 +532,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(accepted.step));
   if (outcome == StepOutcome::conflict) return std::optional<Reply>();
   if (outcome == StepOutcome::duplicate) return end_with(Refusal::duplicate, "");
-  if (const auto* const limit = std::ranges::find(kLimits, outcome, &LimitRow::outcome); limit != kLimits.end())
-    return end_with(limit->refusal, accepted.step.audit.detail);
+  if (outcome != StepOutcome::committed) return end_with(refusal_of(outcome), accepted.step.audit.detail);
   return std::optional(conclude(std::move(accepted)));
 }
 

@@ -207,6 +207,10 @@ class Repository {
   /// The sealed PUK of the session that issued a credential, and that session; none when unknown.
   virtual Result<std::optional<Session>> find_session_of(const Credential& credential) = 0;
 
+  /// As the function of policy/limits.h.
+  virtual Result<std::optional<LimitExcess>> find_excess(const ProfileLimits& limits, const Session& session,
+                                                         std::int64_t coming, std::int64_t now) = 0;
+
   virtual Result<void> add_audit(const AuditEntry& audit) = 0;
 };
 

@@ -513,6 +513,16 @@ Result<std::string> SqlRepository::find_client_session(const std::string& server
   return found;
 }
 
+Result<std::optional<LimitExcess>> SqlRepository::find_excess(const ProfileLimits& limits, const Session& session,
+                                                              std::int64_t coming, std::int64_t now) {
+  std::optional<LimitExcess> excess;
+  SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(excess, issuer::find_excess(transaction, limits, session, coming, now));
+    return {};
+  }));
+  return excess;
+}
+
 Result<void> SqlRepository::add_audit(const AuditEntry& audit) {
   return database_.swap([&](SqlTransaction& transaction) { return audit_.append(transaction, audit); });
 }

@@ -31,6 +31,8 @@ class SqlRepository final : public Repository {
                                                const std::string& profile) override;
   Result<std::string> find_client_session(const std::string& server_session_id) override;
   Result<std::optional<Session>> find_session_of(const Credential& credential) override;
+  Result<std::optional<LimitExcess>> find_excess(const ProfileLimits& limits, const Session& session,
+                                                 std::int64_t coming, std::int64_t now) override;
   Result<void> add_audit(const AuditEntry& audit) override;
 
  private:

@@ -11,27 +11,35 @@ constexpr std::int64_t kHour = 3600;
 constexpr std::int64_t kMostCredentials = 10000;
 
 /// Of the profile of the step's session; those that this session deletes or replaces make room.
-std::string counted_by(const char* column) {
-  return std::string(
-             "SELECT count(*) FROM credentials WHERE profile = $1 AND status IN ('pending', 'issued', 'suspended')"
-             " AND not_after > $2 AND fingerprint NOT IN"
-             " (SELECT fingerprint FROM operations WHERE session = $3 AND operation IN ('remove', 'update')) AND ") +
+std::string counted_by(const std::string& column) {
+  return "SELECT count(*) FROM credentials WHERE profile = $1 AND status IN ('pending', 'issued', 'suspended')"
+         " AND not_after > $2 AND fingerprint NOT IN"
+         " (SELECT fingerprint FROM operations WHERE session = $3 AND operation IN ('remove', 'update')) AND " +
          column + " = $4";
+}
+
+/// Of the profile of the session: without those whose session may yet fail.
+std::string settled_by(const std::string& column) {
+  return "SELECT count(*) FROM credentials WHERE profile = $1 AND status IN ('issued', 'suspended') AND not_after > $2"
+         " AND " +
+         column + " = $3";
 }
 
 struct CredentialLimit {
   std::int64_t ProfileLimits::*most;
   std::string Session::*value;
-  std::string statement;
+  const char* holder;
+  std::string counted;
+  std::string settled;
   StepOutcome finding;
 };
 
 const std::array<CredentialLimit, 2>& credential_limits() {
   static const std::array<CredentialLimit, 2> kRows{{
-      {&ProfileLimits::credentials_per_device, &Session::device_fingerprint, counted_by("device_fingerprint"),
-       StepOutcome::device_credentials},
-      {&ProfileLimits::credentials_per_subject, &Session::subject, counted_by("subject"),
-       StepOutcome::subject_credentials},
+      {&ProfileLimits::credentials_per_device, &Session::device_fingerprint, "device", counted_by("device_fingerprint"),
+       settled_by("device_fingerprint"), StepOutcome::device_credentials},
+      {&ProfileLimits::credentials_per_subject, &Session::subject, "subject", counted_by("subject"),
+       settled_by("subject"), StepOutcome::subject_credentials},
   }};
   return kRows;
 }
@@ -54,7 +62,7 @@ Result<StepOutcome> check_limits(SqlTransaction& transaction, const Step& step) 
     // Anonymous devices cannot be told apart.
     if (most == 0 || step.pending.empty() || (session.*row.value).empty()) continue;
     SKS_LET(const SqlRows rows,
-            transaction.query(row.statement, {session.profile, step.audit.time, session.id, session.*row.value}));
+            transaction.query(row.counted, {session.profile, step.audit.time, session.id, session.*row.value}));
     if (rows.at(0).integer(0) > most) return row.finding;
   }
   // The device has told its name in this step.
@@ -65,6 +73,23 @@ Result<StepOutcome> check_limits(SqlTransaction& transaction, const Step& step) 
                             {session.device_fingerprint, step.audit.time - kHour, session.profile}));
   return rows.at(0).integer(0) > step.limits.sessions_per_device_and_hour ? StepOutcome::device_sessions
                                                                           : StepOutcome::committed;
+}
+
+Result<std::optional<LimitExcess>> find_excess(SqlTransaction& transaction, const ProfileLimits& limits,
+                                               const Session& session, std::int64_t coming, std::int64_t now) {
+  for (const CredentialLimit& row : credential_limits()) {
+    const std::int64_t most = limits.*row.most;
+    const std::string& value = session.*row.value;
+    if (most == 0 || coming == 0 || value.empty()) continue;
+    SKS_LET(const SqlRows rows, transaction.query(row.settled, {session.profile, now, value}));
+    const std::int64_t there = rows.at(0).integer(0);
+    if (there + coming <= most) continue;
+    return std::optional(LimitExcess{
+        row.finding, std::string("the ") + row.holder + " has " + std::to_string(there) + " credentials of profile " +
+                         session.profile + ", the session would add " + std::to_string(coming) + ", and the profile " +
+                         "allows " + std::to_string(most) + " for each " + row.holder});
+  }
+  return std::optional<LimitExcess>();
 }
 
 }  // namespace sks::issuer

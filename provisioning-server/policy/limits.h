@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "provisioning-server/database/database.h"
 #include "provisioning-server/internal/toml_table.h"
 
 namespace sks::issuer {
 
+struct Session;
 struct Step;
 enum class StepOutcome : std::uint8_t;
 
@@ -23,8 +26,19 @@ struct ProfileLimits {
 ProfileLimits read_limits(TomlTable& root);
 
 /// committed when a step that has been written in this transaction keeps to its limits, else the first that it does not
-/// keep to. Only in Database::write(): what is
-/// counted must not change before the step is committed. Fails with storage.
+/// keep to. Only in Database::write(): what is counted must not change before the step is committed. Fails with
+/// storage.
 Result<StepOutcome> check_limits(SqlTransaction& transaction, const Step& step);
+
+/// A limit that a session would exceed, as check_limits() calls it, and the sentence for the audit log.
+struct LimitExcess {
+  StepOutcome limit;
+  std::string sentence;
+};
+/// The limit on credentials that a session with `coming` new ones exceeds by those alone that are issued or suspended
+/// already; none as long as there may be room, for which check_limits() has the last word. A session that names no
+/// device is not measured by that. Fails with storage.
+Result<std::optional<LimitExcess>> find_excess(SqlTransaction& transaction, const ProfileLimits& limits,
+                                               const Session& session, std::int64_t coming, std::int64_t now);
 
 }  // namespace sks::issuer

@@ -39,6 +39,10 @@ class LostRepository final : public Repository {
   }
   Result<std::string> find_client_session(const std::string&) override { return lost(); }
   Result<std::optional<Session>> find_session_of(const Credential&) override { return lost(); }
+  Result<std::optional<LimitExcess>> find_excess(const ProfileLimits&, const Session&, std::int64_t,
+                                                 std::int64_t) override {
+    return lost();
+  }
   Result<void> add_audit(const AuditEntry&) override { return lost(); }
 
  private:

@@ -404,6 +404,111 @@ SKS_CONTRACT_TEST(
   CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'step'") == 1);
 }
 
+SKS_CONTRACT_TEST("SqlRepository: of sessions that race for the last place of a limit exactly one wins") {
+  struct Case {
+    const char* name;
+    ProfileLimits limits;
+    StepOutcome loss;
+  };
+  constexpr int kRacers = 8;
+  for (const Case& c : {Case{"device", {1, 0, 0}, StepOutcome::device_credentials},
+                        Case{"subject", {0, 1, 0}, StepOutcome::subject_credentials},
+                        Case{"sessions", {0, 0, 1}, StepOutcome::device_sessions}}) {
+    CAPTURE(c.name);
+    const Fixture fixture(kind);
+    std::vector<Step> steps;
+    for (int i = 0; i < kRacers; ++i) {
+      const std::string name = std::to_string(i);
+      Session before = fixture.started(name);
+      Step step = step_of(before, SessionPhase::finalization);
+      step.limits = c.limits;
+      step.after.client_session_id = "client-" + name;
+      step.after.device_fingerprint = "device";
+      if (c.limits.sessions_per_device_and_hour != 0) {
+        step.device_path = {{0x30, 0x00}};
+      } else {
+        step.pending = {credential(name, step.after)};
+        step.pending[0].not_after = kNow + 1;
+      }
+      steps.push_back(std::move(step));
+    }
+    std::atomic<int> wins = 0;
+    std::atomic<int> losses = 0;
+    {
+      std::vector<std::jthread> threads;
+      for (const Step& step : steps)
+        threads.emplace_back([&, one = &step] {
+          Opened own(fixture.database.open_again());
+          const auto outcome = own.repository.commit_step(*one);
+          if (outcome && *outcome == StepOutcome::committed) ++wins;
+          if (outcome && *outcome == c.loss) ++losses;
+        });
+    }
+    CHECK(wins == 1);
+    CHECK(losses == kRacers - 1);
+    // Who has lost has left nothing behind.
+    CHECK(fixture.count("SELECT count(*) FROM sessions WHERE phase = 'finalization'") == 1);
+    CHECK(fixture.count("SELECT count(*) FROM sessions WHERE device_fingerprint <> ''") == 1);
+    CHECK(fixture.count("SELECT count(*) FROM credentials") == (c.limits.sessions_per_device_and_hour == 0 ? 1 : 0));
+    CHECK(fixture.count("SELECT count(*) FROM audit WHERE action = 'step'") == 1);
+  }
+}
+
+SKS_CONTRACT_TEST("SqlRepository: of clients that race for one ticket exactly one gets a session") {
+  constexpr int kRacers = 8;
+  const Fixture fixture(kind);
+  REQUIRE(fixture.repository->add_ticket(ticket("ticket"), audit("ticket")));
+  std::atomic<int> wins = 0;
+  std::atomic<int> losses = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kRacers; ++i)
+      threads.emplace_back([&, i] {
+        Opened own(fixture.database.open_again());
+        Session mine = session(std::to_string(i));
+        mine.ticket_digest = "ticket";
+        const auto outcome = own.repository.start_session(mine, audit("InvocationRequest"));
+        if (outcome && *outcome == StartOutcome::started) ++wins;
+        if (outcome && *outcome == StartOutcome::ticket_used) ++losses;
+      });
+  }
+  CHECK(wins == 1);
+  CHECK(losses == kRacers - 1);
+  CHECK(fixture.count("SELECT count(*) FROM sessions") == 1);
+}
+
+SKS_CONTRACT_TEST("SqlRepository: only what is in force for certain exceeds a limit before keys are made") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
+  Session before = fixture.started("a");
+  before.client_session_id = "client-a";
+  Step step = step_of(before, SessionPhase::done);
+  step.pending = {credential("x", before), credential("y", before), credential("z", before)};
+  for (Credential& one : step.pending) one.not_after = kNow + 10;
+  step.pending[2].profile = "other";
+  CHECK(commit(repository, step) == StepOutcome::committed);
+  Session next = session("next");
+  const auto excess = [&](const ProfileLimits& limits, std::int64_t coming, std::int64_t now = kNow) {
+    const auto found = repository.find_excess(limits, next, coming, now);
+    REQUIRE(found);
+    return *found ? std::optional((*found)->limit) : std::nullopt;
+  };
+  CHECK_FALSE(excess({0, 3, 0}, 1));
+  CHECK(excess({0, 2, 0}, 1) == StepOutcome::subject_credentials);
+  CHECK(excess({0, 3, 0}, 2) == StepOutcome::subject_credentials);
+  CHECK_FALSE(excess({0, 2, 0}, 0));
+  CHECK_FALSE(excess({0, 2, 0}, 1, kNow + 10));
+  CHECK_FALSE(excess({2, 0, 0}, 1));  // a device that has not told its name
+  next.device_fingerprint = "device";
+  CHECK(excess({2, 3, 0}, 1) == StepOutcome::device_credentials);
+  for (const char* const status : {"pending", "revoked", "abandoned", "removed", "replaced"}) {
+    fixture.execute("UPDATE credentials SET status = '" + std::string(status) + "' WHERE fingerprint = 'print-x'");
+    CHECK_FALSE(excess({2, 2, 0}, 1));
+  }
+  fixture.execute("UPDATE credentials SET status = 'suspended' WHERE fingerprint = 'print-x'");
+  CHECK(excess({2, 3, 0}, 1) == StepOutcome::device_credentials);
+}
+
 SKS_CONTRACT_TEST("SqlRepository: a ticket is cancelled as long as it could be used") {
   const Fixture fixture(kind);
   SqlRepository& repository = *fixture.repository;

@@ -190,6 +190,60 @@ TEST_CASE("Issuance: limits end a session with their word, and free a slot when 
   }
 }
 
+TEST_CASE("Issuance: a session that cannot keep to a limit is refused before the device makes keys") {
+  IssuerLab lab;
+  write_profile(
+      lab, std::string(kHead) + "[limits]\ncredentials_per_device = 3\ncredentials_per_subject = 4\n" + kKey + kKey);
+  Device device(lab);
+  REQUIRE(outcome(device.enrol(ticket(lab, {"staff", "CN=Jo"}))) == "complete");
+  // One place is left on the device, and the session would take two.
+  device.begin_again();
+  const Response refused = run_to(device, ticket(lab, {"staff", "CN=Mo"}), 2);
+  CHECK(outcome(refused) == "limit-device");
+  CHECK(
+      lab.count("SELECT count(*) FROM audit WHERE result = 'limit-device' AND action ="
+                " 'ProvisioningInitializationResponse' AND detail LIKE 'the device has 2 credentials of profile staff,"
+                " the session would add 2, and the profile allows 3 for each device (device %)'") == 1);
+  CHECK(lab.count("SELECT count(*) FROM sessions WHERE phase = 'aborted'") == 1);
+  CHECK(device.key_count() == 2);
+
+  // For the subject there is room for two more, and for no more after that; the ticket stays good for later.
+  Device other(lab);
+  REQUIRE(outcome(other.enrol(ticket(lab, {"staff", "CN=Jo"}))) == "complete");
+  const std::string later = ticket(lab, {"staff", "CN=Jo"});
+  Device third(lab);
+  CHECK(outcome(third.get(later)) == "limit-subject");
+  CHECK(
+      lab.count("SELECT count(*) FROM audit WHERE result = 'limit-subject' AND action = 'InvocationRequest' AND detail"
+                " = 'the subject has 4 credentials of profile staff, the session would add 2, and the profile allows 4"
+                " for each subject'") == 1);
+  CHECK(lab.count("SELECT count(*) FROM sessions") == 3);
+  // Those of other profiles, and those that have expired, do not count.
+  lab.execute(
+      "UPDATE credentials SET profile = 'other' WHERE fingerprint IN (SELECT min(fingerprint) FROM credentials)");
+  CHECK(outcome(third.get(later)) == "limit-subject");
+  lab.execute("UPDATE credentials SET not_after = 1 WHERE fingerprint IN (SELECT max(fingerprint) FROM credentials)");
+  CHECK(outcome(third.enrol(later)) == "complete");
+}
+
+TEST_CASE("Issuance: credentials that others may yet fail to get are no reason to refuse at the start") {
+  IssuerLab lab;
+  write_profile(lab, std::string(kHead) + "[limits]\ncredentials_per_subject = 1\n" + kKey);
+  Device device(lab);
+  const Response pending = run_to(device, ticket(lab, {"staff", "CN=Jo"}), 3);
+  CHECK(lab.count("SELECT count(*) FROM credentials WHERE status = 'pending'") == 1);
+  Device second(lab);
+  // The transaction has the last word.
+  CHECK(outcome(second.enrol(ticket(lab, {"staff", "CN=Jo"}))) == "limit-subject");
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'limit-subject' AND action = 'KeyCreationResponse'") == 1);
+  Device third(lab);
+  const Response started = third.get(ticket(lab, {"staff", "CN=Jo"}));
+  CHECK(started.status == 200);
+  CHECK(outcome(device.post(device.answer(pending))) == "complete");
+  // Issued meanwhile.
+  CHECK(outcome(run_to(third, ticket(lab, {"staff", "CN=Jo"}), 0)) == "limit-subject");
+}
+
 TEST_CASE("Issuance: a credential that the session deletes makes room for the new one") {
   IssuerLab lab;
   write_profile(
