@@ -130,6 +130,8 @@ constexpr std::string_view kAuthenticationKey = R"toml(
   friendly_name = "Authentication key"
   # The only algorithms the key may be used with; leave it out to allow all that fit.
   # endorsed_algorithms = ["ecdsa-sha256"]
+  # What the signatures of a signature key are for: service, operation, level of assurance, kind of device.
+  # signature_profile = "mss:bank.example:approve-payment:high:qscd"
   # What it takes to export or delete the key: "none", "pin", "puk", and "non-exportable" or "non-deletable".
   export_protection = "non-exportable"
   delete_protection = "none"
@@ -182,6 +184,7 @@ constexpr std::string_view kSignatureKey = R"toml(
   app_usage = "signature"
   algorithm = "rsa2048"
   friendly_name = "Signature key"
+  # signature_profile = "mss:bank.example:approve-payment:high:qscd"
   export_protection = "non-exportable"
   delete_protection = "none"
 )toml";

@@ -117,6 +117,32 @@ TEST_CASE("parse_profile: reads the two profiles that init writes") {
   CHECK(pair->digest != single->digest);
 }
 
+TEST_CASE("parse_profile: the signature profile that init writes as a comment counts without its sign") {
+  const auto uncommented = [](std::string text) {
+    const std::string sign = "# signature_profile";
+    const std::size_t at = text.rfind(sign);
+    REQUIRE(at != std::string::npos);
+    return text.replace(at, 2, "");
+  };
+  const auto pair = parse_profile(uncommented(pair_profile()), "pair", "pair.toml");
+  REQUIRE(pair);
+  REQUIRE(pair->signature_profiles.size() == 2);
+  CHECK_FALSE(pair->signature_profiles[0]);
+  REQUIRE(pair->signature_profiles[1]);
+  CHECK(pair->signature_profiles[1]->uri() == "mss:bank.example:approve-payment:high:qscd");
+
+  std::string text = uncommented(default_profile());
+  const auto unfit = parse_profile(text, "default", "default.toml");
+  REQUIRE_FALSE(unfit);
+  CHECK(unfit.error().detail.ends_with("signature_profile goes only with app_usage = \"signature\""));
+  const std::string usage = "app_usage = \"authentication\"\n";
+  text.replace(text.rfind(usage), usage.size(), "app_usage = \"signature\"\n");
+  const auto single = parse_profile(text, "default", "default.toml");
+  REQUIRE(single);
+  REQUIRE(single->signature_profiles.size() == 1);
+  CHECK(single->signature_profiles[0]);
+}
+
 TEST_CASE("parse_profile: knows every setting of a profile") {
   const auto profile = parse_profile(R"(
 session_life_time = 60
