@@ -225,6 +225,11 @@ void bench_questions(const std::string& url, std::size_t count) {
     std::printf("statistics of %3ld days                              %9.2f\n", static_cast<long>(days),
                 1000 * seconds_since(start));
   }
+  for (const char* const name : {"overview", "overview again"}) {
+    const Clock::time_point start = Clock::now();
+    must(directory.overview(kNow));
+    std::printf("%-48s    %9.2f\n", name, 1000 * seconds_since(start));
+  }
 }
 
 void bench_search(const std::string& url, std::size_t count) {
