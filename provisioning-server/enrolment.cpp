@@ -406,8 +406,8 @@ bool Enrolment::step_promptly(const std::string& body, const std::string& cookie
   // Whether a repetition still is one, only the repository knows.
   if (recent->last_request == request.digest || !is_all_at_hand(*recent)) return false;
   Result<Outcome> prepared = prepare(*recent, body, request);
-  if (!prepared || std::holds_alternative<Ending>(*prepared)) return false;
-  auto accepted = std::make_shared<Accepted>(std::move(std::get<Accepted>(*prepared)));
+  if (!prepared || !prepared->accepted) return false;
+  auto accepted = std::make_shared<Accepted>(std::move(*prepared->accepted));
   Step step = std::move(accepted->step);
   return ports_.repository.commit_step_later(
       step, [this, accepted, later = std::move(later), id = LogRequest::current()](Step committed,
@@ -527,8 +527,8 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
     return abort(before, why, awaited_message(before.phase), detail, request);
   };
   SKS_LET(Outcome prepared, prepare(before, body, request));
-  if (const auto* const ending = std::get_if<Ending>(&prepared)) return end_with(ending->why, ending->detail);
-  Accepted& accepted = std::get<Accepted>(prepared);
+  if (!prepared.accepted) return end_with(prepared.ending.why, prepared.ending.detail);
+  Accepted& accepted = *prepared.accepted;
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(accepted.step));
   if (outcome == StepOutcome::conflict) return std::optional<Reply>();
   if (outcome == StepOutcome::duplicate) return end_with(Refusal::duplicate, "");

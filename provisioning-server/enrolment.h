@@ -3,7 +3,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "keygen2/issuer_session.h"
@@ -66,10 +65,15 @@ class Enrolment {
     std::size_t issued;  ///< certificates of the session, when this is its last step
   };
   struct Ending {
-    Refusal why;
+    Refusal why = Refusal::state;
     std::string detail;
   };
-  using Outcome = std::variant<Accepted, Ending>;
+  struct Outcome {
+    explicit Outcome(Accepted step) : accepted(std::move(step)) {}
+    explicit Outcome(Ending why) : ending(std::move(why)) {}
+    std::optional<Accepted> accepted;  ///< none: `ending` says why
+    Ending ending;
+  };
   struct Incoming {
     std::string digest;
     const std::string& peer;
