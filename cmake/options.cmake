@@ -15,10 +15,7 @@ if(SKS_SANITIZE)
   target_compile_options(sks_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
     # Their run time is in none of the shared libraries of clang++, and programs of others load ours.
     $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function,vptr>)
-  # At a fixed address: UndefinedBehaviorSanitizer leaves more than a million pointers in a program, and tests start
-  # programs thousands of times.
-  target_link_options(sks_options INTERFACE -fsanitize=address,undefined
-    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-no-pie>)
+  target_link_options(sks_options INTERFACE -fsanitize=address,undefined)
   if(CMAKE_CXX_COMPILER_ID STREQUAL Clang AND NOT SKS_FUZZ)
     # As g++ does by default: programs of others that load our module get the sanitizer with it.
     execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-runtime-dir OUTPUT_VARIABLE SKS_SANITIZER_RUNTIME
