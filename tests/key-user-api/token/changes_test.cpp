@@ -45,9 +45,7 @@ TEST_CASE("setAttributes: what was set before a failure is seen and found") {
   NoLabels store(*lab.device.engine);
   const KeyHandle key =
       create_key(store, GeneratedKey{kSks + "ec.nist.p256", {}}, LocalKeySpec{}, {}, lab.device.clock)->handle;
-  lab.service = token::Service::open({store, [&](KeyHandle each) { return lab.device.real_engine->pin_group(each); },
-                                      lab.device.clock, system_random(), lab.dialog})
-                    .value();
+  lab.open_service(store);
   Client client(*lab.service);
   CHECK(client.set(0, object_of(key, 1), Attributes().text(CKA_LABEL, "new").bytes(CKA_ID, Bytes{0xAB})) ==
         CKR_DEVICE_ERROR);

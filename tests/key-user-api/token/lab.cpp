@@ -241,10 +241,9 @@ TokenInfo token_of(Client& client, std::uint32_t slot) {
 
 Lab::Lab() : authority_key_(generate_key(kSks + "ec.nist.p256")), authority_(self_signed(authority_key_)) {}
 
-void Lab::open_service() {
-  auto opened =
-      token::Service::open({*device.real_engine, [this](KeyHandle key) { return device.real_engine->pin_group(key); },
-                            device.clock, system_random(), dialog});
+void Lab::open_service(SecureKeyStore& store) {
+  auto opened = token::Service::open({store, [this](KeyHandle key) { return device.real_engine->pin_group(key); },
+                                      device.clock, system_random(), dialog});
   REQUIRE(opened);
   service = std::move(opened).value();
 }

@@ -143,7 +143,9 @@ class Lab {
 
   Lab();
   /// A store that brings its keys, for Service::open alone.
-  void open_service();
+  void open_service() { open_service(*device.real_engine); }
+  /// What the service sees instead of the engine of the device.
+  void open_service(SecureKeyStore& store);
 
   /// One session with keys under one PIN, or without. Their handles.
   std::vector<KeyHandle> provision(const std::vector<WantedKey>& keys, const std::optional<WantedPin>& pin = {},

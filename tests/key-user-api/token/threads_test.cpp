@@ -142,9 +142,7 @@ TEST_CASE("threads: of two that change a key at the same time the later one is f
   WaitingStore store(*lab.device.engine);
   const KeyHandle key =
       create_key(store, GeneratedKey{kSks + "ec.nist.p256", {}}, LocalKeySpec{}, {}, lab.device.clock)->handle;
-  lab.service = token::Service::open({store, [&](KeyHandle each) { return lab.device.real_engine->pin_group(each); },
-                                      lab.device.clock, system_random(), lab.dialog})
-                    .value();
+  lab.open_service(store);
   Client client(*lab.service);
   const auto found = [&](std::string_view label) { return client.find(0, Attributes().text(CKA_LABEL, label)).size(); };
   client.value(0, object_of(key, 1), CKA_LABEL);  // what is known need not be read
