@@ -21,8 +21,8 @@ using Job = std::function<Sample(const std::function<void()>& ready)>;
 /// Runs each job in a forked child, which ends without destructors. A child that takes longer is ended.
 std::vector<Sample> run_together(const std::vector<Job>& jobs, std::chrono::seconds longest);
 
-/// All values and errors, and the problems that are not empty, separated by " | ". A job that has a problem and did
-/// nothing at all counts as an error.
-Sample sum_of(const std::vector<Sample>& samples);
+/// All values and errors, and the problems that are not empty, those of jobs with errors first, separated by " | ". A
+/// job that has a problem and did nothing at all counts as an error.
+Sample sum_of(std::vector<Sample> samples);
 
 }  // namespace sks::test

@@ -44,8 +44,8 @@ void Tally::expected(const std::string& what) {
 test::Sample Tally::sum() const {
   const std::lock_guard lock(guard_);
   test::Sample sample{static_cast<double>(good_), wrong_, {}};
+  if (wrong_ != 0) sample.problem = "first wrong answer: " + first_ + "; ";
   for (const auto& [what, count] : expected_) sample.problem += std::to_string(count) + " x " + what + "; ";
-  if (wrong_ != 0) sample.problem += "first wrong answer: " + first_;
   return sample;
 }
 
