@@ -37,6 +37,8 @@ constexpr std::size_t kMaxUnwanted = 8 << 20;
 // Bodies leave the buffer as they come; headers, chunk extensions and trailers stay until they are complete.
 constexpr std::size_t kMaxBuffered = 64 * 1024;
 constexpr std::size_t kMaxFields = 64;
+// Most requests come whole with it.
+constexpr std::size_t kFirstRead = 4096;
 
 void count_closed(std::string_view limit) {
   Metrics::instance().counter("connections_closed_total", {{"limit", limit}}).add();
@@ -105,7 +107,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   void stop() override {
     asio::dispatch(stream_.get_executor(), [self = this->shared_from_this()] {
       self->stopping_ = true;
-      if (self->waiting_ && !self->parser_->got_some()) self->close_socket();
+      if (self->waiting_) self->close_socket();
     });
   }
 
@@ -145,25 +147,40 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
     parser_->body_limit(kMaxBody);
     // What has come is taken at once: most requests are complete then.
     parser_->eager(true);
+    if (buffer_.size() != 0) return take_header();  // sent behind the request before
+    wait_for_request();
+  }
+
+  /// Apart from the header: the library waits for all of it, with one limit, and clients may take long to begin.
+  void wait_for_request() {
     waiting_ = true;
     socket_of().expires_after(kTimeout);
-    http::async_read_some(stream_, buffer_, *parser_,
-                          [self = this->shared_from_this()](error_code failure, std::size_t) {
-                            self->waiting_ = false;
-                            if (failure)
-                              return self->on_read_failure(failure, self->parser_->got_some() ? "header" : "idle");
-                            if (self->parser_->is_header_done()) return self->on_header();
-                            self->read_header();
-                          });
+    stream_.async_read_some(buffer_.prepare(kFirstRead),
+                            [self = this->shared_from_this()](error_code failure, std::size_t size) {
+                              self->waiting_ = false;
+                              if (failure == asio::error::eof) return self->shut_down();
+                              if (failure) return self->on_read_failure(failure, "idle");
+                              self->buffer_.commit(size);
+                              self->take_header();
+                            });
+  }
+
+  /// From what has come; from what is still to come when that is not all of it.
+  void take_header() {
+    error_code failure;
+    buffer_.consume(parser_->put(buffer_.data(), failure));
+    if (failure == http::error::need_more) return read_header();
+    if (failure) return on_read_failure(failure, "header");
+    on_header();
   }
 
   void read_header() {
     socket_of().expires_after(kHeaderTimeout);
-    http::async_read_header(stream_, buffer_, *parser_,
-                            [self = this->shared_from_this()](error_code failure, std::size_t) {
-                              if (failure) return self->on_read_failure(failure, "header");
-                              self->on_header();
-                            });
+    http::async_read_some(stream_, buffer_, *parser_,
+                          [self = this->shared_from_this()](error_code failure, std::size_t) {
+                            if (failure) return self->on_read_failure(failure, "header");
+                            self->on_header();
+                          });
   }
 
   void on_header() {

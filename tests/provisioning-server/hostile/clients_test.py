@@ -62,6 +62,7 @@ class ClientsTest(unittest.TestCase):
         database.close()
         issuer.start()
 
+        idle = issuer.connect()
         slow_header = issuer.connect()
         slow_header.sendall(b"GET /result HTTP/1.1\r\n")
         silent = socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE)
@@ -75,6 +76,9 @@ class ClientsTest(unittest.TestCase):
         reader.sendall(f"GET {list_path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
         honest = HonestClient(issuer)
 
+        def closed_by(limit):
+            return issuer.metrics().get(("sks_issuer_connections_closed_total", (("limit", limit),)), 0)
+
         def trickle():
             for connection, piece in ((slow_header, b"X: y\r\n"), (slow_body, b" "), (slow_chunks, b"1\r\n \r\n")):
                 try:
@@ -82,16 +86,20 @@ class ClientsTest(unittest.TestCase):
                 except (ConnectionError, ssl.SSLError):
                     pass
             reader.recv(1)
-            metrics = issuer.metrics()
-            closed = {limit: metrics.get(("sks_issuer_connections_closed_total", (("limit", limit),)), 0)
-                      for limit in ("header", "body", "write")}
-            return closed == {"header": 1, "body": 2, "write": 1}
+            closed = {limit: closed_by(limit) for limit in ("header", "idle", "body", "write")}
+            if closed["header"] == 1:
+                headers_had_less_time.append(closed["idle"] == 0)
+            return closed == {"header": 1, "idle": 1, "body": 2, "write": 1}
 
+        headers_had_less_time = []
         wait_for(trickle, "the end of the slow ones")
+        # Who was there before them and has not begun a request is still there when they are gone.
+        self.assertTrue(headers_had_less_time[0])
+        self.assertEqual(read_all(idle), b"")
         self.assertEqual(read_all(silent), b"")
         wait_for(lambda: issuer.metric("tls_handshake_failures_total", reason="timeout") == 1, "a failed handshake")
         self.assertEqual(len(honest.fingerprints()), 1)
-        for connection in (slow_header, silent, slow_body, slow_chunks, reader):
+        for connection in (idle, slow_header, silent, slow_body, slow_chunks, reader):
             connection.close()
         self.check_service(issuer)
 
