@@ -399,6 +399,8 @@ TEST_CASE("IssuerSession: a plan that obeys the rules is accepted") {
     if (!session) FAIL(session.error().detail);
     CHECK(session->phase() == IssuerPhase::invocation);
     CHECK(session->server_session_id().size() == 32);
+    // The time in milliseconds, in hexadecimal. Spec: keygen2.md 4.1
+    CHECK(session->server_session_id().starts_with("1a3185c5000"));
     CHECK(session->client_session_id().empty());
   }
 }
