@@ -24,6 +24,8 @@ constexpr std::int64_t kIdleSeconds = 15 * 60;  // Spec: keygen2.md 9.5
 constexpr int kMaxConflicts = 4;
 /// Some kilobytes each.
 constexpr std::size_t kRecentSessions = 1000;
+/// Decoded keys take more.
+constexpr std::size_t kRecentStates = 200;
 /// Longer messages take more time than other connections of the thread should wait.
 constexpr std::size_t kPromptBody = 64 * 1024;
 constexpr const char* kPukPurpose = "puk";
@@ -239,7 +241,7 @@ Result<SecureBytes> open_puk(const SessionSeal& seal, const Session& session) {
   return seal.open(session.id, kPukPurpose, kPukVersion, session.sealed_puk);
 }
 
-Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)), recent_(kRecentSessions) {}
+Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)), recent_(kRecentSessions, kRecentStates) {}
 
 keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server.leaves()}; }
 
@@ -300,45 +302,33 @@ Result<keygen2::IssuancePlan> Enrolment::plan_of(const Profile& profile, const T
   return plan;
 }
 
-Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, const Incoming& request) {
-  const std::int64_t now = ports_.clock.now();
-  const auto refuse_with = [&](Refusal why, const std::string& detail) {
-    return refuse_ticket(why, ticket, detail, request);
-  };
-  if (ticket.expires <= now) return refuse_with(Refusal::ticket_expired, "");
-  const auto profile = find_rules(ports_.profiles, ticket.profile, ticket.order);
-  if (!profile) return refuse_with(Refusal::profile, profile.error().detail);
-
+/// The row of a session that the ticket may start, but for what the request says.
+Result<Enrolment::Draft> Enrolment::draft(const Ticket& ticket, const Profile& profile, std::int64_t now) const {
   // An order is about keys whose subject is on record.
-  Result<SubjectFacts> facts = ticket.order.kind
-                                   ? SubjectFacts{ticket.subject, {}}
-                                   : find_subject(**profile, ports_.directory, ticket.subject, ticket.data);
-  if (!facts) return refuse_with(Refusal::subject, facts.error().detail);
-
-  // Keys that others take the place of keep their PIN, and so their PUK.
-  SecureBytes puk = ticket.order.kind ? SecureBytes() : draw_puk(**profile, ports_.random);
-  const SecureBytes kept_puk = SecureBytes::copy_of(puk.view());  // the plan takes the other one along
+  Result<SubjectFacts> facts = ticket.order.kind ? SubjectFacts{ticket.subject, {}}
+                                                 : find_subject(profile, ports_.directory, ticket.subject, ticket.data);
+  if (!facts) return Draft(Ending{Refusal::subject, facts.error().detail});
   std::vector<Credential> targets;
   if (ticket.order.kind) {
     SKS_LET(targets, ports_.repository.find_targets(ticket.order, ticket.subject, ticket.profile));
-    if (const Result<void> possible = check_targets(ticket.order, targets); !possible)
-      return refuse_with(
-          possible.error().status == Status::not_available ? Refusal::key_missing : Refusal::credential_state,
-          possible.error().detail);
+    const Result<void> possible = check_targets(ticket.order, targets);
+    const bool missing = !possible && possible.error().status == Status::not_available;
+    if (!possible)
+      return Draft(Ending{missing ? Refusal::key_missing : Refusal::credential_state, possible.error().detail});
   }
-  const auto plan = plan_of(**profile, ticket, targets, std::move(puk));
-  if (!plan) return refuse_with(Refusal::profile, plan.error().detail);
-  const auto started = IssuerSession::start(*plan, context());
-  if (!started) return refuse_with(Refusal::profile, started.error().detail);
+  // Keys that others take the place of keep their PIN, and so their PUK.
+  SecureBytes puk = ticket.order.kind ? SecureBytes() : draw_puk(profile, ports_.random);
+  const SecureBytes kept_puk = SecureBytes::copy_of(puk.view());  // the plan takes the other one along
+  const auto plan = plan_of(profile, ticket, targets, std::move(puk));
+  if (!plan) return Draft(Ending{Refusal::profile, plan.error().detail});
+  auto started = IssuerSession::start(*plan, context());
+  if (!started) return Draft(Ending{Refusal::profile, started.error().detail});
 
-  const bool bound = !ticket.cookie_digest.empty() && digest_of(cookie) == ticket.cookie_digest;
-  const std::string fresh_cookie = bound ? std::string() : random_id(ports_.random);
   Session session;
   session.id = started->server_session_id();
-  session.cookie_digest = bound ? ticket.cookie_digest : digest_of(fresh_cookie);
   session.ticket_digest = ticket.digest;
   session.profile = ticket.profile;
-  session.profile_digest = (*profile)->digest;
+  session.profile_digest = profile.digest;
   session.subject = facts->subject;
   session.data = subject_data_text(facts->data);
   if (!targets.empty()) {
@@ -351,10 +341,27 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
   session.phase = phase_of(started->phase());
   session.sealed_state = ports_.seal.seal(session.id, state_purpose(session), session.version, started->save().view());
   if (!kept_puk.empty()) session.sealed_puk = ports_.seal.seal(session.id, kPukPurpose, kPukVersion, kept_puk.view());
-  session.last_request = request.digest;
   session.reply = {StoredReply::Kind::message, started->invocation_request()};
   session.created = now;
   session.expires = now + kIdleSeconds;
+  return Draft(std::move(session), std::move(*started));
+}
+
+Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, const Incoming& request) {
+  const std::int64_t now = ports_.clock.now();
+  const auto refuse_with = [&](Refusal why, const std::string& detail) {
+    return refuse_ticket(why, ticket, detail, request);
+  };
+  if (ticket.expires <= now) return refuse_with(Refusal::ticket_expired, "");
+  const auto profile = find_rules(ports_.profiles, ticket.profile, ticket.order);
+  if (!profile) return refuse_with(Refusal::profile, profile.error().detail);
+  SKS_LET(Draft drafted, draft(ticket, **profile, now));
+  if (!drafted.session) return refuse_with(drafted.ending.why, drafted.ending.detail);
+  Session& session = *drafted.session;
+  const bool bound = !ticket.cookie_digest.empty() && digest_of(cookie) == ticket.cookie_digest;
+  const std::string fresh_cookie = bound ? std::string() : random_id(ports_.random);
+  session.cookie_digest = bound ? ticket.cookie_digest : digest_of(fresh_cookie);
+  session.last_request = request.digest;
 
   SKS_LET(const std::optional<LimitExcess> excess, find_excess(ports_.repository, **profile, session, now));
   if (excess) return refuse_with(refusal_of(excess->limit), excess->sentence);
@@ -367,7 +374,7 @@ Result<Reply> Enrolment::start(const Ticket& ticket, const std::string& cookie, 
       Metrics::instance().counter("sessions_started_total").add();
       log_info("session-started", {{"session", session.id}, {"peer", request.peer}, {"profile", session.profile}});
       Reply reply{std::move(session.reply), fresh_cookie};
-      recent_.keep(std::move(session), now);
+      recent_.keep({std::move(session), std::move(drafted.state)}, now);
       return reply;
     }
     case StartOutcome::ticket_unknown:
@@ -400,12 +407,12 @@ Result<Reply> Enrolment::step(const std::string& body, const std::string& cookie
 bool Enrolment::step_promptly(const std::string& body, const std::string& cookie, const std::string& peer,
                               Later later) {
   if (cookie.empty() || body.size() > kPromptBody || ports_.authority.may_wait()) return false;
-  const std::optional<Session> recent = recent_.take(digest_of(cookie));
+  std::optional<RecentSession> recent = recent_.take(digest_of(cookie));
   if (!recent) return false;
   const Incoming request{digest_of("POST " + body), peer};
   // Whether a repetition still is one, only the repository knows.
-  if (recent->last_request == request.digest || !is_all_at_hand(*recent)) return false;
-  Result<Outcome> prepared = prepare(*recent, body, request);
+  if (recent->row.last_request == request.digest || !is_all_at_hand(recent->row)) return false;
+  Result<Outcome> prepared = prepare(recent->row, std::move(recent->state), body, request);
   if (!prepared || !prepared->accepted) return false;
   auto accepted = std::make_shared<Accepted>(std::move(*prepared->accepted));
   Step step = std::move(accepted->step);
@@ -433,17 +440,20 @@ bool Enrolment::is_all_at_hand(const Session& session) const {
          !profile->limits.any();
 }
 
-Result<Enrolment::Outcome> Enrolment::prepare(const Session& before, const std::string& body,
-                                              const Incoming& request) const {
+Result<Enrolment::Outcome> Enrolment::prepare(const Session& before, std::optional<IssuerSession> session,
+                                              const std::string& body, const Incoming& request) const {
   const std::int64_t now = ports_.clock.now();
   if (before.expires <= now) return Outcome(Ending{Refusal::session_expired, ""});
   const auto profile = find_session_rules(ports_.profiles, before);
   if (!profile && profile.error().status == Status::storage) return profile.error();
   if (!profile) return Outcome(Ending{Refusal::profile, profile.error().detail});
-  const auto saved = ports_.seal.open(before.id, state_purpose(before), before.version, before.sealed_state);
-  if (!saved) return Outcome(Ending{Refusal::crypto, "the sealed state does not open: " + saved.error().detail});
-  auto session = IssuerSession::restore(*saved);
-  if (!session) return Outcome(Ending{refusal_of(session.error().error_class), session.error().detail});
+  if (!session) {
+    const auto saved = ports_.seal.open(before.id, state_purpose(before), before.version, before.sealed_state);
+    if (!saved) return Outcome(Ending{Refusal::crypto, "the sealed state does not open: " + saved.error().detail});
+    auto restored = IssuerSession::restore(*saved);
+    if (!restored) return Outcome(Ending{refusal_of(restored.error().error_class), restored.error().detail});
+    session = std::move(*restored);
+  }
 
   StepDecisions decisions(ports_, before, **profile);
   auto answer = session->receive(body, decisions, context());
@@ -462,7 +472,8 @@ Result<Enrolment::Outcome> Enrolment::prepare(const Session& before, const std::
   }
   Accepted accepted{
       {before.phase, before.version, before, decisions.take_credentials(), decisions.take_operations(), {}},
-      keys_in_message_order(**profile).size()};
+      keys_in_message_order(**profile).size(),
+      {}};
   move_on(accepted.step, *session, std::move(*answer), **profile, request, now);
   if (before.phase == SessionPhase::initialization) {
     SKS_LET(const std::optional<LimitExcess> excess,
@@ -478,6 +489,7 @@ Result<Enrolment::Outcome> Enrolment::prepare(const Session& before, const std::
   // Without lookups no key of an earlier session was found.
   if (accepted.step.after.phase == SessionPhase::done && (before.order.kind || !(*profile)->lookups.empty()))
     SKS_TRY(end_operations(accepted));
+  accepted.state = std::move(session);
   return Outcome(std::move(accepted));
 }
 
@@ -526,7 +538,7 @@ Result<std::optional<Reply>> Enrolment::try_step(const Session& before, const st
   const auto end_with = [&](Refusal why, const std::string& detail) {
     return abort(before, why, awaited_message(before.phase), detail, request);
   };
-  SKS_LET(Outcome prepared, prepare(before, body, request));
+  SKS_LET(Outcome prepared, prepare(before, {}, body, request));
   if (!prepared.accepted) return end_with(prepared.ending.why, prepared.ending.detail);
   Accepted& accepted = *prepared.accepted;
   SKS_LET(const StepOutcome outcome, ports_.repository.commit_step(accepted.step));
@@ -549,7 +561,7 @@ Reply Enrolment::conclude(Accepted accepted) {
            {{"session", after.id}, {"peer", audit.actor}, {"profile", after.profile}, {"message", audit.action}});
   Reply reply{std::move(after.reply), {}};
   after.version = accepted.step.from_version + 1;
-  recent_.keep(std::move(after), audit.time);
+  recent_.keep({std::move(after), std::move(accepted.state)}, audit.time);
   return reply;
 }
 

@@ -62,7 +62,8 @@ class Enrolment {
   /// A step that is fine, up to what the repository says.
   struct Accepted {
     Step step;
-    std::size_t issued;  ///< certificates of the session, when this is its last step
+    std::size_t issued;                           ///< certificates of the session, when this is its last step
+    std::optional<keygen2::IssuerSession> state;  ///< what step.after.sealed_state opens to
   };
   struct Ending {
     Refusal why = Refusal::state;
@@ -74,15 +75,24 @@ class Enrolment {
     std::optional<Accepted> accepted;  ///< none: `ending` says why
     Ending ending;
   };
+  struct Draft {
+    Draft(Session row, keygen2::IssuerSession begun) : session(std::move(row)), state(std::move(begun)) {}
+    explicit Draft(Ending why) : ending(std::move(why)) {}
+    std::optional<Session> session;  ///< none: `ending` says why
+    std::optional<keygen2::IssuerSession> state;
+    Ending ending;
+  };
   struct Incoming {
     std::string digest;
     const std::string& peer;
   };
+  Result<Draft> draft(const Ticket& ticket, const Profile& profile, std::int64_t now) const;
   Result<Reply> start(const Ticket& ticket, const std::string& cookie, const Incoming& request);
   Result<Reply> begin_again(const Ticket& ticket, const std::string& cookie, const Incoming& request);
   bool is_all_at_hand(const Session& session) const;
-  /// What a message means for a session. Fails as step().
-  Result<Outcome> prepare(const Session& before, const std::string& body, const Incoming& request) const;
+  /// What a message means for a session, whose state is opened where it is not there. Fails as step().
+  Result<Outcome> prepare(const Session& before, std::optional<keygen2::IssuerSession> session, const std::string& body,
+                          const Incoming& request) const;
   void move_on(Step& step, const keygen2::IssuerSession& session, std::string answer, const Profile& profile,
                const Incoming& request, std::int64_t now) const;
   Result<void> end_operations(Accepted& accepted) const;

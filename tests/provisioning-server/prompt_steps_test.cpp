@@ -48,29 +48,29 @@ struct TwoProcesses {
 }  // namespace
 
 TEST_CASE("RecentSessions: gives the latest copy once, and forgets the oldest ones and those that are over") {
-  RecentSessions recent(2);
+  RecentSessions recent(2, 2);
   CHECK_FALSE(recent.take("a"));
-  recent.keep(session("a", 1), kNow);
-  recent.keep(session("a", 2), kNow);
+  recent.keep({session("a", 1)}, kNow);
+  recent.keep({session("a", 2)}, kNow);
   const auto copy = recent.take("a");
   REQUIRE(copy);
-  CHECK(copy->version == 2);
+  CHECK(copy->row.version == 2);
   CHECK_FALSE(recent.take("a"));
 
-  for (const char* const cookie : {"a", "b", "c"}) recent.keep(session(cookie), kNow);
+  for (const char* const cookie : {"a", "b", "c"}) recent.keep({session(cookie)}, kNow);
   CHECK_FALSE(recent.take("a"));
   CHECK(recent.take("b"));
   CHECK(recent.take("c"));
 
   Session over = session("d");
   over.phase = SessionPhase::done;
-  recent.keep(over, kNow);
+  recent.keep({over}, kNow);
   CHECK_FALSE(recent.take("d"));
 
-  recent.keep(session("e"), kNow);
+  recent.keep({session("e")}, kNow);
   Session later = session("f");
   later.expires = kNow + 200;
-  recent.keep(later, kNow + 100);
+  recent.keep({later}, kNow + 100);
   CHECK_FALSE(recent.take("e"));
   CHECK(recent.take("f"));
 }
