@@ -37,9 +37,15 @@ class Worker {
     auto session = client::Session::open(signer_.module, options_.token);
     if (session)
       session_.emplace(std::move(session).value());
+    else if (session.error().code == CKR_TOKEN_NOT_PRESENT)
+      tally_.expected(session.error().text());  // a module whose daemon cannot be reached has no tokens
     else
       judge(session.error());
+    if (!session_) give_way();
   }
+
+  /// As an application would, and so that all of them do not keep a daemon from starting that runs on one processor.
+  static void give_way() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
 
   /// True when an operation has been done.
   bool use() {
@@ -50,8 +56,7 @@ class Worker {
       return true;
     }
     judge(answer.error());
-    // As an application would, and so that all of them do not keep a daemon from starting that runs on one processor.
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    give_way();
     return false;
   }
 

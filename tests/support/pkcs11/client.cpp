@@ -79,7 +79,7 @@ Answer<CK_SLOT_ID> Module::slot_of(const TokenChoice& token) const {
     SKS_TRY(check("C_GetTokenInfo", functions_->C_GetTokenInfo(slots[i], &info)));
     if (is_meant(info, token)) return slots[i];
   }
-  return Refused{token.label.empty() ? "no such token" : "no token \"" + token.label + "\""};
+  return Refused{token.label.empty() ? "any token" : "token \"" + token.label + "\"", CKR_TOKEN_NOT_PRESENT};
 }
 
 Answer<Session> Session::open_public(const Module& module, const TokenChoice& token) {
