@@ -127,7 +127,7 @@ void change_each(const Recording& recording, Json& root, const std::string& file
   }
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SKS_FEW_RECORDINGS
 /// Sanitizers take their time: one session for each kind of value.
 constexpr bool kAll = false;
 #else
