@@ -173,6 +173,20 @@ SKS_CONTRACT_TEST("CrlPublisher: many revocations within an interval come with o
   CHECK(lab.service.publisher().publish_due().value() == 1);
 }
 
+SKS_CONTRACT_TEST("CrlPublisher: a list made while the clock was ahead is replaced once it is right again") {
+  RevocationLab lab(kind);
+  const auto one = lab.issue("issued", 3000);
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  lab.advance(365 * 86400);
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  lab.advance(-365 * 86400);
+  REQUIRE(lab.store.revoke(one.fingerprint, RevocationReason::superseded, lab.audit("revoke")));
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  CHECK(holds(lab.verify(one), "certificate revoked"));
+  CHECK(lab.store.find_crl(lab.id, RevocationStore::Part::head).value()->number == 3);
+  CHECK(lab.service.publisher().publish_due().value() == 0);
+}
+
 SKS_CONTRACT_TEST("CrlPublisher: a certificate leaves the list after it has expired, and not before") {
   RevocationLab lab(kind);
   const auto brief = lab.issue("issued", 1);
