@@ -9,6 +9,17 @@
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
+namespace {
+
+/// Whether a token has the private key of the certificate: by what its object says, and by one signature, since two
+/// keys on one curve may look the same. Once, when the key is taken up, as for a key in a file.
+Result<void> prove(const crypto::Signer& signer) {
+  SKS_TRY(signer.check());
+  SKS_TRY(signer.sign(as_bytes("Do both halves belong together?")));
+  return {};
+}
+
+}  // namespace
 
 std::string retired_key_file(const IssuerPaths& paths, const crypto::Certificate& authority) {
   constexpr std::size_t kDigits = 16;
@@ -81,11 +92,31 @@ std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(const cryp
   return nullptr;
 }
 
+Result<void> LiveAuthority::prove_key() const {
+  return config_.home == AuthorityConfig::Home::file ? Result<void>() : prove(*current()->signer());
+}
+
+/// The key of a token that was chosen otherwise since this server was started is not where it looks.
+Result<std::shared_ptr<const crypto::Signer>> LiveAuthority::open_other_key(const crypto::PublicKey& key,
+                                                                            const std::string& stamp) {
+  SKS_LET(const std::shared_ptr<const crypto::Signer> signer, open_authority_key(config_, paths_, seal_, key));
+  if (current() == nullptr || config_.home == AuthorityConfig::Home::file) return signer;
+  const Result<void> proven = prove(*signer);
+  if (proven) return signer;
+  if (proven.error().status == Status::not_available) return proven.error();
+  // Not again for the same file: each try would bring a token that refuses the PIN nearer to its lock.
+  const std::lock_guard lock(mutex_);
+  refused_stamp_ = stamp;
+  return Error{proven.error().status, paths_.credential_ca +
+                                          " is not taken up, the certificate before it stays in use: " +
+                                          proven.error().detail + "; reload when [authority] names its key"};
+}
+
 Result<bool> LiveAuthority::reload() {
   const std::string stamp = file_stamp(paths_.credential_ca);
   {
     const std::lock_guard lock(mutex_);
-    if (current_ != nullptr && stamp == stamp_) return false;
+    if (current_ != nullptr && (stamp == stamp_ || stamp == refused_stamp_)) return false;
   }
   SKS_LET(std::vector<crypto::Certificate> certificates, read_certificates(paths_.credential_ca));
   const crypto::Certificate& first = certificates.front();
@@ -97,7 +128,7 @@ Result<bool> LiveAuthority::reload() {
                                      equal(before->signer()->public_key().spki(), key->spki()))
     signer = before->signer();
   if (signer == nullptr) {
-    SKS_LET(signer, open_authority_key(config_, paths_, seal_, *key));
+    SKS_LET(signer, open_other_key(*key, stamp));
   }
   Result<SigningAuthority> assembled = SigningAuthority::from_parts(first, signer, addresses_(first), clock_);
   if (!assembled) return Error{assembled.error().status, paths_.credential_ca + ": " + assembled.error().detail};

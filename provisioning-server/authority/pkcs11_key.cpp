@@ -123,6 +123,10 @@ Error failure(const std::string& what, CK_RV code) {
   return {Status::not_available, what + " failed: " + text_of(code)};
 }
 
+Error other_key() {
+  return {Status::crypto, "the private key in the token is not the one of the authority's certificate"};
+}
+
 Result<std::shared_ptr<Module>> load_module(const std::string& file) {
   LoadedModules& modules = loaded_modules();
   const std::lock_guard lock(modules.mutex);
@@ -164,10 +168,12 @@ struct Pkcs11Key::Connection {
 
   Result<void> open(const Pkcs11Location& location, const SecureBytes& pin, bool& pin_refused);
   Result<Bytes> sign(const crypto::PublicKey& key, ByteView message, const SecureBytes& pin);
-  Result<void> check(const crypto::PublicKey& key);
+  Result<void> check(const crypto::PublicKey& key, const Pkcs11Location& location);
   Result<crypto::PublicKey> public_key(const Pkcs11Location& location);
 
  private:
+  Result<void> check_object(const crypto::PublicKey& key);
+  Result<crypto::PublicKey> read_public_key(CK_OBJECT_HANDLE object, const std::string& name);
   Result<CK_SLOT_ID> find_slot(const Pkcs11Location& location);
   Result<void> log_in(const SecureBytes& pin, bool& pin_refused);
   Result<CK_OBJECT_HANDLE> find_object(const Pkcs11Location& location, CK_OBJECT_CLASS kind);
@@ -284,7 +290,7 @@ Result<Bytes> Pkcs11Key::Connection::read_attribute(CK_OBJECT_HANDLE object, CK_
 }
 
 /// The private key object of an RSA key has its modulus, that of an EC key its curve. PKCS#11 2.40, 2.1.3 and 2.3.4
-Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key) {
+Result<void> Pkcs11Key::Connection::check_object(const crypto::PublicKey& key) {
   constexpr std::size_t kMaxAttribute = 4096;
   Bytes value(kMaxAttribute);
   CK_ATTRIBUTE wanted = attribute(key.kind() == KeyKind::rsa ? CKA_MODULUS : CKA_EC_PARAMS, value.data(), value.size());
@@ -292,11 +298,22 @@ Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key) {
   if (std::ranges::find(kAttributeRefusals, code) != kAttributeRefusals.end()) return {};
   if (code != CKR_OK) return failure("C_GetAttributeValue", code);
   if (wanted.ulValueLen <= value.size() && holds(key.spki(), ByteView(value).first(wanted.ulValueLen))) return {};
-  return Error{Status::crypto, "the private key in the token is not the one of the authority's certificate"};
+  return other_key();
+}
+
+/// Two keys on one curve differ in their public key objects alone, which not every token has.
+Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key, const Pkcs11Location& location) {
+  SKS_TRY(check_object(key));
+  const Result<crypto::PublicKey> beside = public_key(location);
+  return !beside || equal(beside->spki(), key.spki()) ? Result<void>() : other_key();
 }
 
 Result<crypto::PublicKey> Pkcs11Key::Connection::public_key(const Pkcs11Location& location) {
   SKS_LET(const CK_OBJECT_HANDLE object, find_object(location, CKO_PUBLIC_KEY));
+  return read_public_key(object, key_name(location));
+}
+
+Result<crypto::PublicKey> Pkcs11Key::Connection::read_public_key(CK_OBJECT_HANDLE object, const std::string& name) {
   CK_KEY_TYPE type = 0;
   CK_ATTRIBUTE wanted = attribute(CKA_KEY_TYPE, &type, sizeof type);
   const CK_RV code = functions->C_GetAttributeValue(session, object, &wanted, 1);
@@ -306,7 +323,7 @@ Result<crypto::PublicKey> Pkcs11Key::Connection::public_key(const Pkcs11Location
     SKS_LET(const Bytes exponent, read_attribute(object, CKA_PUBLIC_EXPONENT));
     return crypto::PublicKey::from_rsa(modulus, exponent);
   }
-  if (type != CKK_EC) return Error{Status::option, key_name(location) + " is neither an RSA nor an EC key"};
+  if (type != CKK_EC) return Error{Status::option, name + " is neither an RSA nor an EC key"};
   SKS_LET(const Bytes parameters, read_attribute(object, CKA_EC_PARAMS));
   SKS_LET(const Bytes encoded, read_attribute(object, CKA_EC_POINT));
   // The point inside of an OCTET STRING. PKCS#11 3.0, 2.3.3
@@ -317,7 +334,7 @@ Result<crypto::PublicKey> Pkcs11Key::Connection::public_key(const Pkcs11Location
     return crypto::PublicKey::from_ec_point(curve.curve, point.subspan(1, curve.field_bytes),
                                             point.subspan(1U + curve.field_bytes));
   }
-  return Error{Status::option, key_name(location) + " is on a curve that is not supported"};
+  return Error{Status::option, name + " is on a curve that is not supported"};
 }
 
 Pkcs11Key::Pkcs11Key(Pkcs11Location location, SecureBytes pin) : location_(std::move(location)), pin_(std::move(pin)) {}
@@ -348,7 +365,7 @@ Result<Bytes> Pkcs11Key::sign(const crypto::PublicKey& key, ByteView message) {
 }
 
 Result<void> Pkcs11Key::check(const crypto::PublicKey& key) {
-  return with_connection([&](Connection& connection) { return connection.check(key); });
+  return with_connection([&](Connection& connection) { return connection.check(key, location_); });
 }
 
 Result<crypto::PublicKey> Pkcs11Key::public_key() {
