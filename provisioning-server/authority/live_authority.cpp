@@ -78,7 +78,31 @@ std::vector<AuthorityKey> LiveAuthority::authorities() const {
   return authorities_;
 }
 
-std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(const crypto::Certificate& authority) const {
+Result<std::shared_ptr<const crypto::Signer>> LiveAuthority::open_earlier_token_key(
+    const crypto::Certificate& authority, const std::shared_ptr<const crypto::Signer>& current) const {
+  SKS_LET(const crypto::PublicKey key, authority.public_key());
+  Pkcs11Location location = config_.location;
+  location.key_label.clear();
+  location.key_id.clear();
+  location.spki = authority.spki();
+  SKS_LET(SecureBytes pin, read_pin(config_, paths_, seal_));
+  const auto token = std::make_shared<Pkcs11Key>(std::move(location), std::move(pin));
+  // Behind the key in use, so that a PIN which the token has refused to that one is not tried once more.
+  return std::shared_ptr<const crypto::Signer>(std::make_shared<const QueuedSigner>(
+      "the key of an earlier certificate", key,
+      [token, key, current](ByteView message) -> Result<Bytes> {
+        SKS_TRY(current->check());
+        return token->sign(key, message);
+      },
+      QueueLimits{std::chrono::seconds(config_.timeout_seconds), static_cast<std::size_t>(config_.queue)},
+      [token, key, current]() -> Result<void> {
+        SKS_TRY(current->check());
+        return token->check(key);
+      }));
+}
+
+std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(
+    const crypto::Certificate& authority, const std::shared_ptr<const crypto::Signer>& current) const {
   // The second one when the key has moved into a token since.
   for (const std::string& file : {retired_key_file(paths_, authority), paths_.credential_ca_key}) {
     std::error_code failure;
@@ -86,6 +110,10 @@ std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(const cryp
     Result<crypto::PrivateKey> key = read_key_file(file, seal_);
     if (key && equal(key->public_key().spki(), authority.spki()))
       return std::make_shared<const crypto::KeySigner>(std::move(key).value());
+  }
+  if (config_.home == AuthorityConfig::Home::pkcs11) {
+    Result<std::shared_ptr<const crypto::Signer>> in_token = open_earlier_token_key(authority, current);
+    if (in_token) return std::move(in_token).value();
   }
   // Its revocation list cannot be renewed.
   log_warning("earlier-authority-without-key", {{"authority", authority.subject()}});
@@ -136,7 +164,7 @@ Result<bool> LiveAuthority::reload() {
   std::vector<AuthorityKey> authorities{{first, signer}};
   for (const crypto::Certificate& earlier : certificates)
     if (earlier.not_after() > now && !equal(earlier.spki(), first.spki()))
-      authorities.push_back({earlier, find_earlier_key(earlier)});
+      authorities.push_back({earlier, find_earlier_key(earlier, signer)});
   const std::lock_guard lock(mutex_);
   current_ = std::make_shared<const SigningAuthority>(std::move(assembled).value());
   authorities_ = std::move(authorities);

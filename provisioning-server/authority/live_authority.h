@@ -63,7 +63,12 @@ class LiveAuthority final : public CertificateAuthority {
 
  private:
   Result<std::shared_ptr<const crypto::Signer>> open_other_key(const crypto::PublicKey& key, const std::string& stamp);
-  std::shared_ptr<const crypto::Signer> find_earlier_key(const crypto::Certificate& authority) const;
+  /// Of an authority that was replaced: in its file, or in the token, which is not asked for it yet; null otherwise.
+  /// `current` is the key in use.
+  std::shared_ptr<const crypto::Signer> find_earlier_key(const crypto::Certificate& authority,
+                                                         const std::shared_ptr<const crypto::Signer>& current) const;
+  Result<std::shared_ptr<const crypto::Signer>> open_earlier_token_key(
+      const crypto::Certificate& authority, const std::shared_ptr<const crypto::Signer>& current) const;
   LiveAuthority(AuthorityConfig config, IssuerPaths paths, const FileSeal& seal, Addresses addresses,
                 const Clock& clock)
       : config_(std::move(config)),

@@ -70,6 +70,7 @@ std::string padded_text(const CK_UTF8CHAR (&field)[N]) {
 }
 
 std::string key_name(const Pkcs11Location& location) {
+  if (!location.spki.empty()) return "key of an earlier certificate";
   return location.key_label.empty() ? "key " + to_hex(location.key_id) : "key \"" + location.key_label + '"';
 }
 std::string token_name(const Pkcs11Location& location) {
@@ -176,7 +177,10 @@ struct Pkcs11Key::Connection {
   Result<crypto::PublicKey> read_public_key(CK_OBJECT_HANDLE object, const std::string& name);
   Result<CK_SLOT_ID> find_slot(const Pkcs11Location& location);
   Result<void> log_in(const SecureBytes& pin, bool& pin_refused);
+  /// At most `most` of what has these attributes.
+  Result<std::vector<CK_OBJECT_HANDLE>> find_objects(std::vector<CK_ATTRIBUTE> wanted, std::size_t most);
   Result<CK_OBJECT_HANDLE> find_object(const Pkcs11Location& location, CK_OBJECT_CLASS kind);
+  Result<Pkcs11Location> find_pair(const Pkcs11Location& location);
   Result<Bytes> read_attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
   Result<void> log_in_for_signature(const SecureBytes& pin);
 
@@ -217,21 +221,44 @@ Result<void> Pkcs11Key::Connection::log_in(const SecureBytes& pin, bool& pin_ref
   return failure("C_Login", code);
 }
 
+Result<std::vector<CK_OBJECT_HANDLE>> Pkcs11Key::Connection::find_objects(std::vector<CK_ATTRIBUTE> wanted,
+                                                                          std::size_t most) {
+  CK_RV code = functions->C_FindObjectsInit(session, wanted.data(), static_cast<CK_ULONG>(wanted.size()));
+  if (code != CKR_OK) return failure("C_FindObjectsInit", code);
+  std::vector<CK_OBJECT_HANDLE> found(most);
+  CK_ULONG count = 0;
+  code = functions->C_FindObjects(session, found.data(), static_cast<CK_ULONG>(most), &count);
+  functions->C_FindObjectsFinal(session);
+  if (code != CKR_OK) return failure("C_FindObjects", code);
+  found.resize(std::min<std::size_t>(most, count));
+  return found;
+}
+
+/// Where the private key of `location.spki` is: both halves of a pair have one identifier. PKCS#11 2.40, 4.7
+Result<Pkcs11Location> Pkcs11Key::Connection::find_pair(const Pkcs11Location& location) {
+  constexpr std::size_t kMostKeys = 10000;
+  CK_OBJECT_CLASS kind = CKO_PUBLIC_KEY;
+  SKS_LET(const std::vector<CK_OBJECT_HANDLE> objects,
+          find_objects({attribute(CKA_CLASS, &kind, sizeof kind)}, kMostKeys));
+  for (const CK_OBJECT_HANDLE object : objects) {
+    const Result<crypto::PublicKey> key = read_public_key(object, key_name(location));
+    if (!key || !equal(key->spki(), location.spki)) continue;
+    Pkcs11Location pair = location;
+    SKS_LET(pair.key_id, read_attribute(object, CKA_ID));
+    if (!pair.key_id.empty()) return pair;
+  }
+  return Error{Status::option, token_name(location) + " holds no public " + key_name(location)};
+}
+
 Result<CK_OBJECT_HANDLE> Pkcs11Key::Connection::find_object(const Pkcs11Location& location, CK_OBJECT_CLASS kind) {
   std::vector<CK_ATTRIBUTE> wanted{attribute(CKA_CLASS, &kind, sizeof kind)};
   if (!location.key_label.empty())
     wanted.push_back(attribute(CKA_LABEL, location.key_label.data(), location.key_label.size()));
   if (!location.key_id.empty()) wanted.push_back(attribute(CKA_ID, location.key_id.data(), location.key_id.size()));
-  CK_RV code = functions->C_FindObjectsInit(session, wanted.data(), static_cast<CK_ULONG>(wanted.size()));
-  if (code != CKR_OK) return failure("C_FindObjectsInit", code);
-  std::array<CK_OBJECT_HANDLE, 2> found{};
-  CK_ULONG count = 0;
-  code = functions->C_FindObjects(session, found.data(), found.size(), &count);
-  functions->C_FindObjectsFinal(session);
-  if (code != CKR_OK) return failure("C_FindObjects", code);
+  SKS_LET(const std::vector<CK_OBJECT_HANDLE> found, find_objects(std::move(wanted), 2));
   const std::string what = (kind == CKO_PRIVATE_KEY ? "private " : "public ") + key_name(location);
-  if (count == 0) return Error{Status::option, token_name(location) + " holds no " + what};
-  if (count > 1) return Error{Status::option, token_name(location) + " holds several objects " + what};
+  if (found.empty()) return Error{Status::option, token_name(location) + " holds no " + what};
+  if (found.size() > 1) return Error{Status::option, token_name(location) + " holds several objects " + what};
   return found.front();
 }
 
@@ -242,7 +269,12 @@ Result<void> Pkcs11Key::Connection::open(const Pkcs11Location& location, const S
   const CK_RV code = functions->C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
   if (code != CKR_OK) return failure("C_OpenSession", code);
   SKS_TRY(log_in(pin, pin_refused));
-  SKS_LET(private_key, find_object(location, CKO_PRIVATE_KEY));
+  if (location.spki.empty()) {
+    SKS_LET(private_key, find_object(location, CKO_PRIVATE_KEY));
+    return {};
+  }
+  SKS_LET(const Pkcs11Location pair, find_pair(location));
+  SKS_LET(private_key, find_object(pair, CKO_PRIVATE_KEY));
   return {};
 }
 
@@ -304,6 +336,7 @@ Result<void> Pkcs11Key::Connection::check_object(const crypto::PublicKey& key) {
 /// Two keys on one curve differ in their public key objects alone, which not every token has.
 Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key, const Pkcs11Location& location) {
   SKS_TRY(check_object(key));
+  if (!location.spki.empty()) return {};  // that is how it was found
   const Result<crypto::PublicKey> beside = public_key(location);
   return !beside || equal(beside->spki(), key.spki()) ? Result<void>() : other_key();
 }

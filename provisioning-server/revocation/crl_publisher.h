@@ -35,6 +35,7 @@ class CrlPublisher {
 
  private:
   bool is_due(const std::optional<StoredCrl>& latest, bool has_changes) const;
+  Result<bool> publish_when_due(const AuthorityKey& authority, bool is_in_use);
   Result<bool> publish(const AuthorityKey& authority, const std::string& id);
   void run();
 

@@ -6,7 +6,6 @@
 #include "provisioning-server/authority/renewal.h"
 #include "provisioning-server/init.h"
 #include "provisioning-server/issuer.h"
-#include "provisioning-server/revocation/crl.h"
 #include "sks-core/base/encoding.h"
 #include "tests/provisioning-server/authority/authority_lab.h"
 #include "tests/provisioning-server/authority/soft_token.h"
@@ -86,6 +85,35 @@ TEST_CASE("LiveAuthority: goes on with its key in the token until it is told of 
   CHECK((*reloaded)->authority().prove_key());
   CHECK((*reloaded)->credential_authority().der() != old);
   CHECK(TokenLab::issues(**reloaded, lab.clock));
+}
+
+TEST_CASE("LiveAuthority: lists of an authority whose key was replaced in the token go on with the earlier key") {
+  TokenLab lab;
+  const crypto::Certificate old = lab.server->credential_authority();
+  lab.token.make_key("EC:secp256r1", "ca2", "02");
+  lab.configure("key_label = \"ca\"", "key_label = \"ca2\"");
+  lab.renew_with_new_key();
+  lab.server.reset();
+  const std::unique_ptr<Issuer> issuer = lab.open();
+  const auto list_of = [&](const crypto::Certificate& authority) {
+    const auto crl = issuer->revocations().find_crl(authority_id(authority), RevocationStore::Part::whole);
+    return crl && *crl ? (*crl)->der : Bytes();
+  };
+  // That of the file with which the issuer began has its list as well.
+  CHECK(issuer->revocation_service().publisher().publish_due().value() == 3);
+  for (const crypto::Certificate& authority : {old, issuer->credential_authority()}) {
+    test::write_file(lab.folder.file("ca"), to_pem(authority.der(), "CERTIFICATE"));
+    test::write_file(lab.folder.file("crl"), to_pem(list_of(authority), "X509 CRL"));
+    CHECK(test::run("openssl crl -noout -in " + lab.folder.file("crl") + " -CAfile " + lab.folder.file("ca"))
+              .find("verify OK") != std::string::npos);
+  }
+  // Without it nothing else stops.
+  const Bytes last = list_of(old);
+  lab.token.remove_key("ca");
+  lab.clock.set(lab.clock.now() + 20 * 3600);
+  const std::unique_ptr<Issuer> later = lab.open();
+  CHECK(later->revocation_service().publisher().publish_due().value() == 2);
+  CHECK(list_of(old) == last);
 }
 
 }  // namespace
