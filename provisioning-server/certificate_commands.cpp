@@ -21,7 +21,10 @@ struct Renewal {
 constexpr auto kRenewals = std::to_array<Renewal>({
     {"tls", renew_tls, ""},
     {"credential-ca", renew_credential_authority,
-     "; give relying parties credential-ca.pem, which holds the old and the new certificate"},
+     "; give relying parties credential-ca.pem, which holds the old and the new certificate, and leave the earlier key"
+     " where it is, in its file or in the token: its revocation lists go on with it as long as its certificate is "
+     "valid;"
+     " reload running servers when [authority] has changed"},
     {"tls-ca", renew_tls_authority,
      "; give clients ca.pem, which holds the old and the new certificate, then run sks-issuer renew tls"},
 });

@@ -109,7 +109,8 @@ struct Credential {
   Bytes key_management_key;  ///< SPKI, of kmk_generation
   bool privacy_enabled = false;
   /// removed: its key was deleted in a session of this issuer. suspended: revoked until it is resumed. replaced: the
-  /// key of another credential has taken the place of its key.
+  /// key of another credential has taken the place of its key. abandoned: its session was not completed; the device may
+  /// have the key all the same, so the certificate is on hold.
   enum class Status : std::uint8_t { pending, issued, revoked, abandoned, removed, suspended, replaced };
   Status status = Status::pending;
   std::int64_t issued = 0;

@@ -86,6 +86,14 @@ class KeyCheck {
   mutable Result<void> outcome_;
 };
 
+/// With another key than that of its certificate the authority could issue nothing. A token that is away may come back.
+Result<void> check_authority(const Issuer& issuer) {
+  const Result<void> proven = issuer.authority().prove_key();
+  if (proven || proven.error().status != Status::crypto) return {};
+  return Error{Status::option,
+               "the key that [authority] names does not fit credential-ca.pem: " + proven.error().detail};
+}
+
 class Server {
  public:
   explicit Server(std::shared_ptr<Snapshot> first) : current_(std::move(first)) {}
@@ -154,6 +162,7 @@ Routes Server::revocation_routes() const {
 Result<std::shared_ptr<Snapshot>> Server::read_again() const {
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::reopen(*current()->issuer));
   SKS_TRY(check_profiles(*issuer));
+  SKS_TRY(check_authority(*issuer));
   return std::make_shared<Snapshot>(std::move(issuer));
 }
 
@@ -278,6 +287,7 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::open(folder));
   configure_log(issuer->config().operations.log);
   SKS_TRY(check_profiles(*issuer));
+  SKS_TRY(check_authority(*issuer));
   Server server(std::make_shared<Snapshot>(std::move(issuer)));
   static_cast<void>(server.every_minute());  // an expired certificate is renewed before anybody sees it
   const IssuerConfig& config = server.current()->issuer->config();

@@ -162,25 +162,27 @@ constexpr auto kSettlements = std::to_array<Settlement>({
      "  credentials.fingerprint WHERE session = $1 AND replaces <> ''"
      "  UNION SELECT earlier.replaces FROM credentials AS earlier JOIN settled ON settled.fingerprint ="
      "  earlier.fingerprint WHERE earlier.replaces <> '')"
-     " UPDATE credentials SET status = 'replaced', revoked = $2 WHERE status IN ('issued', 'suspended')"
-     " AND privacy_enabled = 0 AND fingerprint IN (SELECT fingerprint FROM settled)"},
+     " UPDATE credentials SET status = 'replaced', revoked = $2 WHERE status IN ('issued', 'suspended', 'pending',"
+     " 'abandoned') AND privacy_enabled = 0 AND fingerprint IN (SELECT fingerprint FROM settled)"},
     {true,
      "UPDATE credentials SET status = 'issued', issued = $2 WHERE status IN ('pending', 'abandoned')"
      " AND replaces <> '' AND privacy_enabled = 0 AND fingerprint IN"
      " (SELECT fingerprint FROM operations WHERE session = $1)"},
+    // What was held while nobody knew how its session ended (reason 6: certificateHold) leaves the revocation list.
+    {false,
+     "UPDATE revocations SET in_force = 0, listed = 0 WHERE in_force = 1 AND reason = 6 AND fingerprint IN"
+     " (SELECT credentials.fingerprint FROM credentials JOIN operations ON operations.fingerprint ="
+     "  credentials.fingerprint WHERE session = $1 AND status = 'issued')"},
+    // Also those that are not in force, or not yet: if the last message of their session comes late, the key is gone
+    // all the same.
     {true,
-     "UPDATE credentials SET status = 'removed', revoked = $2 WHERE status IN ('issued', 'suspended')"
-     " AND privacy_enabled = 0 AND fingerprint IN"
+     "UPDATE credentials SET status = 'removed', revoked = $2 WHERE status IN ('issued', 'suspended', 'pending',"
+     " 'abandoned') AND privacy_enabled = 0 AND fingerprint IN"
      " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'remove')"},
     {true,
-     "UPDATE credentials SET status = 'replaced', revoked = $2 WHERE status IN ('issued', 'suspended')"
-     " AND privacy_enabled = 0 AND fingerprint IN"
+     "UPDATE credentials SET status = 'replaced', revoked = $2 WHERE status IN ('issued', 'suspended', 'pending',"
+     " 'abandoned') AND privacy_enabled = 0 AND fingerprint IN"
      " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'update')"},
-    // Not in force yet, since the last message of the session that made it has not come. If it comes late, the key is
-    // gone all the same.
-    {false,
-     "UPDATE credentials SET status = 'abandoned' WHERE status = 'pending' AND privacy_enabled = 0 AND fingerprint IN"
-     " (SELECT fingerprint FROM operations WHERE session = $1 AND operation IN ('remove', 'update'))"},
     {false,
      "UPDATE credentials SET key_suspended = 1 WHERE privacy_enabled = 0 AND fingerprint IN"
      " (SELECT fingerprint FROM operations WHERE session = $1 AND operation = 'suspend')",

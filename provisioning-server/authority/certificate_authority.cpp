@@ -2,12 +2,33 @@
 
 #include <algorithm>
 
+#include "provisioning-server/log.h"
+
 namespace sks::issuer {
 namespace {
 
 constexpr std::int64_t kDay = 86400;
 // Devices with a clock that is a little slow must not see a certificate from the future.
 constexpr std::int64_t kBackdating = 300;
+
+/// Why a key does not sign (a wrong PIN, another key in its place, a device that is away) says nothing about what it
+/// was to sign: once somebody has seen to it, the same request succeeds.
+class WaitingSigner final : public crypto::Signer {
+ public:
+  explicit WaitingSigner(const crypto::Signer& signer) : signer_(signer) {}
+
+  const crypto::PublicKey& public_key() const override { return signer_.public_key(); }
+  Result<void> check() const override { return signer_.check(); }
+  Result<Bytes> sign(ByteView message) const override {
+    Result<Bytes> signature = signer_.sign(message);
+    if (signature || signature.error().status == Status::not_available) return signature;
+    log_error("certificate-not-signed", {{"reason", signature.error().detail}});
+    return Error{Status::not_available, signature.error().detail};
+  }
+
+ private:
+  const crypto::Signer& signer_;
+};
 
 }  // namespace
 
@@ -42,7 +63,7 @@ Result<crypto::CertificatePath> SigningAuthority::issue(const CertificateRequest
   contents.ocsp_urls = addresses_.ocsp;
   contents.issuer_urls = addresses_.issuer;
   contents.extensions = request.extensions;
-  return crypto::issue_below(path_, contents, key, *signer_);
+  return crypto::issue_below(path_, contents, key, WaitingSigner(*signer_));
 }
 
 }  // namespace sks::issuer

@@ -31,8 +31,8 @@ class CertificateAuthority {
   /// Of the authority itself.
   virtual crypto::Certificate certificate() const = 0;
   /// A client certificate and its path up to this authority's own certificate. Fails with crypto, option, with
-  /// not_allowed when the authority has expired, or with not_available when its key cannot be reached now: then the
-  /// same request may succeed later.
+  /// not_allowed when the authority has expired, or with not_available when its key does not sign now, for whatever
+  /// reason: then the same request may succeed later.
   virtual Result<crypto::CertificatePath> issue(const CertificateRequest& request,
                                                 const crypto::PublicKey& key) const = 0;
   /// Whether issue() may wait for something outside of the process, such as a token.

@@ -9,6 +9,17 @@
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
+namespace {
+
+/// Whether a token has the private key of the certificate: by what its object says, and by one signature, since two
+/// keys on one curve may look the same. Once, when the key is taken up, as for a key in a file.
+Result<void> prove(const crypto::Signer& signer) {
+  SKS_TRY(signer.check());
+  SKS_TRY(signer.sign(as_bytes("Do both halves belong together?")));
+  return {};
+}
+
+}  // namespace
 
 std::string retired_key_file(const IssuerPaths& paths, const crypto::Certificate& authority) {
   constexpr std::size_t kDigits = 16;
@@ -67,7 +78,31 @@ std::vector<AuthorityKey> LiveAuthority::authorities() const {
   return authorities_;
 }
 
-std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(const crypto::Certificate& authority) const {
+Result<std::shared_ptr<const crypto::Signer>> LiveAuthority::open_earlier_token_key(
+    const crypto::Certificate& authority, const std::shared_ptr<const crypto::Signer>& current) const {
+  SKS_LET(const crypto::PublicKey key, authority.public_key());
+  Pkcs11Location location = config_.location;
+  location.key_label.clear();
+  location.key_id.clear();
+  location.spki = authority.spki();
+  SKS_LET(SecureBytes pin, read_pin(config_, paths_, seal_));
+  const auto token = std::make_shared<Pkcs11Key>(std::move(location), std::move(pin));
+  // Behind the key in use, so that a PIN which the token has refused to that one is not tried once more.
+  return std::shared_ptr<const crypto::Signer>(std::make_shared<const QueuedSigner>(
+      "the key of an earlier certificate", key,
+      [token, key, current](ByteView message) -> Result<Bytes> {
+        SKS_TRY(current->check());
+        return token->sign(key, message);
+      },
+      QueueLimits{std::chrono::seconds(config_.timeout_seconds), static_cast<std::size_t>(config_.queue)},
+      [token, key, current]() -> Result<void> {
+        SKS_TRY(current->check());
+        return token->check(key);
+      }));
+}
+
+std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(
+    const crypto::Certificate& authority, const std::shared_ptr<const crypto::Signer>& current) const {
   // The second one when the key has moved into a token since.
   for (const std::string& file : {retired_key_file(paths_, authority), paths_.credential_ca_key}) {
     std::error_code failure;
@@ -76,16 +111,40 @@ std::shared_ptr<const crypto::Signer> LiveAuthority::find_earlier_key(const cryp
     if (key && equal(key->public_key().spki(), authority.spki()))
       return std::make_shared<const crypto::KeySigner>(std::move(key).value());
   }
+  if (config_.home == AuthorityConfig::Home::pkcs11) {
+    Result<std::shared_ptr<const crypto::Signer>> in_token = open_earlier_token_key(authority, current);
+    if (in_token) return std::move(in_token).value();
+  }
   // Its revocation list cannot be renewed.
   log_warning("earlier-authority-without-key", {{"authority", authority.subject()}});
   return nullptr;
+}
+
+Result<void> LiveAuthority::prove_key() const {
+  return config_.home == AuthorityConfig::Home::file ? Result<void>() : prove(*current()->signer());
+}
+
+/// The key of a token that was chosen otherwise since this server was started is not where it looks.
+Result<std::shared_ptr<const crypto::Signer>> LiveAuthority::open_other_key(const crypto::PublicKey& key,
+                                                                            const std::string& stamp) {
+  SKS_LET(const std::shared_ptr<const crypto::Signer> signer, open_authority_key(config_, paths_, seal_, key));
+  if (current() == nullptr || config_.home == AuthorityConfig::Home::file) return signer;
+  const Result<void> proven = prove(*signer);
+  if (proven) return signer;
+  if (proven.error().status == Status::not_available) return proven.error();
+  // Not again for the same file: each try would bring a token that refuses the PIN nearer to its lock.
+  const std::lock_guard lock(mutex_);
+  refused_stamp_ = stamp;
+  return Error{proven.error().status, paths_.credential_ca +
+                                          " is not taken up, the certificate before it stays in use: " +
+                                          proven.error().detail + "; reload when [authority] names its key"};
 }
 
 Result<bool> LiveAuthority::reload() {
   const std::string stamp = file_stamp(paths_.credential_ca);
   {
     const std::lock_guard lock(mutex_);
-    if (current_ != nullptr && stamp == stamp_) return false;
+    if (current_ != nullptr && (stamp == stamp_ || stamp == refused_stamp_)) return false;
   }
   SKS_LET(std::vector<crypto::Certificate> certificates, read_certificates(paths_.credential_ca));
   const crypto::Certificate& first = certificates.front();
@@ -97,7 +156,7 @@ Result<bool> LiveAuthority::reload() {
                                      equal(before->signer()->public_key().spki(), key->spki()))
     signer = before->signer();
   if (signer == nullptr) {
-    SKS_LET(signer, open_authority_key(config_, paths_, seal_, *key));
+    SKS_LET(signer, open_other_key(*key, stamp));
   }
   Result<SigningAuthority> assembled = SigningAuthority::from_parts(first, signer, addresses_(first), clock_);
   if (!assembled) return Error{assembled.error().status, paths_.credential_ca + ": " + assembled.error().detail};
@@ -105,7 +164,7 @@ Result<bool> LiveAuthority::reload() {
   std::vector<AuthorityKey> authorities{{first, signer}};
   for (const crypto::Certificate& earlier : certificates)
     if (earlier.not_after() > now && !equal(earlier.spki(), first.spki()))
-      authorities.push_back({earlier, find_earlier_key(earlier)});
+      authorities.push_back({earlier, find_earlier_key(earlier, signer)});
   const std::lock_guard lock(mutex_);
   current_ = std::make_shared<const SigningAuthority>(std::move(assembled).value());
   authorities_ = std::move(authorities);

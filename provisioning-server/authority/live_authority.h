@@ -53,11 +53,22 @@ class LiveAuthority final : public CertificateAuthority {
   /// The one in use, then those that were replaced and have not expired: their certificates are still about.
   std::vector<AuthorityKey> authorities() const;
 
-  /// Takes up what the files hold. False: nothing has changed. After an error everything stays as it was.
+  /// Takes up what the files hold. False: nothing has changed. After an error everything stays as it was: also when
+  /// the token has another key than the new certificate (crypto), or does not show that it has that one.
   Result<bool> reload();
 
+  /// Whether the token has the key of the certificate, by one signature; nothing for a key in a file, which is looked
+  /// at when it is read. Fails with crypto when it has another one, and otherwise as the token does.
+  Result<void> prove_key() const;
+
  private:
-  std::shared_ptr<const crypto::Signer> find_earlier_key(const crypto::Certificate& authority) const;
+  Result<std::shared_ptr<const crypto::Signer>> open_other_key(const crypto::PublicKey& key, const std::string& stamp);
+  /// Of an authority that was replaced: in its file, or in the token, which is not asked for it yet; null otherwise.
+  /// `current` is the key in use.
+  std::shared_ptr<const crypto::Signer> find_earlier_key(const crypto::Certificate& authority,
+                                                         const std::shared_ptr<const crypto::Signer>& current) const;
+  Result<std::shared_ptr<const crypto::Signer>> open_earlier_token_key(
+      const crypto::Certificate& authority, const std::shared_ptr<const crypto::Signer>& current) const;
   LiveAuthority(AuthorityConfig config, IssuerPaths paths, const FileSeal& seal, Addresses addresses,
                 const Clock& clock)
       : config_(std::move(config)),
@@ -73,6 +84,7 @@ class LiveAuthority final : public CertificateAuthority {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::string stamp_;
+  std::string refused_stamp_;  ///< of the file whose key was not in the token
   std::shared_ptr<const SigningAuthority> current_;
   std::vector<AuthorityKey> authorities_;
 };

@@ -70,6 +70,7 @@ std::string padded_text(const CK_UTF8CHAR (&field)[N]) {
 }
 
 std::string key_name(const Pkcs11Location& location) {
+  if (!location.spki.empty()) return "key of an earlier certificate";
   return location.key_label.empty() ? "key " + to_hex(location.key_id) : "key \"" + location.key_label + '"';
 }
 std::string token_name(const Pkcs11Location& location) {
@@ -123,6 +124,10 @@ Error failure(const std::string& what, CK_RV code) {
   return {Status::not_available, what + " failed: " + text_of(code)};
 }
 
+Error other_key() {
+  return {Status::crypto, "the private key in the token is not the one of the authority's certificate"};
+}
+
 Result<std::shared_ptr<Module>> load_module(const std::string& file) {
   LoadedModules& modules = loaded_modules();
   const std::lock_guard lock(modules.mutex);
@@ -164,13 +169,18 @@ struct Pkcs11Key::Connection {
 
   Result<void> open(const Pkcs11Location& location, const SecureBytes& pin, bool& pin_refused);
   Result<Bytes> sign(const crypto::PublicKey& key, ByteView message, const SecureBytes& pin);
-  Result<void> check(const crypto::PublicKey& key);
+  Result<void> check(const crypto::PublicKey& key, const Pkcs11Location& location);
   Result<crypto::PublicKey> public_key(const Pkcs11Location& location);
 
  private:
+  Result<void> check_object(const crypto::PublicKey& key);
+  Result<crypto::PublicKey> read_public_key(CK_OBJECT_HANDLE object, const std::string& name);
   Result<CK_SLOT_ID> find_slot(const Pkcs11Location& location);
   Result<void> log_in(const SecureBytes& pin, bool& pin_refused);
+  /// At most `most` of what has these attributes.
+  Result<std::vector<CK_OBJECT_HANDLE>> find_objects(std::vector<CK_ATTRIBUTE> wanted, std::size_t most);
   Result<CK_OBJECT_HANDLE> find_object(const Pkcs11Location& location, CK_OBJECT_CLASS kind);
+  Result<Pkcs11Location> find_pair(const Pkcs11Location& location);
   Result<Bytes> read_attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
   Result<void> log_in_for_signature(const SecureBytes& pin);
 
@@ -211,21 +221,44 @@ Result<void> Pkcs11Key::Connection::log_in(const SecureBytes& pin, bool& pin_ref
   return failure("C_Login", code);
 }
 
+Result<std::vector<CK_OBJECT_HANDLE>> Pkcs11Key::Connection::find_objects(std::vector<CK_ATTRIBUTE> wanted,
+                                                                          std::size_t most) {
+  CK_RV code = functions->C_FindObjectsInit(session, wanted.data(), static_cast<CK_ULONG>(wanted.size()));
+  if (code != CKR_OK) return failure("C_FindObjectsInit", code);
+  std::vector<CK_OBJECT_HANDLE> found(most);
+  CK_ULONG count = 0;
+  code = functions->C_FindObjects(session, found.data(), static_cast<CK_ULONG>(most), &count);
+  functions->C_FindObjectsFinal(session);
+  if (code != CKR_OK) return failure("C_FindObjects", code);
+  found.resize(std::min<std::size_t>(most, count));
+  return found;
+}
+
+/// Where the private key of `location.spki` is: both halves of a pair have one identifier. PKCS#11 2.40, 4.7
+Result<Pkcs11Location> Pkcs11Key::Connection::find_pair(const Pkcs11Location& location) {
+  constexpr std::size_t kMostKeys = 10000;
+  CK_OBJECT_CLASS kind = CKO_PUBLIC_KEY;
+  SKS_LET(const std::vector<CK_OBJECT_HANDLE> objects,
+          find_objects({attribute(CKA_CLASS, &kind, sizeof kind)}, kMostKeys));
+  for (const CK_OBJECT_HANDLE object : objects) {
+    const Result<crypto::PublicKey> key = read_public_key(object, key_name(location));
+    if (!key || !equal(key->spki(), location.spki)) continue;
+    Pkcs11Location pair = location;
+    SKS_LET(pair.key_id, read_attribute(object, CKA_ID));
+    if (!pair.key_id.empty()) return pair;
+  }
+  return Error{Status::option, token_name(location) + " holds no public " + key_name(location)};
+}
+
 Result<CK_OBJECT_HANDLE> Pkcs11Key::Connection::find_object(const Pkcs11Location& location, CK_OBJECT_CLASS kind) {
   std::vector<CK_ATTRIBUTE> wanted{attribute(CKA_CLASS, &kind, sizeof kind)};
   if (!location.key_label.empty())
     wanted.push_back(attribute(CKA_LABEL, location.key_label.data(), location.key_label.size()));
   if (!location.key_id.empty()) wanted.push_back(attribute(CKA_ID, location.key_id.data(), location.key_id.size()));
-  CK_RV code = functions->C_FindObjectsInit(session, wanted.data(), static_cast<CK_ULONG>(wanted.size()));
-  if (code != CKR_OK) return failure("C_FindObjectsInit", code);
-  std::array<CK_OBJECT_HANDLE, 2> found{};
-  CK_ULONG count = 0;
-  code = functions->C_FindObjects(session, found.data(), found.size(), &count);
-  functions->C_FindObjectsFinal(session);
-  if (code != CKR_OK) return failure("C_FindObjects", code);
+  SKS_LET(const std::vector<CK_OBJECT_HANDLE> found, find_objects(std::move(wanted), 2));
   const std::string what = (kind == CKO_PRIVATE_KEY ? "private " : "public ") + key_name(location);
-  if (count == 0) return Error{Status::option, token_name(location) + " holds no " + what};
-  if (count > 1) return Error{Status::option, token_name(location) + " holds several objects " + what};
+  if (found.empty()) return Error{Status::option, token_name(location) + " holds no " + what};
+  if (found.size() > 1) return Error{Status::option, token_name(location) + " holds several objects " + what};
   return found.front();
 }
 
@@ -236,7 +269,12 @@ Result<void> Pkcs11Key::Connection::open(const Pkcs11Location& location, const S
   const CK_RV code = functions->C_OpenSession(slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session);
   if (code != CKR_OK) return failure("C_OpenSession", code);
   SKS_TRY(log_in(pin, pin_refused));
-  SKS_LET(private_key, find_object(location, CKO_PRIVATE_KEY));
+  if (location.spki.empty()) {
+    SKS_LET(private_key, find_object(location, CKO_PRIVATE_KEY));
+    return {};
+  }
+  SKS_LET(const Pkcs11Location pair, find_pair(location));
+  SKS_LET(private_key, find_object(pair, CKO_PRIVATE_KEY));
   return {};
 }
 
@@ -284,7 +322,7 @@ Result<Bytes> Pkcs11Key::Connection::read_attribute(CK_OBJECT_HANDLE object, CK_
 }
 
 /// The private key object of an RSA key has its modulus, that of an EC key its curve. PKCS#11 2.40, 2.1.3 and 2.3.4
-Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key) {
+Result<void> Pkcs11Key::Connection::check_object(const crypto::PublicKey& key) {
   constexpr std::size_t kMaxAttribute = 4096;
   Bytes value(kMaxAttribute);
   CK_ATTRIBUTE wanted = attribute(key.kind() == KeyKind::rsa ? CKA_MODULUS : CKA_EC_PARAMS, value.data(), value.size());
@@ -292,11 +330,23 @@ Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key) {
   if (std::ranges::find(kAttributeRefusals, code) != kAttributeRefusals.end()) return {};
   if (code != CKR_OK) return failure("C_GetAttributeValue", code);
   if (wanted.ulValueLen <= value.size() && holds(key.spki(), ByteView(value).first(wanted.ulValueLen))) return {};
-  return Error{Status::crypto, "the private key in the token is not the one of the authority's certificate"};
+  return other_key();
+}
+
+/// Two keys on one curve differ in their public key objects alone, which not every token has.
+Result<void> Pkcs11Key::Connection::check(const crypto::PublicKey& key, const Pkcs11Location& location) {
+  SKS_TRY(check_object(key));
+  if (!location.spki.empty()) return {};  // that is how it was found
+  const Result<crypto::PublicKey> beside = public_key(location);
+  return !beside || equal(beside->spki(), key.spki()) ? Result<void>() : other_key();
 }
 
 Result<crypto::PublicKey> Pkcs11Key::Connection::public_key(const Pkcs11Location& location) {
   SKS_LET(const CK_OBJECT_HANDLE object, find_object(location, CKO_PUBLIC_KEY));
+  return read_public_key(object, key_name(location));
+}
+
+Result<crypto::PublicKey> Pkcs11Key::Connection::read_public_key(CK_OBJECT_HANDLE object, const std::string& name) {
   CK_KEY_TYPE type = 0;
   CK_ATTRIBUTE wanted = attribute(CKA_KEY_TYPE, &type, sizeof type);
   const CK_RV code = functions->C_GetAttributeValue(session, object, &wanted, 1);
@@ -306,7 +356,7 @@ Result<crypto::PublicKey> Pkcs11Key::Connection::public_key(const Pkcs11Location
     SKS_LET(const Bytes exponent, read_attribute(object, CKA_PUBLIC_EXPONENT));
     return crypto::PublicKey::from_rsa(modulus, exponent);
   }
-  if (type != CKK_EC) return Error{Status::option, key_name(location) + " is neither an RSA nor an EC key"};
+  if (type != CKK_EC) return Error{Status::option, name + " is neither an RSA nor an EC key"};
   SKS_LET(const Bytes parameters, read_attribute(object, CKA_EC_PARAMS));
   SKS_LET(const Bytes encoded, read_attribute(object, CKA_EC_POINT));
   // The point inside of an OCTET STRING. PKCS#11 3.0, 2.3.3
@@ -317,7 +367,7 @@ Result<crypto::PublicKey> Pkcs11Key::Connection::public_key(const Pkcs11Location
     return crypto::PublicKey::from_ec_point(curve.curve, point.subspan(1, curve.field_bytes),
                                             point.subspan(1U + curve.field_bytes));
   }
-  return Error{Status::option, key_name(location) + " is on a curve that is not supported"};
+  return Error{Status::option, name + " is on a curve that is not supported"};
 }
 
 Pkcs11Key::Pkcs11Key(Pkcs11Location location, SecureBytes pin) : location_(std::move(location)), pin_(std::move(pin)) {}
@@ -348,7 +398,7 @@ Result<Bytes> Pkcs11Key::sign(const crypto::PublicKey& key, ByteView message) {
 }
 
 Result<void> Pkcs11Key::check(const crypto::PublicKey& key) {
-  return with_connection([&](Connection& connection) { return connection.check(key); });
+  return with_connection([&](Connection& connection) { return connection.check(key, location_); });
 }
 
 Result<crypto::PublicKey> Pkcs11Key::public_key() {

@@ -9,13 +9,15 @@
 namespace sks::issuer {
 
 /// Which key of which token. Of label and serial number of the token, and of label and identifier of the key, those
-/// that are empty do not matter; what is given must name exactly one.
+/// that are empty do not matter; what is given must name exactly one. With `spki` it is the key whose public key object
+/// holds that SubjectPublicKeyInfo, whatever its label is.
 struct Pkcs11Location {
   std::string module;  ///< file of the PKCS#11 library
   std::string token_label;
   std::string token_serial;
   std::string key_label;
   Bytes key_id;
+  Bytes spki = {};
 };
 
 /// A private key behind a PKCS#11 module: connects when it is first used, and again after the token has lost its

@@ -10,20 +10,29 @@ namespace {
 constexpr std::int64_t kHour = 3600;
 constexpr std::int64_t kMostCredentials = 10000;
 
+/// What a device may hold although the last message of its session has not come: only the client knows why, so leaving
+/// it out must not make room for one more certificate. What was to take the place of another key shares that place: it
+/// counts itself only once the other one has been revoked.
+constexpr const char* kMayBeHeld =
+    "status = 'abandoned' AND NOT EXISTS (SELECT 1 FROM credentials AS earlier WHERE earlier.fingerprint ="
+    " credentials.replaces AND earlier.status <> 'revoked')";
+
+/// Those with one of these statuses, and those that a device may hold all the same.
+std::string counted(const std::string& statuses) {
+  return "SELECT count(*) FROM credentials WHERE profile = $1 AND (status IN (" + statuses + ") OR (" + kMayBeHeld +
+         ")) AND not_after > $2 AND ";
+}
+
 /// Of the profile of the step's session; those that this session deletes or replaces make room.
 std::string counted_by(const std::string& column) {
-  return "SELECT count(*) FROM credentials WHERE profile = $1 AND status IN ('pending', 'issued', 'suspended')"
-         " AND not_after > $2 AND fingerprint NOT IN"
-         " (SELECT fingerprint FROM operations WHERE session = $3 AND operation IN ('remove', 'update')) AND " +
+  return counted("'pending', 'issued', 'suspended'") +
+         "fingerprint NOT IN (SELECT fingerprint FROM operations WHERE session = $3 AND operation IN ('remove',"
+         " 'update')) AND " +
          column + " = $4";
 }
 
 /// Of the profile of the session: without those whose session may yet fail.
-std::string settled_by(const std::string& column) {
-  return "SELECT count(*) FROM credentials WHERE profile = $1 AND status IN ('issued', 'suspended') AND not_after > $2"
-         " AND " +
-         column + " = $3";
-}
+std::string settled_by(const std::string& column) { return counted("'issued', 'suspended'") + column + " = $3"; }
 
 struct CredentialLimit {
   std::int64_t ProfileLimits::*most;

@@ -13,8 +13,8 @@ struct Session;
 struct Step;
 enum class StepOutcome : std::uint8_t;
 
-/// [limits] of a profile; 0: no limit. Credentials count while they are pending, issued or suspended and their
-/// certificate has not expired.
+/// [limits] of a profile; 0: no limit. Credentials count while they are pending, issued, suspended or abandoned and
+/// their certificate has not expired; one that was abandoned not beside the one whose place it was to take.
 struct ProfileLimits {
   std::int64_t credentials_per_device = 0;   ///< of this profile on one device
   std::int64_t credentials_per_subject = 0;  ///< of this profile
@@ -35,9 +35,9 @@ struct LimitExcess {
   StepOutcome limit;
   std::string sentence;
 };
-/// The limit on credentials that a session with `coming` new ones exceeds by those alone that are issued or suspended
-/// already; none as long as there may be room, for which check_limits() has the last word. A session that names no
-/// device is not measured by that. Fails with storage.
+/// The limit on credentials that a session with `coming` new ones exceeds by those alone that are issued, suspended
+/// or abandoned already; none as long as there may be room, for which check_limits() has the last word. A session that
+/// names no device is not measured by that. Fails with storage.
 Result<std::optional<LimitExcess>> find_excess(SqlTransaction& transaction, const ProfileLimits& limits,
                                                const Session& session, std::int64_t coming, std::int64_t now);
 

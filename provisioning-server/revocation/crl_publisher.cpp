@@ -52,6 +52,8 @@ void CrlPublisher::run() {
 bool CrlPublisher::is_due(const std::optional<StoredCrl>& latest, bool has_changes) const {
   if (!latest) return true;
   const std::int64_t now = clock_.now();
+  // The clock was ahead when it was made: nobody takes such a list yet, and its times do not tell when it is due.
+  if (latest->this_update > now) return true;
   const std::int64_t made = latest->this_update + kBackdating;
   if (has_changes && now >= made + config_.crl_interval_seconds) return true;
   return now >= latest->next_update - config_.crl_hours * kHour / 3;
@@ -62,16 +64,30 @@ Result<std::size_t> CrlPublisher::publish_due() {
     SKS_LET(adopted, store_.adopt(kAdoptAtOnce, clock_.now()));
   }
   std::size_t count = 0;
-  for (const AuthorityKey& authority : authorities_()) {
-    const std::string id = authority_id(authority.certificate);
-    if (id.empty() || authority.signer == nullptr || authority.certificate.not_after() <= clock_.now()) continue;
-    SKS_LET(const std::optional<StoredCrl> latest, store_.find_crl(id, RevocationStore::Part::head));
-    SKS_LET(const bool has_changes, store_.has_changes(id));
-    if (!is_due(latest, has_changes)) continue;
-    SKS_LET(const bool published, publish(authority, id));
-    if (published) ++count;
+  std::optional<Error> failure;
+  const std::vector<AuthorityKey> authorities = authorities_();
+  for (const AuthorityKey& authority : authorities) {
+    const Result<bool> published = publish_when_due(authority, &authority == &authorities.front());
+    if (published && *published) ++count;
+    // The lists of the others are due all the same.
+    if (!published && !failure) failure = published.error();
   }
+  if (failure) return *failure;
   return count;
+}
+
+Result<bool> CrlPublisher::publish_when_due(const AuthorityKey& authority, bool is_in_use) {
+  const std::string id = authority_id(authority.certificate);
+  if (id.empty() || authority.signer == nullptr || authority.certificate.not_after() <= clock_.now()) return false;
+  SKS_LET(const std::optional<StoredCrl> latest, store_.find_crl(id, RevocationStore::Part::head));
+  SKS_LET(const bool has_changes, store_.has_changes(id));
+  if (!is_due(latest, has_changes)) return false;
+  if (const Result<void> there = authority.signer->check(); !there) {
+    // An earlier key that is not in its token is gone for good, as one without its file; its signer has said so.
+    if (!is_in_use && there.error().status == Status::option) return false;
+    return there.error();
+  }
+  return publish(authority, id);
 }
 
 Result<bool> CrlPublisher::publish(const AuthorityKey& authority, const std::string& id) {

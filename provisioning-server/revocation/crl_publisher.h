@@ -28,12 +28,14 @@ class CrlPublisher {
   /// Publishes now and then in a thread of its own, until this object goes.
   void start();
 
-  /// Makes each list that is due: there is none, something was revoked or resumed and the interval has passed, or a
-  /// third of its life is left. Returns how many. Fails with storage, or as the authority's key does.
+  /// Makes each list that is due: there is none, something was revoked or resumed and the interval has passed, a
+  /// third of its life is left, or it comes from the future. Returns how many. Fails with storage, or as the
+  /// authority's key does.
   Result<std::size_t> publish_due();
 
  private:
   bool is_due(const std::optional<StoredCrl>& latest, bool has_changes) const;
+  Result<bool> publish_when_due(const AuthorityKey& authority, bool is_in_use);
   Result<bool> publish(const AuthorityKey& authority, const std::string& id);
   void run();
 

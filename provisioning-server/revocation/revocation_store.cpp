@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kRevoke =
     "UPDATE credentials SET status = 'revoked', revoked = $1"
-    " WHERE fingerprint = $2 AND status IN ('issued', 'suspended')";
+    " WHERE fingerprint = $2 AND status IN ('pending', 'issued', 'suspended', 'abandoned')";
 constexpr const char* kSuspend =
     "UPDATE credentials SET status = 'suspended', revoked = $1 WHERE fingerprint = $2 AND status = 'issued'";
 // $1 makes no difference: all three take the same parameters.
@@ -56,11 +56,29 @@ RevocationReason reason_of(std::int64_t stored) {
   return RevocationReason::unspecified;
 }
 
-/// Why a certificate is not in force where nobody has given a reason.
+/// The statuses whose certificates are not in force, and why where nobody has given a reason.
+struct NotInForce {
+  std::string_view status;
+  RevocationReason reason;
+};
+// The client of an abandoned credential has its certificate, and may have its key. Of all reasons this is the only one
+// that an entry may leave a list with (RFC 5280, 5.3.1 and 5.2.4): a late word of the device can put it in force.
+constexpr auto kNotInForce = std::to_array<NotInForce>({
+    {"revoked", RevocationReason::unspecified},
+    {"suspended", RevocationReason::certificate_hold},
+    {"removed", RevocationReason::cessation_of_operation},
+    {"replaced", RevocationReason::superseded},
+    {"abandoned", RevocationReason::certificate_hold},
+});
+
 RevocationReason reason_of_status(std::string_view status) {
-  if (status == "removed") return RevocationReason::cessation_of_operation;
-  if (status == "replaced") return RevocationReason::superseded;
-  return RevocationReason::unspecified;
+  const auto* const row = std::ranges::find(kNotInForce, status, &NotInForce::status);
+  return row == kNotInForce.end() ? RevocationReason::unspecified : row->reason;
+}
+
+/// A hold says nothing any more about a credential that has been revoked, deleted or replaced since.
+bool is_outdated(RevocationReason entry, RevocationReason by_status) {
+  return entry == RevocationReason::certificate_hold && by_status != RevocationReason::certificate_hold;
 }
 
 }  // namespace
@@ -123,18 +141,15 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
       const Result<crypto::Certificate> certificate = crypto::Certificate::from_der(row.blob(1));
       if (!certificate || authority_id_of_issuer(*certificate) != authority) continue;
       if (row.text(2) == "issued") status.kind = CertificateStatus::Kind::good;
-      constexpr auto kGone = std::to_array<std::string_view>({"revoked", "suspended", "removed", "replaced"});
-      const bool is_gone = std::ranges::find(kGone, row.text(2)) != kGone.end();
-      if (!is_gone) return {};
-      status = {CertificateStatus::Kind::revoked, row.integer(3) == 0 ? now : row.integer(3),
-                reason_of_status(row.text(2))};
+      const auto* const gone = std::ranges::find(kNotInForce, row.text(2), &NotInForce::status);
+      if (gone == kNotInForce.end()) return {};
+      status = {CertificateStatus::Kind::revoked, row.integer(3) == 0 ? now : row.integer(3), gone->reason};
       SKS_LET(const SqlRows entry,
               transaction.query("SELECT time, reason FROM revocations WHERE fingerprint = $1 AND in_force = 1",
                                 {row.text(0)}));
-      if (!entry.empty()) {
-        status.time = entry.front().integer(0);
-        status.reason = reason_of(entry.front().integer(1));
-      }
+      if (entry.empty() || is_outdated(reason_of(entry.front().integer(1)), gone->reason)) return {};
+      status.time = entry.front().integer(0);
+      status.reason = reason_of(entry.front().integer(1));
       return {};
     }
     return {};
@@ -143,19 +158,22 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
 }
 
 Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now) {
+  // Reason 6 is certificateHold, which is the right one for those that were abandoned alone. Of these there are more
+  // than need an entry: the ones that have expired since.
   constexpr const char* kOrphans =
       "SELECT fingerprint, certificate, status, revoked FROM credentials WHERE status <> 'issued'"
-      " AND status IN ('revoked', 'removed', 'replaced') AND NOT EXISTS (SELECT 1 FROM revocations"
-      " WHERE revocations.fingerprint = credentials.fingerprint AND in_force = 1) LIMIT $1";
+      " AND status IN ('revoked', 'removed', 'replaced', 'abandoned') AND (status <> 'abandoned' OR not_after > $2)"
+      " AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.fingerprint = credentials.fingerprint"
+      " AND in_force = 1 AND (reason <> 6 OR credentials.status = 'abandoned')) LIMIT $1";
   std::size_t count = 0;
   SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {std::int64_t{1}}));
+    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {std::int64_t{1}, now}));
     count = rows.size();
     return {};
   }));
   if (count == 0) return count;
   const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {limit}));
+    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {limit, now}));
     count = rows.size();
     for (const SqlRow& row : rows)
       SKS_TRY(put_entry(transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3),

@@ -31,17 +31,19 @@ class RevocationStore {
   /// Both must outlive it.
   RevocationStore(Database& database, AuditLog& audit) : database_(database), audit_(audit) {}
 
-  /// From issued or suspended. `audit.time` is when. Each writes its audit entry in the same transaction, when done.
+  /// From issued, suspended, pending or abandoned: whoever got a certificate has it, however the session ended.
+  /// `audit.time` is when. Each writes its audit entry in the same transaction, when done.
   Result<RevocationOutcome> revoke(const std::string& fingerprint, RevocationReason reason, const AuditEntry& audit);
   /// From issued, until resumed or revoked.
   Result<RevocationOutcome> suspend(const std::string& fingerprint, const AuditEntry& audit);
   Result<RevocationOutcome> resume(const std::string& fingerprint, const AuditEntry& audit);
 
   /// The certificate with this serial number (see serial_text()) of the authority with this id (see authority_id()).
-  /// Unknown also when its enrolment was not completed. `now` stands in for a time that is not on record.
+  /// Unknown also while its enrolment is not over. `now` stands in for a time that is not on record.
   Result<CertificateStatus> find_status(const std::string& serial, const std::string& authority, std::int64_t now);
 
-  /// Gives entries to credentials that were revoked or deleted without one, at most `limit`; returns how many.
+  /// Gives entries to credentials that were abandoned, or were revoked, deleted or replaced without one or with that of
+  /// a suspension, at most `limit`; returns how many.
   Result<std::size_t> adopt(std::int64_t limit, std::int64_t now);
 
   /// The latest list of an authority, with or without its bytes.

@@ -1,8 +1,11 @@
 #include <doctest/doctest.h>
 #include <p11-kit/pkcs11.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "provisioning-server/authority/certificate_authority.h"
+#include "tests/provisioning-server/authority/authority_lab.h"
 #include "tests/provisioning-server/authority/fake_token.h"
 #include "tests/provisioning-server/issuer_fixture.h"
 #include "tests/support/temp_dir.h"
@@ -79,6 +82,56 @@ TEST_CASE("Enrolment: a token that fails or hangs costs the client a repetition,
   while (response.status == 200) response = device.post(device.answer(response));
   CHECK(outcome(response) == "complete");
   CHECK(device.key_count() == 1);
+}
+
+TEST_CASE("Enrolment: a token with a wrong key or a wrong PIN costs the client a repetition, not the session") {
+  IssuerLab lab;
+  const auto module = move_key_into_token(lab);
+  Device device(lab);
+  const std::string keys = run_until_keys(device, lab.new_ticket());
+  auto* const right = module->token().sign;
+  module->token().sign = [](const std::uint8_t*, unsigned long, std::uint8_t* out, unsigned long* size) {
+    std::fill_n(out, 64, std::uint8_t{1});
+    *size = 64;
+    return true;
+  };
+  CHECK(device.post(keys).status == 503);
+  module->token().sign = right;
+  module->token().asks_always = true;
+  module->token().login = CKR_PIN_INCORRECT;
+  CHECK(device.post(keys).status == 503);
+  CHECK(lab.count("SELECT count(*) FROM sessions WHERE ended <> 0") == 0);
+  CHECK(lab.count("SELECT count(*) FROM credentials") == 0);
+  module->token().login = CKR_OK;
+  module->token().asks_always = false;
+  lab.restart();  // the PIN is not tried again before
+  issuer::Response response = device.post(keys);
+  while (response.status == 200) response = device.post(device.answer(response));
+  CHECK(outcome(response) == "complete");
+}
+
+TEST_CASE("SigningAuthority: whatever keeps its key from signing is no fault of the request") {
+  struct Failing final : crypto::Signer {
+    explicit Failing(crypto::PublicKey its_key) : key(std::move(its_key)) {}
+    const crypto::PublicKey& public_key() const override { return key; }
+    Result<Bytes> sign(ByteView) const override { return Error{status, "the key is unwell"}; }
+    Result<void> check() const override { return {}; }
+    crypto::PublicKey key;
+    Status status = Status::crypto;
+  };
+  const test::FakeClock clock(test::kLabStart + 1000);
+  const crypto::KeySigner own(test::new_key());
+  const auto signer = std::make_shared<Failing>(own.public_key());
+  const auto authority = issuer::SigningAuthority::from_parts(test::ca_certificate(own), signer, {}, clock);
+  REQUIRE(authority);
+  const crypto::PublicKey key = test::new_key().public_key();
+  for (const Status status : {Status::crypto, Status::not_allowed, Status::option, Status::not_available}) {
+    signer->status = status;
+    const auto refused = authority->issue({{{"CN", "Jo"}}, {}, 30}, key);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().status == Status::not_available);
+    CHECK(refused.error().detail == "the key is unwell");
+  }
 }
 
 TEST_CASE("Enrolment: goes on over a renewal of the TLS certificate and of the credential CA") {

@@ -501,12 +501,43 @@ SKS_CONTRACT_TEST("SqlRepository: only what is in force for certain exceeds a li
   CHECK_FALSE(excess({2, 0, 0}, 1));  // a device that has not told its name
   next.device_fingerprint = "device";
   CHECK(excess({2, 3, 0}, 1) == StepOutcome::device_credentials);
-  for (const char* const status : {"pending", "revoked", "abandoned", "removed", "replaced"}) {
-    fixture.execute("UPDATE credentials SET status = '" + std::string(status) + "' WHERE fingerprint = 'print-x'");
+  const auto put = [&](const std::string& key, const std::string& status) {
+    fixture.execute("UPDATE credentials SET status = '" + status + "' WHERE fingerprint = 'print-" + key + "'");
+  };
+  for (const char* const status : {"pending", "revoked", "removed", "replaced"}) {
+    put("x", status);
     CHECK_FALSE(excess({2, 2, 0}, 1));
   }
-  fixture.execute("UPDATE credentials SET status = 'suspended' WHERE fingerprint = 'print-x'");
-  CHECK(excess({2, 3, 0}, 1) == StepOutcome::device_credentials);
+  for (const char* const status : {"suspended", "abandoned"}) {
+    put("x", status);
+    CHECK(excess({2, 3, 0}, 1) == StepOutcome::device_credentials);
+  }
+}
+
+SKS_CONTRACT_TEST("SqlRepository: a key that was to take the place of another one counts in its stead, not beside it") {
+  const Fixture fixture(kind);
+  SqlRepository& repository = *fixture.repository;
+  Session before = fixture.started("a");
+  before.client_session_id = "client-a";
+  Step step = step_of(before, SessionPhase::done);
+  for (const char* const key : {"x", "y", "z"}) step.pending.push_back(credential(key, before));
+  for (Credential& one : step.pending) one.not_after = kNow + 10;
+  step.pending[1].replaces = "print-x";
+  step.pending[2].replaces = "print-y";
+  CHECK(commit(repository, step) == StepOutcome::committed);
+  const auto held = [&](const std::string& x, const std::string& y, const std::string& z) {
+    for (const auto& [key, status] : {std::pair{"x", &x}, std::pair{"y", &y}, std::pair{"z", &z}})
+      fixture.execute("UPDATE credentials SET status = '" + *status + "' WHERE fingerprint = 'print-" + key + "'");
+    for (std::int64_t most = 1; most < 5; ++most)
+      if (!repository.find_excess({0, most, 0}, session("next"), 1, kNow).value()) return most - 1;
+    return std::int64_t{5};
+  };
+  CHECK(held("issued", "abandoned", "abandoned") == 1);
+  CHECK(held("revoked", "abandoned", "abandoned") == 1);
+  CHECK(held("revoked", "revoked", "abandoned") == 1);
+  // The device had x when that was replaced or deleted, so it has never closed the session that made y.
+  CHECK(held("replaced", "abandoned", "abandoned") == 0);
+  CHECK(held("removed", "removed", "revoked") == 0);
 }
 
 SKS_CONTRACT_TEST("SqlRepository: a ticket is cancelled as long as it could be used") {

@@ -116,6 +116,13 @@ until_ready 503
 check "a token without the key is in the way" "$(problems)" 'credential-ca-key: token "issuer" holds no private key "ca"'
 stop
 
+# With another key under the same name it does not start: it could issue nothing.
+"${TOOL[@]}" --delete-object --type pubkey --label ca >/dev/null 2>&1
+"${TOOL[@]}" --keypairgen --key-type EC:secp384r1 --label ca --id 01 >/dev/null 2>&1 || exit 1
+timeout 300 "$ISSUER" serve --dir "$W/issuer" >/dev/null 2>"$W/err"
+check "another key in the token: exit code" $? 1
+contains "another key in the token" "$(cat "$W/err")" "[authority] names does not fit credential-ca.pem"
+
 # Without its token the server starts, and says what is missing.
 rm -rf "$W/tokens"/*
 start || exit 1

@@ -109,7 +109,7 @@ const kChanges = [
   },
   {
     path: "revoke",
-    from: ["issued", "suspended"],
+    from: ["issued", "suspended", "pending", "abandoned"],
     text: "credential.revoke_text",
     label: "credential.revoke",
     done: "credential.revoked",

@@ -260,6 +260,20 @@ TEST_CASE("API: credentials are found, shown, withdrawn and put in force again")
                            std::string(action) + "'") == 1);
 }
 
+TEST_CASE("API: a credential whose session was never ended is on hold, and can be revoked") {
+  for (const char* const status : {"pending", "abandoned"}) {
+    CAPTURE(status);
+    ApiLab lab;
+    const std::string at = "/credentials/" + lab.fingerprint();
+    lab.issuer.execute("UPDATE credentials SET status = '" + std::string(status) + "'");
+    const auto revocation = lab.json(lab.as("officer", "GET", at)).at("revocation");
+    CHECK(revocation.value("reason", "") == (std::string(status) == "pending" ? "" : "certificateHold"));
+    for (const char* const action : {"/suspend", "/resume"}) lab.json(lab.as("officer", "POST", at + action), 409);
+    CHECK(lab.json(lab.as("officer", "POST", at + "/revoke", "{}")).at("status") == "revoked");
+    CHECK(lab.json(lab.as("officer", "GET", at)).at("revocation").at("reason") == "unspecified");
+  }
+}
+
 TEST_CASE("API: devices, sessions, statistics and the overview tell what there is") {
   ApiLab lab;
   const std::string device = to_hex(crypto::sha256(lab.device.device_certificate()));

@@ -3,53 +3,25 @@
 #include <doctest/doctest.h>
 #include <p11-kit/pkcs11.h>
 
-#include <cstdlib>
-
 #include "provisioning-server/authority/certificate_authority.h"
 #include "provisioning-server/authority/queued_signer.h"
 #include "sks-core/base/encoding.h"
 #include "tests/provisioning-server/authority/authority_lab.h"
 #include "tests/provisioning-server/authority/fake_token.h"
+#include "tests/provisioning-server/authority/soft_token.h"
 #include "tests/support/fakes.h"
 #include "tests/support/temp_dir.h"
 
 namespace sks::issuer {
 namespace {
 
-constexpr const char* kSoftHsm = SKS_SOFTHSM_MODULE;
+using test::kSoftHsm;
+using test::SoftToken;
 constexpr const char* kFake = test::kFakeModule;
 
 Pkcs11Location location() { return {kFake, "fake", "0815", "key", {}}; }
 
 SecureBytes pin(std::string_view text = "1234") { return SecureBytes::copy_of(as_bytes(text)); }
-
-/// A token of SoftHSM with keys that its own tools have made.
-class SoftToken {
- public:
-  SoftToken() {
-    test::write_file(folder_.file("conf"),
-                     "directories.tokendir = " + folder_.path() + "\nobjectstore.backend = file\n");
-    setenv("SOFTHSM2_CONF", folder_.file("conf").c_str(), 1);  // NOLINT(concurrency-mt-unsafe): one thread
-    require("softhsm2-util --init-token --free --label issuer --so-pin 0000 --pin 1234");
-  }
-  void make_key(const std::string& type, const std::string& label, const std::string& id) {
-    require("pkcs11-tool --module " + std::string(kSoftHsm) + " --token-label issuer --login --pin 1234 --keypairgen " +
-            "--key-type " + type + " --label " + label + " --id " + id);
-  }
-  void remove_key(const std::string& label) {
-    for (const char* const kind : {"privkey", "pubkey"})
-      require("pkcs11-tool --module " + std::string(kSoftHsm) + " --token-label issuer --login --pin 1234 " +
-              "--delete-object --type " + kind + " --label " + label);
-  }
-
- private:
-  static void require(const std::string& command) {
-    const std::string output = test::run(command);
-    CAPTURE(output);
-    REQUIRE(output.find("exit ") == std::string::npos);
-  }
-  test::TempDir folder_;
-};
 
 TEST_CASE("Pkcs11Key: certificates of an authority whose key is in SoftHSM hold for OpenSSL") {
   SoftToken token;
@@ -166,6 +138,7 @@ TEST_CASE("Pkcs11Key: a key that was deleted from SoftHSM is not there any more,
   token.make_key("EC:secp384r1", "two", "02");
   token.make_key("rsa:2048", "three", "03");
   token.make_key("rsa:2048", "four", "04");
+  token.make_key("EC:secp256r1", "five", "05");
   const auto opened = [](const char* label) {
     return std::make_unique<Pkcs11Key>(Pkcs11Location{kSoftHsm, "issuer", "", label, {}}, pin());
   };
@@ -175,6 +148,7 @@ TEST_CASE("Pkcs11Key: a key that was deleted from SoftHSM is not there any more,
   CHECK(one->check(half("one")));
   CHECK(three->check(half("three")));
   CHECK(one->check(half("two")).error().status == Status::crypto);
+  CHECK(one->check(half("five")).error().status == Status::crypto);
   CHECK(three->check(half("four")).error().status == Status::crypto);
   const crypto::PublicKey gone = half("one");
   token.remove_key("one");

@@ -15,6 +15,7 @@ import shutil
 import socket
 import sqlite3
 import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,7 +26,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import honest_client  # noqa: E402
 import issuer_process  # noqa: E402
 from honest_client import HonestClient  # noqa: E402
-from issuer_process import PATIENCE, Issuer, free_port, read_all, wait_for  # noqa: E402
+from issuer_process import PATIENCE, Issuer, free_port, read_all, run, wait_for  # noqa: E402
 
 honest_client.PROGRAM = os.path.abspath(sys.argv.pop(2))
 issuer_process.PROGRAM = os.path.abspath(sys.argv.pop(1))
@@ -109,6 +110,37 @@ class ClientsTest(unittest.TestCase):
             rows = database.execute("SELECT authority FROM crls").fetchall()
         database.close()
         return f"/crl/{rows[0][0]}.crl" if rows else None
+
+    def test_a_certificate_whose_client_kept_its_last_message_is_on_hold_and_can_be_revoked(self):
+        plain = free_port()
+        issuer = Issuer(self.folder, "crl_interval_seconds = 1")
+        issuer.set("# plain_listen = \"127.0.0.1:8080\"", f'plain_listen = "127.0.0.1:{plain}"')
+        self.addCleanup(issuer.stop)
+        issuer.start()
+        fingerprint, = HonestClient(issuer).fingerprints()
+        with sqlite3.connect(issuer.folder / "issuer.db", timeout=PATIENCE) as database:
+            serial, = database.execute("SELECT serial FROM credentials").fetchone()
+            # As when its session had expired.
+            database.execute("UPDATE credentials SET status = 'abandoned', issued = 0")
+        database.close()
+        path = wait_for(lambda: self.find_list(issuer), "a revocation list")
+
+        def reason():
+            """What OpenSSL reads in the list that is out about the certificate."""
+            connection = http.client.HTTPConnection("127.0.0.1", plain, timeout=PATIENCE)
+            connection.request("GET", path)
+            text = subprocess.run(["openssl", "crl", "-inform", "DER", "-noout", "-text"], check=True,
+                                  input=connection.getresponse().read(), capture_output=True).stdout.decode()
+            connection.close()
+            found = re.search(rf"Serial Number: 0*{serial}\n.*?CRL Reason Code: \n +(.*?)\n", text, re.S | re.I)
+            return found and found.group(1)
+
+        wait_for(lambda: reason() == "Certificate Hold", "the entry of a certificate that nobody has put in force")
+        self.assertEqual(run("suspend", "--dir", issuer.folder, "--fingerprint", fingerprint, check=False).returncode, 1)
+        done = run("revoke", "--dir", issuer.folder, "--fingerprint", fingerprint, "--reason", "keyCompromise")
+        self.assertEqual(done.stdout, f"credential {fingerprint} revoked\n")
+        wait_for(lambda: reason() == "Key Compromise", "the entry of a certificate that somebody has revoked")
+        self.check_service(issuer)
 
     def test_huge_requests_are_refused_before_they_are_read(self):
         issuer = self.issuer()

@@ -182,10 +182,10 @@ SKS_CONTRACT_TEST("Settlement: what a device has tells how sessions ended that w
 
   records.run("d", SessionPhase::done, {}, {operation("three", Kind::unlock, "c")});
   CHECK(records.status("one") == "replaced");
-  CHECK(records.status("two") == "abandoned");
+  // The one in between never was in force, and is not there any more.
+  CHECK(records.status("two") == "replaced");
   CHECK(records.status("three") == "issued");
-  // The one in between never was in force, and nothing depends on it any more.
-  CHECK(names({Kind::unlock, "one"}) == std::vector<std::string>{"one", "two"});
+  CHECK(names({Kind::unlock, "one"}) == std::vector<std::string>{"one"});
   CHECK(names({Kind::unlock, "three"}) == std::vector<std::string>{"three"});
   CHECK(find_history(*records.database, "one")->sessions.size() == 2);
   CHECK(find_history(*records.database, "three")->sessions.back().operation == "unlock");
@@ -198,6 +198,38 @@ SKS_CONTRACT_TEST("Settlement: a key that was abandoned in an enrolment stays so
   CHECK(records.status("one") == "abandoned");
   CHECK(records.repository.find_client_session("id-a").value() == "client-a");
   CHECK(records.repository.find_client_session("id-z").value().empty());
+}
+
+SKS_CONTRACT_TEST("Settlement: a key that was abandoned and that a device has deleted is held by nobody") {
+  Records records(kind);
+  records.run("a", SessionPhase::aborted, {{"one"}, {"two"}}, {});
+  records.run("b", SessionPhase::done, {}, {operation("one", Kind::remove, "a")});
+  CHECK(records.status("one") == "removed");
+  CHECK(records.record("one").revoked == records.now - 1);
+  CHECK(records.status("two") == "abandoned");
+}
+
+SKS_CONTRACT_TEST("Settlement: what turns out to be in force leaves the revocation list, unless somebody revoked it") {
+  Records records(kind);
+  records.run("a", SessionPhase::done, {{"one"}, {"three"}, {"five"}}, {});
+  records.run("b", SessionPhase::aborted, {{"two", "one"}, {"four", "three"}, {"six", "five"}},
+              {operation("one", Kind::update, "a"), operation("three", Kind::update, "a")});
+  // As the publisher of revocation lists does it, and then a person. It is only the row that counts here.
+  records.database.execute(
+      "INSERT INTO revocations (fingerprint, authority, entry, reason, time, expires, in_force, listed)"
+      " SELECT fingerprint, 'ca', certificate, CASE fingerprint WHEN 'four' THEN 1 ELSE 6 END, 1, 1, 1, 1"
+      " FROM credentials WHERE fingerprint IN ('two', 'four', 'six');"
+      "UPDATE credentials SET status = 'revoked' WHERE fingerprint = 'four'");
+  records.run("c", SessionPhase::done, {}, {operation("two", Kind::unlock, "b"), operation("four", Kind::unlock, "b")});
+  CHECK(records.status("two") == "issued");
+  CHECK(records.status("four") == "revoked");
+  CHECK(records.status("six") == "abandoned");
+  const auto is_listed = [&](const std::string& key) {
+    return records.database.count("SELECT in_force + listed FROM revocations WHERE fingerprint = '" + key + "'");
+  };
+  CHECK(is_listed("two") == 0);
+  CHECK(is_listed("four") == 2);
+  CHECK(is_listed("six") == 2);
 }
 
 // The device has closed b, then c, which found the keys of b; the last message of b comes behind that of c.
@@ -272,10 +304,10 @@ SKS_CONTRACT_TEST("Settlement: a key that a later session took away is not in fo
   records.run("b", SessionPhase::finalization, {{"one"}, {"two"}, {"three"}}, {});
   records.run("c", SessionPhase::done, {{"four", "two"}},
               {operation("one", Kind::remove, "b"), operation("two", Kind::update, "b")});
-  CHECK(records.status("one") == "abandoned");
+  CHECK(records.status("one") == "removed");
   records.finish("b");
-  CHECK(records.status("one") == "abandoned");
-  CHECK(records.status("two") == "abandoned");
+  CHECK(records.status("one") == "removed");
+  CHECK(records.status("two") == "replaced");
   CHECK(records.status("three") == "issued");
   CHECK(records.status("four") == "issued");
   for (const char* const key : {"three", "four"}) CHECK(records.owner(key) == "id-c 1");

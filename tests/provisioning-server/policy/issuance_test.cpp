@@ -244,6 +244,27 @@ TEST_CASE("Issuance: credentials that others may yet fail to get are no reason t
   CHECK(outcome(run_to(third, ticket(lab, {"staff", "CN=Jo"}), 0)) == "limit-subject");
 }
 
+TEST_CASE("Issuance: who withholds the last message has used up a place, until somebody revokes the certificate") {
+  for (const char* const setting : {"credentials_per_device = 1", "credentials_per_subject = 1"}) {
+    CAPTURE(setting);
+    IssuerLab lab;
+    write_profile(lab, std::string(kHead) + "[limits]\n" + setting + "\n" + kKey);
+    Device device(lab);
+    // No certificate is made before the third message: whoever leaves earlier has nothing.
+    for (const int posts : {2, 3}) {
+      device.begin_again();
+      REQUIRE(run_to(device, ticket(lab, {"staff", "CN=Jo"}), posts).status == 200);
+      lab.clock.set(lab.clock.now() + 3600);
+      REQUIRE(lab.issuer->repository().expire_sessions(lab.clock.now()).value() == 1);
+    }
+    CHECK(lab.count("SELECT count(*) FROM credentials WHERE status = 'abandoned'") == 1);
+    const std::string again = ticket(lab, {"staff", "CN=Jo"});
+    CHECK(outcome(device.enrol_again(again)).starts_with("limit-"));
+    lab.execute("UPDATE credentials SET status = 'revoked'");
+    CHECK(outcome(device.enrol_again(ticket(lab, {"staff", "CN=Jo"}))) == "complete");
+  }
+}
+
 TEST_CASE("Issuance: a credential that the session deletes makes room for the new one") {
   IssuerLab lab;
   write_profile(

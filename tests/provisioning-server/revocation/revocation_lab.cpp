@@ -68,7 +68,7 @@ RevocationLab::Issued RevocationLab::issue(const std::string& status, std::int64
         " VALUES ($1, $2, 'CN=Jo', 'p', 'authentication', '', $3, 's', 'cs', '', $4, 0, $5, $6, $7, 's', $6, $8,"
         " 'CN=Lab CA', $9)",
         {issued.fingerprint, issued.certificate.der(), number, Bytes(), status, clock.now(),
-         std::int64_t{status == "issued" || status == "pending" ? 0 : 1} * clock.now(),
+         std::int64_t{status == "issued" || status == "pending" || status == "abandoned" ? 0 : 1} * clock.now(),
          issuer::serial_text(ByteView(serial).subspan(2)), issued.certificate.not_after()}));
     return {};
   }));

@@ -65,6 +65,7 @@ SKS_CONTRACT_TEST("Revocation: what cannot be is refused, and leaves no trace") 
   RevocationLab lab(kind);
   const auto issued = lab.issue();
   const auto pending = lab.issue("pending");
+  const auto abandoned = lab.issue("abandoned");
   const auto revoked = lab.issue("revoked");
   const auto count = [&] {
     return lab.database.count("SELECT count(*) FROM audit") + lab.database.count("SELECT count(*) FROM revocations");
@@ -75,11 +76,81 @@ SKS_CONTRACT_TEST("Revocation: what cannot be is refused, and leaves no trace") 
   CHECK(lab.store.suspend(nobody, lab.audit("x")).value() == RevocationOutcome::unknown);
   CHECK(lab.store.resume(nobody, lab.audit("x")).value() == RevocationOutcome::unknown);
   CHECK(lab.store.resume(issued.fingerprint, lab.audit("x")).value() == RevocationOutcome::not_possible);
-  CHECK(lab.store.suspend(pending.fingerprint, lab.audit("x")).value() == RevocationOutcome::not_possible);
+  for (const auto& unfinished : {pending, abandoned}) {
+    CHECK(lab.store.suspend(unfinished.fingerprint, lab.audit("x")).value() == RevocationOutcome::not_possible);
+    CHECK(lab.store.resume(unfinished.fingerprint, lab.audit("x")).value() == RevocationOutcome::not_possible);
+  }
   CHECK(lab.store.revoke(revoked.fingerprint, RevocationReason::unspecified, lab.audit("x")).value() ==
         RevocationOutcome::not_possible);
   CHECK(lab.store.suspend(revoked.fingerprint, lab.audit("x")).value() == RevocationOutcome::not_possible);
   CHECK(count() == before);
+}
+
+SKS_CONTRACT_TEST("Revocation: a certificate that was sent can be revoked, however its session ended") {
+  RevocationLab lab(kind);
+  for (const char* const status : {"pending", "abandoned"}) {
+    CAPTURE(status);
+    const auto one = lab.issue(status);
+    CHECK(lab.store.revoke(one.fingerprint, RevocationReason::key_compromise, lab.audit("revoke")).value() ==
+          RevocationOutcome::done);
+    CHECK(holds(lab.ask(one.certificate), "Reason: keyCompromise"));
+    lab.advance(400);
+    CHECK(lab.service.publisher().publish_due().value() == 1);
+    CHECK(holds(lab.verify(one), "certificate revoked"));
+  }
+  CHECK(lab.database.count("SELECT count(*) FROM credentials WHERE status = 'revoked'") == 2);
+}
+
+SKS_CONTRACT_TEST("Revocation: what was abandoned is on hold by itself, until somebody revokes it or it expires") {
+  RevocationLab lab(kind);
+  const auto pending = lab.issue("pending");
+  const auto abandoned = lab.issue("abandoned");
+  const auto expired = lab.issue("abandoned", -1);
+  CHECK(holds(lab.ask(pending.certificate), ": unknown"));
+  CHECK(holds(lab.ask(abandoned.certificate), "Reason: certificateHold"));
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  CHECK(holds(lab.verify(abandoned), "certificate revoked"));
+  CHECK(holds(lab.verify(pending), ": OK"));
+  CHECK(entries_of(lab) == 1);
+  CHECK(lab.database.count("SELECT count(*) FROM revocations WHERE reason = 6") == 1);
+  CHECK(lab.store.adopt(100, lab.clock.now()).value() == 0);
+  CHECK(lab.store.revoke(abandoned.fingerprint, RevocationReason::superseded, lab.audit("revoke")).value() ==
+        RevocationOutcome::done);
+  CHECK(lab.database.count("SELECT count(*) FROM revocations WHERE reason = 4") == 1);
+}
+
+SKS_CONTRACT_TEST("Revocation: what was suspended and is deleted, replaced or revoked since is held no longer") {
+  RevocationLab lab(kind);
+  struct Row {
+    const char* status;
+    const char* answer;
+    int reason;
+  };
+  std::vector<std::string> fingerprints;
+  for (const Row& row : {Row{"removed", "Reason: cessationOfOperation", 5}, Row{"replaced", "Reason: superseded", 4},
+                         Row{"revoked", "revoked", 0}}) {
+    CAPTURE(row.status);
+    const auto one = lab.issue();
+    REQUIRE(lab.store.suspend(one.fingerprint, lab.audit("suspend")));
+    lab.advance(400);
+    CHECK(lab.service.publisher().publish_due().value() == 1);
+    CHECK(holds(lab.ask(one.certificate), "Reason: certificateHold"));
+    lab.database.execute("UPDATE credentials SET status = '" + std::string(row.status) + "', revoked = " +
+                         std::to_string(lab.clock.now() - 7) + " WHERE fingerprint = '" + one.fingerprint + "'");
+    const std::string answer = lab.ask(one.certificate);
+    CHECK(holds(answer, row.answer));
+    CHECK(answer.find("certificateHold") == std::string::npos);
+    lab.advance(400);
+    CHECK(lab.service.publisher().publish_due().value() == 1);
+    CHECK(holds(lab.verify(one), "certificate revoked"));
+    CHECK(lab.database.count("SELECT reason FROM revocations WHERE fingerprint = '" + one.fingerprint + "'") ==
+          row.reason);
+    CHECK(lab.store.adopt(100, lab.clock.now()).value() == 0);
+  }
+  const std::string list = test::run("openssl crl -noout -text -in " + lab.folder.file("crl"));
+  CHECK(holds(list, "Cessation Of Operation"));
+  CHECK(holds(list, "Superseded"));
+  CHECK(list.find("Certificate Hold") == std::string::npos);
 }
 
 SKS_CONTRACT_TEST("CrlPublisher: many revocations within an interval come with one list, none with no list") {
@@ -100,6 +171,20 @@ SKS_CONTRACT_TEST("CrlPublisher: many revocations within an interval come with o
   // A third of its life before it ends, it is replaced, whether or not anything has changed.
   lab.advance(lab.config.crl_hours * 3600 * 2 / 3);
   CHECK(lab.service.publisher().publish_due().value() == 1);
+}
+
+SKS_CONTRACT_TEST("CrlPublisher: a list made while the clock was ahead is replaced once it is right again") {
+  RevocationLab lab(kind);
+  const auto one = lab.issue("issued", 3000);
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  lab.advance(365 * 86400);
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  lab.advance(-365 * 86400);
+  REQUIRE(lab.store.revoke(one.fingerprint, RevocationReason::superseded, lab.audit("revoke")));
+  CHECK(lab.service.publisher().publish_due().value() == 1);
+  CHECK(holds(lab.verify(one), "certificate revoked"));
+  CHECK(lab.store.find_crl(lab.id, RevocationStore::Part::head).value()->number == 3);
+  CHECK(lab.service.publisher().publish_due().value() == 0);
 }
 
 SKS_CONTRACT_TEST("CrlPublisher: a certificate leaves the list after it has expired, and not before") {
