@@ -6,6 +6,7 @@ usage: operations_test.py SKS_ISSUER
 Nothing here depends on how fast something is: the test waits for what has to come, up to some minutes.
 """
 
+import fcntl
 import http.client
 import json
 import os
@@ -321,9 +322,7 @@ class OperationsTest(unittest.TestCase):
 
     def test_disaster_and_recovery(self):
         issuer = self.issuer()
-        passphrase = pathlib.Path(self.folder) / "passphrase"
-        passphrase.write_text("correct horse\n")
-        passphrase.chmod(0o600)
+        passphrase = self.passphrase()
         file = self.folder + "/backup"
         before, used = issuer.ticket(), issuer.ticket()
         self.assertEqual(issuer.get(used)[0], 200)
@@ -371,11 +370,48 @@ class OperationsTest(unittest.TestCase):
         self.assertIn("ticket-used", issuer.get(used)[2]["Location"])
         self.assertIn("ticket-unknown", issuer.get(after)[2]["Location"])
 
+    def passphrase(self):
+        file = pathlib.Path(self.folder) / "passphrase"
+        file.write_text("correct horse\n")
+        file.chmod(0o600)
+        return file
+
+    @staticmethod
+    def waits_for_lock(process):
+        """Whether the kernel has a process waiting for a lock."""
+        lines = pathlib.Path("/proc/locks").read_text().splitlines()
+        return any("->" in line and str(process.pid) in line.split() for line in lines)
+
+    def test_what_happens_while_a_backup_runs_tears_nothing(self):
+        """The backup is held up behind the database and before the folder, as long as somebody renews."""
+        issuer = self.issuer()
+        passphrase = self.passphrase()
+        lock = issuer.folder / "keys" / "renewal.lock"
+        with open(lock, "w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            backup = subprocess.Popen([ISSUER, "backup", "--dir", issuer.folder, self.folder + "/backup",
+                                       "--passphrase-file", passphrase], stdout=subprocess.DEVNULL)
+            wait_for(lambda: backup.poll() is not None or self.waits_for_lock(backup), "a backup that waits")
+            self.assertIsNone(backup.poll(), "the backup has not waited")
+            run("kmk", "roll-over", "--dir", issuer.folder)
+            text = (issuer.folder / "profiles/default.toml").read_text()
+            (issuer.folder / "profiles/gold.toml").write_text(text)
+        self.assertEqual(backup.wait(timeout=PATIENCE), 0)
+        run("restore", "--dir", self.folder + "/again", self.folder + "/backup", "--passphrase-file", passphrase)
+        self.assertIn("generation 2", run("check", "--dir", self.folder + "/again").stdout)
+        run("ticket", "--dir", self.folder + "/again", "--profile", "gold")
+
+    @unittest.skipUnless(os.geteuid() == 0, "takes root")
+    def test_the_lock_that_a_backup_of_root_makes_is_the_servers(self):
+        issuer = Issuer(self.folder)
+        os.chown(issuer.folder / "keys", 12345, 12346)
+        run("backup", "--dir", issuer.folder, self.folder + "/backup", "--passphrase-file", self.passphrase())
+        made = (issuer.folder / "keys" / "renewal.lock").stat()
+        self.assertEqual((made.st_uid, made.st_gid, made.st_mode & 0o777), (12345, 12346, 0o600))
+
     def test_a_backup_leaves_nothing_in_clear_not_even_while_it_runs(self):
         issuer = self.issuer()
-        passphrase = pathlib.Path(self.folder) / "passphrase"
-        passphrase.write_text("correct horse\n")
-        passphrase.chmod(0o600)
+        passphrase = self.passphrase()
         with sqlite3.connect(issuer.folder / "issuer.db") as database:
             database.execute("CREATE TABLE ballast (content BLOB)")
             database.execute("INSERT INTO ballast VALUES (randomblob(100000000))")
