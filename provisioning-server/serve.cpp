@@ -32,12 +32,9 @@ struct Snapshot {
   HttpHandler handler;
 };
 
-/// `setting` is where `text` stands, for the sentence when it is no address.
-Result<std::vector<ListenAddress>> read_addresses(const std::string& setting, const std::string& text,
-                                                  std::uint16_t default_port) {
-  Result<ListenAddress> address = parse_listen_address(text, default_port);
-  if (!address) return Error{address.error().status, setting + ": " + address.error().detail};
-  return std::vector<ListenAddress>{std::move(address).value()};
+Result<std::vector<ListenAddress>> read_addresses(const std::string& text, std::uint16_t default_port) {
+  SKS_LET(ListenAddress address, parse_listen_address(text, default_port));
+  return std::vector<ListenAddress>{std::move(address)};
 }
 
 /// With every profile read: an issuer that cannot say what it issues does not start.
@@ -244,20 +241,20 @@ Result<ListenerOptions> listener_options(const IssuerConfig& config, const std::
   ListenerOptions options;
   options.addresses = loopback_addresses(config.url.port());
   if (!listen.empty()) {
-    SKS_LET(options.addresses, read_addresses("--listen", listen, config.url.port()));
+    SKS_LET(options.addresses, read_addresses(listen, config.url.port()));
   } else if (!operations.listen.empty()) {
-    SKS_LET(options.addresses, read_addresses("[server] listen", operations.listen, config.url.port()));
+    SKS_LET(options.addresses, read_addresses(operations.listen, config.url.port()));
   }
   if (!operations.operations_listen.empty()) {
     PlainService plain;
-    SKS_LET(plain.addresses, read_addresses("[operations] listen", operations.operations_listen, kOperationsPort));
+    SKS_LET(plain.addresses, read_addresses(operations.operations_listen, kOperationsPort));
     plain.handler = std::make_shared<HttpHandler>(std::nullopt, operations_routes(std::move(readiness)));
     plain.has_own_threads = true;
     options.plain.push_back(std::move(plain));
   }
   if (!config.revocation.plain_listen.empty()) {
     PlainService plain;
-    SKS_LET(plain.addresses, read_addresses("[revocation] plain_listen", config.revocation.plain_listen, kHttpPort));
+    SKS_LET(plain.addresses, read_addresses(config.revocation.plain_listen, kHttpPort));
     plain.handler = std::make_shared<HttpHandler>(std::nullopt, std::move(revocation));
     options.plain.push_back(std::move(plain));
   }

@@ -6,6 +6,7 @@ usage: operations_test.py SKS_ISSUER
 Nothing here depends on how fast something is: the test waits for what has to come, up to some minutes.
 """
 
+import contextlib
 import fcntl
 import http.client
 import json
@@ -299,6 +300,14 @@ class OperationsTest(unittest.TestCase):
         good = run("check", "--dir", issuer.folder)
         self.assertTrue(all(re.match("(ok|warning): ", line) for line in good.stdout.splitlines()), good.stdout)
         self.assertIn("profile default", good.stdout)
+        run("kmk", "roll-over", "--dir", issuer.folder)
+        operations = f'listen = "127.0.0.1:{issuer.operations}"'
+
+        def sql(statement):
+            with contextlib.closing(sqlite3.connect(issuer.folder / "issuer.db")) as database:
+                database.execute(statement)
+                database.commit()
+
         cases = (
             (lambda: issuer.config.write_text("url = 1\n"), "issuer.toml:1:"),
             (lambda: (issuer.folder / "profiles/default.toml").write_text("x = 1\n"), "default.toml:1:"),
@@ -307,6 +316,13 @@ class OperationsTest(unittest.TestCase):
              "issuer.db"),
             (lambda: (issuer.folder / "tls.pem").write_text("x"), "tls.pem"),
             (lambda: (issuer.folder / "keys/kmk.key").write_text("x"), "kmk.key"),
+            (lambda: os.remove(issuer.folder / "keys/kmk-2.key"), "kmk-2.key is missing"),
+            (lambda: (issuer.folder / "keys/audit.key").write_text("x"), "audit.key"),
+            (lambda: sql("INSERT INTO schema_version VALUES ('from tomorrow')"), 'step "from tomorrow"'),
+            (lambda: issuer.set(operations, 'listen = ":9443"'), "[operations] listen: an address"),
+            (lambda: issuer.set('# listen = "0.0.0.0:8443"', 'listen = "[::1"'), "[server] listen: an address"),
+            (lambda: issuer.set('# plain_listen = "127.0.0.1:8080"', 'plain_listen = "h:0"'),
+             "[revocation] plain_listen: an address"),
         )
         saved = self.folder + "/saved"
         shutil.copytree(issuer.folder, saved)
@@ -317,6 +333,8 @@ class OperationsTest(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 problems = [line for line in done.stdout.splitlines() if line.startswith("problem: ")]
                 self.assertIn(part, "\n".join(problems))
+                # Both say the same, and neither says it in passing.
+                self.assertEqual(run("serve", "--dir", issuer.folder, check=False).returncode, 1)
             shutil.rmtree(issuer.folder)
             shutil.copytree(saved, issuer.folder)
 
