@@ -92,8 +92,10 @@ class NamelessCopy {
       return failed(target.get());
     sqlite3_backup* const backup = sqlite3_backup_init(target.get(), "main", source.get(), "main");
     if (backup == nullptr) return failed(target.get());
-    sqlite3_backup_step(backup, -1);
-    return sqlite3_backup_finish(backup) == SQLITE_OK ? Result<void>() : failed(target.get());
+    const int copied = sqlite3_backup_step(backup, -1);
+    sqlite3_backup_finish(backup);  // whose word does not count: it need not tell that others have kept it out
+    if (copied == SQLITE_DONE) return {};
+    return Error{Status::storage, "cannot copy " + from + ": " + sqlite3_errstr(copied)};
   }
 
   /// A name for it as long as this object lives.

@@ -427,6 +427,17 @@ class OperationsTest(unittest.TestCase):
         made = (issuer.folder / "keys" / "renewal.lock").stat()
         self.assertEqual((made.st_uid, made.st_gid, made.st_mode & 0o777), (12345, 12346, 0o600))
 
+    def test_a_database_that_somebody_else_holds_is_no_backup(self):
+        issuer = Issuer(self.folder)
+        file = pathlib.Path(self.folder) / "backup"
+        with contextlib.closing(sqlite3.connect(issuer.folder / "issuer.db")) as database:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("INSERT INTO schema_version VALUES ('x')")
+            done = run("backup", "--dir", issuer.folder, file, "--passphrase-file", self.passphrase(), check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("issuer.db: database is locked", done.stderr)
+        self.assertFalse(file.exists())
+
     def test_a_backup_leaves_nothing_in_clear_not_even_while_it_runs(self):
         issuer = self.issuer()
         passphrase = self.passphrase()
