@@ -272,6 +272,8 @@ Result<ListenerOptions> listener_options(const IssuerConfig& config, const std::
 Result<void> serve_issuer(const std::string& folder, const std::string& listen) {
   // A file that may not grow is an error of the write, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
+  // Likewise a log that nobody reads any more.
+  std::signal(SIGPIPE, SIG_IGN);
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::open(folder));
   configure_log(issuer->config().operations.log);
   SKS_TRY(check_profiles(*issuer));

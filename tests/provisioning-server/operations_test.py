@@ -295,6 +295,21 @@ class OperationsTest(unittest.TestCase):
         wait_for(lambda: issuer.get(ticket)[0] == 200, "a session after the disk has room again")
         self.assertEqual(issuer.ask("/readyz")[0], 200)
 
+    def test_the_server_outlives_whoever_reads_its_log(self):
+        issuer = Issuer(self.folder)
+        process = subprocess.Popen([ISSUER, "serve", "--dir", issuer.folder], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertTrue(process.stdout.readline().startswith("listening on"))
+        process.stdout.close()
+        process.stderr.close()
+        for _ in range(3):
+            self.assertEqual(issuer.get("/keygen2?ticket=x")[0], 302)
+        self.assertEqual(issuer.metric("http_requests_total", route="/keygen2", **{"class": "3xx"}), 3)
+        process.terminate()
+        self.assertEqual(process.wait(timeout=PATIENCE), 0)
+
     def test_check_says_what_would_go_wrong(self):
         issuer = Issuer(self.folder)
         good = run("check", "--dir", issuer.folder)
