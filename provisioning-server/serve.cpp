@@ -91,7 +91,7 @@ class Server {
     const std::lock_guard lock(mutex_);
     return current_;
   }
-  Result<Service> service() const;
+  Result<Service> service();
   std::vector<ReadinessCheck> readiness() const;
   /// Those of the snapshot that is current when a request comes.
   Routes revocation_routes() const;
@@ -108,17 +108,28 @@ class Server {
   KeyCheck authority_key_;
   mutable std::mutex mutex_;
   std::shared_ptr<Snapshot> current_;
+  std::vector<Bytes> shown_;  ///< certificates of the last service()
   std::atomic<bool> draining_{false};
 };
 
-Result<Service> Server::service() const {
+/// Of the server first, then of its authorities.
+std::vector<Bytes> certificates_of(const Issuer& issuer) {
+  std::vector<Bytes> certificates{issuer.tls_certificate().der()};
+  for (const AuthorityKey& authority : issuer.authority().authorities())
+    certificates.push_back(authority.certificate.der());
+  return certificates;
+}
+
+Result<Service> Server::service() {
   const std::shared_ptr<Snapshot> snapshot = current();
+  std::vector<Bytes> certificates = certificates_of(*snapshot->issuer);
   SKS_LET(TlsIdentity identity, snapshot->issuer->tls_identity());
   std::vector<crypto::Certificate> authorities;
   for (const AuthorityKey& authority : snapshot->issuer->authority().authorities())
     authorities.push_back(authority.certificate);
   SKS_LET(auto tls, make_tls_context(
                         {std::move(identity), std::move(authorities), snapshot->issuer->seal().derive("TLS tickets")}));
+  shown_ = std::move(certificates);
   return Service{{snapshot, &snapshot->handler}, std::move(tls)};
 }
 
@@ -200,7 +211,8 @@ std::optional<Service> Server::every_minute() {
   const Result<bool> changed = issuer.reload_certificates();
   if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});
   note_certificates();
-  if (!changed || !*changed) return std::nullopt;
+  // Compared, and not believed to be the same: what could not be shown a minute ago has to be tried again.
+  if (shown_.empty() || shown_ == certificates_of(issuer)) return std::nullopt;
   Result<Service> made = service();
   if (!made) {
     log_error("certificates-not-used", {{"reason", made.error().detail}});

@@ -131,6 +131,22 @@ class OperationsTest(unittest.TestCase):
         self.assertEqual(kept.getresponse().read().count(b"<html"), 1)
         kept.close()
 
+    def shown_certificate(self, issuer):
+        with issuer.connect() as connection:
+            return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True))
+
+    def test_a_new_certificate_is_shown_whatever_is_wrong_with_other_files(self):
+        issuer = self.issuer()
+        before = self.shown_certificate(issuer)
+        saved = self.folder + "/saved"
+        shutil.copytree(issuer.folder, saved)
+        run("renew", "tls", "--dir", saved)
+        (issuer.folder / "credential-ca.pem").unlink()
+        shutil.copy(saved + "/tls.pem", issuer.folder)
+        wait_for(lambda: issuer.events("certificates-not-read"), "a minute that finds one file missing")
+        wait_for(lambda: self.shown_certificate(issuer) != before, "the new certificate")
+        self.assertEqual(self.shown_certificate(issuer).split(), (issuer.folder / "tls.pem").read_text().split())
+
     def test_another_url_takes_a_restart(self):
         issuer = self.issuer()
         issuer.set(f"localhost:{issuer.port}/keygen2", f"localhost:{issuer.port}/other")
