@@ -53,6 +53,7 @@ class AuditVerifier {
   bool is_signed(const Checkpoint& checkpoint) const;
   void expect(const Checkpoint& checkpoint);
   void check_hash(const ChainedEntry& entry);
+  void check_passed_over(const ChainedEntry& entry);
   void check_link(const ChainedEntry& entry);
   void end_chain();
 
@@ -63,6 +64,11 @@ class AuditVerifier {
   std::map<Name, AuditHash> outside_;
   Checkpoint last_checkpoint_;
   bool has_checkpoint_ = false;
+  struct Moment {
+    std::int64_t number = 0;
+    std::int64_t time = 0;
+  };
+  std::map<std::string, Moment> last_of_node_;  ///< good checkpoints
   std::map<std::string, std::map<std::int64_t, Expected>> expected_;
   std::set<std::string> seen_;
 
@@ -71,7 +77,9 @@ class AuditVerifier {
   bool has_start_ = false;
   bool has_entry_ = false;
   std::int64_t number_ = 0;
-  std::int64_t covered_ = 0;  ///< by a checkpoint, of the chain at hand
+  std::int64_t covered_ = 0;                           ///< by a checkpoint, of the chain at hand
+  std::pair<std::int64_t, std::int64_t> passed_over_;  ///< first and last entry; 0: none
+  std::map<std::string, Moment>::const_iterator node_;
   Bytes head_;
 };
 
