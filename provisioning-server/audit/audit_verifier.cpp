@@ -100,7 +100,7 @@ void AuditVerifier::check_hash(const ChainedEntry& entry) {
   if (equal(hash_of(entry), entry.hash)) return;
   const std::string name = "chain " + entry.chain + ": entry " + std::to_string(entry.number);
   ChainedEntry elsewhere = entry;
-  for (elsewhere.number = 1; elsewhere.number <= kPlaces; ++elsewhere.number)
+  for (elsewhere.number = 1; elsewhere.number <= kPlaces && places_left_ > 0; ++elsewhere.number, --places_left_)
     if (equal(hash_of(elsewhere), entry.hash))
       return report(name + " was moved here from place " + std::to_string(elsewhere.number));
   report(name + " was changed");

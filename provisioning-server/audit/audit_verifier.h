@@ -21,6 +21,9 @@ struct AuditReport {
   std::vector<std::string> findings;
 };
 inline constexpr std::size_t kMaxFindings = 1000;
+/// Places that are tried, over the whole log, for entries that are not where they belong: a log in which everything was
+/// changed is not a reason to search for hours.
+inline constexpr std::int64_t kMaxPlaces = 200'000;
 
 /// Checks an audit log as it is handed over: first all checkpoints, then the chains one after the other, each with its
 /// entries in order. Spec: spec/issuer-audit.md
@@ -60,6 +63,7 @@ class AuditVerifier {
   std::vector<crypto::PublicKey> keys_;
   Extent extent_;
   AuditReport report_;
+  std::int64_t places_left_ = kMaxPlaces;
 
   std::map<Name, AuditHash> outside_;
   Checkpoint last_checkpoint_;

@@ -536,6 +536,25 @@ SKS_CONTRACT_TEST("audit: an export verifies without the database, as a whole an
   CHECK(findings(shorter).size() == 1);
 }
 
+TEST_CASE("audit: the places of moved entries are looked for in the first changed ones of a log only") {
+  const auto finding_behind = [](int changed) {
+    AuditVerifier verifier({}, AuditVerifier::Extent::part);
+    const AuditChain start{"c", "n", kNow};
+    verifier.begin_chain("c", &start);
+    ChainedEntry entry{"c", 20'001, {kNow, "a", "b", "", "", "ok", ""}, Bytes(32), Bytes(32)};
+    for (int i = 0; i < changed; ++i) verifier.entry(entry);
+    entry.number = 1;
+    entry.hash = to_bytes(hash_of(entry));
+    entry.number = 20'002;
+    verifier.entry(entry);
+    const AuditReport report = verifier.finish();
+    return std::ranges::count(report.findings, "chain c: entry 20002 was moved here from place 1") == 1;
+  };
+  constexpr int kSearchedInVain = kMaxPlaces / 10'000;
+  CHECK(finding_behind(kSearchedInVain - 1));
+  CHECK_FALSE(finding_behind(kSearchedInVain));
+}
+
 TEST_CASE("audit: a file that is no export is refused with its line") {
   const test::TempDir folder;
   struct Case {
