@@ -32,12 +32,9 @@ struct Snapshot {
   HttpHandler handler;
 };
 
-/// `setting` is where `text` stands, for the sentence when it is no address.
-Result<std::vector<ListenAddress>> read_addresses(const std::string& setting, const std::string& text,
-                                                  std::uint16_t default_port) {
-  Result<ListenAddress> address = parse_listen_address(text, default_port);
-  if (!address) return Error{address.error().status, setting + ": " + address.error().detail};
-  return std::vector<ListenAddress>{std::move(address).value()};
+Result<std::vector<ListenAddress>> read_addresses(const std::string& text, std::uint16_t default_port) {
+  SKS_LET(ListenAddress address, parse_listen_address(text, default_port));
+  return std::vector<ListenAddress>{std::move(address)};
 }
 
 /// With every profile read: an issuer that cannot say what it issues does not start.
@@ -102,7 +99,7 @@ class Server {
     const std::lock_guard lock(mutex_);
     return current_;
   }
-  Result<Service> service() const;
+  Result<Service> service();
   std::vector<ReadinessCheck> readiness() const;
   /// Those of the snapshot that is current when a request comes.
   Routes revocation_routes() const;
@@ -119,17 +116,28 @@ class Server {
   KeyCheck authority_key_;
   mutable std::mutex mutex_;
   std::shared_ptr<Snapshot> current_;
+  std::vector<Bytes> shown_;  ///< certificates of the last service()
   std::atomic<bool> draining_{false};
 };
 
-Result<Service> Server::service() const {
+/// Of the server first, then of its authorities.
+std::vector<Bytes> certificates_of(const Issuer& issuer) {
+  std::vector<Bytes> certificates{issuer.tls_certificate().der()};
+  for (const AuthorityKey& authority : issuer.authority().authorities())
+    certificates.push_back(authority.certificate.der());
+  return certificates;
+}
+
+Result<Service> Server::service() {
   const std::shared_ptr<Snapshot> snapshot = current();
+  std::vector<Bytes> certificates = certificates_of(*snapshot->issuer);
   SKS_LET(TlsIdentity identity, snapshot->issuer->tls_identity());
   std::vector<crypto::Certificate> authorities;
   for (const AuthorityKey& authority : snapshot->issuer->authority().authorities())
     authorities.push_back(authority.certificate);
   SKS_LET(auto tls, make_tls_context(
                         {std::move(identity), std::move(authorities), snapshot->issuer->seal().derive("TLS tickets")}));
+  shown_ = std::move(certificates);
   return Service{{snapshot, &snapshot->handler}, std::move(tls)};
 }
 
@@ -212,7 +220,8 @@ std::optional<Service> Server::every_minute() {
   const Result<bool> changed = issuer.reload_certificates();
   if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});
   note_certificates();
-  if (!changed || !*changed) return std::nullopt;
+  // Compared, and not believed to be the same: what could not be shown a minute ago has to be tried again.
+  if (shown_.empty() || shown_ == certificates_of(issuer)) return std::nullopt;
   Result<Service> made = service();
   if (!made) {
     log_error("certificates-not-used", {{"reason", made.error().detail}});
@@ -253,20 +262,20 @@ Result<ListenerOptions> listener_options(const IssuerConfig& config, const std::
   ListenerOptions options;
   options.addresses = loopback_addresses(config.url.port());
   if (!listen.empty()) {
-    SKS_LET(options.addresses, read_addresses("--listen", listen, config.url.port()));
+    SKS_LET(options.addresses, read_addresses(listen, config.url.port()));
   } else if (!operations.listen.empty()) {
-    SKS_LET(options.addresses, read_addresses("[server] listen", operations.listen, config.url.port()));
+    SKS_LET(options.addresses, read_addresses(operations.listen, config.url.port()));
   }
   if (!operations.operations_listen.empty()) {
     PlainService plain;
-    SKS_LET(plain.addresses, read_addresses("[operations] listen", operations.operations_listen, kOperationsPort));
+    SKS_LET(plain.addresses, read_addresses(operations.operations_listen, kOperationsPort));
     plain.handler = std::make_shared<HttpHandler>(std::nullopt, operations_routes(std::move(readiness)));
     plain.has_own_threads = true;
     options.plain.push_back(std::move(plain));
   }
   if (!config.revocation.plain_listen.empty()) {
     PlainService plain;
-    SKS_LET(plain.addresses, read_addresses("[revocation] plain_listen", config.revocation.plain_listen, kHttpPort));
+    SKS_LET(plain.addresses, read_addresses(config.revocation.plain_listen, kHttpPort));
     plain.handler = std::make_shared<HttpHandler>(std::nullopt, std::move(revocation));
     options.plain.push_back(std::move(plain));
   }
@@ -284,6 +293,8 @@ Result<ListenerOptions> listener_options(const IssuerConfig& config, const std::
 Result<void> serve_issuer(const std::string& folder, const std::string& listen) {
   // A file that may not grow is an error of the write, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
+  // Likewise a log that nobody reads any more.
+  std::signal(SIGPIPE, SIG_IGN);
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::open(folder));
   configure_log(issuer->config().operations.log);
   SKS_TRY(check_profiles(*issuer));

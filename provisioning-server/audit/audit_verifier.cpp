@@ -7,6 +7,8 @@ namespace {
 
 /// Places that are tried for an entry that is not where it belongs.
 constexpr std::int64_t kPlaces = 10000;
+/// How far the time of an entry, which is that of its request, may be before a checkpoint that came first.
+constexpr std::int64_t kLate = 3600;
 
 std::string name_of(const Checkpoint& checkpoint) {
   return "checkpoint " + std::to_string(checkpoint.number) + " of node " + checkpoint.node;
@@ -15,6 +17,11 @@ std::string name_of(const Checkpoint& checkpoint) {
 std::string range(std::int64_t first, std::int64_t last) {
   if (first == last) return "entry " + std::to_string(first) + " was";
   return "entries " + std::to_string(first) + " to " + std::to_string(last) + " were";
+}
+
+std::string uncounted(std::int64_t first, std::int64_t last) {
+  if (first == last) return "entry " + std::to_string(first) + " is";
+  return "entries " + std::to_string(first) + " to " + std::to_string(last) + " are";
 }
 
 }  // namespace
@@ -63,7 +70,10 @@ void AuditVerifier::checkpoint(const Checkpoint& checkpoint) {
     if (!equal(outside->second, hash_of(checkpoint))) report(name + " is not the one that was kept elsewhere");
     outside_.erase(outside);
   }
-  if (good) expect(checkpoint);
+  if (good) {
+    expect(checkpoint);
+    last_of_node_[checkpoint.node] = {checkpoint.number, checkpoint.time};
+  }
   last_checkpoint_ = checkpoint;
   has_checkpoint_ = true;
 }
@@ -80,6 +90,8 @@ void AuditVerifier::begin_chain(const std::string& id, const AuditChain* chain) 
   seen_.insert(id);
   const auto expected = expected_.find(id);
   covered_ = expected == expected_.end() ? 0 : expected->second.rbegin()->first;
+  passed_over_ = {};
+  node_ = chain == nullptr ? last_of_node_.end() : last_of_node_.find(chain->node);
   if (chain == nullptr) report("chain " + id + ": its start was removed");
 }
 
@@ -88,7 +100,7 @@ void AuditVerifier::check_hash(const ChainedEntry& entry) {
   if (equal(hash_of(entry), entry.hash)) return;
   const std::string name = "chain " + entry.chain + ": entry " + std::to_string(entry.number);
   ChainedEntry elsewhere = entry;
-  for (elsewhere.number = 1; elsewhere.number <= kPlaces; ++elsewhere.number)
+  for (elsewhere.number = 1; elsewhere.number <= kPlaces && places_left_ > 0; ++elsewhere.number, --places_left_)
     if (equal(hash_of(elsewhere), entry.hash))
       return report(name + " was moved here from place " + std::to_string(elsewhere.number));
   report(name + " was changed");
@@ -110,6 +122,15 @@ void AuditVerifier::check_link(const ChainedEntry& entry) {
   }
 }
 
+/// A node's checkpoint names every chain of the node that has grown: an entry that was there long before and that none
+/// counts was hidden from it.
+void AuditVerifier::check_passed_over(const ChainedEntry& entry) {
+  if (extent_ == Extent::part || node_ == last_of_node_.end()) return;
+  if (node_->second.time - kLate <= entry.entry.time) return;
+  if (passed_over_.first == 0) passed_over_.first = entry.number;
+  passed_over_.second = entry.number;
+}
+
 void AuditVerifier::entry(const ChainedEntry& entry) {
   ++report_.entries;
   check_hash(entry);
@@ -121,6 +142,7 @@ void AuditVerifier::entry(const ChainedEntry& entry) {
     report_.uncovered_since =
         report_.uncovered == 0 ? entry.entry.time : std::min(report_.uncovered_since, entry.entry.time);
     ++report_.uncovered;
+    check_passed_over(entry);
   }
   const auto chain = expected_.find(entry.chain);
   if (chain == expected_.end()) return;
@@ -136,6 +158,10 @@ void AuditVerifier::end_chain() {
   if (extent_ == Extent::whole && number_ < covered_)
     report("chain " + chain_ + ": " + range(number_ + 1, covered_) + " removed, which " +
            expected_.at(chain_).rbegin()->second.by + " counts");
+  if (passed_over_.first != 0)
+    report("chain " + chain_ + ": " + uncounted(passed_over_.first, passed_over_.second) +
+           " in no checkpoint, though older than checkpoint " + std::to_string(node_->second.number) + " of node " +
+           node_->first + ": somebody has kept it from counting them");
 }
 
 AuditReport AuditVerifier::finish() {

@@ -21,6 +21,9 @@ struct AuditReport {
   std::vector<std::string> findings;
 };
 inline constexpr std::size_t kMaxFindings = 1000;
+/// Places that are tried, over the whole log, for entries that are not where they belong: a log in which everything was
+/// changed is not a reason to search for hours.
+inline constexpr std::int64_t kMaxPlaces = 200'000;
 
 /// Checks an audit log as it is handed over: first all checkpoints, then the chains one after the other, each with its
 /// entries in order. Spec: spec/issuer-audit.md
@@ -53,16 +56,23 @@ class AuditVerifier {
   bool is_signed(const Checkpoint& checkpoint) const;
   void expect(const Checkpoint& checkpoint);
   void check_hash(const ChainedEntry& entry);
+  void check_passed_over(const ChainedEntry& entry);
   void check_link(const ChainedEntry& entry);
   void end_chain();
 
   std::vector<crypto::PublicKey> keys_;
   Extent extent_;
   AuditReport report_;
+  std::int64_t places_left_ = kMaxPlaces;
 
   std::map<Name, AuditHash> outside_;
   Checkpoint last_checkpoint_;
   bool has_checkpoint_ = false;
+  struct Moment {
+    std::int64_t number = 0;
+    std::int64_t time = 0;
+  };
+  std::map<std::string, Moment> last_of_node_;  ///< good checkpoints
   std::map<std::string, std::map<std::int64_t, Expected>> expected_;
   std::set<std::string> seen_;
 
@@ -71,7 +81,9 @@ class AuditVerifier {
   bool has_start_ = false;
   bool has_entry_ = false;
   std::int64_t number_ = 0;
-  std::int64_t covered_ = 0;  ///< by a checkpoint, of the chain at hand
+  std::int64_t covered_ = 0;                           ///< by a checkpoint, of the chain at hand
+  std::pair<std::int64_t, std::int64_t> passed_over_;  ///< first and last entry; 0: none
+  std::map<std::string, Moment>::const_iterator node_;
   Bytes head_;
 };
 

@@ -1,6 +1,7 @@
 #include "provisioning-server/audit/chained_audit_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "keygen2/distinguished_name.h"
 #include "provisioning-server/database/schema_audit.h"
@@ -46,24 +47,30 @@ Result<void> ChainedAuditLog::begin_chain(SqlTransaction& transaction, Lane& lan
   const AuditChain chain{random_id(random_), node_, clock_.now()};
   SKS_TRY(insert_chain(transaction, chain));
   lane = {chain.id, 0, hash_of(chain)};
-  const std::lock_guard lock(mutex_);
-  chains_.push_back(chain.id);
+  note_head(lane);
   return {};
 }
 
-/// One that was never written.
-void ChainedAuditLog::forget_chain(const std::string& chain) {
+void ChainedAuditLog::note_head(const Lane& lane) {
   const std::lock_guard lock(mutex_);
-  std::erase(chains_, chain);
+  heads_[lane.chain] = lane;
+}
+
+/// Where it is not known what is in the database, nothing may follow it.
+void ChainedAuditLog::undo(Lane& lane, const Lane& before, SqlTransaction::Undone how) {
+  const std::string chain = std::exchange(lane, how == SqlTransaction::Undone::certainly ? before : Lane{}).chain;
+  if (how == SqlTransaction::Undone::perhaps) return;
+  const std::lock_guard lock(mutex_);
+  if (before.chain.empty()) {
+    heads_.erase(chain);
+  } else {
+    heads_[chain] = before;
+  }
 }
 
 Result<void> ChainedAuditLog::append(SqlTransaction& transaction, const AuditEntry& entry) {
   Lane& lane = lanes_.at(transaction.lane());
-  // Where it is not known what is in the database, nothing may follow it.
-  transaction.when_undone([this, &lane, before = lane](SqlTransaction::Undone how) {
-    if (before.chain.empty() && how == SqlTransaction::Undone::certainly) forget_chain(lane.chain);
-    lane = how == SqlTransaction::Undone::certainly ? before : Lane{};
-  });
+  transaction.when_undone([this, &lane, before = lane](SqlTransaction::Undone how) { undo(lane, before, how); });
   if (lane.chain.empty()) SKS_TRY(begin_chain(transaction, lane));
   ChainedEntry next{lane.chain, lane.number + 1, clean(entry), to_bytes(lane.head), {}};
   const AuditHash hash = hash_of(next);
@@ -71,6 +78,7 @@ Result<void> ChainedAuditLog::append(SqlTransaction& transaction, const AuditEnt
   SKS_TRY(insert_entry(transaction, next));
   lane.number = next.number;
   lane.head = hash;
+  note_head(lane);
   appended_.fetch_add(1, std::memory_order_relaxed);
   static Counter& entries = Metrics::instance().counter("audit_entries_total");
   entries.add();
@@ -79,7 +87,16 @@ Result<void> ChainedAuditLog::append(SqlTransaction& transaction, const AuditEnt
 
 std::vector<std::string> ChainedAuditLog::chains() const {
   const std::lock_guard lock(mutex_);
-  return chains_;
+  std::vector<std::string> chains;
+  for (const auto& [chain, head] : heads_) chains.push_back(chain);
+  return chains;
+}
+
+ChainHead ChainedAuditLog::head(const std::string& chain) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = heads_.find(chain);
+  if (found == heads_.end()) return {chain, 0, {}};
+  return {chain, found->second.number, to_bytes(found->second.head)};
 }
 
 Result<void> take_over_audit(SqlTransaction& transaction) {

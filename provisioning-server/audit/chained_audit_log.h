@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -23,6 +24,9 @@ class ChainedAuditLog final : public AuditLog {
   const std::string& node() const { return node_; }
   /// The chains that this process has begun.
   std::vector<std::string> chains() const;
+  /// The last entry of one of them; number 0 when it has none. The database may not have it yet, or never get it, but
+  /// what it has shown before this was asked is not ahead of it.
+  ChainHead head(const std::string& chain) const;
   /// Entries appended so far; some of them may have been undone.
   std::uint64_t appended() const { return appended_.load(std::memory_order_relaxed); }
 
@@ -33,7 +37,8 @@ class ChainedAuditLog final : public AuditLog {
     AuditHash head{};
   };
   Result<void> begin_chain(SqlTransaction& transaction, Lane& lane);
-  void forget_chain(const std::string& chain);
+  void undo(Lane& lane, const Lane& before, SqlTransaction::Undone how);
+  void note_head(const Lane& lane);
 
   const std::string node_;
   const Clock& clock_;
@@ -41,7 +46,7 @@ class ChainedAuditLog final : public AuditLog {
   std::vector<Lane> lanes_;
   std::atomic<std::uint64_t> appended_{0};
   mutable std::mutex mutex_;
-  std::vector<std::string> chains_;
+  std::map<std::string, Lane> heads_;  ///< by chain
 };
 
 /// An entry as it stands in table audit. Fails with storage.

@@ -17,15 +17,23 @@ constexpr std::chrono::seconds kLookAgain{1};
 constexpr const char* kOpenChains =
     "SELECT chain, covered FROM audit_chains WHERE closed = 0 AND node IN ($1, '') ORDER BY chain";
 
-Result<std::vector<ChainHead>> grown_chains(SqlTransaction& transaction, const std::string& node) {
+/// The last entry that the database has; number 0 when it has none.
+Result<ChainHead> read_head(SqlTransaction& transaction, const std::string& chain) {
+  SKS_LET(const SqlRows last,
+          transaction.query("SELECT number, hash FROM audit WHERE chain = $1 ORDER BY number DESC LIMIT 1", {chain}));
+  if (last.empty()) return ChainHead{chain, 0, {}};
+  return ChainHead{chain, last[0].integer(0), last[0].blob(1)};
+}
+
+/// Chains of other processes that have grown, by what the database says.
+Result<std::vector<ChainHead>> grown_chains(SqlTransaction& transaction, const std::string& node,
+                                            const std::vector<std::string>& own) {
   std::vector<ChainHead> heads;
   SKS_LET(const SqlRows chains, transaction.query(kOpenChains, {node}));
   for (const SqlRow& chain : chains) {
-    SKS_LET(const SqlRows last,
-            transaction.query("SELECT number, hash FROM audit WHERE chain = $1 ORDER BY number DESC LIMIT 1",
-                              {chain.text(0)}));
-    if (last.empty() || last[0].integer(0) <= chain.integer(1)) continue;
-    heads.push_back({chain.text(0), last[0].integer(0), last[0].blob(1)});
+    if (std::ranges::find(own, chain.text(0)) != own.end()) continue;
+    SKS_LET(ChainHead head, read_head(transaction, chain.text(0)));
+    if (head.number > chain.integer(1)) heads.push_back(std::move(head));
   }
   return heads;
 }
@@ -94,18 +102,55 @@ void CheckpointKeeper::keep(const AuditConfig& config) {
 
 Result<void> CheckpointKeeper::write(Chains chains) {
   Result<void> done;
+  std::vector<ChainHead> heads;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    done = database_.write([&](SqlTransaction& transaction) { return write_in(transaction, chains); });
+    done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
+      SKS_LET(heads, write_in(transaction, chains));
+      return {};
+    });
     if (done || done.error().status != Status::not_allowed) break;
   }
-  return done;
+  if (!done) return done;
+  const std::lock_guard lock(covered_mutex_);
+  for (const ChainHead& head : heads) covered_[head.chain] = std::max(covered_[head.chain], head.number);
+  return {};
 }
 
-Result<void> CheckpointKeeper::write_in(SqlTransaction& transaction, Chains chains) const {
+std::int64_t CheckpointKeeper::covered(const std::string& chain) const {
+  const std::lock_guard lock(covered_mutex_);
+  const auto found = covered_.find(chain);
+  return found == covered_.end() ? 0 : found->second;
+}
+
+/// Of a chain of this process, which knows better than the database how far it has come.
+Result<ChainHead> CheckpointKeeper::own_head(SqlTransaction& transaction, const std::string& chain) const {
+  SKS_LET(ChainHead stored, read_head(transaction, chain));
+  ChainHead known = log_.head(chain);
+  const bool is_other = stored.number == known.number && !equal(stored.hash, known.hash);
+  if (!is_other && stored.number <= known.number && stored.number >= covered(chain)) return stored;
+  log_error("audit-log-altered", {{"chain", chain},
+                                  {"stored-entry", std::to_string(stored.number)},
+                                  {"written-entry", std::to_string(known.number)}});
+  // So that `audit verify` finds it, too.
+  return known;
+}
+
+Result<std::vector<ChainHead>> CheckpointKeeper::grown_heads(SqlTransaction& transaction) const {
+  const std::vector<std::string> own = log_.chains();
+  SKS_LET(std::vector<ChainHead> heads, grown_chains(transaction, log_.node(), own));
+  for (const std::string& chain : own) {
+    SKS_LET(ChainHead head, own_head(transaction, chain));
+    if (head.number > covered(chain)) heads.push_back(std::move(head));
+  }
+  std::ranges::sort(heads, {}, &ChainHead::chain);
+  return heads;
+}
+
+Result<std::vector<ChainHead>> CheckpointKeeper::write_in(SqlTransaction& transaction, Chains chains) const {
   Checkpoint next;
   next.node = log_.node();
   next.time = clock_.now();
-  SKS_LET(next.heads, grown_chains(transaction, next.node));
+  SKS_LET(next.heads, grown_heads(transaction));
   for (const ChainHead& head : next.heads)
     SKS_TRY(
         transaction.run("UPDATE audit_chains SET covered = $1, closed = CASE node WHEN '' THEN 1 ELSE closed END"
@@ -120,10 +165,10 @@ Result<void> CheckpointKeeper::write_in(SqlTransaction& transaction, Chains chai
                         " VALUES ($1, $2, $3, $4, $5, $6)",
                         {next.node, next.number, next.time, next.previous, heads_text(next.heads), next.signature}));
   }
-  if (chains == Chains::stay_open) return {};
+  if (chains == Chains::stay_open) return next.heads;
   for (const std::string& chain : log_.chains())
     SKS_TRY(transaction.run("UPDATE audit_chains SET closed = 1 WHERE chain = $1", {chain}));
-  return {};
+  return next.heads;
 }
 
 }  // namespace sks::issuer

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -12,6 +13,7 @@ namespace sks::issuer {
 
 /// Writes signed checkpoints of how long the chains of one node are, so that entries cannot be cut off behind one.
 /// A checkpoint names the chains that have grown since the node's last one, also those of processes that were killed.
+/// About its own process's chains it believes the database nothing: what differs from what was written reaches the log.
 class CheckpointKeeper {
  public:
   /// `database` and `log` must outlive it.
@@ -30,13 +32,19 @@ class CheckpointKeeper {
  private:
   enum class Chains : std::uint8_t { stay_open, end };
   Result<void> write(Chains chains);
-  Result<void> write_in(SqlTransaction& transaction, Chains chains) const;
+  /// The heads that it has signed.
+  Result<std::vector<ChainHead>> write_in(SqlTransaction& transaction, Chains chains) const;
+  Result<std::vector<ChainHead>> grown_heads(SqlTransaction& transaction) const;
+  Result<ChainHead> own_head(SqlTransaction& transaction, const std::string& chain) const;
+  std::int64_t covered(const std::string& chain) const;
   void keep(const AuditConfig& config);
 
   Database& database_;
   const ChainedAuditLog& log_;
   const crypto::PrivateKey key_;
   const Clock& clock_;
+  mutable std::mutex covered_mutex_;
+  std::map<std::string, std::int64_t> covered_;  ///< by chain: its last entry that a checkpoint of ours has signed
   std::mutex mutex_;
   std::condition_variable stops_;
   bool stopping_ = false;

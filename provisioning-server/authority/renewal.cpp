@@ -1,9 +1,6 @@
 #include "provisioning-server/authority/renewal.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +9,7 @@
 
 #include "provisioning-server/authority/certificate_files.h"
 #include "provisioning-server/authority/live_authority.h"
+#include "provisioning-server/authority/renewal_lock.h"
 #include "provisioning-server/internal/files.h"
 
 namespace sks::issuer {
@@ -28,31 +26,6 @@ using Certificates = std::vector<crypto::Certificate>;
 Error system_error(const std::string& what) {
   return {Status::storage, what + ": " + std::strerror(errno)};  // NOLINT(concurrency-mt-unsafe): glibc's is
 }
-
-/// Held by the process that renews. The kernel lets go of it when the process ends, however it does.
-class RenewalLock {
- public:
-  enum class Wait : bool { no, yes };
-  /// None: another process has it.
-  static Result<std::optional<RenewalLock>> take(const std::string& file, Wait wait) {
-    RenewalLock lock(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kPrivateFile));
-    if (lock.fd_ < 0) return system_error("cannot open " + file);
-    while (flock(lock.fd_, wait == Wait::yes ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EWOULDBLOCK) return std::optional<RenewalLock>();
-      if (errno != EINTR) return system_error("cannot lock " + file);
-    }
-    return std::optional<RenewalLock>(std::move(lock));
-  }
-  RenewalLock(RenewalLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  RenewalLock& operator=(RenewalLock&&) = delete;
-  ~RenewalLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-
- private:
-  explicit RenewalLock(int fd) : fd_(fd) {}
-  int fd_;
-};
 
 /// Moves a key whose certificate is in place already to its name; a key whose certificate never came is dropped.
 Result<void> settle_key(const std::string& file, const Certificates& certificates, const FileSeal& seal) {

@@ -49,12 +49,19 @@ Result<TlsIdentity> ServerIdentity::identity() const {
 
 Result<bool> ServerIdentity::reload() {
   const std::string stamp = file_stamp(paths_.tls_certificate) + file_stamp(paths_.tls_previous);
+  bool is_running = false;
   {
     const std::lock_guard lock(mutex_);
-    if (!certificates_.empty() && stamp == stamp_) return false;
+    is_running = !certificates_.empty();
+    if (is_running && stamp == stamp_) return false;
   }
   SKS_LET(std::vector<crypto::Certificate> certificates, read_certificates(paths_.tls_certificate));
   certificates.erase(certificates.begin() + 1, certificates.end());
+  if (is_running) {
+    // Somebody may be copying the files one by one.
+    SKS_LET(const crypto::PublicKey key, certificates.front().public_key());
+    SKS_TRY(read_paired_key(paths_.tls_key, key, seal_));
+  }
   std::error_code failure;
   if (std::filesystem::exists(paths_.tls_previous, failure)) {
     SKS_LET(const std::vector<crypto::Certificate> previous, read_certificates(paths_.tls_previous));

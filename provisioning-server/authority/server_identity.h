@@ -33,7 +33,8 @@ class ServerIdentity {
   /// The certificate with its key. Fails as read_paired_key().
   Result<TlsIdentity> identity() const;
 
-  /// Takes up what the files hold. False: nothing has changed. After an error everything stays as it was.
+  /// Takes up what the files hold, as soon as the certificate has its key. False: nothing has changed. After an error
+  /// everything stays as it was, and the next call tries again. Fails as read_certificates() and read_paired_key().
   Result<bool> reload();
 
  private:

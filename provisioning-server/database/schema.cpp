@@ -94,6 +94,10 @@ Result<std::set<std::string>> find_taken(SqlTransaction& transaction, std::strin
   return taken;
 }
 
+Error newer(const std::string& step) {
+  return {Status::option, "a newer program has changed the database: step \"" + step + '"'};
+}
+
 Result<void> take_steps(SqlTransaction& transaction, std::string_view dialect) {
   if (dialect == "postgresql") SKS_TRY(transaction.query("SELECT 1 FROM pg_advisory_xact_lock($1)", {kLock}));
   SKS_LET(std::set<std::string> taken, find_taken(transaction, dialect));
@@ -104,28 +108,7 @@ Result<void> take_steps(SqlTransaction& transaction, std::string_view dialect) {
     SKS_TRY(transaction.run("INSERT INTO schema_version (step) VALUES ($1)", {std::string(step.name)}));
   }
   if (taken.empty()) return {};
-  return Error{Status::option, "a newer program has changed the database: step \"" + *taken.begin() + "\""};
-}
-
-/// Whether there is nothing to do, so that opening a database need not write.
-Result<bool> is_current(Database& database) {
-  std::size_t taken = 0;
-  const Result<void> done = database.read([&](SqlTransaction& transaction) -> Result<void> {
-    taken = 0;
-    const char* const tables = database.dialect() == "sqlite"
-                                   ? "SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'"
-                                   : "SELECT CASE WHEN to_regclass('schema_version') IS NULL THEN 0 ELSE 1 END";
-    SKS_LET(const SqlRows found, transaction.query(tables, {}));
-    if (found.at(0).integer(0) == 0) return {};
-    SKS_TRY(count_old_steps(transaction, database.dialect()));
-    SKS_LET(const SqlRows rows, transaction.query("SELECT step FROM schema_version", {}));
-    for (const SqlRow& row : rows)
-      if (std::ranges::find(kSteps, row.text(0), &SchemaStep::name) != kSteps.end()) ++taken;
-    if (taken != rows.size()) taken = 0;
-    return {};
-  });
-  if (!done) return done.error();
-  return taken == kSteps.size();
+  return newer(*taken.begin());
 }
 
 }  // namespace
@@ -140,9 +123,35 @@ Result<void> run_schema_statements(SqlTransaction& transaction, std::string_view
   return {};
 }
 
+Result<bool> has_table(SqlTransaction& transaction, std::string_view dialect, const std::string& name) {
+  const char* const tables = dialect == "sqlite"
+                                 ? "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = $1"
+                                 : "SELECT CASE WHEN to_regclass($1) IS NULL THEN 0 ELSE 1 END";
+  SKS_LET(const SqlRows found, transaction.query(tables, {name}));
+  return found.at(0).integer(0) != 0;
+}
+
+Result<std::size_t> count_missing_steps(Database& database) {
+  std::size_t missing = kSteps.size();
+  SKS_TRY(database.read([&](SqlTransaction& transaction) -> Result<void> {
+    missing = kSteps.size();
+    SKS_TRY(count_old_steps(transaction, database.dialect()));
+    SKS_LET(const bool is_known, has_table(transaction, database.dialect(), "schema_version"));
+    if (!is_known) return {};
+    SKS_LET(const SqlRows rows, transaction.query("SELECT step FROM schema_version ORDER BY step", {}));
+    for (const SqlRow& row : rows) {
+      if (std::ranges::find(kSteps, row.text(0), &SchemaStep::name) == kSteps.end()) return newer(row.text(0));
+      --missing;
+    }
+    return {};
+  }));
+  return missing;
+}
+
 Result<void> bring_schema_forward(Database& database) {
-  SKS_LET(const bool current, is_current(database));
-  if (current) return {};
+  // Most of the time there is nothing to write.
+  SKS_LET(const std::size_t missing, count_missing_steps(database));
+  if (missing == 0) return {};
   Result<void> done;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     done = database.write([&](SqlTransaction& transaction) { return take_steps(transaction, database.dialect()); });

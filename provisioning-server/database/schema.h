@@ -9,6 +9,11 @@ namespace sks::issuer {
 /// try at the same time. Fails with option (a newer program has changed the database) or storage.
 Result<void> bring_schema_forward(Database& database);
 
+/// How many steps bring_schema_forward() would take; changes nothing. Fails as it does.
+Result<std::size_t> count_missing_steps(Database& database);
+
+Result<bool> has_table(SqlTransaction& transaction, std::string_view dialect, const std::string& name);
+
 /// One step. The name stands in table schema_version once it has been taken, so steps are never renamed and never
 /// changed after a release; a new one goes to the end of the list in schema.cpp.
 struct SchemaStep {

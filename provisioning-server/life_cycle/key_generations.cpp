@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "provisioning-server/authority/certificate_files.h"
+#include "provisioning-server/database/schema.h"
 #include "provisioning-server/internal/files.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
@@ -85,6 +86,16 @@ Result<std::int64_t> make_next_generation(const IssuerPaths& paths, const FileSe
     return Error{Status::storage,
                  "cannot make " + file + ": " + std::strerror(failed)};  // NOLINT(concurrency-mt-unsafe): glibc's is
   return generation;
+}
+
+Result<void> check_key_generations(Database& database, const KeyManager& keys) {
+  return database.read([&](SqlTransaction& transaction) -> Result<void> {
+    SKS_LET(const bool is_there, has_table(transaction, database.dialect(), "key_management_keys"));
+    if (!is_there) return {};
+    SKS_LET(const SqlRows known, read_known(transaction));
+    SKS_TRY(compare(known, keys));
+    return {};
+  });
 }
 
 Result<void> note_key_generations(Database& database, AuditLog& audit, const KeyManager& keys, const std::string& actor,

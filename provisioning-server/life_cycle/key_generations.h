@@ -26,6 +26,9 @@ Result<KeyManager> read_key_generations(const IssuerPaths& paths, const FileSeal
 /// with crypto.
 Result<std::int64_t> make_next_generation(const IssuerPaths& paths, const FileSeal& seal);
 
+/// Whether note_key_generations() would take the keys; changes nothing. Fails as it does.
+Result<void> check_key_generations(Database& database, const KeyManager& keys);
+
 /// Compares the keys with those that the database has seen, and puts new generations on record there, each with its
 /// audit entry by `actor`. Fails with option when the folder lacks a generation, or has another key for one; with
 /// storage.

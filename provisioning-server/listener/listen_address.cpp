@@ -26,6 +26,15 @@ Result<ListenAddress> parse_listen_address(std::string_view text, std::uint16_t 
   return address;
 }
 
+std::string listen_address_or_none(TomlTable& table, const std::string& table_name, const std::string& key) {
+  std::string text = table.text_or(key, "");
+  if (text.empty()) return text;
+  constexpr std::uint16_t kAnyPort = 1;
+  const Result<ListenAddress> address = parse_listen_address(text, kAnyPort);
+  if (!address) table.refuse(key, '[' + table_name + "] " + key + ": " + address.error().detail);
+  return text;
+}
+
 std::vector<ListenAddress> loopback_addresses(std::uint16_t port) {
   return {{"127.0.0.1", port}, {"::1", port, ListenAddress::Need::if_available}};
 }

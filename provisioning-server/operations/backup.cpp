@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "provisioning-server/authority/renewal_lock.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer_paths.h"
 #include "provisioning-server/operations/sealed_stream.h"
@@ -91,8 +92,10 @@ class NamelessCopy {
       return failed(target.get());
     sqlite3_backup* const backup = sqlite3_backup_init(target.get(), "main", source.get(), "main");
     if (backup == nullptr) return failed(target.get());
-    sqlite3_backup_step(backup, -1);
-    return sqlite3_backup_finish(backup) == SQLITE_OK ? Result<void>() : failed(target.get());
+    const int copied = sqlite3_backup_step(backup, -1);
+    sqlite3_backup_finish(backup);  // whose word does not count: it need not tell that others have kept it out
+    if (copied == SQLITE_DONE) return {};
+    return Error{Status::storage, "cannot copy " + from + ": " + sqlite3_errstr(copied)};
   }
 
   /// A name for it as long as this object lives.
@@ -129,6 +132,8 @@ bool is_left_out(const fs::path& file, const fs::path& database, const IssuerPat
 }
 
 Result<void> add_folder(SealedWriter& out, const IssuerPaths& paths, const fs::path& database) {
+  // Nobody renews meanwhile, so certificates and keys of the backup belong together.
+  SKS_LET(const std::optional<RenewalLock> held, RenewalLock::take(paths.renewal_lock, RenewalLock::Wait::yes));
   std::error_code failure;
   std::vector<fs::path> files;
   for (fs::recursive_directory_iterator it(paths.folder, failure), end; !failure && it != end; it.increment(failure))
@@ -187,18 +192,21 @@ Result<BackupNote> write_backup(const std::string& folder, const std::string& fi
   SKS_LET(SealedWriter out, SealedWriter::create(file, passphrase, random, costs));
   RemoveLater unfinished(file);
   BackupNote note;
-  SKS_TRY(add_folder(out, paths, database.value_or(fs::path())));
+  NamelessCopy nameless;
   if (database) {
     const std::string copy = file + ".database";
     if (fs::exists(copy, failure)) return Error{Status::option, copy + " is in the way"};
-    NamelessCopy nameless;
     SKS_TRY(nameless.make(database->string(), copy));
+  }
+  // Behind the database: keys are only added to the folder, so it has all that the older database knows.
+  SKS_TRY(add_folder(out, paths, database.value_or(fs::path())));
+  if (database) {
     const std::string inside = database->lexically_relative(paths.folder).string();
     const bool is_inside = is_safe_name(inside);
     SKS_TRY(add_file(out, nameless.name(), is_inside ? inside : fs::path(paths.database).filename().string()));
     if (!is_inside) note.sentence = "the database is outside of the folder: restored, it is issuer.db in the new one";
   } else {
-    note.sentence = "the database is not in the backup: save it with pg_dump";
+    note.sentence = "the database is not in the backup: save it with pg_dump before the folder";
   }
   SKS_TRY(out.write(Bytes{kEnd}));
   SKS_TRY(out.finish());

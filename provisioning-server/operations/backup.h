@@ -17,8 +17,8 @@ struct BackupNote {
 inline constexpr crypto::ScryptCosts kBackupCosts{17, 8, 1};
 
 /// Writes everything in the folder of an issuer into one file, encrypted under a passphrase: configuration, profiles,
-/// certificates, keys, and the SQLite database as it is at one moment, while servers may be running. Spec:
-/// issuer-backup.md
+/// certificates, keys, and the SQLite database as it is at one moment, while servers may be running. Waits for a
+/// process that renews certificates. Spec: issuer-backup.md
 ///
 /// Fails with option (the file exists, the passphrase is empty, the folder holds no issuer) or storage.
 Result<BackupNote> write_backup(const std::string& folder, const std::string& file, const SecureBytes& passphrase,

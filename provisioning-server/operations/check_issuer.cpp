@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "provisioning-server/authority/certificate_files.h"
+#include "provisioning-server/database/schema.h"
 #include "provisioning-server/database/shown_url.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
@@ -75,10 +76,18 @@ void check_dates(const std::string& file, Findings& findings) {
   findings.ok(period);
 }
 
-void look_at_database(const IssuerConfig& config, const IssuerPaths& paths, Findings& findings) {
-  const Result<std::unique_ptr<Database>> database = open_database(config.database.url, paths.folder);
-  if (!database) return findings.problem(database.error().detail);
-  findings.check(check_database(**database), "the database " + shown_database_url(config.database.url) + " answers");
+/// Null: it is not there, or serving would not begin with it.
+std::unique_ptr<Database> look_at_database(const IssuerConfig& config, const IssuerPaths& paths, Findings& findings) {
+  Result<std::unique_ptr<Database>> database = open_database(config.database.url, paths.folder);
+  if (!database) {
+    findings.problem(database.error().detail);
+    return nullptr;
+  }
+  if (!findings.check(check_database(**database),
+                      "the database " + shown_database_url(config.database.url) + " answers"))
+    return nullptr;
+  if (!findings.check(count_missing_steps(**database), "this program knows the tables of the database")) return nullptr;
+  return std::move(database).value();
 }
 
 void tell_device_findings(DeviceRegistry& devices, Findings& findings) {
@@ -111,8 +120,17 @@ void check_profiles(const IssuerConfig& config, const IssuerPaths& paths, const 
   }
 }
 
-/// What only makes sense with the KEK: keys that fit their certificates, and profiles that fit the keys.
-Result<void> check_sealed(const IssuerConfig& config, const IssuerPaths& paths, Findings& findings) {
+/// An issuer without one gets it when it is served.
+void check_audit_key(const IssuerPaths& paths, const FileSeal& seal, Findings& findings) {
+  std::error_code failure;
+  if (!std::filesystem::exists(paths.audit_key, failure)) return;
+  findings.check(read_key_file(paths.audit_key, seal), "the audit key can be read");
+}
+
+/// What only makes sense with the KEK: keys that fit their certificates and the database, and profiles that fit the
+/// keys. No `database`: it has been complained about.
+Result<void> check_sealed(const IssuerConfig& config, const IssuerPaths& paths, Database* database,
+                          Findings& findings) {
   SKS_LET(SecureBytes kek, read_secret_file(paths.kek));
   if (kek.size() != kKekSize) return Error{Status::option, paths.kek + " must hold 32 bytes"};
   const FileSeal seal(std::move(kek), system_random());
@@ -121,8 +139,10 @@ Result<void> check_sealed(const IssuerConfig& config, const IssuerPaths& paths, 
   const auto no_addresses = [](const crypto::Certificate&) { return StatusAddresses{}; };
   const auto authority = LiveAuthority::open(config.authority, paths, seal, no_addresses, system_clock());
   findings.check(authority, "the credential CA has its key");
+  check_audit_key(paths, seal, findings);
   SKS_LET(const KeyManager key_manager, read_key_generations(paths, seal));
-  findings.ok("the key management key is of generation " + std::to_string(key_manager.generation()));
+  findings.check(database == nullptr ? Result<void>() : check_key_generations(*database, key_manager),
+                 "the key management key is of generation " + std::to_string(key_manager.generation()));
   check_profiles(config, paths, key_manager, server->leaves(), findings);
   return {};
 }
@@ -153,8 +173,8 @@ Result<void> check_issuer(const std::string& folder, std::ostream& out) {
     if (findings.check(devices, "device trust is " + std::string(device_trust_name(config->device_trust))))
       tell_device_findings(**devices, findings);
     check_directory(*config, paths, findings);
-    look_at_database(*config, paths, findings);
-    if (const Result<void> sealed = check_sealed(*config, paths, findings); !sealed)
+    const std::unique_ptr<Database> database = look_at_database(*config, paths, findings);
+    if (const Result<void> sealed = check_sealed(*config, paths, database.get(), findings); !sealed)
       findings.problem(sealed.error().detail);
   }
   if (findings.problems() == 0) return {};

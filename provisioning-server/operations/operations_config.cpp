@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "provisioning-server/listener/listen_address.h"
+
 namespace sks::issuer {
 namespace {
 
@@ -17,10 +19,10 @@ constexpr auto kLevels = std::to_array<Choice>({{"debug", static_cast<std::uint8
 OperationsConfig read_operations(TomlTable& root, TomlTable& limits) {
   OperationsConfig config;
   TomlTable server = root.table("server");
-  config.listen = server.text_or("listen", "");
+  config.listen = listen_address_or_none(server, "server", "listen");
   config.drain_seconds = server.integer_or("drain_seconds", 1, 600, config.drain_seconds);
   TomlTable operations = root.table("operations");
-  config.operations_listen = operations.text_or("listen", "");
+  config.operations_listen = listen_address_or_none(operations, "operations", "listen");
   TomlTable log = root.table("log");
   config.log.format = static_cast<LogFormat>(log.choice_or("format", kFormats, 0));
   config.log.level = static_cast<LogLevel>(log.choice_or("level", kLevels, static_cast<std::uint8_t>(LogLevel::info)));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "provisioning-server/listener/listen_address.h"
 #include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
@@ -29,7 +30,7 @@ RevocationConfig read_revocation(TomlTable& root) {
   TomlTable table = root.table("revocation");
   config.addresses_in_certificates = table.boolean_or("addresses_in_certificates", false);
   config.base_url = table.text_or("base_url", "");
-  config.plain_listen = table.text_or("plain_listen", "");
+  config.plain_listen = listen_address_or_none(table, "revocation", "plain_listen");
   config.crl_interval_seconds = table.integer_or("crl_interval_seconds", 1, 86400, config.crl_interval_seconds);
   config.crl_hours = table.integer_or("crl_hours", 1, 24 * 365, config.crl_hours);
   config.ocsp_minutes = table.integer_or("ocsp_minutes", 1, 60 * 24 * 30, config.ocsp_minutes);

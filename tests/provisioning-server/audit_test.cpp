@@ -387,6 +387,95 @@ SKS_CONTRACT_TEST("audit: the next process of a node covers what one that was ki
   CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 1);
 }
 
+SKS_CONTRACT_TEST("audit: what the database says about its chains keeps no process from counting its own entries") {
+  for (const char* const lie : {"closed = 1", "covered = 99", "node = 'm'"}) {
+    CAPTURE(lie);
+    const crypto::PrivateKey key = new_key();
+    const test::TestDatabase database(kind);
+    REQUIRE(bring_schema_forward(*database));
+    Process process(database, key);
+    process.append(2);
+    REQUIRE(process.keeper.write());
+    database.execute(std::string("UPDATE audit_chains SET ") + lie);
+    process.append(2);
+    REQUIRE(process.keeper.write());
+    REQUIRE(process.keeper.write());
+    CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 2);
+    CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 0);
+  }
+}
+
+SKS_CONTRACT_TEST("audit: a checkpoint signs what the process has written, not what it finds") {
+  struct Case {
+    const char* name;
+    std::int64_t number;  ///< of the last entry that the process has written
+    std::int64_t forged;  ///< of the one that somebody has put in the place of it, or behind it
+    Findings findings;
+  };
+  const Case cases[] = {
+      {"another last entry", 4, 4, {"entry 4 is not the one that checkpoint 2 of node n has signed"}},
+      {"an entry more", 4, 5, {}},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const crypto::PrivateKey key = new_key();
+    const test::TestDatabase database(kind);
+    REQUIRE(bring_schema_forward(*database));
+    Process process(database, key);
+    process.append(2);
+    REQUIRE(process.keeper.write());
+    process.append(2);
+    const std::string chain = process.chain();
+    REQUIRE(database->write([&](SqlTransaction& transaction) -> Result<void> {
+      SKS_LET(const SqlRows before,
+              transaction.query("SELECT hash FROM audit WHERE chain = $1 AND number = $2", {chain, c.forged - 1}));
+      SKS_TRY(transaction.run("DELETE FROM audit WHERE chain = $1 AND number = $2", {chain, c.forged}));
+      ChainedEntry forged{chain, c.forged, {kNow, "x", "y", "", "", "ok", ""}, before.at(0).blob(0), {}};
+      forged.hash = to_bytes(hash_of(forged));
+      return insert_entry(transaction, forged);
+    }));
+    REQUIRE(process.keeper.write());
+    Findings findings = verify_database(*database, {key.public_key()}, {})->findings;
+    for (std::string& finding : findings) finding.erase(0, ("chain " + chain + ": ").size());
+    CHECK(findings == c.findings);
+    CHECK(database.count("SELECT count(*) FROM audit_checkpoints WHERE heads LIKE '" + chain + " " +
+                         std::to_string(c.number) + " %'") == 1);
+  }
+}
+
+SKS_CONTRACT_TEST("audit: entries of a killed process that were hidden from later checkpoints are found") {
+  struct Case {
+    const char* lie;     ///< told about the chain of the killed process; empty: none
+    std::int64_t later;  ///< seconds from its entries to the checkpoint
+    bool is_found;
+  };
+  const Case cases[] = {
+      {"", 7200, false}, {"closed = 1", 7200, true}, {"covered = 99", 7200, true}, {"closed = 1", 3600, false}};
+  for (const Case& c : cases) {
+    CAPTURE(c.lie);
+    CAPTURE(c.later);
+    const crypto::PrivateKey key = new_key();
+    const test::TestDatabase database(kind);
+    REQUIRE(bring_schema_forward(*database));
+    ChainedAuditLog killed(*database, "n", system_clock(), system_random());
+    for (int i = 0; i < 2; ++i)
+      REQUIRE(database->write([&](SqlTransaction& transaction) {
+        return killed.append(transaction, {kNow, "peer", "step", "", "", "ok", ""});
+      }));
+    if (*c.lie != '\0') database.execute(std::string("UPDATE audit_chains SET ") + c.lie);
+    Process next(database, key);
+    next.clock.set(kNow + c.later);
+    next.append(1);
+    REQUIRE(next.keeper.write());
+    const auto report = verify_database(*database, {key.public_key()}, {});
+    REQUIRE(report);
+    CHECK(report->findings == (c.is_found ? Findings{"chain " + killed.chains().at(0) +
+                                                     ": entries 1 to 2 are in no checkpoint, though older than"
+                                                     " checkpoint 1 of node n: somebody has kept it from counting them"}
+                                          : Findings{}));
+  }
+}
+
 SKS_CONTRACT_TEST("audit: checkpoints come by themselves after so many entries") {
   const crypto::PrivateKey key = new_key();
   const test::TestDatabase database(kind);
@@ -445,6 +534,25 @@ SKS_CONTRACT_TEST("audit: an export verifies without the database, as a whole an
   const std::size_t last = shorter.rfind('\n', shorter.size() - 2);
   shorter.erase(last + 1);
   CHECK(findings(shorter).size() == 1);
+}
+
+TEST_CASE("audit: the places of moved entries are looked for in the first changed ones of a log only") {
+  const auto finding_behind = [](int changed) {
+    AuditVerifier verifier({}, AuditVerifier::Extent::part);
+    const AuditChain start{"c", "n", kNow};
+    verifier.begin_chain("c", &start);
+    ChainedEntry entry{"c", 20'001, {kNow, "a", "b", "", "", "ok", ""}, Bytes(32), Bytes(32)};
+    for (int i = 0; i < changed; ++i) verifier.entry(entry);
+    entry.number = 1;
+    entry.hash = to_bytes(hash_of(entry));
+    entry.number = 20'002;
+    verifier.entry(entry);
+    const AuditReport report = verifier.finish();
+    return std::ranges::count(report.findings, "chain c: entry 20002 was moved here from place 1") == 1;
+  };
+  constexpr int kSearchedInVain = kMaxPlaces / 10'000;
+  CHECK(finding_behind(kSearchedInVain - 1));
+  CHECK_FALSE(finding_behind(kSearchedInVain));
 }
 
 TEST_CASE("audit: a file that is no export is refused with its line") {

@@ -6,6 +6,8 @@ usage: operations_test.py SKS_ISSUER
 Nothing here depends on how fast something is: the test waits for what has to come, up to some minutes.
 """
 
+import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -128,6 +130,22 @@ class OperationsTest(unittest.TestCase):
         kept.request("GET", "/result")
         self.assertEqual(kept.getresponse().read().count(b"<html"), 1)
         kept.close()
+
+    def shown_certificate(self, issuer):
+        with issuer.connect() as connection:
+            return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True))
+
+    def test_a_new_certificate_is_shown_whatever_is_wrong_with_other_files(self):
+        issuer = self.issuer()
+        before = self.shown_certificate(issuer)
+        saved = self.folder + "/saved"
+        shutil.copytree(issuer.folder, saved)
+        run("renew", "tls", "--dir", saved)
+        (issuer.folder / "credential-ca.pem").unlink()
+        shutil.copy(saved + "/tls.pem", issuer.folder)
+        wait_for(lambda: issuer.events("certificates-not-read"), "a minute that finds one file missing")
+        wait_for(lambda: self.shown_certificate(issuer) != before, "the new certificate")
+        self.assertEqual(self.shown_certificate(issuer).split(), (issuer.folder / "tls.pem").read_text().split())
 
     def test_another_url_takes_a_restart(self):
         issuer = self.issuer()
@@ -293,11 +311,34 @@ class OperationsTest(unittest.TestCase):
         wait_for(lambda: issuer.get(ticket)[0] == 200, "a session after the disk has room again")
         self.assertEqual(issuer.ask("/readyz")[0], 200)
 
+    def test_the_server_outlives_whoever_reads_its_log(self):
+        issuer = Issuer(self.folder)
+        process = subprocess.Popen([ISSUER, "serve", "--dir", issuer.folder], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertTrue(process.stdout.readline().startswith("listening on"))
+        process.stdout.close()
+        process.stderr.close()
+        for _ in range(3):
+            self.assertEqual(issuer.get("/keygen2?ticket=x")[0], 302)
+        self.assertEqual(issuer.metric("http_requests_total", route="/keygen2", **{"class": "3xx"}), 3)
+        process.terminate()
+        self.assertEqual(process.wait(timeout=PATIENCE), 0)
+
     def test_check_says_what_would_go_wrong(self):
         issuer = Issuer(self.folder)
         good = run("check", "--dir", issuer.folder)
         self.assertTrue(all(re.match("(ok|warning): ", line) for line in good.stdout.splitlines()), good.stdout)
         self.assertIn("profile default", good.stdout)
+        run("kmk", "roll-over", "--dir", issuer.folder)
+        operations = f'listen = "127.0.0.1:{issuer.operations}"'
+
+        def sql(statement):
+            with contextlib.closing(sqlite3.connect(issuer.folder / "issuer.db")) as database:
+                database.execute(statement)
+                database.commit()
+
         cases = (
             (lambda: issuer.config.write_text("url = 1\n"), "issuer.toml:1:"),
             (lambda: (issuer.folder / "profiles/default.toml").write_text("x = 1\n"), "default.toml:1:"),
@@ -306,6 +347,13 @@ class OperationsTest(unittest.TestCase):
              "issuer.db"),
             (lambda: (issuer.folder / "tls.pem").write_text("x"), "tls.pem"),
             (lambda: (issuer.folder / "keys/kmk.key").write_text("x"), "kmk.key"),
+            (lambda: os.remove(issuer.folder / "keys/kmk-2.key"), "kmk-2.key is missing"),
+            (lambda: (issuer.folder / "keys/audit.key").write_text("x"), "audit.key"),
+            (lambda: sql("INSERT INTO schema_version VALUES ('from tomorrow')"), 'step "from tomorrow"'),
+            (lambda: issuer.set(operations, 'listen = ":9443"'), "[operations] listen: an address"),
+            (lambda: issuer.set('# listen = "0.0.0.0:8443"', 'listen = "[::1"'), "[server] listen: an address"),
+            (lambda: issuer.set('# plain_listen = "127.0.0.1:8080"', 'plain_listen = "h:0"'),
+             "[revocation] plain_listen: an address"),
         )
         saved = self.folder + "/saved"
         shutil.copytree(issuer.folder, saved)
@@ -316,14 +364,14 @@ class OperationsTest(unittest.TestCase):
                 self.assertEqual(done.returncode, 1)
                 problems = [line for line in done.stdout.splitlines() if line.startswith("problem: ")]
                 self.assertIn(part, "\n".join(problems))
+                # Both say the same, and neither says it in passing.
+                self.assertEqual(run("serve", "--dir", issuer.folder, check=False).returncode, 1)
             shutil.rmtree(issuer.folder)
             shutil.copytree(saved, issuer.folder)
 
     def test_disaster_and_recovery(self):
         issuer = self.issuer()
-        passphrase = pathlib.Path(self.folder) / "passphrase"
-        passphrase.write_text("correct horse\n")
-        passphrase.chmod(0o600)
+        passphrase = self.passphrase()
         file = self.folder + "/backup"
         before, used = issuer.ticket(), issuer.ticket()
         self.assertEqual(issuer.get(used)[0], 200)
@@ -371,11 +419,59 @@ class OperationsTest(unittest.TestCase):
         self.assertIn("ticket-used", issuer.get(used)[2]["Location"])
         self.assertIn("ticket-unknown", issuer.get(after)[2]["Location"])
 
+    def passphrase(self):
+        file = pathlib.Path(self.folder) / "passphrase"
+        file.write_text("correct horse\n")
+        file.chmod(0o600)
+        return file
+
+    @staticmethod
+    def waits_for_lock(process):
+        """Whether the kernel has a process waiting for a lock."""
+        lines = pathlib.Path("/proc/locks").read_text().splitlines()
+        return any("->" in line and str(process.pid) in line.split() for line in lines)
+
+    def test_what_happens_while_a_backup_runs_tears_nothing(self):
+        """The backup is held up behind the database and before the folder, as long as somebody renews."""
+        issuer = self.issuer()
+        passphrase = self.passphrase()
+        lock = issuer.folder / "keys" / "renewal.lock"
+        with open(lock, "w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            backup = subprocess.Popen([ISSUER, "backup", "--dir", issuer.folder, self.folder + "/backup",
+                                       "--passphrase-file", passphrase], stdout=subprocess.DEVNULL)
+            wait_for(lambda: backup.poll() is not None or self.waits_for_lock(backup), "a backup that waits")
+            self.assertIsNone(backup.poll(), "the backup has not waited")
+            run("kmk", "roll-over", "--dir", issuer.folder)
+            text = (issuer.folder / "profiles/default.toml").read_text()
+            (issuer.folder / "profiles/gold.toml").write_text(text)
+        self.assertEqual(backup.wait(timeout=PATIENCE), 0)
+        run("restore", "--dir", self.folder + "/again", self.folder + "/backup", "--passphrase-file", passphrase)
+        self.assertIn("generation 2", run("check", "--dir", self.folder + "/again").stdout)
+        run("ticket", "--dir", self.folder + "/again", "--profile", "gold")
+
+    @unittest.skipUnless(os.geteuid() == 0, "takes root")
+    def test_the_lock_that_a_backup_of_root_makes_is_the_servers(self):
+        issuer = Issuer(self.folder)
+        os.chown(issuer.folder / "keys", 12345, 12346)
+        run("backup", "--dir", issuer.folder, self.folder + "/backup", "--passphrase-file", self.passphrase())
+        made = (issuer.folder / "keys" / "renewal.lock").stat()
+        self.assertEqual((made.st_uid, made.st_gid, made.st_mode & 0o777), (12345, 12346, 0o600))
+
+    def test_a_database_that_somebody_else_holds_is_no_backup(self):
+        issuer = Issuer(self.folder)
+        file = pathlib.Path(self.folder) / "backup"
+        with contextlib.closing(sqlite3.connect(issuer.folder / "issuer.db")) as database:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("INSERT INTO schema_version VALUES ('x')")
+            done = run("backup", "--dir", issuer.folder, file, "--passphrase-file", self.passphrase(), check=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("issuer.db: database is locked", done.stderr)
+        self.assertFalse(file.exists())
+
     def test_a_backup_leaves_nothing_in_clear_not_even_while_it_runs(self):
         issuer = self.issuer()
-        passphrase = pathlib.Path(self.folder) / "passphrase"
-        passphrase.write_text("correct horse\n")
-        passphrase.chmod(0o600)
+        passphrase = self.passphrase()
         with sqlite3.connect(issuer.folder / "issuer.db") as database:
             database.execute("CREATE TABLE ballast (content BLOB)")
             database.execute("INSERT INTO ballast VALUES (randomblob(100000000))")

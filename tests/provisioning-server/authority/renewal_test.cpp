@@ -110,6 +110,25 @@ TEST_CASE("renew_tls: a fresh key comes with its certificate, sealed like the on
   CHECK_FALSE(std::filesystem::exists(next_key_file(lab.paths().tls_key)));
 }
 
+TEST_CASE("Renewal: a running server takes a certificate up when its key has come, however late") {
+  const Lab lab;
+  const crypto::Certificate before = lab.issuer->tls_certificate();
+  const std::string old_key = test::read_file(lab.paths().tls_key);
+  REQUIRE(renew_tls(lab.place(), RenewalKey::fresh));
+  const std::string new_key = test::read_file(lab.paths().tls_key);
+  const auto copy_key = [&](const std::string& content) { test::write_file(lab.paths().tls_key, content); };
+  copy_key(old_key);
+  for (int minute = 0; minute < 2; ++minute) {
+    CHECK_FALSE(lab.issuer->reload_certificates());
+    CHECK(lab.issuer->tls_certificate().der() == before.der());
+    CHECK(lab.issuer->tls_identity());
+  }
+  copy_key(new_key);
+  CHECK(lab.issuer->reload_certificates().value());
+  CHECK(lab.issuer->tls_certificate().der() != before.der());
+  CHECK(lab.issuer->tls_identity());
+}
+
 TEST_CASE("Renewal: a crash before or behind the new certificate leaves a key that fits, and the next renewal works") {
   for (const bool certificate_in_place : {false, true}) {
     CAPTURE(certificate_in_place);
