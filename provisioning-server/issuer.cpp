@@ -101,8 +101,11 @@ TicketOffice::Ports Issuer::ticket_office_ports() {
   return {config_->url, *repository_, *profiles_, *seal_, config_->ticket_minutes, directory_.get(), clock_, random_};
 }
 
-RenewalPlace Issuer::renewal_place() const {
-  return {paths_, config_->url, config_->authority, config_->renewal, *file_seal_, clock_};
+RenewalPlace Issuer::renewal_place(const std::string& actor) const {
+  const auto note = [this, actor](const std::string& detail) {
+    return repository_->add_audit({clock_.now(), actor, "renew", "", "", "ok", detail});
+  };
+  return {paths_, config_->url, config_->authority, config_->renewal, *file_seal_, clock_, note};
 }
 
 bool Issuer::has_newer_key() const {

@@ -47,7 +47,8 @@ class Issuer {
   EnrolmentPorts ports();
   TicketOffice::Ports ticket_office_ports();
   Result<TlsIdentity> tls_identity() const { return server_->identity(); }
-  RenewalPlace renewal_place() const;
+  /// What is renewed there is on record as done by `actor`. The issuer must outlive it.
+  RenewalPlace renewal_place(const std::string& actor) const;
   AccountStore& accounts() { return *accounts_; }
   const Clock& clock() const { return clock_; }
   const Random& random() const { return random_; }

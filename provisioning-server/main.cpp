@@ -192,10 +192,11 @@ Result<crypto::Sha256Digest> fingerprint_of(const Arguments& arguments) {
 Result<void> register_device(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
-  SKS_LET(const bool added, DeviceRegistry::add_fingerprint(issuer->paths().registered_devices, fingerprint));
   const std::string text = to_hex(fingerprint);
+  // On record before it counts.
   SKS_TRY(
       issuer->repository().add_audit({system_clock().now(), kOperator, "register", "", "", "ok", "device " + text}));
+  SKS_LET(const bool added, DeviceRegistry::add_fingerprint(issuer->paths().registered_devices, fingerprint));
   std::cout << "device " << text << (added ? " registered\n" : " was registered before\n");
   if (issuer->config().device_trust != DeviceTrustMode::registered)
     std::cout << "note: device_trust is \"" << device_trust_name(issuer->config().device_trust)

@@ -195,7 +195,7 @@ std::optional<Service> Server::every_minute() {
   Issuer& issuer = *current()->issuer;
   expire_sessions(issuer.repository());
   if (issuer.config().renewal.automatic) {
-    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place());
+    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place("issuer"));
     if (!renewed) log_error("tls-certificate-not-renewed", {{"reason", renewed.error().detail}});
     if (renewed && *renewed) log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
   }

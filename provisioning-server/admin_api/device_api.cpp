@@ -130,9 +130,12 @@ Result<Response> register_device(ApiCall& call) {
 
 Result<Response> unregister_device(ApiCall& call) {
   SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(call.path.find("fingerprint")->second));
-  SKS_LET(const bool removed, DeviceRegistry::remove_fingerprint(call.issuer.paths().registered_devices, digest));
-  if (!removed) return Error{Status::not_available, "The device is not registered."};
+  const std::string& file = call.issuer.paths().registered_devices;
+  SKS_LET(const bool registered, DeviceRegistry::has_fingerprint(file, digest));
+  if (!registered) return Error{Status::not_available, "The device is not registered."};
+  // On record before it counts.
   SKS_TRY(call.issuer.repository().add_audit(call.audit("device " + to_hex(digest))));
+  SKS_TRY(DeviceRegistry::remove_fingerprint(file, digest));
   return Response{204, {}, {}};
 }
 

@@ -327,6 +327,25 @@ TEST_CASE("API: devices are registered by fingerprint or certificate, and taken 
   lab.json(lab.as("operator", "DELETE", "/devices/" + device), 404);
 }
 
+TEST_CASE("API: a device is registered or taken out only where that can be put on record") {
+  ApiLab lab;
+  const std::string file = lab.issuer.path + "/registered-devices";
+  const std::string device(64, 'a');
+  const std::string body = nlohmann::json{{"fingerprint", device}}.dump();
+  lab.json(lab.as("operator", "GET", "/me"));  // its use of the token is on record
+  lab.issuer.execute("ALTER TABLE audit RENAME TO gone");
+  const std::string before = read_file(file);
+  lab.json(lab.as("operator", "POST", "/devices", body), 503);
+  CHECK(read_file(file) == before);
+  write_file(file, device + '\n');
+  lab.json(lab.as("operator", "DELETE", "/devices/" + device), 503);
+  CHECK(read_file(file) == device + '\n');
+  lab.issuer.execute("ALTER TABLE gone RENAME TO audit");
+  CHECK(lab.as("operator", "DELETE", "/devices/" + device).status == 204);
+  CHECK(read_file(file).empty());
+  CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE action = 'unregister' AND result = 'ok'") == 1);
+}
+
 TEST_CASE("API: the audit log is filtered and verified") {
   ApiLab lab;
   const auto rows = lab.json(lab.as("auditor", "GET", "/audit?action=account-add")).at("rows");
