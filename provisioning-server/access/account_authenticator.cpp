@@ -140,25 +140,28 @@ std::variant<Authenticated, NotAuthenticated> AccountAuthenticator::authenticate
   return NotAuthenticated{401, why};
 }
 
+NotAuthenticated AccountAuthenticator::refuse_token(const std::string& peer) {
+  const std::string sentence = "The token is not valid, or it has expired.";
+  note_refused(peer, sentence);
+  return {401, sentence};
+}
+
 std::variant<ConsoleLogin, NotAuthenticated> AccountAuthenticator::log_in(const std::string& token,
                                                                           const std::string& peer) {
   if (!take_try(peer)) return NotAuthenticated{429, "There were too many attempts. Try again later."};
   const Found found = by_token(token);
   if (!found) return cannot_tell(found.error());
-  if (!*found) {
-    const std::string sentence = "The token is not valid, or it has expired.";
-    note_refused(peer, sentence);
-    return NotAuthenticated{401, sentence};
-  }
+  if (!*found) return refuse_token(peer);
   const Account& account = **found;
   const std::int64_t now = ports_.clock.now();
   ConsoleLogin login;
   login.seconds = std::min(ports_.config.console_minutes * static_cast<std::int64_t>(kMinute), account.expires - now);
   login.cookie = to_base64url(ports_.random.bytes(kCookieBytes));
-  const Result<void> added =
-      ports_.accounts.add_login(digest_of(login.cookie), account.name, now + login.seconds,
+  const Result<bool> added =
+      ports_.accounts.add_login(digest_of(login.cookie), account, now + login.seconds,
                                 {now, account.name, "login", "", "", "ok", "at the console from " + peer});
   if (!added) return cannot_tell(added.error());
+  if (!*added) return refuse_token(peer);
   Metrics::instance().counter("logins_total", {{"result", "ok"}}).add();
   return login;
 }

@@ -49,6 +49,7 @@ class AccountAuthenticator final : public Authenticator {
   /// The account, or a sentence that says why there is none.
   std::variant<Account, std::string, Error> by_certificate(const Request& request);
   Found by_token(const std::string& token);
+  NotAuthenticated refuse_token(const std::string& peer);
   NotAuthenticated refuse(const Request& request, const std::string& sentence);
   Result<void> note_use(const Account& account, std::string_view how, const std::string& peer);
   NotAuthenticated cannot_tell(const Error& error) const;
