@@ -460,8 +460,24 @@ TEST_CASE("API: wrong tokens are on record, and not without limit") {
   for (int i = 0; i < 200 && status == 401; ++i) status = lab.send(login).status;
   lab.json(lab.send(login), 429);
   CHECK(status == 429);
-  lab.json(lab.as("officer", "GET", "/me"));  // a token that counts is no attempt
+  // A token that counts is no attempt, and is not kept out by those of others.
+  lab.json(lab.as("officer", "GET", "/me"));
+  ApiRequest me{"GET", "/me"};
+  me.cookie = lab.log_in("officer-1");
+  CHECK(lab.json(lab.send(me)).at("name") == "officer-1");
   CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE detail LIKE '%wrong%'") == 0);
+}
+
+TEST_CASE("API: one account does not log in at the console without limit, and others do") {
+  ApiLab lab;
+  ApiRequest login{"POST", "/login"};
+  login.body = nlohmann::json{{"token", lab.token_of("officer-1")}}.dump();
+  int logins = 0;
+  Response last = lab.send(login);
+  for (; logins < 1000 && last.status == 204; ++logins) last = lab.send(login);
+  lab.json(last, 429);
+  CHECK(lab.issuer.count("SELECT count(*) FROM logins") == logins);
+  lab.log_in("auditor-1");
 }
 
 TEST_CASE("API: a certificate of this issuer is a login as long as it is in force") {
