@@ -79,10 +79,14 @@ NotAuthenticated AccountAuthenticator::refuse(const std::string& peer, const std
 }
 
 Result<void> AccountAuthenticator::note_use(const Account& account, std::string_view how, const std::string& peer) {
-  if (!uses_on_record_.take(account.name + ' ' + std::string(how) + ' ' + rate_key(peer), steady_seconds())) return {};
+  const std::string use = account.name + ' ' + std::string(how) + ' ' + rate_key(peer);
+  if (!uses_on_record_.has(use, steady_seconds())) return {};
+  SKS_TRY(ports_.repository.add_audit(
+      {ports_.clock.now(), account.name, "login", "", "", "ok", "by " + std::string(how) + " from " + peer}));
+  // Requests that come at the same moment may each have written one.
+  static_cast<void>(uses_on_record_.take(use, steady_seconds()));
   Metrics::instance().counter("logins_total", {{"result", "ok"}}).add();
-  return ports_.repository.add_audit(
-      {ports_.clock.now(), account.name, "login", "", "", "ok", "by " + std::string(how) + " from " + peer});
+  return {};
 }
 
 std::variant<Account, std::string, Error> AccountAuthenticator::by_certificate(const Request& request) {

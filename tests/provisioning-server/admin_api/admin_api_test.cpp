@@ -468,6 +468,15 @@ TEST_CASE("API: wrong tokens are on record, and not without limit") {
   CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE detail LIKE '%wrong%'") == 0);
 }
 
+TEST_CASE("API: nobody passes whose use of a token cannot be put on record") {
+  ApiLab lab;
+  lab.issuer.execute("ALTER TABLE audit RENAME TO gone");
+  for (int i = 0; i < 2; ++i) lab.json(lab.as("officer", "GET", "/me"), 503);
+  lab.issuer.execute("ALTER TABLE gone RENAME TO audit");
+  for (int i = 0; i < 2; ++i) lab.json(lab.as("officer", "GET", "/me"));
+  CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE actor = 'officer-1' AND action = 'login'") == 1);
+}
+
 TEST_CASE("API: one account does not log in at the console without limit, and others do") {
   ApiLab lab;
   ApiRequest login{"POST", "/login"};
