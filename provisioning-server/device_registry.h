@@ -28,6 +28,7 @@ class DeviceRegistry {
   static Result<std::unique_ptr<DeviceRegistry>> open(DeviceTrustMode mode, std::string file,
                                                       std::vector<DeviceAuthorityRules> authorities = {});
 
+  DeviceTrustMode mode() const { return mode_; }
   /// Fails as open() did when the file has been broken since.
   Result<std::shared_ptr<const DevicePolicy>> current();
   /// Whether current() has nothing to read, and nobody is reading.

@@ -32,6 +32,7 @@ class Issuer {
 
   const IssuerPaths& paths() const { return paths_; }
   const IssuerConfig& config() const { return *config_; }
+  const std::string& config_digest() const { return config_digest_; }  ///< SHA-256 of its file, hexadecimal
   Database& database() { return *database_; }
   AuditLog& audit() { return *audit_; }
   CheckpointKeeper& checkpoints() { return *checkpoints_; }
@@ -75,6 +76,7 @@ class Issuer {
   const Clock& clock_;
   const Random& random_;
   std::optional<IssuerConfig> config_;
+  std::string config_digest_;
   // One of each in a process, whatever is read again.
   std::shared_ptr<Database> database_;
   std::shared_ptr<ChainedAuditLog> audit_;

@@ -48,6 +48,13 @@ Result<void> check_profiles(Issuer& issuer) {
   return {};
 }
 
+/// On record before it counts: with other settings, the issuer trusts other devices.
+Result<void> note_reload(Issuer& issuer) {
+  std::string detail = "issuer.toml " + issuer.config_digest() + ", device trust ";
+  detail += device_trust_name(issuer.config().device_trust);
+  return issuer.repository().add_audit({issuer.clock().now(), "issuer", "reload", "", "", "ok", std::move(detail)});
+}
+
 Result<void> check_period(const crypto::Certificate& certificate, const std::string& what) {
   const std::int64_t now = system_clock().now();
   if (certificate.not_before() > now) return Error{Status::not_available, what + " is not valid yet"};
@@ -154,6 +161,7 @@ Routes Server::revocation_routes() const {
 Result<std::shared_ptr<Snapshot>> Server::read_again() const {
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::reopen(*current()->issuer));
   SKS_TRY(check_profiles(*issuer));
+  SKS_TRY(note_reload(*issuer));
   return std::make_shared<Snapshot>(std::move(issuer));
 }
 
