@@ -416,6 +416,21 @@ TEST_CASE("API: a login at the console is a cookie that takes a header for chang
   CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE actor = 'officer-1' AND action = 'logout'") == 1);
 }
 
+TEST_CASE("API: the browser forgets a login also where the database cannot") {
+  ApiLab lab;
+  ApiRequest logout{"POST", "/logout"};
+  logout.cookie = lab.log_in("officer-1");
+  logout.confirmed = true;
+  lab.issuer.execute("ALTER TABLE audit RENAME TO gone");
+  const Response failed = lab.send(logout);
+  lab.json(failed, 503);
+  CHECK(header(failed, "Set-Cookie").starts_with("__Host-sks-console=; "));
+  CHECK(header(failed, "Set-Cookie").ends_with("; Max-Age=0"));
+  lab.issuer.execute("ALTER TABLE gone RENAME TO audit");
+  CHECK(lab.send(logout).status == 204);
+  CHECK(lab.issuer.count("SELECT count(*) FROM logins") == 0);
+}
+
 TEST_CASE("API: a login ends with its time, with its account, and when the account is disabled") {
   ApiLab lab;
   ApiRequest me{"GET", "/me"};
