@@ -6,7 +6,6 @@
 #include "provisioning-server/authority/certificate_files.h"
 #include "provisioning-server/issuer.h"
 #include "provisioning-server/life_cycle/key_generations.h"
-#include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
 namespace {
@@ -35,11 +34,9 @@ Result<void> renew_certificate(const std::string& folder, const std::string& wha
   for (const Renewal& row : kRenewals) {
     if (row.what != what) continue;
     SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(folder));
-    SKS_LET(const crypto::Certificate made,
-            row.run(issuer->renewal_place(), new_key ? RenewalKey::fresh : RenewalKey::keep));
-    const std::string text = what + " certificate " + to_hex(made.fingerprint()) + (new_key ? " with a new key" : "");
-    SKS_TRY(issuer->repository().add_audit({system_clock().now(), kOperator, "renew", "", "", "ok", text}));
-    std::cout << text << (new_key ? row.advice : "") << '\n';
+    const RenewalKey key = new_key ? RenewalKey::fresh : RenewalKey::keep;
+    SKS_LET(const crypto::Certificate made, row.run(issuer->renewal_place(kOperator), key));
+    std::cout << renewal_text(what, made, key) << (new_key ? row.advice : "") << '\n';
     return {};
   }
   return Error{Status::option, "what to renew is tls, credential-ca or tls-ca"};

@@ -108,7 +108,7 @@ drain_seconds = 10
 [access]
 # How long a login at the console counts.
 console_minutes = 480
-# Logins of one address in one minute; more are asked to come back (429).
+# Refused logins of one address, and logins of one account, in one minute; more are asked to come back (429).
 login_tries_per_minute = 30
 
 [log]

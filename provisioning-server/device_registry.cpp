@@ -250,6 +250,12 @@ bool DeviceRegistry::is_at_hand() {
   return lock.owns_lock() && policy_ != nullptr && stamp() == stamp_;
 }
 
+Result<bool> DeviceRegistry::has_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint) {
+  SKS_LET(const std::string content, read_file(file));
+  SKS_LET(const Fingerprints registered, parse_registered(content, file));
+  return registered.contains(fingerprint);
+}
+
 Result<bool> DeviceRegistry::add_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint) {
   const FileLock lock(file + ".lock");
   SKS_LET(std::string content, read_file(file));

@@ -28,6 +28,7 @@ class DeviceRegistry {
   static Result<std::unique_ptr<DeviceRegistry>> open(DeviceTrustMode mode, std::string file,
                                                       std::vector<DeviceAuthorityRules> authorities = {});
 
+  DeviceTrustMode mode() const { return mode_; }
   /// Fails as open() did when the file has been broken since.
   Result<std::shared_ptr<const DevicePolicy>> current();
   /// Whether current() has nothing to read, and nobody is reading.
@@ -38,6 +39,8 @@ class DeviceRegistry {
   /// Writes what has changed in findings() since the last time to the log, and sets the metrics.
   void note_findings(const Clock& clock);
 
+  /// Whether the file has a fingerprint, whatever the mode.
+  static Result<bool> has_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint);
   /// Adds a fingerprint to the file. Returns whether it was new.
   static Result<bool> add_fingerprint(const std::string& file, const crypto::Sha256Digest& fingerprint);
   /// Takes a fingerprint out of the file; other lines stay as they are. Returns whether it was there.

@@ -194,10 +194,12 @@ class StepDecisions final : public keygen2::IssuerDecisions {
   /// use: nothing was decided, and the same message may succeed later.
   const std::optional<Error>& unavailable() const { return unavailable_; }
   const std::string& device_fingerprint() const { return device_fingerprint_; }
-  /// "device FINGERPRINT", and what decided about it in this step; empty before a device has shown itself.
+  /// "device FINGERPRINT, device trust MODE", and what decided about it in this step; empty before a device has shown
+  /// itself.
   std::string device_text() const {
     if (device_fingerprint_.empty()) return {};
-    std::string text = "device " + device_fingerprint_;
+    std::string text = "device " + device_fingerprint_ + ", device trust ";
+    text += device_trust_name(ports_.devices.mode());
     if (!device_.authority.empty()) text += ", device CA " + device_.authority;
     if (!device_.refusal && !device_.sentence.empty()) text += ", let pass: " + device_.sentence;
     return text;

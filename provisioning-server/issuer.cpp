@@ -6,6 +6,7 @@
 #include "provisioning-server/database/schema.h"
 #include "provisioning-server/internal/files.h"
 #include "provisioning-server/life_cycle/key_generations.h"
+#include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
 Result<std::unique_ptr<Issuer>> Issuer::open(const std::string& folder, const Clock& clock, const Random& random) {
@@ -51,6 +52,7 @@ Result<void> Issuer::load(const Issuer* running) {
   for (const std::string& file : key_generation_files(paths_)) SKS_TRY(check_secret_file(file));
   SKS_LET(const std::string config, read_file(paths_.config));
   SKS_LET(config_, parse_config(config, paths_.config));
+  config_digest_ = to_hex(crypto::sha256(as_bytes(config)));
   SKS_LET(const SecureBytes kek, read_secret_file(paths_.kek));
   if (kek.size() != kKekSize) return Error{Status::option, paths_.kek + " must hold 32 bytes"};
   seal_ = std::make_unique<SessionSeal>(SecureBytes::copy_of(kek.view()), random_);
@@ -101,8 +103,11 @@ TicketOffice::Ports Issuer::ticket_office_ports() {
   return {config_->url, *repository_, *profiles_, *seal_, config_->ticket_minutes, directory_.get(), clock_, random_};
 }
 
-RenewalPlace Issuer::renewal_place() const {
-  return {paths_, config_->url, config_->authority, config_->renewal, *file_seal_, clock_};
+RenewalPlace Issuer::renewal_place(const std::string& actor) const {
+  const auto note = [this, actor](const std::string& detail) {
+    return repository_->add_audit({clock_.now(), actor, "renew", "", "", "ok", detail});
+  };
+  return {paths_, config_->url, config_->authority, config_->renewal, *file_seal_, clock_, note};
 }
 
 bool Issuer::has_newer_key() const {

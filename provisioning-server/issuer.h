@@ -32,6 +32,7 @@ class Issuer {
 
   const IssuerPaths& paths() const { return paths_; }
   const IssuerConfig& config() const { return *config_; }
+  const std::string& config_digest() const { return config_digest_; }  ///< SHA-256 of its file, hexadecimal
   Database& database() { return *database_; }
   AuditLog& audit() { return *audit_; }
   CheckpointKeeper& checkpoints() { return *checkpoints_; }
@@ -47,7 +48,8 @@ class Issuer {
   EnrolmentPorts ports();
   TicketOffice::Ports ticket_office_ports();
   Result<TlsIdentity> tls_identity() const { return server_->identity(); }
-  RenewalPlace renewal_place() const;
+  /// What is renewed there is on record as done by `actor`. The issuer must outlive it.
+  RenewalPlace renewal_place(const std::string& actor) const;
   AccountStore& accounts() { return *accounts_; }
   const Clock& clock() const { return clock_; }
   const Random& random() const { return random_; }
@@ -74,6 +76,7 @@ class Issuer {
   const Clock& clock_;
   const Random& random_;
   std::optional<IssuerConfig> config_;
+  std::string config_digest_;
   // One of each in a process, whatever is read again.
   std::shared_ptr<Database> database_;
   std::shared_ptr<ChainedAuditLog> audit_;

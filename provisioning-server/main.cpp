@@ -192,10 +192,11 @@ Result<crypto::Sha256Digest> fingerprint_of(const Arguments& arguments) {
 Result<void> register_device(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
-  SKS_LET(const bool added, DeviceRegistry::add_fingerprint(issuer->paths().registered_devices, fingerprint));
   const std::string text = to_hex(fingerprint);
+  // On record before it counts.
   SKS_TRY(
       issuer->repository().add_audit({system_clock().now(), kOperator, "register", "", "", "ok", "device " + text}));
+  SKS_LET(const bool added, DeviceRegistry::add_fingerprint(issuer->paths().registered_devices, fingerprint));
   std::cout << "device " << text << (added ? " registered\n" : " was registered before\n");
   if (issuer->config().device_trust != DeviceTrustMode::registered)
     std::cout << "note: device_trust is \"" << device_trust_name(issuer->config().device_trust)
@@ -218,13 +219,23 @@ Result<void> resume(const Arguments& arguments) {
   return resume_credential(arguments.folder, fingerprint);
 }
 
+/// As the REST API puts it on record: a failure of the database or the KEK is no decision.
+bool is_refusal(const Error& error) {
+  return error.status == Status::not_allowed || error.status == Status::not_available;
+}
+
 Result<void> puk(const Arguments& arguments) {
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
   SKS_LET(const crypto::Sha256Digest fingerprint, fingerprint_of(arguments));
   const PukShowing showing = arguments.again ? PukShowing::again : PukShowing::once;
+  AuditEntry entry{system_clock().now(), kOperator, arguments.again ? "puk-again" : "puk", "", "", "ok", ""};
   Result<SecureBytes> shown =
-      show_puk(issuer->database(), issuer->audit(), issuer->seal(), to_hex(fingerprint), showing,
-               {system_clock().now(), kOperator, arguments.again ? "puk-again" : "puk", "", "", "ok", ""});
+      show_puk(issuer->database(), issuer->audit(), issuer->seal(), to_hex(fingerprint), showing, entry);
+  if (!shown && is_refusal(shown.error())) {
+    entry.result = "refused";
+    entry.detail = "credential " + to_hex(fingerprint) + ": " + shown.error().detail;
+    SKS_TRY(issuer->repository().add_audit(entry));
+  }
   if (!shown && shown.error().status == Status::not_allowed)
     return Error{shown.error().status, shown.error().detail + "; --again shows it all the same, on record"};
   SKS_LET(const SecureBytes value, std::move(shown));

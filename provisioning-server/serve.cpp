@@ -45,6 +45,13 @@ Result<void> check_profiles(Issuer& issuer) {
   return {};
 }
 
+/// On record before it counts: with other settings, the issuer trusts other devices.
+Result<void> note_reload(Issuer& issuer) {
+  std::string detail = "issuer.toml " + issuer.config_digest() + ", device trust ";
+  detail += device_trust_name(issuer.config().device_trust);
+  return issuer.repository().add_audit({issuer.clock().now(), "issuer", "reload", "", "", "ok", std::move(detail)});
+}
+
 Result<void> check_period(const crypto::Certificate& certificate, const std::string& what) {
   const std::int64_t now = system_clock().now();
   if (certificate.not_before() > now) return Error{Status::not_available, what + " is not valid yet"};
@@ -171,6 +178,7 @@ Result<std::shared_ptr<Snapshot>> Server::read_again() const {
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::reopen(*current()->issuer));
   SKS_TRY(check_profiles(*issuer));
   SKS_TRY(check_authority(*issuer));
+  SKS_TRY(note_reload(*issuer));
   return std::make_shared<Snapshot>(std::move(issuer));
 }
 
@@ -212,7 +220,7 @@ std::optional<Service> Server::every_minute() {
   Issuer& issuer = *current()->issuer;
   expire_sessions(issuer.repository());
   if (issuer.config().renewal.automatic) {
-    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place());
+    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place("issuer"));
     if (!renewed) log_error("tls-certificate-not-renewed", {{"reason", renewed.error().detail}});
     if (renewed && *renewed) log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
   }

@@ -23,12 +23,15 @@ constexpr double kRefusalsAtOnce = 120;
 constexpr std::size_t kCookieBytes = 32;
 constexpr std::size_t kMaxToken = 200;
 constexpr std::string_view kBearer = "bearer ";
+constexpr const char* kWrongToken = "The token is not valid, or it has expired.";
 
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
   while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
   return text;
 }
+
+NotAuthenticated too_many() { return {429, "There were too many attempts. Try again later."}; }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -44,6 +47,8 @@ AccountAuthenticator::AccountAuthenticator(Ports ports)
     : ports_(ports),
       tries_(static_cast<double>(ports.config.login_tries_per_minute) / kMinute,
              static_cast<double>(ports.config.login_tries_per_minute), kRememberedAddresses),
+      logins_(static_cast<double>(ports.config.login_tries_per_minute) / kMinute,
+              static_cast<double>(ports.config.login_tries_per_minute), kRememberedAccounts),
       refusals_on_record_(kRefusalsPerSecond, kRefusalsAtOnce, 1),
       uses_on_record_(1 / kUseSeconds, 1, kRememberedAccounts) {}
 
@@ -52,8 +57,8 @@ NotAuthenticated AccountAuthenticator::cannot_tell(const Error& error) const {
   return {503, "The issuer cannot answer now. Try again."};
 }
 
-bool AccountAuthenticator::take_try(const std::string& peer) {
-  if (tries_.take(rate_key(peer), steady_seconds())) return true;
+bool AccountAuthenticator::take(RateLimit& limit, const std::string& key) {
+  if (limit.take(key, steady_seconds())) return true;
   Metrics::instance().counter("rate_limited_total", {{"limit", "login"}}).add();
   return false;
 }
@@ -67,17 +72,21 @@ void AccountAuthenticator::note_refused(const std::string& peer, const std::stri
   if (!noted) log_error("audit-not-written", {{"reason", noted.error().detail}});
 }
 
-NotAuthenticated AccountAuthenticator::refuse(const Request& request, const std::string& sentence) {
-  if (!take_try(request.peer)) return {429, "There were too many attempts. Try again later."};
-  note_refused(request.peer, sentence);
+NotAuthenticated AccountAuthenticator::refuse(const std::string& peer, const std::string& sentence) {
+  if (!take(tries_, rate_key(peer))) return too_many();
+  note_refused(peer, sentence);
   return {401, sentence};
 }
 
 Result<void> AccountAuthenticator::note_use(const Account& account, std::string_view how, const std::string& peer) {
-  if (!uses_on_record_.take(account.name + ' ' + std::string(how) + ' ' + rate_key(peer), steady_seconds())) return {};
+  const std::string use = account.name + ' ' + std::string(how) + ' ' + rate_key(peer);
+  if (!uses_on_record_.has(use, steady_seconds())) return {};
+  SKS_TRY(ports_.repository.add_audit(
+      {ports_.clock.now(), account.name, "login", "", "", "ok", "by " + std::string(how) + " from " + peer}));
+  // Requests that come at the same moment may each have written one.
+  static_cast<void>(uses_on_record_.take(use, steady_seconds()));
   Metrics::instance().counter("logins_total", {{"result", "ok"}}).add();
-  return ports_.repository.add_audit(
-      {ports_.clock.now(), account.name, "login", "", "", "ok", "by " + std::string(how) + " from " + peer});
+  return {};
 }
 
 std::variant<Account, std::string, Error> AccountAuthenticator::by_certificate(const Request& request) {
@@ -124,7 +133,7 @@ std::variant<Authenticated, NotAuthenticated> AccountAuthenticator::authenticate
   if (const std::string_view header = request.header("authorization"); !header.empty()) {
     const Found found = by_token(bearer_token(header));
     if (!found) return cannot_tell(found.error());
-    if (!*found) return refuse(request, "The token is not valid, or it has expired.");
+    if (!*found) return refuse(request.peer, kWrongToken);
     if (const Result<void> noted = note_use(**found, "token", request.peer); !noted) return cannot_tell(noted.error());
     return accept(**found, Proof::bearer);
   }
@@ -136,29 +145,28 @@ std::variant<Authenticated, NotAuthenticated> AccountAuthenticator::authenticate
     // Nobody guesses a cookie; logins expire every day.
     if (!is_attempt) return NotAuthenticated{401, "Your login has ended. Log in again."};
   }
-  if (is_attempt) return refuse(request, why);
+  if (is_attempt) return refuse(request.peer, why);
   return NotAuthenticated{401, why};
 }
 
 std::variant<ConsoleLogin, NotAuthenticated> AccountAuthenticator::log_in(const std::string& token,
                                                                           const std::string& peer) {
-  if (!take_try(peer)) return NotAuthenticated{429, "There were too many attempts. Try again later."};
+  // Whoever fails must not lock out those with the same address, who are all others behind a load balancer: tokens that
+  // are right are never counted among the tries of an address. Only their 256 bits keep them from being guessed.
   const Found found = by_token(token);
   if (!found) return cannot_tell(found.error());
-  if (!*found) {
-    const std::string sentence = "The token is not valid, or it has expired.";
-    note_refused(peer, sentence);
-    return NotAuthenticated{401, sentence};
-  }
+  if (!*found) return refuse(peer, kWrongToken);
   const Account& account = **found;
+  if (!take(logins_, account.name)) return too_many();
   const std::int64_t now = ports_.clock.now();
   ConsoleLogin login;
   login.seconds = std::min(ports_.config.console_minutes * static_cast<std::int64_t>(kMinute), account.expires - now);
   login.cookie = to_base64url(ports_.random.bytes(kCookieBytes));
-  const Result<void> added =
-      ports_.accounts.add_login(digest_of(login.cookie), account.name, now + login.seconds,
+  const Result<bool> added =
+      ports_.accounts.add_login(digest_of(login.cookie), account, now + login.seconds,
                                 {now, account.name, "login", "", "", "ok", "at the console from " + peer});
   if (!added) return cannot_tell(added.error());
+  if (!*added) return refuse(peer, kWrongToken);
   Metrics::instance().counter("logins_total", {{"result", "ok"}}).add();
   return login;
 }

@@ -49,14 +49,16 @@ class AccountAuthenticator final : public Authenticator {
   /// The account, or a sentence that says why there is none.
   std::variant<Account, std::string, Error> by_certificate(const Request& request);
   Found by_token(const std::string& token);
-  NotAuthenticated refuse(const Request& request, const std::string& sentence);
+  NotAuthenticated refuse(const std::string& peer, const std::string& sentence);
   Result<void> note_use(const Account& account, std::string_view how, const std::string& peer);
   NotAuthenticated cannot_tell(const Error& error) const;
-  bool take_try(const std::string& peer);
+  /// Whether the limit lets it pass; counts what it does not.
+  static bool take(RateLimit& limit, const std::string& key);
   void note_refused(const std::string& peer, const std::string& detail);
 
   Ports ports_;
-  RateLimit tries_;
+  RateLimit tries_;   ///< that failed, by address
+  RateLimit logins_;  ///< at the console, by account
   RateLimit refusals_on_record_;
   RateLimit uses_on_record_;
 };

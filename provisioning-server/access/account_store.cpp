@@ -156,14 +156,13 @@ Result<std::optional<Account>> AccountStore::find_by_login(const std::string& di
   return find(kByLogin, {digest, now});
 }
 
-Result<void> AccountStore::add_login(const std::string& digest, const std::string& account, std::int64_t expires,
+Result<bool> AccountStore::add_login(const std::string& digest, const Account& account, std::int64_t expires,
                                      const AuditEntry& audit) {
-  return database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_TRY(transaction.run("DELETE FROM logins WHERE expires <= $1", {audit.time}));
-    SKS_TRY(transaction.run("INSERT INTO logins (digest, account, expires) VALUES ($1, $2, $3)",
-                            {digest, account, expires}));
-    return audit_.append(transaction, audit);
-  });
+  return change({{"DELETE FROM logins WHERE expires <= $1", {audit.time}},
+                 {"INSERT INTO logins (digest, account, expires) SELECT $1, name, $2 FROM accounts"
+                  " WHERE name = $3 AND token_digest = $4 AND token_digest <> '' AND disabled = 0",
+                  {digest, expires, account.name, account.token_digest}}},
+                audit);
 }
 
 Result<bool> AccountStore::remove_login(const std::string& digest, const AuditEntry& audit) {

@@ -59,8 +59,9 @@ class AccountStore {
   /// The account of a login that has not expired.
   Result<std::optional<Account>> find_by_login(const std::string& digest, std::int64_t now);
 
-  /// A login at the console; those that have expired are forgotten.
-  Result<void> add_login(const std::string& digest, const std::string& account, std::int64_t expires,
+  /// A login at the console; those that have expired are forgotten. False: the account that was found by its token has
+  /// another one since, is disabled or is gone, so that no login outlives the token that it was made with.
+  Result<bool> add_login(const std::string& digest, const Account& account, std::int64_t expires,
                          const AuditEntry& audit);
   /// False: there is none.
   Result<bool> remove_login(const std::string& digest, const AuditEntry& audit);

@@ -22,9 +22,7 @@ constexpr auto kParts = std::to_array<std::vector<ApiRoute> (*)()>({
     account_api,
 });
 
-Response with_cookie(const std::string& value, std::int64_t seconds) {
-  Response response;
-  response.status = 204;
+Response with_cookie(Response response, const std::string& value, std::int64_t seconds) {
   response.headers.emplace_back("Set-Cookie",
                                 std::string(kConsoleCookie) + '=' + value +
                                     "; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=" + std::to_string(seconds));
@@ -41,13 +39,14 @@ Response log_in(AccountAuthenticator& authenticator, const Request& request) {
   if (const auto* const refused = std::get_if<NotAuthenticated>(&done))
     return problem_response(refused->status, refused->sentence);
   const auto& login = std::get<ConsoleLogin>(done);
-  return with_cookie(login.cookie, login.seconds);
+  return with_cookie({204, {}, {}}, login.cookie, login.seconds);
 }
 
 Response log_out(AccountAuthenticator& authenticator, const Request& request) {
   if (request.header("x-sks-request") != "1") return problem_response(403, "This takes the header X-SKS-Request: 1.");
-  if (const Result<void> done = authenticator.log_out(request); !done) return problem_response(done.error());
-  return with_cookie("", 0);
+  const Result<void> done = authenticator.log_out(request);
+  // Whoever turns away from the browser must not leave the cookie of a login in it that could not be ended.
+  return with_cookie(done ? Response{204, {}, {}} : problem_response(done.error()), "", 0);
 }
 
 }  // namespace

@@ -53,9 +53,13 @@ Result<Response> get_credential(ApiCall& call) {
   json["key_management"] = {{"generation", row->credential.kmk_generation},
                             {"current_generation", call.issuer.ports().key_manager.generation()}};
   SKS_LET(const std::optional<SessionRow> session, directory.session(row->credential.server_session_id));
-  if (session) json["session_details"] = session_json(*session);
-  SKS_LET(const std::optional<DeviceRow> device, directory.device(row->credential.device_fingerprint));
-  if (device) json["device_details"] = device_json(*device);
+  // All that the help desk needs of a session that it may not see.
+  json["has_puk"] = session && session->has_puk;
+  if (session && call.caller.may(Right::view_sessions)) json["session_details"] = session_json(*session);
+  if (call.caller.may(Right::view_devices)) {
+    SKS_LET(const std::optional<DeviceRow> device, directory.device(row->credential.device_fingerprint));
+    if (device) json["device_details"] = device_json(*device);
+  }
   return json_response(200, json);
 }
 

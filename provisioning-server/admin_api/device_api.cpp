@@ -75,6 +75,16 @@ Result<Json> attestation_json(ApiCall& call, const std::vector<Bytes>& path) {
   return json;
 }
 
+/// The credentials on a device.
+Result<Json> credentials_json(const Directory& directory, const std::string& device) {
+  CredentialFilter filter;
+  filter.device = device;
+  SKS_LET(const Page<CredentialRow> credentials, directory.credentials(filter, {kMaxPage, {}}));
+  Json rows = Json::array();
+  for (const CredentialRow& credential : credentials.rows) rows.push_back(credential_json(credential));
+  return rows;
+}
+
 Result<Response> get_device(ApiCall& call) {
   SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(call.path.find("fingerprint")->second));
   const std::string fingerprint = to_hex(digest);
@@ -95,12 +105,10 @@ Result<Response> get_device(ApiCall& call) {
   }
   json["path"] = std::move(certificates);
   SKS_LET(json["attestation"], attestation_json(call, path));
-  CredentialFilter filter;
-  filter.device = fingerprint;
-  SKS_LET(const Page<CredentialRow> credentials, directory.credentials(filter, {kMaxPage, {}}));
-  Json rows = Json::array();
-  for (const CredentialRow& credential : credentials.rows) rows.push_back(credential_json(credential));
-  json["credentials"] = std::move(rows);
+  // Who runs the machines is not told whose they are.
+  if (call.caller.may(Right::view_credentials)) {
+    SKS_LET(json["credentials"], credentials_json(directory, fingerprint));
+  }
   return json_response(200, json);
 }
 
@@ -122,9 +130,12 @@ Result<Response> register_device(ApiCall& call) {
 
 Result<Response> unregister_device(ApiCall& call) {
   SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(call.path.find("fingerprint")->second));
-  SKS_LET(const bool removed, DeviceRegistry::remove_fingerprint(call.issuer.paths().registered_devices, digest));
-  if (!removed) return Error{Status::not_available, "The device is not registered."};
+  const std::string& file = call.issuer.paths().registered_devices;
+  SKS_LET(const bool registered, DeviceRegistry::has_fingerprint(file, digest));
+  if (!registered) return Error{Status::not_available, "The device is not registered."};
+  // On record before it counts.
   SKS_TRY(call.issuer.repository().add_audit(call.audit("device " + to_hex(digest))));
+  SKS_TRY(DeviceRegistry::remove_fingerprint(file, digest));
   return Response{204, {}, {}};
 }
 

@@ -11,6 +11,7 @@
 #include "provisioning-server/authority/live_authority.h"
 #include "provisioning-server/authority/renewal_lock.h"
 #include "provisioning-server/internal/files.h"
+#include "sks-core/base/encoding.h"
 
 namespace sks::issuer {
 namespace {
@@ -105,7 +106,8 @@ Result<crypto::Certificate> renew_tls_locked(const RenewalPlace& place, RenewalK
   const crypto::KeySigner signer = crypto::KeySigner::borrow(authority.key);
   SKS_LET(crypto::Certificate made, make_server_certificate(place.url, key, authority.certificate, signer,
                                                             place.clock.now(), place.renewal.tls_days));
-  // What sessions may still refer to goes on record before it is replaced.
+  SKS_TRY(place.note(renewal_text("tls", made, kind)));
+  // What sessions may still refer to is kept before it is replaced.
   Certificates previous{own.front()};
   std::error_code failure;
   if (fs::exists(place.paths.tls_previous, failure)) {
@@ -156,6 +158,11 @@ Result<std::shared_ptr<const crypto::Signer>> credential_signer(const RenewalPla
 
 }  // namespace
 
+std::string renewal_text(std::string_view what, const crypto::Certificate& made, RenewalKey key) {
+  return std::string(what) + " certificate " + to_hex(made.fingerprint()) +
+         (key == RenewalKey::fresh ? " with a new key" : "");
+}
+
 bool is_renewal_due(const crypto::Certificate& certificate, std::int64_t now) {
   const std::int64_t life = certificate.not_after() - certificate.not_before();
   return now >= certificate.not_before() + life / 3 * 2;
@@ -192,6 +199,7 @@ Result<crypto::Certificate> renew_credential_authority(const RenewalPlace& place
   SKS_LET(const std::shared_ptr<const crypto::Signer> signer, credential_signer(place, old, kind));
   const std::int64_t now = place.clock.now();
   SKS_LET(crypto::Certificate made, make_authority_certificate(old.subject_der(), *signer, now));
+  SKS_TRY(place.note(renewal_text("credential-ca", made, kind)));
   // Trusted before it is used.
   SKS_TRY(replace_certificates(place.paths.trust_anchors, with_successor(anchors, old, made, now)));
   SKS_TRY(replace_certificates(place.paths.credential_ca, with_successor(own, old, made, now)));
@@ -212,6 +220,7 @@ Result<crypto::Certificate> renew_tls_authority(const RenewalPlace& place, Renew
   const std::int64_t now = place.clock.now();
   const crypto::KeySigner signer = crypto::KeySigner::borrow(key);
   SKS_LET(crypto::Certificate made, make_authority_certificate(old.certificate.subject_der(), signer, now));
+  SKS_TRY(place.note(renewal_text("tls-ca", made, kind)));
   SKS_TRY(replace_certificates(place.paths.trust_anchors, with_successor(anchors, old.certificate, made, now)));
   SKS_TRY(settle_key(place.paths.tls_ca_key, {made}, place.seal));
   return made;

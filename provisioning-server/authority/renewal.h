@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "provisioning-server/authority/authority_config.h"
 #include "provisioning-server/authority/file_seal.h"
@@ -20,13 +23,19 @@ struct RenewalPlace {
   const RenewalConfig& renewal;
   const FileSeal& seal;
   const Clock& clock;
+  /// Puts on record what is about to take the place of the old certificate, see renewal_text(). When it fails, the
+  /// old one stays.
+  std::function<Result<void>(const std::string&)> note;
 };
 
 /// keep: the same key under a new certificate. fresh: another key.
 enum class RenewalKey : std::uint8_t { keep, fresh };
 
+/// "tls certificate FINGERPRINT with a new key"; `what` is "tls", "credential-ca" or "tls-ca".
+std::string renewal_text(std::string_view what, const crypto::Certificate& made, RenewalKey key);
+
 /// Clients notice nothing: they trust the authority. Fails with not_available when the key of the TLS CA is not there,
-/// otherwise as reading and writing of the files does.
+/// otherwise as reading of the files, RenewalPlace::note and writing of the files do.
 Result<crypto::Certificate> renew_tls(const RenewalPlace& place, RenewalKey key);
 
 /// Renews when two thirds of its life are over. None: not yet, or another process is at it. Fails as renew_tls().

@@ -26,11 +26,22 @@ bool RateLimit::take(std::string_view key, double now) {
     by_use_.splice(by_use_.begin(), by_use_, known->second);
   }
   Bucket& bucket = by_use_.front();
-  bucket.tokens = std::min(burst_, bucket.tokens + std::max(0.0, now - bucket.time) * per_second_);
+  bucket.tokens = tokens_of(bucket, now);
   bucket.time = std::max(bucket.time, now);
   if (bucket.tokens < 1) return false;
   bucket.tokens -= 1;
   return true;
+}
+
+bool RateLimit::has(std::string_view key, double now) const {
+  if (per_second_ <= 0) return true;
+  const std::lock_guard lock(mutex_);
+  const auto known = by_key_.find(key);
+  return (known == by_key_.end() ? burst_ : tokens_of(*known->second, now)) >= 1;
+}
+
+double RateLimit::tokens_of(const Bucket& bucket, double now) const {
+  return std::min(burst_, bucket.tokens + std::max(0.0, now - bucket.time) * per_second_);
 }
 
 std::size_t RateLimit::size() const {

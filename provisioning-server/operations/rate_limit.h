@@ -20,6 +20,8 @@ class RateLimit {
 
   /// `now` are seconds of a clock that does not jump. Takes a token, or says that there is none.
   bool take(std::string_view key, double now);
+  /// Whether take() would find one.
+  bool has(std::string_view key, double now) const;
   std::size_t size() const;
 
  private:
@@ -28,6 +30,8 @@ class RateLimit {
     double tokens;
     double time;
   };
+
+  double tokens_of(const Bucket& bucket, double now) const;
 
   double per_second_;
   double burst_;

@@ -133,6 +133,26 @@ def main():
         assert (folder / "keys/audit.key").stat().st_mode & 0o777 == 0o600
         run("audit", "verify", "--dir", folder)
 
+        check_record_comes_first(folder)
+
+
+def check_record_comes_first(folder):
+    """What cannot be put on record does not happen."""
+    database = sqlite3.connect(folder / "issuer.db")
+    database.execute("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END")
+    database.commit()
+    files = [folder / name for name in ("registered-devices", "tls.pem", "ca.pem", "credential-ca.pem")]
+    before = [file.read_bytes() for file in files]
+    for command in (["register", "--fingerprint", "ab" * 32], ["renew", "tls"], ["renew", "tls-ca", "--new-key"],
+                    ["renew", "credential-ca"]):
+        run(*command, "--dir", folder, code=1)
+        assert [file.read_bytes() for file in files] == before, command
+    database.execute("DROP TRIGGER full")
+    database.commit()
+    database.close()
+    run("register", "--fingerprint", "ab" * 32, "--dir", folder)
+    assert "ab" * 32 in files[0].read_text()
+
 
 if __name__ == "__main__":
     main()

@@ -140,8 +140,8 @@ TEST_CASE("Enrolment: goes on over a renewal of the TLS certificate and of the c
   const issuer::Response first = device.get(lab.new_ticket());
   const std::string answer = device.answer(first);
   const Bytes old = lab.issuer->credential_authority().der();
-  REQUIRE(issuer::renew_tls(lab.issuer->renewal_place(), issuer::RenewalKey::fresh));
-  REQUIRE(issuer::renew_credential_authority(lab.issuer->renewal_place(), issuer::RenewalKey::fresh));
+  REQUIRE(issuer::renew_tls(lab.issuer->renewal_place("operator"), issuer::RenewalKey::fresh));
+  REQUIRE(issuer::renew_credential_authority(lab.issuer->renewal_place("operator"), issuer::RenewalKey::fresh));
   REQUIRE(lab.issuer->reload_certificates().value());
   issuer::Response response = device.post(answer);
   while (response.status == 200) response = device.post(device.answer(response));

@@ -221,7 +221,8 @@ TEST_CASE("Enrolment: a device that is not registered is refused and leaves noth
   CHECK(outcome(device.enrol(lab.new_ticket())) == "device");
   CHECK(lab.count("SELECT count(*) FROM credentials") == 0);
   const std::string fingerprint = to_hex(crypto::sha256(device.device_certificate()));
-  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'device' AND detail LIKE '%" + fingerprint + "%'") == 1);
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'device' AND detail LIKE '%device " + fingerprint +
+                  ", device trust registered)'") == 1);
   CHECK_FALSE(device.client().terminated());
 }
 
@@ -232,6 +233,18 @@ TEST_CASE("Enrolment: a device is accepted as soon as it has been registered") {
   REQUIRE(DeviceRegistry::add_fingerprint(lab.issuer->paths().registered_devices,
                                           crypto::sha256(device.device_certificate())));
   CHECK(device.post(device.answer(next)).status == 200);
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE action = 'ProvisioningInitializationResponse' AND result = 'ok' AND"
+                  " detail = 'device " +
+                  to_hex(crypto::sha256(device.device_certificate())) + ", device trust registered'") == 1);
+}
+
+TEST_CASE("Enrolment: that any device is accepted is on record with the device") {
+  IssuerLab lab;
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket())) == "complete");
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE action = 'ProvisioningInitializationResponse' AND result = 'ok' AND"
+                  " detail = 'device " +
+                  to_hex(crypto::sha256(device.device_certificate())) + ", device trust open'") == 1);
 }
 
 TEST_CASE("Enrolment: a session that waits too long is over") {

@@ -8,6 +8,7 @@ Nothing here depends on how fast something is: the test waits for what has to co
 
 import contextlib
 import fcntl
+import hashlib
 import http.client
 import json
 import os
@@ -125,6 +126,11 @@ class OperationsTest(unittest.TestCase):
         issuer.set("session_starts_per_second = 100", "session_starts_per_second = 1")
         issuer.process.send_signal(signal.SIGHUP)
         wait_for(lambda: issuer.events("reloaded"), "a reload")
+        export = run("audit", "export", "--dir", issuer.folder, "--json").stdout
+        entries = [entry for entry in map(json.loads, export.splitlines()) if entry.get("action") == "reload"]
+        digest = hashlib.sha256(issuer.config.read_bytes()).hexdigest()
+        self.assertEqual([(entry["actor"], entry["result"], entry["detail"]) for entry in entries],
+                         [("issuer", "ok", f"issuer.toml {digest}, device trust open")])
         statuses = {issuer.get("/keygen2?ticket=x")[0] for _ in range(20)}
         wait_for(lambda: issuer.get("/keygen2?ticket=x")[0] == 429 or 429 in statuses, "the new limit")
         kept.request("GET", "/result")

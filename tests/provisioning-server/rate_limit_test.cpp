@@ -22,6 +22,19 @@ TEST_CASE("RateLimit: a burst, then the rate, for each key on its own") {
   CHECK_FALSE(limit.take("a", 1000.4));
 }
 
+TEST_CASE("RateLimit: has() tells what take() would do, and takes nothing") {
+  RateLimit limit(2, 1, 10);
+  CHECK(limit.has("a", 100));
+  CHECK(limit.size() == 0);
+  CHECK(limit.take("a", 100));
+  CHECK_FALSE(limit.has("a", 100));
+  CHECK_FALSE(limit.has("a", 100.4));
+  CHECK(limit.has("a", 100.5));
+  CHECK(limit.has("a", 100.5));
+  CHECK(limit.take("a", 100.5));
+  CHECK(RateLimit(0, 0, 3).has("a", 0));
+}
+
 TEST_CASE("RateLimit: the memory is bounded, and the key that was used last is kept") {
   RateLimit limit(0.001, 1, 3);
   CHECK(limit.take("a", 0));

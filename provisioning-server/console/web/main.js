@@ -3,7 +3,7 @@
 import { Problem, get, post, whenSignedOut } from "./api.js";
 import { data, el } from "./dom.js";
 import { chooseLanguage, kLanguages, language, list, loadTexts, t, word } from "./text.js";
-import { alertBox, button, notify, takeNotice } from "./widgets.js";
+import { alertBox, button, notify, notifyFailure, takeNotice } from "./widgets.js";
 import { accountPage, accountsPage, newAccountPage } from "./page_accounts.js";
 import { auditPage } from "./page_audit.js";
 import { credentialPage, credentialsPage } from "./page_credentials.js";
@@ -222,8 +222,13 @@ function drawLogin(sentence) {
 }
 
 async function signOut() {
+  try {
+    await post("/logout");
+  } catch (problem) {
+    notifyFailure(t("account.not_signed_out", { reason: problem.message }));
+    return;
+  }
   me = null;
-  await post("/logout").catch(() => {});
   // A client certificate comes with every connection: only the browser can let go of it.
   const again = await get("/me").catch(() => null);
   drawLogin(t(again === null ? "login.signed_out" : "login.certificate_stays"));

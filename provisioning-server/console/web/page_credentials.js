@@ -296,7 +296,7 @@ export async function credentialPage({ params, may, redraw }) {
         ),
       ),
       management(credential, may),
-      may("show-puk") && credential.session_details?.has_puk && puk(credential),
+      may("show-puk") && credential.has_puk && puk(credential),
       await history(credential, may),
       card(t("certificate.title"), certificateFacts(credential.certificate)),
     ],

@@ -135,6 +135,11 @@ export function notify(text) {
   document.getElementById("notice")?.replaceChildren(el("p", { class: "notice" }, text));
 }
 
+/// The same about something that did not work.
+export function notifyFailure(sentence) {
+  document.getElementById("notice")?.replaceChildren(alertBox(sentence));
+}
+
 let forNext = null;
 /// The same above another page, which is shown now.
 export function moveTo(place, text) {

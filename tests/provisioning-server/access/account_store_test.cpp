@@ -1,5 +1,6 @@
 #include "provisioning-server/access/account_store.h"
 
+#include <functional>
 #include <thread>
 
 #include "provisioning-server/audit/chained_audit_log.h"
@@ -64,16 +65,16 @@ SKS_CONTRACT_TEST("AccountStore: names, tokens and certificates belong to one ac
 SKS_CONTRACT_TEST("AccountStore: a login counts until it expires or its account goes") {
   Fixture fixture(kind);
   REQUIRE(fixture.store.add(account("Jo", "digest-1"), audit("account-add")));
-  REQUIRE(fixture.store.add_login("cookie-1", "Jo", kNow + 10, audit("login")));
+  CHECK(*fixture.store.add_login("cookie-1", account("Jo", "digest-1"), kNow + 10, audit("login")));
   CHECK((*fixture.store.find_by_login("cookie-1", kNow + 9))->name == "Jo");
   CHECK_FALSE(*fixture.store.find_by_login("cookie-1", kNow + 10));
   CHECK_FALSE(*fixture.store.find_by_login("cookie-2", kNow));
   // Whoever comes later sweeps.
-  REQUIRE(fixture.store.add_login("cookie-2", "Jo", kNow + 20, audit("login", kNow + 11)));
+  CHECK(*fixture.store.add_login("cookie-2", account("Jo", "digest-1"), kNow + 20, audit("login", kNow + 11)));
   CHECK(fixture.database.count("SELECT count(*) FROM logins") == 1);
   CHECK(*fixture.store.remove_login("cookie-2", audit("logout")));
   CHECK_FALSE(*fixture.store.remove_login("cookie-2", audit("logout")));
-  REQUIRE(fixture.store.add_login("cookie-3", "Jo", kNow + 20, audit("login")));
+  CHECK(*fixture.store.add_login("cookie-3", account("Jo", "digest-1"), kNow + 20, audit("login")));
   CHECK(*fixture.store.set_disabled("Jo", true, audit("account-disable")));
   CHECK((*fixture.store.find_by_login("cookie-3", kNow))->disabled);
   CHECK(*fixture.store.remove("Jo", audit("account-remove")));
@@ -86,7 +87,7 @@ SKS_CONTRACT_TEST("AccountStore: a login counts until it expires or its account 
 SKS_CONTRACT_TEST("AccountStore: other roles and a new token replace those before, and the logins of the old one end") {
   Fixture fixture(kind);
   REQUIRE(fixture.store.add(account("Jo", "digest-1"), audit("account-add")));
-  REQUIRE(fixture.store.add_login("cookie-1", "Jo", kNow + 50, audit("login")));
+  CHECK(*fixture.store.add_login("cookie-1", account("Jo", "digest-1"), kNow + 50, audit("login")));
   CHECK(*fixture.store.set_roles("Jo", {Role::auditor}, audit("account-roles"), Keep::nothing));
   CHECK((*fixture.store.find_by_name("Jo"))->roles == RoleSet{Role::auditor});
   CHECK((*fixture.store.find_by_login("cookie-1", kNow))->roles == RoleSet{Role::auditor});
@@ -98,6 +99,50 @@ SKS_CONTRACT_TEST("AccountStore: other roles and a new token replace those befor
   CHECK_FALSE(*fixture.store.set_roles("Al", {Role::auditor}, audit("account-roles"), Keep::nothing));
   CHECK_FALSE(*fixture.store.set_token("Al", "digest-3", kNow + 500, audit("account-token")));
   CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action IN ('account-roles', 'account-token')") == 2);
+}
+
+SKS_CONTRACT_TEST("AccountStore: a login is made of the token that the account has, and of no earlier one") {
+  Fixture fixture(kind);
+  REQUIRE(fixture.store.add(account("Jo", "digest-1"), audit("account-add")));
+  REQUIRE(fixture.store.add(account("Al", "", "print-1"), audit("account-add")));
+  const Account before = **fixture.store.find_by_token("digest-1");
+  CHECK(*fixture.store.set_disabled("Jo", true, audit("account-disable")));
+  CHECK_FALSE(*fixture.store.add_login("cookie-1", before, kNow + 50, audit("login")));
+  CHECK(*fixture.store.set_disabled("Jo", false, audit("account-enable")));
+  CHECK(*fixture.store.set_token("Jo", "digest-2", kNow + 100, audit("account-token")));
+  CHECK_FALSE(*fixture.store.add_login("cookie-2", before, kNow + 50, audit("login")));
+  CHECK_FALSE(*fixture.store.add_login("cookie-3", account("Al", ""), kNow + 50, audit("login")));
+  CHECK_FALSE(*fixture.store.add_login("cookie-4", account("Bo", "digest-2"), kNow + 50, audit("login")));
+  CHECK(fixture.database.count("SELECT count(*) FROM logins") == 0);
+  CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action = 'login'") == 0);
+  CHECK(*fixture.store.add_login("cookie-5", account("Jo", "digest-2"), kNow + 50, audit("login")));
+  CHECK((*fixture.store.find_by_login("cookie-5", kNow))->name == "Jo");
+}
+
+SKS_CONTRACT_TEST("AccountStore: no login outlives the new token that is made at the same time") {
+  for (int round = 0; round < 10; ++round) {
+    Fixture fixture(kind);
+    REQUIRE(fixture.store.add(account("Jo", "digest-1"), audit("account-add")));
+    const Account before = **fixture.store.find_by_token("digest-1");
+    Result<bool> changed = false;
+    Result<bool> added = false;
+    const std::function<void()> change = [&] {
+      changed = fixture.store.set_token("Jo", "digest-2", kNow + 100, audit("account-token"));
+    };
+    const std::function<void()> log_in = [&] {
+      added = fixture.store.add_login("cookie-1", before, kNow + 50, audit("login"));
+    };
+    // A thread begins late.
+    std::thread other(round % 2 == 0 ? change : log_in);
+    (round % 2 == 0 ? log_in : change)();
+    other.join();
+    REQUIRE(changed);
+    CHECK(*changed);
+    REQUIRE(added);
+    CHECK_FALSE(*fixture.store.find_by_login("cookie-1", kNow));
+    // On record if it was there for a while.
+    CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action = 'login'") == (*added ? 1 : 0));
+  }
 }
 
 SKS_CONTRACT_TEST("AccountStore: whoever keeps an operator cannot take the last one away, by whichever change") {

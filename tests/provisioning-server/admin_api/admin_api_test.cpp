@@ -235,8 +235,6 @@ TEST_CASE("API: credentials are found, shown, withdrawn and put in force again")
   const Response shown = lab.as("helpdesk", "GET", "/credentials/" + print);
   const auto details = lab.json(shown);
   CHECK(details.at("certificate").at("pem") == to_pem(lab.device.certificate(0), "CERTIFICATE"));
-  CHECK(details.at("session_details").at("result") == "ok");
-  CHECK(details.at("device_details").at("fingerprint") == to_hex(crypto::sha256(lab.device.device_certificate())));
   CHECK(details.at("key_management").at("generation") == 1);
   CHECK(details.at("key_management").at("current_generation") == 1);
   CHECK(details.at("revocation").empty());
@@ -285,7 +283,6 @@ TEST_CASE("API: devices, sessions, statistics and the overview tell what there i
   CHECK(details.at("path").at(0).at("pem") == to_pem(lab.device.device_certificate(), "CERTIFICATE"));
   CHECK(details.at("attestation").at("device_trust") == "open");
   CHECK(details.at("attestation").at("accepted") == true);
-  CHECK(details.at("credentials").at(0).at("fingerprint") == lab.fingerprint());
   lab.json(lab.as("operator", "GET", "/devices/" + std::string(64, '0')), 404);
 
   const auto sessions = lab.json(lab.as("auditor", "GET", "/sessions?state=done&device=" + device));
@@ -306,6 +303,25 @@ TEST_CASE("API: devices, sessions, statistics and the overview tell what there i
   CHECK(credentials == 1);
 }
 
+TEST_CASE("API: what is shown beside a credential or a device is what the caller may see by itself") {
+  ApiLab lab;
+  const std::string device = to_hex(crypto::sha256(lab.device.device_certificate()));
+  const std::string credential = lab.fingerprint();
+  for (const char* const role : {"officer", "auditor"}) {
+    const auto details = lab.json(lab.as(role, "GET", "/credentials/" + credential));
+    CHECK(details.at("session_details").at("result") == "ok");
+    CHECK(details.at("device_details").at("fingerprint") == device);
+    CHECK(lab.json(lab.as(role, "GET", "/devices/" + device)).at("credentials").at(0).at("fingerprint") == credential);
+  }
+  const auto for_helpdesk = lab.json(lab.as("helpdesk", "GET", "/credentials/" + credential));
+  CHECK_FALSE(for_helpdesk.contains("session_details"));
+  CHECK_FALSE(for_helpdesk.contains("device_details"));
+  CHECK(for_helpdesk.at("has_puk") == false);
+  const Response for_operator = lab.as("operator", "GET", "/devices/" + device);
+  CHECK_FALSE(lab.json(for_operator).contains("credentials"));
+  CHECK(for_operator.body.find(credential) == std::string::npos);
+}
+
 TEST_CASE("API: devices are registered by fingerprint or certificate, and taken out again") {
   ApiLab lab;
   // The lab accepts every device, which does not keep an operator from preparing for something else.
@@ -323,6 +339,25 @@ TEST_CASE("API: devices are registered by fingerprint or certificate, and taken 
   CHECK(lab.as("operator", "DELETE", "/devices/" + device).status == 204);
   CHECK(read_file(lab.issuer.path + "/registered-devices") == "# ours\n");
   lab.json(lab.as("operator", "DELETE", "/devices/" + device), 404);
+}
+
+TEST_CASE("API: a device is registered or taken out only where that can be put on record") {
+  ApiLab lab;
+  const std::string file = lab.issuer.path + "/registered-devices";
+  const std::string device(64, 'a');
+  const std::string body = nlohmann::json{{"fingerprint", device}}.dump();
+  lab.json(lab.as("operator", "GET", "/me"));  // its use of the token is on record
+  lab.issuer.execute("ALTER TABLE audit RENAME TO gone");
+  const std::string before = read_file(file);
+  lab.json(lab.as("operator", "POST", "/devices", body), 503);
+  CHECK(read_file(file) == before);
+  write_file(file, device + '\n');
+  lab.json(lab.as("operator", "DELETE", "/devices/" + device), 503);
+  CHECK(read_file(file) == device + '\n');
+  lab.issuer.execute("ALTER TABLE gone RENAME TO audit");
+  CHECK(lab.as("operator", "DELETE", "/devices/" + device).status == 204);
+  CHECK(read_file(file).empty());
+  CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE action = 'unregister' AND result = 'ok'") == 1);
 }
 
 TEST_CASE("API: the audit log is filtered and verified") {
@@ -395,6 +430,21 @@ TEST_CASE("API: a login at the console is a cookie that takes a header for chang
   CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE actor = 'officer-1' AND action = 'logout'") == 1);
 }
 
+TEST_CASE("API: the browser forgets a login also where the database cannot") {
+  ApiLab lab;
+  ApiRequest logout{"POST", "/logout"};
+  logout.cookie = lab.log_in("officer-1");
+  logout.confirmed = true;
+  lab.issuer.execute("ALTER TABLE audit RENAME TO gone");
+  const Response failed = lab.send(logout);
+  lab.json(failed, 503);
+  CHECK(header(failed, "Set-Cookie").starts_with("__Host-sks-console=; "));
+  CHECK(header(failed, "Set-Cookie").ends_with("; Max-Age=0"));
+  lab.issuer.execute("ALTER TABLE gone RENAME TO audit");
+  CHECK(lab.send(logout).status == 204);
+  CHECK(lab.issuer.count("SELECT count(*) FROM logins") == 0);
+}
+
 TEST_CASE("API: a login ends with its time, with its account, and when the account is disabled") {
   ApiLab lab;
   ApiRequest me{"GET", "/me"};
@@ -439,8 +489,33 @@ TEST_CASE("API: wrong tokens are on record, and not without limit") {
   for (int i = 0; i < 200 && status == 401; ++i) status = lab.send(login).status;
   lab.json(lab.send(login), 429);
   CHECK(status == 429);
-  lab.json(lab.as("officer", "GET", "/me"));  // a token that counts is no attempt
+  // A token that counts is no attempt, and is not kept out by those of others.
+  lab.json(lab.as("officer", "GET", "/me"));
+  ApiRequest me{"GET", "/me"};
+  me.cookie = lab.log_in("officer-1");
+  CHECK(lab.json(lab.send(me)).at("name") == "officer-1");
   CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE detail LIKE '%wrong%'") == 0);
+}
+
+TEST_CASE("API: nobody passes whose use of a token cannot be put on record") {
+  ApiLab lab;
+  lab.issuer.execute("ALTER TABLE audit RENAME TO gone");
+  for (int i = 0; i < 2; ++i) lab.json(lab.as("officer", "GET", "/me"), 503);
+  lab.issuer.execute("ALTER TABLE gone RENAME TO audit");
+  for (int i = 0; i < 2; ++i) lab.json(lab.as("officer", "GET", "/me"));
+  CHECK(lab.issuer.count("SELECT count(*) FROM audit WHERE actor = 'officer-1' AND action = 'login'") == 1);
+}
+
+TEST_CASE("API: one account does not log in at the console without limit, and others do") {
+  ApiLab lab;
+  ApiRequest login{"POST", "/login"};
+  login.body = nlohmann::json{{"token", lab.token_of("officer-1")}}.dump();
+  int logins = 0;
+  Response last = lab.send(login);
+  for (; logins < 1000 && last.status == 204; ++logins) last = lab.send(login);
+  lab.json(last, 429);
+  CHECK(lab.issuer.count("SELECT count(*) FROM logins") == logins);
+  lab.log_in("auditor-1");
 }
 
 TEST_CASE("API: a certificate of this issuer is a login as long as it is in force") {

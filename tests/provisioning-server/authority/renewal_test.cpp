@@ -37,7 +37,7 @@ struct Lab {
     return std::move(opened).value();
   }
   void advance(std::int64_t seconds) { clock.set(clock.now() + seconds); }
-  RenewalPlace place() const { return issuer->renewal_place(); }
+  RenewalPlace place() const { return issuer->renewal_place("issuer"); }
   const IssuerPaths& paths() const { return issuer->paths(); }
   std::vector<crypto::Certificate> anchors() const { return *read_certificates(paths().trust_anchors); }
   bool tls_is_trusted() const {
@@ -80,6 +80,50 @@ TEST_CASE("renew_tls_when_due: renews after two thirds of the certificate's life
   CHECK(lab.open()->ports().server.leaves() == std::vector<Bytes>{(*renewed)->der(), first});
   lab.advance(2 * kDay);
   CHECK(lab.issuer->ports().server.leaves() == std::vector<Bytes>{(*renewed)->der()});
+}
+
+TEST_CASE("Renewal: is on record with its certificate, also where nobody has asked for it") {
+  Lab lab;
+  lab.advance(800 * kDay);
+  REQUIRE(renew_tls_when_due(lab.place()).value());
+  REQUIRE(renew_credential_authority(lab.issuer->renewal_place("operator"), RenewalKey::fresh));
+  const auto print = [](const std::string& file) {
+    return test::run("openssl x509 -noout -fingerprint -sha256 -in " + file + " | sed 's/.*=//' | tr -d ':\n'" +
+                     " | tr A-F a-f");
+  };
+  const auto rows = lab.issuer->database().select(
+      "SELECT actor, result, detail, time FROM audit WHERE action = 'renew' ORDER BY actor", {});
+  REQUIRE(rows);
+  REQUIRE(rows->size() == 2);
+  CHECK(rows->front().text(0) == "issuer");
+  CHECK(rows->front().text(1) == "ok");
+  CHECK(rows->front().text(2) == "tls certificate " + print(lab.paths().tls_certificate));
+  CHECK(rows->front().integer(3) == lab.clock.now());
+  CHECK(rows->back().text(0) == "operator");
+  CHECK(rows->back().text(2) == "credential-ca certificate " + print(lab.paths().credential_ca) + " with a new key");
+}
+
+TEST_CASE("Renewal: what cannot be put on record does not happen") {
+  using Renew = Result<crypto::Certificate> (*)(const RenewalPlace&, RenewalKey);
+  for (const Renew renew : std::initializer_list<Renew>{renew_tls, renew_credential_authority, renew_tls_authority})
+    for (const RenewalKey key : {RenewalKey::keep, RenewalKey::fresh}) {
+      Lab lab;
+      const auto files = [&] {
+        return test::read_file(lab.paths().tls_certificate) + test::read_file(lab.paths().trust_anchors) +
+               test::read_file(lab.paths().credential_ca);
+      };
+      const std::string before = files();
+      RenewalPlace place = lab.place();
+      place.note = [](const std::string&) { return Result<void>(Error{Status::storage, "away"}); };
+      const auto refused = renew(place, key);
+      REQUIRE_FALSE(refused);
+      CHECK(refused.error().detail == "away");
+      CHECK(files() == before);
+      CHECK(lab.open()->tls_identity());
+      CHECK(lab.issues_what_relying_parties_accept());
+      REQUIRE(renew(lab.place(), key));
+      CHECK(files() != before);
+    }
 }
 
 TEST_CASE("renew_tls_when_due: waits for a process that is at it, and needs the key of the TLS CA") {

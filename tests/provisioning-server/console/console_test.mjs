@@ -443,6 +443,23 @@ test("signing out ends the login", () =>
     await page.getByLabel("Token").waitFor();
   }));
 
+test("whoever could not be signed out is told so and stays signed in", () =>
+  as("auditor", async (person, page) => {
+    await person.go("sessions");
+    const detail = "There were too many attempts.";
+    await page.route("**/api/v1/logout", (route) =>
+      route.fulfill({ status: 429, contentType: "application/problem+json", body: JSON.stringify({ detail }) }),
+    );
+    await person.button("Sign out").click();
+    await page.getByRole("alert").getByText(`Signing out did not work: ${detail}`).waitFor();
+    await page.getByRole("heading", { name: "Sessions", level: 1 }).waitFor();
+    await page.unroute("**/api/v1/logout");
+    await page.reload();
+    await page.getByRole("heading", { name: "Sessions", level: 1 }).waitFor();
+    await person.button("Sign out").click();
+    await page.getByText("You are signed out.").waitFor();
+  }));
+
 test("what does not exist is told in one sentence", () =>
   as("officer", async (person, page) => {
     for (const place of [

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "provisioning-server/admin_api/admin_api.h"
 #include "sks-core/base/encoding.h"
 #include "tests/provisioning-server/issuer_fixture.h"
 
@@ -34,7 +35,7 @@ struct Api {
     key = to_hex(crypto::sha256(device.certificate(0)));
   }
   Response send(const std::string& method, const std::string& path, const std::string& body = "") {
-    HttpHandler handler(lab.issuer->config().url, make_api_routes(*lab.issuer, authenticator, life_cycle_api()));
+    HttpHandler handler(lab.issuer->config().url, make_api_routes(*lab.issuer, authenticator, api_rows()));
     Request request = device.get_request("/api/v1" + path);
     request.method = method;
     if (!body.empty()) request.content_type = "application/json";
@@ -112,6 +113,7 @@ TEST_CASE("Life cycle API: a PUK is shown once, to the help desk") {
   api.authenticator->caller = {"olga", {Role::officer}};
   CHECK(api.send("POST", path).status == 403);
   api.authenticator->caller = {"hal", {Role::helpdesk}};
+  CHECK(api.answer(200, "GET", "/credentials/" + api.key).at("has_puk") == true);
   const std::string puk = api.answer(200, "POST", path).at("puk");
   CHECK(puk.size() == 10);
   for (int wrong = 0; wrong < 3; ++wrong) api.device.lock(0);
