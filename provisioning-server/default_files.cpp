@@ -42,8 +42,9 @@ checkpoint_seconds = 60
 session_starts_per_second = 100
 # Connections open at one time; more wait to be accepted.
 connections = 1024
-# Connections of one address (IPv6: of one /64); more are closed at once. 0: no limit, as behind a load balancer.
-connections_per_address = 0
+# Connections of one address (IPv6: of one /64); more are closed at once. 0: no limit, for when a load balancer hides the
+# addresses of clients.
+connections_per_address = 64
 # Requests of one address in one second; more are asked to come back (429). 0: no limit.
 requests_per_second_per_address = 1000
 # Uses of one init URL in one minute. 0: no limit.

@@ -27,8 +27,8 @@ struct PlainService {
 struct ListenerOptions {
   std::vector<ListenAddress> addresses;
   std::vector<PlainService> plain;
-  std::size_t connections = 1024;
-  std::size_t connections_per_address = 0;     ///< 0: no limit
+  std::size_t connections = 1024;              ///< over TLS; more wait to be accepted, and a warning says so
+  std::size_t connections_per_address = 0;     ///< of each service; 0: no limit
   double requests_per_second_per_address = 0;  ///< 0: no limit
   std::size_t requests_per_connection = 1000;
   std::size_t threads = 16;  ///< in which handlers run that may wait
