@@ -103,6 +103,8 @@ struct Listener::Impl {
   asio::io_context io;  // of everything else
   asio::thread_pool workers;
   asio::thread_pool own_workers{kOwnThreads};
+  // For events that may wait, for the database or a token: neither connections nor signals are to wait with them.
+  asio::thread_pool chores{1};
   PendingResponses pending;
   // Guards everything below but `service`.
   asio::strand<asio::io_context::executor_type> strand;
@@ -221,8 +223,12 @@ void Listener::Impl::start_minute() {
   minute.async_wait([this](error_code failure) {
     if (failure || stopping) return;  // a wait that was over before cancel() is not cancelled by it
     resume();
-    replace(events.every_minute());
-    start_minute();
+    asio::post(chores, [this] {
+      replace(events.every_minute());
+      asio::post(strand, [this] {
+        if (!stopping) start_minute();
+      });
+    });
   });
 }
 
@@ -230,7 +236,7 @@ void Listener::Impl::wait_for_signal() {
   signals.async_wait([this](error_code failure, int signal) {
     if (failure) return;
     if (signal == SIGHUP) {
-      if (!stopping) replace(events.reload());
+      if (!stopping) asio::post(chores, [this] { replace(events.reload()); });
     } else if (!stopping) {
       stop();
     }
@@ -291,14 +297,13 @@ void Listener::run(ListenerEvents events) {
     impl_->start_minute();
   });
   {
-    // One for each processor is enough for what never waits; this one is for events, which may.
+    // One for each processor is enough for what never waits; this one is for what they share.
     std::vector<std::jthread> others;
     for (Loop& loop : impl_->loops) others.emplace_back([&loop] { loop.io.run(); });
     impl_->io.run();
     for (Loop& loop : impl_->loops) loop.io.stop();
   }
-  impl_->workers.join();
-  impl_->own_workers.join();
+  for (asio::thread_pool* const pool : {&impl_->workers, &impl_->own_workers, &impl_->chores}) pool->join();
   impl_->pending.wait_for_all();
   // Connections that the deadline cut off are destroyed together with the io_context, which cannot take posts then.
   impl_->limits->be_quiet();

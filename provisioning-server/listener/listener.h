@@ -35,7 +35,8 @@ struct ListenerOptions {
   std::int64_t drain_seconds = 10;
 };
 
-/// What the process wants to know while it serves. All run one at a time.
+/// What the process wants to know while it serves. every_minute and reload may wait: they run one at a time, in a
+/// thread of their own, also while the others do.
 struct ListenerEvents {
   /// The service from here on; none keeps the one that there is.
   std::function<std::optional<Service>()> every_minute;
