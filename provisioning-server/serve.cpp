@@ -101,6 +101,7 @@ class Server {
   std::optional<Service> reload();
   std::optional<Service> every_minute();
   void drain();
+  void cut_off() const { current()->issuer->stop_long_work(); }
   void note_certificates() const;
   void note_devices() const { current()->issuer->devices().note_findings(system_clock()); }
   void start_threads() const;
@@ -295,7 +296,7 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
     server.note_devices();
     return server.every_minute();
   };
-  listener->run({every_minute, [&] { return server.reload(); }, [&] { server.drain(); }});
+  listener->run({every_minute, [&] { return server.reload(); }, [&] { server.drain(); }, [&] { server.cut_off(); }});
   log_info("stopped");
   return {};
 }

@@ -303,6 +303,9 @@ void Listener::run(ListenerEvents events) {
     impl_->io.run();
     for (Loop& loop : impl_->loops) loop.io.stop();
   }
+  // Nobody gets an answer any more. What has not begun is dropped; what has is waited for, since it uses the service.
+  impl_->events.cut_off();
+  for (asio::thread_pool* const pool : {&impl_->workers, &impl_->own_workers, &impl_->chores}) pool->stop();
   for (asio::thread_pool* const pool : {&impl_->workers, &impl_->own_workers, &impl_->chores}) pool->join();
   impl_->pending.wait_for_all();
   // Connections that the deadline cut off are destroyed together with the io_context, which cannot take posts then.

@@ -43,6 +43,8 @@ struct ListenerEvents {
   std::function<std::optional<Service>()> reload;  ///< the same on SIGHUP
   /// SIGTERM or SIGINT: requests in flight are finished, nothing new is accepted.
   std::function<void()> drain;
+  /// Nobody gets an answer any more: handlers that still run keep the process from its end.
+  std::function<void()> cut_off;
 };
 
 /// The server around handlers: limits, timeouts, signals. Decides nothing about requests.
@@ -53,7 +55,7 @@ class Listener {
   ~Listener();
 
   /// Serves until SIGTERM or SIGINT, then finishes the requests in flight, for as long as the options say.
-  /// Plain addresses answer to the end.
+  /// Plain addresses answer to the end. Handlers that have not begun by then never do; those that have are waited for.
   void run(ListenerEvents events);
 
  private:

@@ -403,6 +403,17 @@ SKS_CONTRACT_TEST("audit: checkpoints come by themselves after so many entries")
   CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 0);
 }
 
+SKS_CONTRACT_TEST("audit: a verification ends when it is asked to stop") {
+  const Fixture fixture(kind);
+  std::stop_source stop;
+  const std::vector<crypto::PublicKey> keys{fixture.key.public_key()};
+  CHECK(verify_database(*fixture.database, keys, {}, stop.get_token()));
+  stop.request_stop();
+  const auto report = verify_database(*fixture.database, keys, {}, stop.get_token());
+  REQUIRE_FALSE(report);
+  CHECK(report.error().status == Status::storage);
+}
+
 SKS_CONTRACT_TEST("audit: texts that are no texts are kept as far as a database takes them") {
   const crypto::PrivateKey key = new_key();
   const test::TestDatabase database(kind);

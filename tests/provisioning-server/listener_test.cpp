@@ -79,7 +79,7 @@ class RunningListener {
 };
 
 ListenerEvents no_events() {
-  return {[] { return std::nullopt; }, [] { return std::nullopt; }, [] {}};
+  return {[] { return std::nullopt; }, [] { return std::nullopt; }, [] {}, [] {}};
 }
 
 Route route(const std::string& path, const std::function<void()>& what) {
@@ -110,4 +110,28 @@ TEST_CASE("Listener: neither connections nor SIGTERM wait for a reload") {
   CHECK(draining.wait());
   may_end.happen();
   CHECK(listener.wait_for_end());
+}
+
+TEST_CASE("Listener: at its end what runs is told, and what waits for a thread is dropped") {
+  Event begun;
+  Event cut_off;
+  std::atomic<int> runs = 0;
+  ListenerEvents events = no_events();
+  events.cut_off = [&] { cut_off.happen(); };
+  const RunningListener listener({route("/work",
+                                        [&] {
+                                          ++runs;
+                                          begun.happen();
+                                          cut_off.wait();
+                                        })},
+                                 events);
+  std::vector<tcp::iostream> clients(5);
+  for (tcp::iostream& client : clients) listener.send(client, "/work");
+  CHECK(begun.wait());
+  // The others have come by then, or do not come at all.
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  ::kill(::getpid(), SIGTERM);
+  CHECK(cut_off.wait());
+  CHECK(listener.wait_for_end());
+  CHECK(runs == 1);
 }
