@@ -1,6 +1,8 @@
 #include "provisioning-server/serve.h"
 
 #include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <csignal>
 #include <iostream>
@@ -30,6 +32,25 @@ struct Snapshot {
       : issuer(std::move(given)), handler(issuer->config().url, issuer_routes(*issuer)) {}
   std::unique_ptr<Issuer> issuer;
   HttpHandler handler;
+};
+
+/// Where snapshots end. Whoever held the last one, perhaps a connection, must not wait for the threads that end with
+/// it.
+class SnapshotEnd {
+ public:
+  SnapshotEnd() = default;
+  ~SnapshotEnd() { thread_.join(); }
+  SnapshotEnd(const SnapshotEnd&) = delete;
+  SnapshotEnd& operator=(const SnapshotEnd&) = delete;
+
+  /// It must outlive the snapshot.
+  std::shared_ptr<Snapshot> make(std::unique_ptr<Issuer> issuer) {
+    return {new Snapshot(std::move(issuer)),
+            [this](Snapshot* snapshot) { boost::asio::post(thread_, [snapshot] { delete snapshot; }); }};
+  }
+
+ private:
+  boost::asio::thread_pool thread_{1};
 };
 
 /// `setting` is where `text` stands, for the sentence when it is no address.
@@ -88,7 +109,7 @@ class KeyCheck {
 
 class Server {
  public:
-  explicit Server(std::shared_ptr<Snapshot> first) : current_(std::move(first)) {}
+  explicit Server(std::unique_ptr<Issuer> first) : current_(end_.make(std::move(first))) {}
 
   std::shared_ptr<Snapshot> current() const {
     const std::lock_guard lock(mutex_);
@@ -107,8 +128,9 @@ class Server {
   void start_threads() const;
 
  private:
-  Result<std::shared_ptr<Snapshot>> read_again() const;
+  Result<std::shared_ptr<Snapshot>> read_again();
 
+  SnapshotEnd end_;
   KeyCheck authority_key_;
   mutable std::mutex mutex_;
   std::shared_ptr<Snapshot> current_;
@@ -152,10 +174,10 @@ Routes Server::revocation_routes() const {
   return routes;
 }
 
-Result<std::shared_ptr<Snapshot>> Server::read_again() const {
+Result<std::shared_ptr<Snapshot>> Server::read_again() {
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::reopen(*current()->issuer));
   SKS_TRY(check_profiles(*issuer));
-  return std::make_shared<Snapshot>(std::move(issuer));
+  return end_.make(std::move(issuer));
 }
 
 std::optional<Service> Server::reload() {
@@ -279,7 +301,7 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::open(folder));
   configure_log(issuer->config().operations.log);
   SKS_TRY(check_profiles(*issuer));
-  Server server(std::make_shared<Snapshot>(std::move(issuer)));
+  Server server(std::move(issuer));
   static_cast<void>(server.every_minute());  // an expired certificate is renewed before anybody sees it
   const IssuerConfig& config = server.current()->issuer->config();
   SKS_LET(ListenerOptions options, listener_options(config, listen, server.readiness(), server.revocation_routes()));
