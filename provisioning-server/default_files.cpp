@@ -5,7 +5,8 @@ namespace {
 
 constexpr std::string_view kConfigHead =
     R"toml(# Configuration of this issuer. `sks-issuer serve` reads it at start and again on SIGHUP; `sks-issuer check` tells whether it
-# holds. [server], [operations], connections and threads take effect at a start only.
+# holds. [server], [operations], plain_listen, connections, connections_per_address, requests_per_second_per_address,
+# requests_per_connection and threads take effect at a start only; url, database and node cannot change while it serves.
 
 # The main URL, byte for byte as keys will carry it. A change makes a different issuer; the TLS certificate must fit its host.
 )toml";

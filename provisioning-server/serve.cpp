@@ -197,6 +197,7 @@ std::optional<Service> Server::reload() {
       log_info("reloaded");
       note_certificates();
       (*next)->issuer->devices().note_findings(system_clock());
+      (*next)->issuer->checkpoints().configure((*next)->issuer->config().audit);
       (*next)->issuer->revocation_service().publisher().start();
       notify_service_manager("READY=1");
       return std::move(made).value();

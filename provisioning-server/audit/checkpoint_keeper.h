@@ -23,6 +23,8 @@ class CheckpointKeeper {
 
   /// From here on a thread writes one when there are so many new entries, or some after so many seconds.
   void start(const AuditConfig& config);
+  /// The same thread by other numbers from here on.
+  void configure(const AuditConfig& config);
 
   /// Writes one if a chain has grown. Fails with storage.
   Result<void> write() { return write(Chains::stay_open); }
@@ -31,7 +33,7 @@ class CheckpointKeeper {
   enum class Chains : std::uint8_t { stay_open, end };
   Result<void> write(Chains chains);
   Result<void> write_in(SqlTransaction& transaction, Chains chains) const;
-  void keep(const AuditConfig& config);
+  void keep();
 
   Database& database_;
   const ChainedAuditLog& log_;
@@ -40,6 +42,7 @@ class CheckpointKeeper {
   std::mutex mutex_;
   std::condition_variable stops_;
   bool stopping_ = false;
+  AuditConfig config_;
   std::thread thread_;
 };
 
