@@ -5,7 +5,8 @@ namespace {
 
 constexpr std::string_view kConfigHead =
     R"toml(# Configuration of this issuer. `sks-issuer serve` reads it at start and again on SIGHUP; `sks-issuer check` tells whether it
-# holds. [server], [operations], connections and threads take effect at a start only.
+# holds. [server], [operations], plain_listen, connections, connections_per_address, requests_per_second_per_address,
+# requests_per_connection and threads take effect at a start only; url, database and node cannot change while it serves.
 
 # The main URL, byte for byte as keys will carry it. A change makes a different issuer; the TLS certificate must fit its host.
 )toml";
@@ -42,8 +43,9 @@ checkpoint_seconds = 60
 session_starts_per_second = 100
 # Connections open at one time; more wait to be accepted.
 connections = 1024
-# Connections of one address (IPv6: of one /64); more are closed at once. 0: no limit, as behind a load balancer.
-connections_per_address = 0
+# Connections of one address (IPv6: of one /64); more are closed at once. 0: no limit, for when a load balancer hides the
+# addresses of clients.
+connections_per_address = 64
 # Requests of one address in one second; more are asked to come back (429). 0: no limit.
 requests_per_second_per_address = 1000
 # Uses of one init URL in one minute. 0: no limit.

@@ -26,6 +26,10 @@ constexpr int kMaxConflicts = 4;
 constexpr std::size_t kRecentSessions = 1000;
 /// Decoded keys take more.
 constexpr std::size_t kRecentStates = 200;
+/// Refusals of one kind that have a row each, for one ticket or session. Whoever holds either can be refused for ever.
+constexpr double kRefusalsAtOnce = 10;
+constexpr double kRefusalsPerSecond = 1.0 / 600;
+constexpr std::size_t kRememberedRefusals = 10000;
 /// Longer messages take more time than other connections of the thread should wait.
 constexpr std::size_t kPromptBody = 64 * 1024;
 constexpr const char* kPukPurpose = "puk";
@@ -243,7 +247,10 @@ Result<SecureBytes> open_puk(const SessionSeal& seal, const Session& session) {
   return seal.open(session.id, kPukPurpose, kPukVersion, session.sealed_puk);
 }
 
-Enrolment::Enrolment(EnrolmentPorts ports) : ports_(std::move(ports)), recent_(kRecentSessions, kRecentStates) {}
+Enrolment::Enrolment(EnrolmentPorts ports)
+    : ports_(std::move(ports)),
+      recent_(kRecentSessions, kRecentStates),
+      refusals_on_record_(kRefusalsPerSecond, kRefusalsAtOnce, kRememberedRefusals) {}
 
 keygen2::IssuerContext Enrolment::context() const { return {ports_.clock, ports_.random, ports_.server.leaves()}; }
 
@@ -282,6 +289,7 @@ Result<Reply> Enrolment::refuse_ticket(Refusal why, const Ticket& ticket, const 
                                        const Incoming& request) {
   const std::string word(word_of(why));
   note_refusal(why, {{"peer", request.peer}, {"profile", ticket.profile}, {"reason", detail}});
+  if (!refusals_on_record_.take(ticket.digest + ' ' + word, steady_seconds())) return refuse(why);
   SKS_TRY(ports_.repository.add_audit(
       {ports_.clock.now(), request.peer, "InvocationRequest", "", ticket.profile, word, detail}));
   return refuse(why);
@@ -290,6 +298,7 @@ Result<Reply> Enrolment::refuse_ticket(Refusal why, const Ticket& ticket, const 
 Result<Reply> Enrolment::refuse_over(const Session& session, const Incoming& request) {
   const std::string word(word_of(Refusal::session_over));
   note_refusal(Refusal::session_over, {{"peer", request.peer}, {"session", session.id}});
+  if (!refusals_on_record_.take(session.id + ' ' + word, steady_seconds())) return refuse(Refusal::session_over);
   SKS_TRY(ports_.repository.add_audit(
       {ports_.clock.now(), request.peer, awaited_message(session.phase), session.id, policy_of(session), word, ""}));
   return refuse(Refusal::session_over);

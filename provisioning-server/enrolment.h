@@ -10,6 +10,7 @@
 #include "provisioning-server/authority/server_identity.h"
 #include "provisioning-server/device_registry.h"
 #include "provisioning-server/key_manager.h"
+#include "provisioning-server/operations/rate_limit.h"
 #include "provisioning-server/profile_store.h"
 #include "provisioning-server/recent_sessions.h"
 #include "provisioning-server/refusal.h"
@@ -103,7 +104,7 @@ class Enrolment {
                                      const std::string& detail, const Incoming& request);
   Reply refuse(Refusal why) const;
   /// A refusal that leaves every session as it is, with its audit row. Tickets and cookies that are not ours only reach
-  /// the log: anybody could fill the database with them.
+  /// the log: anybody could fill the database with them. So do those that are, when they come again and again.
   Result<Reply> refuse_ticket(Refusal why, const Ticket& ticket, const std::string& detail, const Incoming& request);
   Result<Reply> refuse_over(const Session& session, const Incoming& request);
   /// Fails as make_management_plan().
@@ -113,6 +114,7 @@ class Enrolment {
 
   EnrolmentPorts ports_;
   RecentSessions recent_;
+  RateLimit refusals_on_record_;  ///< by the ticket or the session, and the word
 };
 
 /// SHA-256 in hexadecimal: how secrets that a client shows are kept.

@@ -41,6 +41,7 @@ Result<void> Issuer::load_database(const Issuer* running) {
   audit_ = running->audit_;
   committer_ = running->committer_;
   checkpoints_ = running->checkpoints_;
+  long_work_ = running->long_work_;
   return {};
 }
 

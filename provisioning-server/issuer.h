@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "provisioning-server/access/account_store.h"
@@ -51,6 +52,9 @@ class Issuer {
   /// What is renewed there is on record as done by `actor`. The issuer must outlive it.
   RenewalPlace renewal_place(const std::string& actor) const;
   AccountStore& accounts() { return *accounts_; }
+  /// Requested when nobody waits for an answer any more; whatever takes long looks at it now and then.
+  std::stop_token long_work() const { return long_work_.get_token(); }
+  void stop_long_work() { long_work_.request_stop(); }
   const Clock& clock() const { return clock_; }
   const Random& random() const { return random_; }
   RevocationStore& revocations() { return *revocations_; }
@@ -82,6 +86,7 @@ class Issuer {
   std::shared_ptr<ChainedAuditLog> audit_;
   std::shared_ptr<GroupCommitter> committer_;  ///< whoever has given it work of a repository keeps that
   std::shared_ptr<CheckpointKeeper> checkpoints_;
+  std::stop_source long_work_;
   std::unique_ptr<SqlRepository> repository_;
   std::unique_ptr<ProfileArchive> profile_archive_;
   std::unique_ptr<ProfileStore> profiles_;

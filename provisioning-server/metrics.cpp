@@ -33,6 +33,7 @@ constexpr auto kMetrics = std::to_array<Row>({
     {"build_info", Type::gauge, "Always 1; the label tells the version.", {"version"}},
     {"certificate_not_after_seconds", Type::gauge, "When a certificate of the issuer ends, in Unix time.", {"which"}},
     {"connections_closed_total", Type::counter, "Connections that the server ended because of a limit.", {"limit"}},
+    {"connections_full_total", Type::counter, "Times that no connection could be accepted: all places were taken.", {}},
     {"connections_open", Type::gauge, "Connections over TLS that are open.", {}},
     {"connections_total", Type::counter, "Connections that were accepted.", {}},
     {"credentials_issued_total", Type::counter, "Credentials that became valid.", {}},

@@ -1,6 +1,8 @@
 #include "provisioning-server/serve.h"
 
 #include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <csignal>
 #include <iostream>
@@ -30,6 +32,25 @@ struct Snapshot {
       : issuer(std::move(given)), handler(issuer->config().url, issuer_routes(*issuer)) {}
   std::unique_ptr<Issuer> issuer;
   HttpHandler handler;
+};
+
+/// Where snapshots end. Whoever held the last one, perhaps a connection, must not wait for the threads that end with
+/// it.
+class SnapshotEnd {
+ public:
+  SnapshotEnd() = default;
+  ~SnapshotEnd() { thread_.join(); }
+  SnapshotEnd(const SnapshotEnd&) = delete;
+  SnapshotEnd& operator=(const SnapshotEnd&) = delete;
+
+  /// It must outlive the snapshot.
+  std::shared_ptr<Snapshot> make(std::unique_ptr<Issuer> issuer) {
+    return {new Snapshot(std::move(issuer)),
+            [this](Snapshot* snapshot) { boost::asio::post(thread_, [snapshot] { delete snapshot; }); }};
+  }
+
+ private:
+  boost::asio::thread_pool thread_{1};
 };
 
 Result<std::vector<ListenAddress>> read_addresses(const std::string& text, std::uint16_t default_port) {
@@ -100,7 +121,7 @@ Result<void> check_authority(const Issuer& issuer) {
 
 class Server {
  public:
-  explicit Server(std::shared_ptr<Snapshot> first) : current_(std::move(first)) {}
+  explicit Server(std::unique_ptr<Issuer> first) : current_(end_.make(std::move(first))) {}
 
   std::shared_ptr<Snapshot> current() const {
     const std::lock_guard lock(mutex_);
@@ -113,13 +134,15 @@ class Server {
   std::optional<Service> reload();
   std::optional<Service> every_minute();
   void drain();
+  void cut_off() const { current()->issuer->stop_long_work(); }
   void note_certificates() const;
   void note_devices() const { current()->issuer->devices().note_findings(system_clock()); }
   void start_threads() const;
 
  private:
-  Result<std::shared_ptr<Snapshot>> read_again() const;
+  Result<std::shared_ptr<Snapshot>> read_again();
 
+  SnapshotEnd end_;
   KeyCheck authority_key_;
   mutable std::mutex mutex_;
   std::shared_ptr<Snapshot> current_;
@@ -174,12 +197,12 @@ Routes Server::revocation_routes() const {
   return routes;
 }
 
-Result<std::shared_ptr<Snapshot>> Server::read_again() const {
+Result<std::shared_ptr<Snapshot>> Server::read_again() {
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::reopen(*current()->issuer));
   SKS_TRY(check_profiles(*issuer));
   SKS_TRY(check_authority(*issuer));
   SKS_TRY(note_reload(*issuer));
-  return std::make_shared<Snapshot>(std::move(issuer));
+  return end_.make(std::move(issuer));
 }
 
 std::optional<Service> Server::reload() {
@@ -199,6 +222,7 @@ std::optional<Service> Server::reload() {
       log_info("reloaded");
       note_certificates();
       (*next)->issuer->devices().note_findings(system_clock());
+      (*next)->issuer->checkpoints().configure((*next)->issuer->config().audit);
       (*next)->issuer->revocation_service().publisher().start();
       notify_service_manager("READY=1");
       return std::move(made).value();
@@ -307,7 +331,7 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
   configure_log(issuer->config().operations.log);
   SKS_TRY(check_profiles(*issuer));
   SKS_TRY(check_authority(*issuer));
-  Server server(std::make_shared<Snapshot>(std::move(issuer)));
+  Server server(std::move(issuer));
   static_cast<void>(server.every_minute());  // an expired certificate is renewed before anybody sees it
   const IssuerConfig& config = server.current()->issuer->config();
   SKS_LET(ListenerOptions options, listener_options(config, listen, server.readiness(), server.revocation_routes()));
@@ -324,7 +348,7 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
     server.note_devices();
     return server.every_minute();
   };
-  listener->run({every_minute, [&] { return server.reload(); }, [&] { server.drain(); }});
+  listener->run({every_minute, [&] { return server.reload(); }, [&] { server.drain(); }, [&] { server.cut_off(); }});
   log_info("stopped");
   return {};
 }

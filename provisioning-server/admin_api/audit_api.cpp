@@ -40,7 +40,8 @@ Result<Response> verify_audit(ApiCall& call) {
   const std::unique_lock lock(one_at_a_time, std::try_to_lock);
   if (!lock.owns_lock()) return Error{Status::not_allowed, "The audit log is being verified already."};
   SKS_LET(std::vector<crypto::PublicKey> keys, read_audit_keys(call.issuer.paths().audit_public_keys));
-  SKS_LET(const AuditReport report, verify_database(call.issuer.database(), std::move(keys), {}));
+  SKS_LET(const AuditReport report,
+          verify_database(call.issuer.database(), std::move(keys), {}, call.issuer.long_work()));
   const bool ok = report.findings.empty();
   AuditEntry entry = call.audit(std::to_string(report.entries) + " entries");
   if (!ok) entry.result = "broken";

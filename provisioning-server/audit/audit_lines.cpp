@@ -176,18 +176,22 @@ Result<void> for_each_line(const std::string& file, const std::function<Result<v
   return {};
 }
 
-AuditVisitor verify_with(AuditVerifier& verifier) {
-  return {[&](const Checkpoint& checkpoint) -> Result<void> {
+AuditVisitor verify_with(AuditVerifier& verifier, const std::stop_token& stop) {
+  const auto go_on = [stop]() -> Result<void> {
+    return stop.stop_requested() ? Error{Status::storage, "the audit log has not been read to its end"}
+                                 : Result<void>();
+  };
+  return {[&verifier, go_on](const Checkpoint& checkpoint) {
             verifier.checkpoint(checkpoint);
-            return {};
+            return go_on();
           },
-          [&](const std::string& id, const AuditChain* chain) -> Result<void> {
+          [&verifier, go_on](const std::string& id, const AuditChain* chain) {
             verifier.begin_chain(id, chain);
-            return {};
+            return go_on();
           },
-          [&](const ChainedEntry& entry) -> Result<void> {
+          [&verifier, go_on](const ChainedEntry& entry) {
             verifier.entry(entry);
-            return {};
+            return go_on();
           }};
 }
 
@@ -275,11 +279,11 @@ Result<AuditReport> verify_file(const std::string& file, std::vector<crypto::Pub
 }
 
 Result<AuditReport> verify_database(Database& database, std::vector<crypto::PublicKey> keys,
-                                    const std::vector<Checkpoint>& checkpoints) {
+                                    const std::vector<Checkpoint>& checkpoints, const std::stop_token& stop) {
   AuditVerifier verifier(std::move(keys), AuditVerifier::Extent::whole);
   for (const Checkpoint& checkpoint : checkpoints) verifier.outside_checkpoint(checkpoint);
   std::vector<std::string> unreadable;
-  SKS_TRY(read_audit(database, {}, verify_with(verifier), [&](const std::string& node, std::int64_t number) {
+  SKS_TRY(read_audit(database, {}, verify_with(verifier, stop), [&](const std::string& node, std::int64_t number) {
     unreadable.push_back("checkpoint " + std::to_string(number) + " of node " + node +
                          " was changed: it cannot be read");
   }));

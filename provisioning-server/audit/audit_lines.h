@@ -1,6 +1,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <stop_token>
 #include <string>
 #include <variant>
 
@@ -25,9 +26,10 @@ Result<void> export_audit(Database& database, const AuditPeriod& period, std::os
 
 /// Checks an export. Fails with not_available (cannot be read) or option (is none; the sentence names the line).
 Result<AuditReport> verify_file(const std::string& file, std::vector<crypto::PublicKey> keys);
-/// Checks what a database holds, against `checkpoints` that were kept elsewhere.
+/// Checks what a database holds, against `checkpoints` that were kept elsewhere. Fails with storage, also when `stop`
+/// is requested before the end.
 Result<AuditReport> verify_database(Database& database, std::vector<crypto::PublicKey> keys,
-                                    const std::vector<Checkpoint>& checkpoints);
+                                    const std::vector<Checkpoint>& checkpoints, const std::stop_token& stop = {});
 /// The checkpoints in a file of such lines; lines of other kinds do not count. Fails as verify_file().
 Result<std::vector<Checkpoint>> read_checkpoints(const std::string& file);
 

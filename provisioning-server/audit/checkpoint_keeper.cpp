@@ -77,18 +77,24 @@ CheckpointKeeper::~CheckpointKeeper() {
 }
 
 void CheckpointKeeper::start(const AuditConfig& config) {
-  thread_ = std::thread([this, config] { keep(config); });
+  configure(config);
+  thread_ = std::thread([this] { keep(); });
 }
 
-void CheckpointKeeper::keep(const AuditConfig& config) {
+void CheckpointKeeper::configure(const AuditConfig& config) {
+  const std::lock_guard lock(mutex_);
+  config_ = config;
+}
+
+void CheckpointKeeper::keep() {
   std::uint64_t covered = 0;
   auto last = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   while (!stops_.wait_for(lock, kLookAgain, [this] { return stopping_; })) {
     const std::uint64_t entries = log_.appended();
     const auto now = std::chrono::steady_clock::now();
-    const bool is_due = entries - covered >= static_cast<std::uint64_t>(config.checkpoint_entries) ||
-                        now - last >= std::chrono::seconds(config.checkpoint_seconds);
+    const bool is_due = entries - covered >= static_cast<std::uint64_t>(config_.checkpoint_entries) ||
+                        now - last >= std::chrono::seconds(config_.checkpoint_seconds);
     if (!is_due) continue;
     lock.unlock();
     const Result<void> written = write();

@@ -25,6 +25,8 @@ class CheckpointKeeper {
 
   /// From here on a thread writes one when there are so many new entries, or some after so many seconds.
   void start(const AuditConfig& config);
+  /// The same thread by other numbers from here on.
+  void configure(const AuditConfig& config);
 
   /// Writes one if a chain has grown. Fails with storage.
   Result<void> write() { return write(Chains::stay_open); }
@@ -37,7 +39,7 @@ class CheckpointKeeper {
   Result<std::vector<ChainHead>> grown_heads(SqlTransaction& transaction) const;
   Result<ChainHead> own_head(SqlTransaction& transaction, const std::string& chain) const;
   std::int64_t covered(const std::string& chain) const;
-  void keep(const AuditConfig& config);
+  void keep();
 
   Database& database_;
   const ChainedAuditLog& log_;
@@ -48,6 +50,7 @@ class CheckpointKeeper {
   std::mutex mutex_;
   std::condition_variable stops_;
   bool stopping_ = false;
+  AuditConfig config_;
   std::thread thread_;
 };
 

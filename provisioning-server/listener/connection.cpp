@@ -290,6 +290,7 @@ class HttpConnection final : public Connection, public std::enable_shared_from_t
   }
 
   void send(Response response, bool keep_alive) {
+    handler_.reset();  // a connection without a request must not keep what a reload has replaced
     response_.emplace();
     response_->version(11);
     response_->result(response.status);

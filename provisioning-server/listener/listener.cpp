@@ -27,10 +27,13 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto kMinute = std::chrono::seconds(60);
+/// Of each plain service, so that none takes the places of another one.
 constexpr std::size_t kPlainConnections = 256;
 /// Of PlainService::has_own_threads.
 constexpr std::size_t kOwnThreads = 2;
 constexpr std::size_t kRememberedAddresses = 10000;
+/// Places come free and are taken again many times in a second.
+constexpr double kFullWarningsPerSecond = 1.0 / 60;
 
 /// Every connection takes a descriptor, and the usual soft limit is for programs that use select().
 void raise_descriptor_limit() {
@@ -48,9 +51,11 @@ struct Loop {
 };
 
 struct Door {
-  Door(tcp::acceptor given, const PlainService* its_plain) : acceptor(std::move(given)), plain(its_plain) {}
+  Door(tcp::acceptor given, const PlainService* its_plain, ConnectionLimits& its_limits)
+      : acceptor(std::move(given)), plain(its_plain), limits(its_limits) {}
   tcp::acceptor acceptor;
   const PlainService* plain;  ///< null: the service over TLS
+  ConnectionLimits& limits;
   bool paused = false;
 };
 
@@ -63,20 +68,22 @@ struct Listener::Impl {
         workers(std::max<std::size_t>(options.threads, 1)),
         strand(asio::make_strand(io)),
         service(std::move(its_service)),
-        limits(std::make_shared<ConnectionLimits>(options.connections, options.connections_per_address,
-                                                  [this] { asio::post(strand, [this] { resume(); }); })),
-        plain_limits(std::make_shared<ConnectionLimits>(kPlainConnections, 0,
-                                                        [this] { asio::post(strand, [this] { resume(); }); })),
+        limits(make_limits(options.connections)),
         requests(std::make_shared<RateLimit>(options.requests_per_second_per_address,
                                              2 * options.requests_per_second_per_address, kRememberedAddresses)),
         signals(strand),
         minute(strand),
         deadline(strand) {}
 
-  Result<void> bind(const ListenAddress& address, const PlainService* plain);
-  ConnectionLimits& limits_of(const PlainService* plain) { return plain == nullptr ? *limits : *plain_limits; }
+  std::shared_ptr<ConnectionLimits> make_limits(std::size_t in_all) {
+    return std::make_shared<ConnectionLimits>(in_all, options.connections_per_address,
+                                              [this] { asio::post(strand, [this] { resume(); }); });
+  }
+  Result<void> bind(const std::vector<ListenAddress>& addresses, const PlainService* plain, ConnectionLimits& of_them);
+  Result<void> bind(const ListenAddress& address, const PlainService* plain, ConnectionLimits& of_it);
   void accept(Door& door);
-  void serve(tcp::socket socket, const PlainService* plain);
+  void note_full(const Door& door);
+  void serve(tcp::socket socket, const Door& door);
   void wait_for_signal();
   void replace(std::optional<Service> next);
   void resume();
@@ -96,13 +103,16 @@ struct Listener::Impl {
   asio::io_context io;  // of everything else
   asio::thread_pool workers;
   asio::thread_pool own_workers{kOwnThreads};
+  // For events that may wait, for the database or a token: neither connections nor signals are to wait with them.
+  asio::thread_pool chores{1};
   PendingResponses pending;
   // Guards everything below but `service`.
   asio::strand<asio::io_context::executor_type> strand;
   std::mutex service_mutex;
   Service service;
   std::shared_ptr<ConnectionLimits> limits;
-  std::shared_ptr<ConnectionLimits> plain_limits;
+  std::vector<std::shared_ptr<ConnectionLimits>> plain_limits;
+  RateLimit full_warnings{kFullWarningsPerSecond, 1, 1};
   std::shared_ptr<RateLimit> requests;
   bool stopping = false;
   std::list<Door> doors;
@@ -113,7 +123,16 @@ struct Listener::Impl {
   ListenerEvents events;
 };
 
-Result<void> Listener::Impl::bind(const ListenAddress& address, const PlainService* plain) {
+Result<void> Listener::Impl::bind(const std::vector<ListenAddress>& addresses, const PlainService* plain,
+                                  ConnectionLimits& of_them) {
+  for (const ListenAddress& address : addresses) {
+    Result<void> bound = bind(address, plain, of_them);
+    if (!bound && address.need == ListenAddress::Need::required) return bound;
+  }
+  return {};
+}
+
+Result<void> Listener::Impl::bind(const ListenAddress& address, const PlainService* plain, ConnectionLimits& of_it) {
   const std::string name = address.host + " port " + std::to_string(address.port);
   error_code failure;
   tcp::resolver resolver(io);
@@ -129,15 +148,15 @@ Result<void> Listener::Impl::bind(const ListenAddress& address, const PlainServi
     if (!failure) acceptor.bind(endpoint, failure);
     if (!failure) acceptor.listen(asio::socket_base::max_listen_connections, failure);
     if (failure) return Error{Status::not_available, "cannot listen on " + name + ": " + failure.message()};
-    doors.emplace_back(std::move(acceptor), plain);
+    doors.emplace_back(std::move(acceptor), plain, of_it);
   }
   return {};
 }
 
 void Listener::Impl::accept(Door& door) {
-  if (limits_of(door.plain).is_reached()) {
+  if (door.limits.is_reached()) {
     door.paused = true;
-    return;
+    return note_full(door);
   }
   Loop& loop = loops[next_loop++ % loops.size()];
   door.acceptor.async_accept(loop.io, [this, &door](error_code failure, tcp::socket socket) {
@@ -148,18 +167,27 @@ void Listener::Impl::accept(Door& door) {
       door.paused = true;
       return;
     }
-    serve(std::move(socket), door.plain);
+    serve(std::move(socket), door);
     accept(door);
   });
 }
 
-void Listener::Impl::serve(tcp::socket socket, const PlainService* plain) {
+void Listener::Impl::note_full(const Door& door) {
+  Metrics::instance().counter("connections_full_total").add();
+  if (!full_warnings.take("", steady_seconds())) return;
+  error_code ignored;
+  log_warning("connections-full", {{"connections", std::to_string(door.limits.open())},
+                                   {"port", std::to_string(door.acceptor.local_endpoint(ignored).port())}});
+}
+
+void Listener::Impl::serve(tcp::socket socket, const Door& door) {
+  const PlainService* const plain = door.plain;
   error_code failure;
   const tcp::endpoint endpoint = socket.remote_endpoint(failure);
   if (failure) return;  // it has gone already
   const std::string peer = endpoint.address().to_string();
   Metrics::instance().counter("connections_total").add();
-  std::unique_ptr<ConnectionLimits::Permit> permit = limits_of(plain).take(rate_key(peer));
+  std::unique_ptr<ConnectionLimits::Permit> permit = door.limits.take(rate_key(peer));
   if (permit == nullptr) {
     Metrics::instance().counter("connections_closed_total", {{"limit", "address"}}).add();
     log_debug("connection-refused", {{"peer", peer}, {"limit", "address"}});
@@ -167,7 +195,7 @@ void Listener::Impl::serve(tcp::socket socket, const PlainService* plain) {
   }
   note_connections();
   // Now and then, so that the work for one connection does not grow with their number.
-  if (connections.size() > 64 + 2 * (limits->open() + plain_limits->open()))
+  if (connections.size() > 64 + 2 * limits->open())
     std::erase_if(connections, [](const auto& connection) { return connection.expired(); });
   std::shared_ptr<Connection> connection;
   if (plain == nullptr) {
@@ -195,8 +223,12 @@ void Listener::Impl::start_minute() {
   minute.async_wait([this](error_code failure) {
     if (failure || stopping) return;  // a wait that was over before cancel() is not cancelled by it
     resume();
-    replace(events.every_minute());
-    start_minute();
+    asio::post(chores, [this] {
+      replace(events.every_minute());
+      asio::post(strand, [this] {
+        if (!stopping) start_minute();
+      });
+    });
   });
 }
 
@@ -204,7 +236,7 @@ void Listener::Impl::wait_for_signal() {
   signals.async_wait([this](error_code failure, int signal) {
     if (failure) return;
     if (signal == SIGHUP) {
-      if (!stopping) replace(events.reload());
+      if (!stopping) asio::post(chores, [this] { replace(events.reload()); });
     } else if (!stopping) {
       stop();
     }
@@ -243,15 +275,11 @@ Listener::~Listener() = default;
 Result<std::unique_ptr<Listener>> Listener::open(ListenerOptions options, Service service) {
   raise_descriptor_limit();
   auto impl = std::make_unique<Impl>(std::move(options), std::move(service));
-  const auto bind_all = [&](const std::vector<ListenAddress>& addresses, const PlainService* plain) -> Result<void> {
-    for (const ListenAddress& address : addresses) {
-      Result<void> bound = impl->bind(address, plain);
-      if (!bound && address.need == ListenAddress::Need::required) return bound;
-    }
-    return {};
-  };
-  SKS_TRY(bind_all(impl->options.addresses, nullptr));
-  for (const PlainService& plain : impl->options.plain) SKS_TRY(bind_all(plain.addresses, &plain));
+  SKS_TRY(impl->bind(impl->options.addresses, nullptr, *impl->limits));
+  for (const PlainService& plain : impl->options.plain) {
+    impl->plain_limits.push_back(impl->make_limits(kPlainConnections));
+    SKS_TRY(impl->bind(plain.addresses, &plain, *impl->plain_limits.back()));
+  }
   // From here on a signal waits for run() instead of killing the process: the caller is about to say that it listens.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     error_code failure;
@@ -269,18 +297,20 @@ void Listener::run(ListenerEvents events) {
     impl_->start_minute();
   });
   {
-    // One for each processor is enough for what never waits; this one is for events, which may.
+    // One for each processor is enough for what never waits; this one is for what they share.
     std::vector<std::jthread> others;
     for (Loop& loop : impl_->loops) others.emplace_back([&loop] { loop.io.run(); });
     impl_->io.run();
     for (Loop& loop : impl_->loops) loop.io.stop();
   }
-  impl_->workers.join();
-  impl_->own_workers.join();
+  // Nobody gets an answer any more. What has not begun is dropped; what has is waited for, since it uses the service.
+  impl_->events.cut_off();
+  for (asio::thread_pool* const pool : {&impl_->workers, &impl_->own_workers, &impl_->chores}) pool->stop();
+  for (asio::thread_pool* const pool : {&impl_->workers, &impl_->own_workers, &impl_->chores}) pool->join();
   impl_->pending.wait_for_all();
   // Connections that the deadline cut off are destroyed together with the io_context, which cannot take posts then.
   impl_->limits->be_quiet();
-  impl_->plain_limits->be_quiet();
+  for (const auto& limits : impl_->plain_limits) limits->be_quiet();
 }
 
 }  // namespace sks::issuer

@@ -27,21 +27,24 @@ struct PlainService {
 struct ListenerOptions {
   std::vector<ListenAddress> addresses;
   std::vector<PlainService> plain;
-  std::size_t connections = 1024;
-  std::size_t connections_per_address = 0;     ///< 0: no limit
+  std::size_t connections = 1024;              ///< over TLS; more wait to be accepted, and a warning says so
+  std::size_t connections_per_address = 0;     ///< of each service; 0: no limit
   double requests_per_second_per_address = 0;  ///< 0: no limit
   std::size_t requests_per_connection = 1000;
   std::size_t threads = 16;  ///< in which handlers run that may wait
   std::int64_t drain_seconds = 10;
 };
 
-/// What the process wants to know while it serves. All run one at a time.
+/// What the process wants to know while it serves. every_minute and reload may wait: they run one at a time, in a
+/// thread of their own, also while the others do.
 struct ListenerEvents {
   /// The service from here on; none keeps the one that there is.
   std::function<std::optional<Service>()> every_minute;
   std::function<std::optional<Service>()> reload;  ///< the same on SIGHUP
   /// SIGTERM or SIGINT: requests in flight are finished, nothing new is accepted.
   std::function<void()> drain;
+  /// Nobody gets an answer any more: handlers that still run keep the process from its end.
+  std::function<void()> cut_off;
 };
 
 /// The server around handlers: limits, timeouts, signals. Decides nothing about requests.
@@ -52,7 +55,7 @@ class Listener {
   ~Listener();
 
   /// Serves until SIGTERM or SIGINT, then finishes the requests in flight, for as long as the options say.
-  /// Plain addresses answer to the end.
+  /// Plain addresses answer to the end. Handlers that have not begun by then never do; those that have are waited for.
   void run(ListenerEvents events);
 
  private:

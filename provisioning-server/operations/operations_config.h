@@ -13,7 +13,7 @@ struct OperationsConfig {
   std::string listen;             ///< "HOST", "HOST:PORT" or "[IPV6]:PORT"; empty: loopback
   std::string operations_listen;  ///< for /metrics, /livez and /readyz over plain HTTP; empty: nowhere
   LogConfig log;
-  std::int64_t connections_per_address = 0;
+  std::int64_t connections_per_address = 64;
   std::int64_t requests_per_second_per_address = 1000;
   std::int64_t tries_per_minute_per_ticket = 30;
   std::int64_t requests_per_connection = 1000;

@@ -492,6 +492,34 @@ SKS_CONTRACT_TEST("audit: checkpoints come by themselves after so many entries")
   CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 0);
 }
 
+SKS_CONTRACT_TEST("audit: checkpoints come by the numbers that were set last") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  Process process(database, key);
+  AuditConfig config;
+  config.checkpoint_entries = 1000;
+  config.checkpoint_seconds = 86400;
+  process.keeper.start(config);
+  process.append(3);
+  config.checkpoint_entries = 3;
+  process.keeper.configure(config);
+  for (int wait = 0; wait < 12000 && database.count("SELECT count(*) FROM audit_checkpoints") == 0; ++wait)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 1);
+}
+
+SKS_CONTRACT_TEST("audit: a verification ends when it is asked to stop") {
+  const Fixture fixture(kind);
+  std::stop_source stop;
+  const std::vector<crypto::PublicKey> keys{fixture.key.public_key()};
+  CHECK(verify_database(*fixture.database, keys, {}, stop.get_token()));
+  stop.request_stop();
+  const auto report = verify_database(*fixture.database, keys, {}, stop.get_token());
+  REQUIRE_FALSE(report);
+  CHECK(report.error().status == Status::storage);
+}
+
 SKS_CONTRACT_TEST("audit: texts that are no texts are kept as far as a database takes them") {
   const crypto::PrivateKey key = new_key();
   const test::TestDatabase database(kind);

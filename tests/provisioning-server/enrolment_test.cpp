@@ -470,6 +470,27 @@ TEST_CASE("Enrolment: refusals that name a known ticket or session have their au
   CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ticket-expired'") == 1);
 }
 
+TEST_CASE("Enrolment: nobody fills the audit log with one ticket or session") {
+  constexpr int kRequests = 25;  // an init URL may be used some more times in one minute
+  constexpr int kMostRows = 10;
+  IssuerLab lab;
+  Device device(lab);
+  const std::string init = lab.new_ticket();
+  CHECK(outcome(device.enrol(init)) == "complete");
+  const std::int64_t before = lab.count("SELECT count(*) FROM audit");
+  Device stranger(lab);
+  for (int i = 0; i < kRequests; ++i) {
+    CHECK(outcome(device.post("{\"n\":" + std::to_string(i) + '}')) == "session-over");
+    CHECK(outcome(stranger.get(init)) == "ticket-used");
+  }
+  CHECK(lab.count("SELECT count(*) FROM audit") == before + 2 * kMostRows);
+  // Another ticket and another kind of refusal have rows of their own.
+  const std::string other = lab.new_ticket();
+  CHECK(outcome(Device(lab).enrol(other)) == "complete");
+  CHECK(outcome(stranger.get(other)) == "ticket-used");
+  CHECK(lab.count("SELECT count(*) FROM audit WHERE result = 'ticket-used'") == kMostRows + 1);
+}
+
 TEST_CASE("Enrolment: an anonymous device is accepted only where any device is") {
   IssuerLab open;
   open.edit_profile("default", "privacy_enabled = false", "privacy_enabled = true");

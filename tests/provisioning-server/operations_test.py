@@ -63,7 +63,7 @@ class OperationsTest(unittest.TestCase):
 
     def test_every_metric_has_somebody_who_counts(self):
         """A scenario that moves them all, but those of things that this test does not have."""
-        issuer = self.issuer("connections_per_address = 20\nlogin_tries_per_minute = 1")
+        issuer = self.issuer("connections = 25\nconnections_per_address = 20\nlogin_tries_per_minute = 1")
         self.assertEqual(issuer.get(issuer.ticket())[0], 200)
         issuer.get("/keygen2?ticket=x")
         issuer.get("/nothing")
@@ -74,8 +74,10 @@ class OperationsTest(unittest.TestCase):
             return issuer.metric("rate_limited_total", limit="login") >= 1
 
         wait_for(is_limited, "a login that is one too many")
-        held = [socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE) for _ in range(40)]
+        held = [socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE, source_address=(source, 0))
+                for source in ("127.0.0.1", "127.0.0.2") for _ in range(40)]
         wait_for(lambda: issuer.metric("connections_closed_total", limit="address") >= 1, "a refused connection")
+        wait_for(lambda: issuer.metric("connections_full_total") >= 1, "a connection that has to wait")
         self.assertGreaterEqual(issuer.metric("connections_open"), 1)
         for connection in held:
             connection.sendall(b"no TLS")
@@ -301,6 +303,9 @@ class OperationsTest(unittest.TestCase):
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         held = [socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE) for _ in range(300)]
         wait_for(lambda: issuer.metric("connections_open") >= 50, "50 connections")
+        full = wait_for(lambda: issuer.events("connections-full"), "a line about it")
+        self.assertEqual([line["connections"] for line in full], ["50"])
+        self.assertGreaterEqual(issuer.metric("connections_full_total"), 1)
         for connection in held:
             connection.close()
         self.assertEqual(issuer.get("/result")[0], 200)

@@ -371,6 +371,10 @@ TEST_CASE("API: the audit log is filtered and verified") {
   const auto broken = lab.json(lab.as("auditor", "POST", "/audit/verify"));
   CHECK(broken.at("ok") == false);
   CHECK(broken.at("findings").size() >= 4);
+  // Also what was begun before the configuration was read again.
+  lab.issuer.reload();
+  lab.issuer.earlier.back()->stop_long_work();
+  lab.json(lab.as("auditor", "POST", "/audit/verify"), 503);
 }
 
 TEST_CASE("API: profiles are listed, shown and tried out") {

@@ -238,13 +238,35 @@ class ClientsTest(unittest.TestCase):
         self.assertEqual(issuer.metric("sessions_refused_total", reason="state"), 2)
         self.check_service(issuer)
 
-    def test_ten_thousand_connections(self):
-        count, places = 10_000, 8_000
+    def need_files(self, count):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard < count + 200:
             self.skipTest(f"only {hard} files may be open here")
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+
+    def test_one_address_cannot_take_all_places(self):
+        """With the settings that an issuer is made with."""
+        count = 1_500
+        self.need_files(count)
+        issuer = self.issuer()
+        context, held = issuer.tls(), []
+        self.addCleanup(lambda: [connection.close() for connection in held])
+        for _ in range(count):
+            raw = socket.create_connection(("127.0.0.1", issuer.port), timeout=PATIENCE, source_address=("127.0.0.2", 0))
+            held.append(raw)
+            # One that has shown itself may be silent for a minute.
+            if len(held) <= 64:
+                held[-1] = context.wrap_socket(raw, server_hostname="localhost")
+        wait_for(lambda: issuer.metric("connections_closed_total", limit="address") >= 1, "a refused connection")
+        self.check_service(issuer)
+        self.assertLessEqual(issuer.metric("connections_open"), 64 + 1)
+        self.assertEqual(issuer.metric("connections_full_total"), 0)
+        self.assertEqual(issuer.events("connections-full"), [])
+
+    def test_ten_thousand_connections(self):
+        count, places = 10_000, 8_000
+        self.need_files(count)
         issuer = self.issuer(f"connections = 20000\nconnections_per_address = {places // 8}")
         held = []
         self.addCleanup(lambda: [connection.close() for connection in held])
