@@ -47,7 +47,7 @@ struct TokenLab {
   }
   /// As the command does it, beside the server.
   void renew_with_new_key() const {
-    const auto made = renew_credential_authority(open()->renewal_place(), RenewalKey::fresh);
+    const auto made = renew_credential_authority(open()->renewal_place("operator"), RenewalKey::fresh);
     if (!made) MESSAGE(made.error().detail);
     REQUIRE(made);
   }
