@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "provisioning-server/authority/authority_config.h"
 #include "provisioning-server/authority/certificate_authority.h"
@@ -84,7 +85,7 @@ class LiveAuthority final : public CertificateAuthority {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::string stamp_;
-  std::string refused_stamp_;  ///< of the file whose key was not in the token
+  std::optional<std::string> refused_stamp_;  ///< of the file whose key was not in the token
   std::shared_ptr<const SigningAuthority> current_;
   std::vector<AuthorityKey> authorities_;
 };
