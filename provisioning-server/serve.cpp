@@ -111,14 +111,6 @@ class KeyCheck {
   mutable Result<void> outcome_;
 };
 
-/// With another key than that of its certificate the authority could issue nothing. A token that is away may come back.
-Result<void> check_authority(const Issuer& issuer) {
-  const Result<void> proven = issuer.authority().prove_key();
-  if (proven || proven.error().status != Status::crypto) return {};
-  return Error{Status::option,
-               "the key that [authority] names does not fit credential-ca.pem: " + proven.error().detail};
-}
-
 class Server {
  public:
   explicit Server(std::unique_ptr<Issuer> first) : current_(end_.make(std::move(first))) {}
@@ -200,7 +192,8 @@ Routes Server::revocation_routes() const {
 Result<std::shared_ptr<Snapshot>> Server::read_again() {
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::reopen(*current()->issuer));
   SKS_TRY(check_profiles(*issuer));
-  SKS_TRY(check_authority(*issuer));
+  SKS_TRY(issuer->authority().check_key_fits());
+  SKS_TRY(issuer->tls_identity());
   SKS_TRY(note_reload(*issuer));
   return end_.make(std::move(issuer));
 }
@@ -330,7 +323,7 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
   SKS_LET(std::unique_ptr<Issuer> issuer, Issuer::open(folder));
   configure_log(issuer->config().operations.log);
   SKS_TRY(check_profiles(*issuer));
-  SKS_TRY(check_authority(*issuer));
+  SKS_TRY(issuer->authority().check_key_fits());
   Server server(std::move(issuer));
   static_cast<void>(server.every_minute());  // an expired certificate is renewed before anybody sees it
   const IssuerConfig& config = server.current()->issuer->config();

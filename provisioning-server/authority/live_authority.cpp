@@ -124,6 +124,13 @@ Result<void> LiveAuthority::prove_key() const {
   return config_.home == AuthorityConfig::Home::file ? Result<void>() : prove(*current()->signer());
 }
 
+Result<void> LiveAuthority::check_key_fits() const {
+  const Result<void> proven = prove_key();
+  if (proven || proven.error().status != Status::crypto) return {};
+  return Error{Status::option,
+               "the key that [authority] names does not fit credential-ca.pem: " + proven.error().detail};
+}
+
 /// The key of a token that was chosen otherwise since this server was started is not where it looks.
 Result<std::shared_ptr<const crypto::Signer>> LiveAuthority::open_other_key(const crypto::PublicKey& key,
                                                                             const std::string& stamp) {

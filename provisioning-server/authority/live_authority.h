@@ -61,6 +61,9 @@ class LiveAuthority final : public CertificateAuthority {
   /// Whether the token has the key of the certificate, by one signature; nothing for a key in a file, which is looked
   /// at when it is read. Fails with crypto when it has another one, and otherwise as the token does.
   Result<void> prove_key() const;
+  /// prove_key() for whoever is about to serve: fails with option when the token has another key, which could issue
+  /// nothing. A token that does not answer may come back.
+  Result<void> check_key_fits() const;
 
  private:
   Result<std::shared_ptr<const crypto::Signer>> open_other_key(const crypto::PublicKey& key, const std::string& stamp);

@@ -138,7 +138,8 @@ Result<void> check_sealed(const IssuerConfig& config, const IssuerPaths& paths, 
   findings.check(server->identity(), "the TLS certificate has its key");
   const auto no_addresses = [](const crypto::Certificate&) { return StatusAddresses{}; };
   const auto authority = LiveAuthority::open(config.authority, paths, seal, no_addresses, system_clock());
-  findings.check(authority, "the credential CA has its key");
+  const Result<void> fits = authority ? (*authority)->check_key_fits() : Result<void>(authority.error());
+  findings.check(fits, "the credential CA has its key");
   check_audit_key(paths, seal, findings);
   SKS_LET(const KeyManager key_manager, read_key_generations(paths, seal));
   findings.check(database == nullptr ? Result<void>() : check_key_generations(*database, key_manager),

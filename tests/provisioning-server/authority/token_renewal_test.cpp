@@ -1,11 +1,13 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <sstream>
 #include <thread>
 
 #include "provisioning-server/authority/renewal.h"
 #include "provisioning-server/init.h"
 #include "provisioning-server/issuer.h"
+#include "provisioning-server/operations/check_issuer.h"
 #include "sks-core/base/encoding.h"
 #include "tests/provisioning-server/authority/authority_lab.h"
 #include "tests/provisioning-server/authority/soft_token.h"
@@ -79,6 +81,9 @@ TEST_CASE("LiveAuthority: goes on with its key in the token until it is told of 
   // With the settings of before, the new certificate is one without its key.
   lab.configure("key_label = \"ca2\"", "key_label = \"ca\"");
   CHECK(lab.open()->authority().prove_key().error().status == Status::crypto);
+  std::ostringstream findings;
+  CHECK_FALSE(check_issuer(lab.path(), findings));
+  CHECK(findings.str().find("problem: the key that [authority] names does not fit") != std::string::npos);
   lab.configure("key_label = \"ca\"", "key_label = \"ca2\"");
   auto reloaded = Issuer::reopen(*lab.server);
   REQUIRE(reloaded);
