@@ -12,10 +12,11 @@ constexpr std::int64_t kMostCredentials = 10000;
 
 /// What a device may hold although the last message of its session has not come: only the client knows why, so leaving
 /// it out must not make room for one more certificate. What was to take the place of another key shares that place: it
-/// counts itself only once the other one has been revoked.
+/// counts itself only once the other one takes none, having been revoked or expired, or being of another profile.
 constexpr const char* kMayBeHeld =
     "status = 'abandoned' AND NOT EXISTS (SELECT 1 FROM credentials AS earlier WHERE earlier.fingerprint ="
-    " credentials.replaces AND earlier.status <> 'revoked')";
+    " credentials.replaces AND earlier.status <> 'revoked' AND earlier.not_after > $2 AND"
+    " earlier.profile = credentials.profile)";
 
 /// Those with one of these statuses, and those that a device may hold all the same.
 std::string counted(const std::string& statuses) {

@@ -538,6 +538,12 @@ SKS_CONTRACT_TEST("SqlRepository: a key that was to take the place of another on
   // The device had x when that was replaced or deleted, so it has never closed the session that made y.
   CHECK(held("replaced", "abandoned", "abandoned") == 0);
   CHECK(held("removed", "removed", "revoked") == 0);
+
+  fixture.execute("UPDATE credentials SET not_after = " + std::to_string(kNow) + " WHERE fingerprint = 'print-x'");
+  CHECK(held("issued", "abandoned", "revoked") == 1);
+  fixture.execute("UPDATE credentials SET not_after = " + std::to_string(kNow + 10) +
+                  ", profile = 'another' WHERE fingerprint = 'print-x'");
+  CHECK(held("issued", "abandoned", "revoked") == 1);
 }
 
 SKS_CONTRACT_TEST("SqlRepository: a ticket is cancelled as long as it could be used") {
