@@ -289,19 +289,26 @@ Result<Reply> Enrolment::refuse_ticket(Refusal why, const Ticket& ticket, const 
                                        const Incoming& request) {
   const std::string word(word_of(why));
   note_refusal(why, {{"peer", request.peer}, {"profile", ticket.profile}, {"reason", detail}});
-  if (!refusals_on_record_.take(ticket.digest + ' ' + word, steady_seconds())) return refuse(why);
-  SKS_TRY(ports_.repository.add_audit(
-      {ports_.clock.now(), request.peer, "InvocationRequest", "", ticket.profile, word, detail}));
+  SKS_TRY(put_on_record(ticket.digest,
+                        {ports_.clock.now(), request.peer, "InvocationRequest", "", ticket.profile, word, detail}));
   return refuse(why);
 }
 
 Result<Reply> Enrolment::refuse_over(const Session& session, const Incoming& request) {
   const std::string word(word_of(Refusal::session_over));
   note_refusal(Refusal::session_over, {{"peer", request.peer}, {"session", session.id}});
-  if (!refusals_on_record_.take(session.id + ' ' + word, steady_seconds())) return refuse(Refusal::session_over);
-  SKS_TRY(ports_.repository.add_audit(
-      {ports_.clock.now(), request.peer, awaited_message(session.phase), session.id, policy_of(session), word, ""}));
+  SKS_TRY(put_on_record(session.id, {ports_.clock.now(), request.peer, awaited_message(session.phase), session.id,
+                                     policy_of(session), word, ""}));
   return refuse(Refusal::session_over);
+}
+
+/// A refusal of what `subject` names, unless there were many of its kind. Only those count that are on record.
+Result<void> Enrolment::put_on_record(const std::string& subject, const AuditEntry& refusal) {
+  const std::string key = subject + ' ' + refusal.result;
+  if (!refusals_on_record_.has(key, steady_seconds())) return {};
+  SKS_TRY(ports_.repository.add_audit(refusal));
+  refusals_on_record_.take(key, steady_seconds());
+  return {};
 }
 
 Result<keygen2::IssuancePlan> Enrolment::plan_of(const Profile& profile, const Ticket& ticket,

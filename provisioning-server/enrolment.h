@@ -107,6 +107,7 @@ class Enrolment {
   /// the log: anybody could fill the database with them. So do those that are, when they come again and again.
   Result<Reply> refuse_ticket(Refusal why, const Ticket& ticket, const std::string& detail, const Incoming& request);
   Result<Reply> refuse_over(const Session& session, const Incoming& request);
+  Result<void> put_on_record(const std::string& subject, const AuditEntry& refusal);
   /// Fails as make_management_plan().
   Result<keygen2::IssuancePlan> plan_of(const Profile& profile, const Ticket& ticket,
                                         const std::vector<Credential>& targets, SecureBytes puk) const;
