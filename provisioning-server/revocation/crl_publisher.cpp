@@ -35,6 +35,7 @@ CrlPublisher::~CrlPublisher() {
 }
 
 void CrlPublisher::start() {
+  if (thread_.joinable()) return;
   thread_ = std::thread([this] { run(); });
 }
 
