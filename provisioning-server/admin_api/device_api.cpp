@@ -131,11 +131,13 @@ Result<Response> register_device(ApiCall& call) {
 Result<Response> unregister_device(ApiCall& call) {
   SKS_LET(const crypto::Sha256Digest digest, parse_fingerprint(call.path.find("fingerprint")->second));
   const std::string& file = call.issuer.paths().registered_devices;
+  const Error not_registered{Status::not_available, "The device is not registered."};
   SKS_LET(const bool registered, DeviceRegistry::has_fingerprint(file, digest));
-  if (!registered) return Error{Status::not_available, "The device is not registered."};
+  if (!registered) return not_registered;
   // On record before it counts.
   SKS_TRY(call.issuer.repository().add_audit(call.audit("device " + to_hex(digest))));
-  SKS_TRY(DeviceRegistry::remove_fingerprint(file, digest));
+  SKS_LET(const bool removed, DeviceRegistry::remove_fingerprint(file, digest));
+  if (!removed) return not_registered;  // somebody else was faster
   return Response{204, {}, {}};
 }
 
