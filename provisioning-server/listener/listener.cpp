@@ -303,9 +303,10 @@ void Listener::run(ListenerEvents events) {
     impl_->io.run();
     for (Loop& loop : impl_->loops) loop.io.stop();
   }
-  // Nobody gets an answer any more. What has not begun is dropped; what has is waited for, since it uses the service.
-  impl_->events.cut_off();
+  // Nobody gets an answer any more. What has not begun is dropped, before that which has is told to end and makes room;
+  // this is waited for, since it uses the service.
   for (asio::thread_pool* const pool : {&impl_->workers, &impl_->own_workers, &impl_->chores}) pool->stop();
+  impl_->events.cut_off();
   for (asio::thread_pool* const pool : {&impl_->workers, &impl_->own_workers, &impl_->chores}) pool->join();
   impl_->pending.wait_for_all();
   // Connections that the deadline cut off are destroyed together with the io_context, which cannot take posts then.
