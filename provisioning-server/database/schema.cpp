@@ -133,7 +133,7 @@ Result<bool> has_table(SqlTransaction& transaction, std::string_view dialect, co
 
 Result<std::size_t> count_missing_steps(Database& database) {
   std::size_t missing = kSteps.size();
-  SKS_TRY(database.read([&](SqlTransaction& transaction) -> Result<void> {
+  const Result<void> counted = database.read([&](SqlTransaction& transaction) -> Result<void> {
     missing = kSteps.size();
     SKS_TRY(count_old_steps(transaction, database.dialect()));
     SKS_LET(const bool is_known, has_table(transaction, database.dialect(), "schema_version"));
@@ -144,7 +144,8 @@ Result<std::size_t> count_missing_steps(Database& database) {
       --missing;
     }
     return {};
-  }));
+  });
+  if (!counted) return counted.error();
   return missing;
 }
 
