@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +24,7 @@
 #include <string>
 #include <thread>
 
+#include "bench/issuer/people.h"
 #include "provisioning-server/audit/chained_audit_log.h"
 #include "provisioning-server/database/schema.h"
 #include "provisioning-server/directory/directory.h"
@@ -35,7 +37,7 @@ using namespace sks::issuer;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::int64_t kNow = 1'800'000'000;
+constexpr std::int64_t kNow = 1'790'000'000;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -131,44 +133,71 @@ void bench_sessions(const std::string& url, double seconds) {
   }
 }
 
+/// What stands in one session of the fill. The values have the shapes that the server writes, because what a row costs
+/// later on depends on where its keys fall in an index: digests anywhere, session ids behind the earlier ones.
+struct FilledRow {
+  std::int64_t created = 0;
+  std::string ticket;
+  std::string session;
+  std::string client;  ///< client session id
+  std::string fingerprint;
+  std::string device;
+  std::string subject;
+  std::string profile;
+};
+
+std::string digest_of(std::string_view what, std::size_t number) {
+  return to_hex(crypto::sha256(as_bytes(std::string(what) + ' ' + std::to_string(number))));
+}
+
+FilledRow row_of(std::size_t i, std::size_t count) {
+  FilledRow row;
+  row.created = kNow - static_cast<std::int64_t>(count - i) * 30;
+  std::array<char, 16> digits{};
+  const auto end = std::to_chars(digits.begin(), digits.end(), row.created * 1000, 16);
+  row.session = (std::string(digits.begin(), end.ptr) + digest_of("session", i)).substr(0, 32);
+  row.ticket = digest_of("ticket", i);
+  row.client = to_base64url(crypto::sha256(as_bytes("client " + std::to_string(i)))).substr(0, 32);
+  row.fingerprint = digest_of("credential", i);
+  row.device = digest_of("device", i / 3);
+  row.subject = bench::subject_of(i);
+  row.profile = "profile" + std::to_string(i % 10);
+  return row;
+}
+
+Result<void> insert_row(SqlTransaction& transaction, const FilledRow& row, std::size_t i) {
+  static const Bytes kCertificate(700, 0x30);
+  SKS_TRY(transaction.enqueue(
+      "INSERT INTO tickets (digest, profile, subject, cookie_digest, created, expires, used, creator, data)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $5, 'operator', '')",
+      {row.ticket, row.profile, row.subject, digest_of("cookie", i), row.created, row.created + 86400}));
+  SKS_TRY(transaction.enqueue(
+      "INSERT INTO sessions (id, cookie_digest, ticket_digest, profile, profile_digest, subject, phase, version,"
+      " sealed_state, sealed_puk, last_request, reply_kind, reply_text, created, expires, client_session_id,"
+      " device_fingerprint, ended, result) VALUES ($1, $2, $3, $4, $2, $5, $6, 5, $7, $7, $2, 1, '', $8, $8, $9, $10,"
+      " $8, $11)",
+      {row.session, digest_of("cookie", i), row.ticket, row.profile, row.subject,
+       std::string(i % 20 == 0 ? "aborted" : "done"), Bytes(), row.created, row.client, row.device,
+       std::string(i % 20 == 0 ? "crypto" : "ok")}));
+  SKS_TRY(transaction.enqueue(
+      "INSERT INTO credentials (fingerprint, certificate, subject, profile, app_usage, friendly_name,"
+      " public_key_digest, server_session_id, client_session_id, device_fingerprint, key_management_key,"
+      " privacy_enabled, status, issued, revoked, owner, created, serial, issuer, not_after) VALUES ($1, $2, $3,"
+      " $4, 'authentication', 'Key', $5, $6, $7, $8, $9, 0, $10, $11, 0, $6, $11, $12, 'CN=CA', $13)",
+      {row.fingerprint, kCertificate, row.subject, row.profile, digest_of("key", i), row.session, row.client,
+       row.device, Bytes(91, 1), std::string(i % 1000 == 0 ? "revoked" : "issued"), row.created,
+       row.fingerprint.substr(32), row.created + 730 * 86400}));
+  return insert_words(transaction, {row.subject, row.created, row.fingerprint});
+}
+
 /// Credentials as years of work leave them: names out of some thousands, one organisation, ten profiles, and devices
 /// with three keys each.
 void fill(Database& database, std::size_t count) {
-  constexpr std::size_t kTogether = 5000;
-  must(database.write([&](SqlTransaction& transaction) -> Result<void> {
-    return transaction.enqueue(
-        "INSERT INTO tickets (digest, profile, subject, cookie_digest, created, expires, used, creator, data)"
-        " VALUES ('t', 'p', 's', '', 1, 2, 1, 'operator', '')",
-        {});
-  }));
-  const Bytes certificate(600, 0x30);
+  constexpr std::size_t kTogether = 20'000;
   for (std::size_t first = 0; first < count; first += kTogether)
     must(database.write([&](SqlTransaction& transaction) -> Result<void> {
-      for (std::size_t i = first; i < std::min(count, first + kTogether); ++i) {
-        const std::string number = std::to_string(i);
-        const std::string print = to_hex(crypto::sha256(as_bytes(number)));
-        const std::string device = to_hex(crypto::sha256(as_bytes("device " + std::to_string(i / 3))));
-        const std::int64_t time = kNow - static_cast<std::int64_t>(count - i) * 30;
-        const std::string subject = "CN=Given" + std::to_string(i * 7919 % 5003) + " Family" +
-                                    std::to_string(i * 104729 % 20011) + ",O=Example,C=SE";
-        SKS_TRY(transaction.enqueue(
-            "INSERT INTO sessions (id, cookie_digest, ticket_digest, profile, profile_digest, subject, phase, version,"
-            " sealed_state, sealed_puk, last_request, reply_kind, reply_text, created, expires, client_session_id,"
-            " device_fingerprint, ended, result) VALUES ($1, $2, 't', $3, 'digest', $4, $5, 5, $6, $6, '', 1, '', $7,"
-            " $7, $8, $9, $7, $10)",
-            {"id-" + number, "cookie-" + print, "profile" + std::to_string(i % 10), subject,
-             std::string(i % 20 == 0 ? "aborted" : "done"), Bytes(), time, "client-" + print, device,
-             std::string(i % 20 == 0 ? "crypto" : "ok")}));
-        SKS_TRY(transaction.enqueue(
-            "INSERT INTO credentials (fingerprint, certificate, subject, profile, app_usage, friendly_name,"
-            " public_key_digest, server_session_id, client_session_id, device_fingerprint, key_management_key,"
-            " privacy_enabled, status, issued, revoked, owner, created, serial, issuer, not_after) VALUES ($1, $2, $3,"
-            " $4, 'authentication', 'Key', $5, $6, $7, $8, $9, 0, $10, $11, 0, $6, $11, $12, 'CN=CA', $13)",
-            {print, certificate, subject, "profile" + std::to_string(i % 10), "key-" + print, "id-" + number,
-             "client-" + print, device, Bytes(91, 1), std::string(i % 1000 == 0 ? "revoked" : "issued"), time,
-             print.substr(32), time + 730 * 86400}));
-        SKS_TRY(insert_words(transaction, {subject, time, print}));
-      }
+      for (std::size_t i = first; i < std::min(count, first + kTogether); ++i)
+        SKS_TRY(insert_row(transaction, row_of(i, count), i));
       return {};
     }));
 }
@@ -179,7 +208,7 @@ struct Question {
 };
 
 std::vector<Question> questions(std::size_t count) {
-  const std::string print = to_hex(crypto::sha256(as_bytes(std::to_string(count / 2))));
+  const std::string print = digest_of("credential", count / 2);
   std::vector<Question> asked(13);
   asked[0].name = "first page";
   asked[1] = {"a common word", {.text = "example"}};
@@ -190,7 +219,7 @@ std::vector<Question> questions(std::size_t count) {
   asked[6] = {"unknown word", {.text = "nobody"}};
   asked[7] = {"serial number", {.text = print.substr(32)}};
   asked[8] = {"beginning of a fingerprint", {.text = print.substr(0, 12)}};
-  asked[9] = {"a device", {.device = to_hex(crypto::sha256(as_bytes("device 77")))}};
+  asked[9] = {"a device", {.device = digest_of("device", 77)}};
   asked[10] = {"a profile", {.profile = "profile3"}};
   asked[11] = {"revoked", {.status = Credential::Status::revoked}};
   asked[12] = {"beginning of the subject", {.subject = "CN=Given12"}};

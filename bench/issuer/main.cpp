@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "bench/issuer/load_client.h"
+#include "bench/issuer/people.h"
 #include "bench/issuer/session_crypto.h"
 #include "provisioning-server/database/database.h"
 #include "provisioning-server/keygen2_routes.h"
@@ -81,8 +82,7 @@ json make_tickets(const Options& options) {
         SKS_TRY(transaction.enqueue(
             "INSERT INTO tickets (digest, profile, subject, cookie_digest, created, expires, used, creator, data)"
             " VALUES ($1, 'default', $2, $3, $4, $5, 0, 'bench', '')",
-            {digest_of(ticket_of(options, i)), "CN=User " + std::to_string(i) + ",O=Example,C=SE",
-             digest_of(cookie_of(options, i)), now, now + 86400}));
+            {digest_of(ticket_of(options, i)), subject_of(i), digest_of(cookie_of(options, i)), now, now + 86400}));
       return {};
     });
     if (!made) fail(made.error().detail);
