@@ -363,8 +363,10 @@ Result<CancelOutcome> SqlRepository::cancel_ticket(const std::string& digest, co
 
 Result<StartOutcome> SqlRepository::start_session(const Session& session, const AuditEntry& audit) {
   const auto work = [&](SqlTransaction& transaction) -> Result<void> {
-    SKS_TRY(transaction.require("UPDATE tickets SET used = $1 WHERE digest = $2 AND used = 0 AND expires > $1",
-                                {audit.time, session.ticket_digest}));
+    SKS_TRY(
+        transaction.require("UPDATE tickets SET used = $1, session = $3 WHERE digest = $2 AND used = 0 AND"
+                            " expires > $1",
+                            {audit.time, session.ticket_digest, session.id}));
     SKS_TRY(insert_session(transaction, session));
     return audit_.append(transaction, audit);
   };

@@ -14,6 +14,7 @@
 #include "provisioning-server/database/schema_policies.h"
 #include "provisioning-server/database/schema_revocation.h"
 #include "provisioning-server/database/schema_signature_profiles.h"
+#include "provisioning-server/database/schema_ticket_sessions.h"
 
 namespace sks::issuer {
 namespace {
@@ -31,6 +32,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"signature profiles", kSignatureProfilesSchema},
     {"cancelled tickets", kCancelledTicketsSchema},
     {"open sessions", kOpenSessionsSchema},
+    {"ticket sessions", kTicketSessionsSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number

@@ -14,7 +14,7 @@ using Type = ListKey::Type;
 
 constexpr const char* kTicketList =
     "digest, profile, subject, created, expires, used, creator, data, operation, target, target_device,"
-    " (SELECT COALESCE(max(id), '') FROM sessions WHERE ticket_digest = digest)";
+    " session";
 
 Result<TicketRow> ticket_row(const SqlRow& row) {
   TicketRow made;

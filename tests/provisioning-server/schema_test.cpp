@@ -188,6 +188,8 @@ TEST_CASE("schema: a database of an earlier version is brought to this one, with
     CHECK((*found)->subject == "CN=Jo Doe,O=Example");
     CHECK((*repository.find_session("cookie-b"))->phase == SessionPhase::invocation);
     CHECK((*repository.find_ticket("ticket-a"))->used == 6);
+    CHECK(test::count(*database, "SELECT count(*) FROM tickets WHERE digest = 'ticket-a' AND session = 'id-a'") == 1);
+    CHECK(test::count(*database, "SELECT count(*) FROM tickets WHERE used = 0 AND session <> ''") == 0);
     CHECK(test::count(*database, "SELECT count(*) FROM credential_words WHERE word IN ('jo', 'doe', 'example')") == 3);
     CHECK(test::count(*database, "SELECT count(*) FROM devices WHERE fingerprint = 'dev' AND first_seen = 6") == 1);
     CHECK(test::count(*database, "SELECT count(*) FROM credentials WHERE created = 8") == 1);
