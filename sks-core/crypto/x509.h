@@ -149,8 +149,9 @@ struct CertificateTemplate {
   std::vector<Bytes> extensions = {};  ///< each the DER of an Extension; instead of the kind's one with that identifier
 };
 
-/// Issues a certificate for `subject_key`, signed by `signer`, with a random 128-bit serial number. `issuer` null:
-/// self-signed, `signer` must then belong to `subject_key`. Fails with option, or as the signer does.
+/// Issues a certificate for `subject_key`, signed by `signer`. The serial number has 16 octets: four of not_before,
+/// twelve of random bits. `issuer` null: self-signed, `signer` must then belong to `subject_key`. Fails with option, or
+/// as the signer does.
 Result<Certificate> issue_certificate(const CertificateTemplate& what, const PublicKey& subject_key,
                                       const Certificate* issuer, const Signer& signer);
 Result<Certificate> issue_certificate(const CertificateTemplate& what, const PublicKey& subject_key,

@@ -12,6 +12,7 @@ namespace sks::crypto {
 namespace {
 
 constexpr std::size_t kSerialBytes = 16;
+constexpr std::size_t kSerialTimeBytes = 4;  ///< the first of them
 constexpr std::size_t kMaxDnBytes = 1000;
 constexpr std::uint8_t kVersion3[]{0xa0, 3, 2, 1, 2};
 
@@ -96,9 +97,13 @@ Result<void> add_alternative_names(Bytes& extensions, const CertificateTemplate&
   return {};
 }
 
-Bytes serial_number() {
+/// not_before, in units of two seconds, in front of random bits: whoever keeps certificates by their serial numbers
+/// finds the new ones side by side. The time stands in the certificate anyway.
+Bytes serial_number(std::int64_t not_before) {
   Bytes serial = system_random().bytes(kSerialBytes);
-  serial[0] = static_cast<std::uint8_t>((serial[0] & 0x7F) | 0x40);  // positive, and always of full length
+  // Positive until the year 2106, as RFC 5280, 4.1.2.2, wants it, and as long as the others.
+  auto time = static_cast<std::uint64_t>(not_before / 2);
+  for (std::size_t i = kSerialTimeBytes; i-- > 0; time >>= 8) serial[i] = static_cast<std::uint8_t>(time);
   return der::integer(serial);
 }
 
@@ -241,9 +246,9 @@ Result<Certificate> issue_certificate(const CertificateTemplate& what, const Pub
   // What a certificate says, from parts that are DER already: objects of OpenSSL would decode and encode the key again,
   // which takes longer than signing.
   const Bytes signed_part =
-      der::sequence({kVersion3, serial_number(), algorithm, issuer == nullptr ? subject : issuer->subject_der(),
-                     der::sequence({not_before, not_after}), subject, subject_key.spki(),
-                     der::element(kExtensions, {der::sequence({extensions})})});
+      der::sequence({kVersion3, serial_number(what.not_before), algorithm,
+                     issuer == nullptr ? subject : issuer->subject_der(), der::sequence({not_before, not_after}),
+                     subject, subject_key.spki(), der::element(kExtensions, {der::sequence({extensions})})});
   SKS_LET(const Bytes certificate, signed_sequence(signed_part, signer));
   return Certificate::from_der(certificate);
 }

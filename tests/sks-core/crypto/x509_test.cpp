@@ -84,6 +84,32 @@ TEST_CASE("issue_certificate: OpenSSL's command line accepts the chain for its p
   CHECK(client->serial_number_der().size() == 18);
 }
 
+TEST_CASE(
+    "issue_certificate: serial numbers are positive, of one length, in the order of not_before, and random behind it") {
+  const PrivateKey key = new_key("ec.nist.p256");
+  const auto serial_at = [&](std::int64_t not_before) {
+    CertificateTemplate what{CertificateKind::ca, {{"CN", "Test CA"}}, not_before, not_before + 1000, {}, {}, {}};
+    const auto made = issue_certificate(what, key.public_key(), nullptr, key);
+    REQUIRE(made);
+    return made->serial_number_der();
+  };
+  Bytes before;
+  // 2026, 2050 and 2105: 31 bits of seconds end in 2038, and 32 bits in 2106.
+  for (const std::int64_t not_before : {std::int64_t{1'790'000'000}, std::int64_t{1'790'000'002},
+                                        std::int64_t{2'524'608'000}, std::int64_t{4'260'000'000}}) {
+    const Bytes first = serial_at(not_before);
+    const Bytes second = serial_at(not_before);
+    REQUIRE(first.size() == 18);
+    REQUIRE(second.size() == 18);
+    CHECK(first[2] < 0x80);
+    CHECK(std::equal(first.begin(), first.begin() + 6, second.begin()));
+    // Eleven of the twelve random octets: one or the other may be the same.
+    CHECK_FALSE(std::equal(first.begin() + 6, first.end() - 1, second.begin() + 6));
+    CHECK(before < first);
+    before = first;
+  }
+}
+
 TEST_CASE("issue_certificate: keys of every kind that signs do so with the hash of their size") {
   struct Row {
     const char* key;
