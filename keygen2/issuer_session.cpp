@@ -128,7 +128,7 @@ std::string new_session_id(const IssuerContext& context) {
   constexpr std::size_t kSize = 32;
   constexpr int kHex = 16;
   std::array<char, kHex> digits{};
-  const auto milliseconds = static_cast<std::uint64_t>(context.clock.now()) * 1000;
+  const auto milliseconds = static_cast<std::uint64_t>(context.clock.now_in_milliseconds());
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), milliseconds, kHex);
   std::string id(digits.data(), end.ptr);
   id += random_id(context.random);

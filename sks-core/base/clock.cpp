@@ -6,12 +6,15 @@
 namespace sks {
 namespace {
 
+template <class Unit>
+std::int64_t since_1970() {
+  return std::chrono::duration_cast<Unit>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 class SystemClock final : public Clock {
  public:
-  std::int64_t now() const override {
-    const auto since = std::chrono::system_clock::now().time_since_epoch();
-    return std::chrono::duration_cast<std::chrono::seconds>(since).count();
-  }
+  std::int64_t now() const override { return since_1970<std::chrono::seconds>(); }
+  std::int64_t now_in_milliseconds() const override { return since_1970<std::chrono::milliseconds>(); }
   void sleep_seconds(unsigned seconds) const override { std::this_thread::sleep_for(std::chrono::seconds(seconds)); }
 };
 
