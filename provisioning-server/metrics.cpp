@@ -27,7 +27,10 @@ constexpr std::string_view kPrefix = "sks_issuer_";
 // Alphabetical. Counters end in _total, times in _seconds.
 constexpr auto kMetrics = std::to_array<Row>({
     {"audit_entries_total", Type::counter, "Entries added to the audit log.", {}},
-    {"authority_queue_length", Type::gauge, "Signatures that wait for the CA key.", {}},
+    {"authority_queue_length",
+     Type::gauge,
+     "Requests that wait for keys of the CA in tokens, of all keys together.",
+     {}},
     {"authority_refused_total", Type::counter, "Signatures that the CA key did not make.", {"reason"}},
     {"authority_sign_seconds", Type::histogram, "Time to a signature of the CA key, with the queue.", {}},
     {"build_info", Type::gauge, "Always 1; the label tells the version.", {"version"}},
@@ -193,6 +196,13 @@ void Metrics::set_gauge(std::string_view name, std::int64_t value, MetricLabels 
   Impl::Family& family = impl_->family(name, Type::gauge, &row);
   const std::lock_guard lock(impl_->mutex);
   family.gauges[label_text(*row, labels)] = value;
+}
+
+void Metrics::add_to_gauge(std::string_view name, std::int64_t change, MetricLabels labels) {
+  const Row* row = nullptr;
+  Impl::Family& family = impl_->family(name, Type::gauge, &row);
+  const std::lock_guard lock(impl_->mutex);
+  family.gauges[label_text(*row, labels)] += change;
 }
 
 void Metrics::observe(std::string_view name, double seconds, MetricLabels labels) {

@@ -31,6 +31,8 @@ class Metrics {
   /// Valid as long as the process; worth keeping where it is used often.
   Counter& counter(std::string_view name, MetricLabels labels = {});
   void set_gauge(std::string_view name, std::int64_t value, MetricLabels labels = {});
+  /// For what several parts of the program have a share in.
+  void add_to_gauge(std::string_view name, std::int64_t change, MetricLabels labels = {});
   /// Seconds, into the buckets of the table.
   void observe(std::string_view name, double seconds, MetricLabels labels = {});
 

@@ -42,6 +42,9 @@ bool verifies(const crypto::PublicKey& key, ByteView message, ByteView signature
   return good;
 }
 
+/// Each key has a queue of its own, and an earlier key works beside the one in use.
+void count_waiting(std::int64_t change) { Metrics::instance().add_to_gauge("authority_queue_length", change); }
+
 /// The words of metric authority_refused_total.
 std::string_view reason_of(Status status) {
   if (status == Status::not_available) return "unavailable";
@@ -68,7 +71,7 @@ struct QueuedSigner::Worker {
       if (stop) break;
       const std::shared_ptr<Job> job = waiting.front();
       waiting.pop_front();
-      Metrics::instance().set_gauge("authority_queue_length", static_cast<std::int64_t>(waiting.size()));
+      count_waiting(-1);
       if (job->abandoned) continue;
       busy_since = SteadyClock::now();
       lock.unlock();
@@ -108,21 +111,17 @@ Result<Bytes> QueuedSigner::ask(std::function<Result<Bytes>()> work) const {
   job->work = std::move(work);
   const SteadyClock::time_point deadline = SteadyClock::now() + limits_.patience;
   std::unique_lock lock(worker_->mutex);
-  const auto note_length = [this] {
-    Metrics::instance().set_gauge("authority_queue_length", static_cast<std::int64_t>(worker_->waiting.size()));
-  };
   // A device that hangs would take everybody's patience; those who come later need not lose theirs.
   if (worker_->busy_since && SteadyClock::now() - *worker_->busy_since >= limits_.patience) return too_slow();
   if (worker_->waiting.size() >= limits_.length)
     return Error{Status::not_available,
                  name_ + " is busy: " + std::to_string(limits_.length) + " signatures wait for it"};
   worker_->waiting.push_back(job);
-  note_length();
+  count_waiting(1);
   worker_->has_work.notify_one();
   if (!worker_->has_result.wait_until(lock, deadline, [&] { return job->result.has_value(); })) {
     job->abandoned = true;
-    std::erase(worker_->waiting, job);
-    note_length();
+    count_waiting(-static_cast<std::int64_t>(std::erase(worker_->waiting, job)));
     return too_slow();
   }
   return std::move(*job->result);

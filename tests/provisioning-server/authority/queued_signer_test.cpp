@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "provisioning-server/metrics.h"
 #include "tests/provisioning-server/authority/authority_lab.h"
 
 namespace sks::issuer {
@@ -90,6 +91,51 @@ TEST_CASE("QueuedSigner: more callers than the queue holds are refused at once, 
   for (std::thread& thread : threads) thread.join();
   CHECK(good == 3);
   CHECK(refused == 1);
+}
+
+/// A signer whose queue is full, whatever comes first, until its gate opens.
+struct FullQueue {
+  explicit FullQueue(std::size_t length) : signer("t", gate.key->public_key(), gate.device(), {kAges, length}) {
+    *gate.shut = true;
+    callers.emplace_back([this] { call(); });
+    wait_for([this] { return *gate.calls == 1; });
+    for (std::size_t i = 0; i <= length; ++i) callers.emplace_back([this] { call(); });
+    wait_for([this] { return refused == 1; });
+  }
+  void open() {
+    *gate.shut = false;
+    for (std::thread& caller : callers) caller.join();
+  }
+  void call() {
+    if (!signer.sign(as_bytes("x"))) ++refused;
+  }
+
+  Gate gate;
+  QueuedSigner signer;
+  std::atomic<int> refused{0};
+  std::vector<std::thread> callers;
+};
+
+TEST_CASE("QueuedSigner: the metric of the queue is the sum over all keys") {
+  const auto is_metric = [](const char* value) {
+    return Metrics::instance().text().find("sks_issuer_authority_queue_length " + std::string(value) + '\n') !=
+           std::string::npos;
+  };
+  FullQueue one(2);
+  FullQueue other(1);
+  CHECK(is_metric("3"));
+  other.open();
+  CHECK(is_metric("2"));
+  one.open();
+  CHECK(is_metric("0"));
+  // Whoever loses patience waits no longer.
+  const Gate gate;
+  const QueuedSigner hanging("t", gate.key->public_key(), gate.device(), {milliseconds(50), 64});
+  *gate.shut = true;
+  std::thread busy([&] { CHECK_FALSE(hanging.sign(as_bytes("x"))); });
+  CHECK_FALSE(hanging.sign(as_bytes("x")));
+  busy.join();
+  CHECK(is_metric("0"));
 }
 
 TEST_CASE("QueuedSigner: what is no signature of the authority's key is not passed on") {
