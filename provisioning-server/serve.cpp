@@ -8,6 +8,7 @@
 #include <iostream>
 #include <mutex>
 
+#include "provisioning-server/internal/files.h"
 #include "provisioning-server/issuer.h"
 #include "provisioning-server/issuer_routes.h"
 #include "provisioning-server/listener/listener.h"
@@ -17,6 +18,7 @@
 #include "provisioning-server/operations/operations_routes.h"
 #include "provisioning-server/operations/service_manager.h"
 #include "sks-core/base/encoding.h"
+#include "sks-core/crypto/hash.h"
 
 namespace sks::issuer {
 namespace {
@@ -73,6 +75,14 @@ Result<void> note_reload(Issuer& issuer) {
   return issuer.repository().add_audit({issuer.clock().now(), "issuer", "reload", "", "", "ok", std::move(detail)});
 }
 
+/// A refusal is a decision, too: by which issuer.toml the server does not go.
+Result<void> note_refused_reload(Issuer& running, const Error& reason) {
+  const Result<std::string> config = read_file(running.paths().config);
+  const std::string refused = config ? "issuer.toml " + to_hex(crypto::sha256(as_bytes(*config))) + ": " : "";
+  return running.repository().add_audit(
+      {running.clock().now(), "issuer", "reload", "", "", "refused", refused + reason.detail});
+}
+
 Result<void> check_period(const crypto::Certificate& certificate, const std::string& what) {
   const std::int64_t now = system_clock().now();
   if (certificate.not_before() > now) return Error{Status::not_available, what + " is not valid yet"};
@@ -124,6 +134,7 @@ class Server {
   /// Those of the snapshot that is current when a request comes.
   Routes revocation_routes() const;
   std::optional<Service> reload();
+  std::optional<Service> reload_as_asked();
   std::optional<Service> every_minute();
   void drain();
   void cut_off() const { current()->issuer->stop_long_work(); }
@@ -133,12 +144,14 @@ class Server {
 
  private:
   Result<std::shared_ptr<Snapshot>> read_again();
+  void refuse_reload(const Error& reason);
 
   SnapshotEnd end_;
   KeyCheck authority_key_;
   mutable std::mutex mutex_;
   std::shared_ptr<Snapshot> current_;
   std::vector<Bytes> shown_;  ///< certificates of the last service()
+  std::string refused_;       ///< why the reload before was refused, when it is on record; else empty
   std::atomic<bool> draining_{false};
 };
 
@@ -210,6 +223,7 @@ std::optional<Service> Server::reload() {
     }
     Result<Service> made = service();
     if (made) {
+      refused_.clear();
       configure_log((*next)->issuer->config().operations.log);
       Metrics::instance().counter("reloads_total", {{"result", "ok"}}).add();
       log_info("reloaded");
@@ -226,10 +240,26 @@ std::optional<Service> Server::reload() {
   } else {
     failure = next.error();
   }
-  Metrics::instance().counter("reloads_total", {{"result", "refused"}}).add();
-  log_error("reload-refused", {{"reason", failure->detail}});
+  refuse_reload(*failure);
   notify_service_manager("READY=1");
   return std::nullopt;
+}
+
+/// A key that does not fit is tried once a minute: on record once, like everything else that the server does by itself.
+void Server::refuse_reload(const Error& reason) {
+  if (reason.detail != refused_) {
+    const Result<void> noted = note_refused_reload(*current()->issuer, reason);
+    if (!noted) log_error("refusal-not-recorded", {{"reason", noted.error().detail}});
+    refused_ = noted ? reason.detail : "";
+  }
+  Metrics::instance().counter("reloads_total", {{"result", "refused"}}).add();
+  log_error("reload-refused", {{"reason", reason.detail}});
+}
+
+/// Each time that somebody asks is a decision of its own.
+std::optional<Service> Server::reload_as_asked() {
+  refused_.clear();
+  return reload();
 }
 
 /// Sessions that have expired; a new TLS certificate when it is time, and whatever was renewed by other processes.
@@ -341,7 +371,8 @@ Result<void> serve_issuer(const std::string& folder, const std::string& listen) 
     server.note_devices();
     return server.every_minute();
   };
-  listener->run({every_minute, [&] { return server.reload(); }, [&] { server.drain(); }, [&] { server.cut_off(); }});
+  listener->run(
+      {every_minute, [&] { return server.reload_as_asked(); }, [&] { server.drain(); }, [&] { server.cut_off(); }});
   log_info("stopped");
   return {};
 }
