@@ -28,6 +28,19 @@ constexpr auto kRenewals = std::to_array<Renewal>({
      "; give clients ca.pem, which holds the old and the new certificate, then run sks-issuer renew tls"},
 });
 
+Result<void> note_seal(Issuer& issuer, const std::string& result, const std::string& detail) {
+  return issuer.repository().add_audit({system_clock().now(), kOperator, "seal", "", "", result, detail});
+}
+
+/// On record before it is done, so that no key changes without a trace, and again when it is.
+Result<void> seal_on_record(Issuer& issuer, const std::string& file) {
+  SKS_TRY(note_seal(issuer, "begun", file));
+  const Result<void> sealed = seal_file(file, issuer.file_seal());
+  if (sealed) return note_seal(issuer, "ok", file);
+  SKS_TRY(note_seal(issuer, "failed", file + ": " + sealed.error().detail));
+  return sealed;
+}
+
 }  // namespace
 
 Result<void> renew_certificate(const std::string& folder, const std::string& what, bool new_key) {
@@ -50,9 +63,9 @@ Result<void> seal_keys(const std::string& folder) {
   for (std::string& file : key_generation_files(paths)) files.push_back(std::move(file));
   if (!pin.empty()) files.push_back(pin.starts_with('/') ? pin : paths.folder + '/' + pin);
   for (const std::string& file : files) {
-    SKS_LET(const bool sealed, seal_file(file, issuer->file_seal()));
-    if (!sealed) continue;
-    SKS_TRY(issuer->repository().add_audit({system_clock().now(), kOperator, "seal", "", "", "ok", file}));
+    SKS_LET(const bool is_plain, is_plain_file(file));
+    if (!is_plain) continue;
+    SKS_TRY(seal_on_record(*issuer, file));
     std::cout << file << " sealed\n";
   }
   return {};

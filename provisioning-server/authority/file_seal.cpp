@@ -86,13 +86,17 @@ Result<SecureBytes> key_to_pem(const crypto::PrivateKey& key) {
   return content;
 }
 
-Result<bool> seal_file(const std::string& file, const FileSeal& seal) {
+Result<bool> is_plain_file(const std::string& file) {
   std::error_code failure;
   if (!std::filesystem::exists(file, failure)) return false;
   SKS_LET(const SecureBytes content, read_secret_file(file));
-  if (FileSeal::is_sealed(content.view())) return false;
-  SKS_TRY(replace_file(file, seal.seal(name_of(file), content.view()), kPrivateFile));
-  return true;
+  return !FileSeal::is_sealed(content.view());
+}
+
+Result<void> seal_file(const std::string& file, const FileSeal& seal) {
+  SKS_LET(const SecureBytes content, read_secret_file(file));
+  if (FileSeal::is_sealed(content.view())) return {};
+  return replace_file(file, seal.seal(name_of(file), content.view()), kPrivateFile);
 }
 
 }  // namespace sks::issuer

@@ -43,8 +43,9 @@ Result<crypto::PrivateKey> read_key_file(const std::string& file, const FileSeal
 /// The PEM text of a key. Fails with crypto.
 Result<SecureBytes> key_to_pem(const crypto::PrivateKey& key);
 
-/// Seals a file in its place. False: it is sealed already, or there is none. Fails as read_secret_file() and
-/// replace_file().
-Result<bool> seal_file(const std::string& file, const FileSeal& seal);
+/// Whether there is such a file and it is not sealed. Fails as read_secret_file().
+Result<bool> is_plain_file(const std::string& file);
+/// Seals a file in its place, unless it is sealed already. Fails as read_secret_file() and replace_file().
+Result<void> seal_file(const std::string& file, const FileSeal& seal);
 
 }  // namespace sks::issuer

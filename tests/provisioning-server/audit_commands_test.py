@@ -134,6 +134,7 @@ def main():
         run("audit", "verify", "--dir", folder)
 
         check_record_comes_first(folder)
+        check_seal_is_on_record(folder)
 
 
 def check_record_comes_first(folder):
@@ -152,6 +153,34 @@ def check_record_comes_first(folder):
     database.close()
     run("register", "--fingerprint", "ab" * 32, "--dir", folder)
     assert "ab" * 32 in files[0].read_text()
+
+
+def check_seal_is_on_record(folder):
+    """However far `seal` comes, the log says at least what it was about to do."""
+    file = folder / "keys/kmk-2.key"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", file],
+                   check=True, capture_output=True)
+    file.chmod(0o600)
+    run("ticket", "--dir", folder, "--profile", "default")  # takes up the new key, which is on record
+    plain = file.read_bytes()
+    database = sqlite3.connect(folder / "issuer.db", isolation_level=None)
+
+    def seal(refused, code):
+        """Where no entry for which `refused` holds can be written, as if the process had ended there."""
+        database.execute(f"CREATE TRIGGER full BEFORE INSERT ON audit WHEN {refused} BEGIN SELECT RAISE(ABORT, 'full'); END")
+        run("seal", "--dir", folder, code=code)
+        database.execute("DROP TRIGGER full")
+        rows = database.execute("SELECT actor, result, detail FROM audit WHERE action = 'seal' ORDER BY rowid").fetchall()
+        return [(actor, result) for actor, result, detail in rows if detail == str(file)]
+
+    begun, done = ("operator", "begun"), ("operator", "ok")
+    assert seal("1", 1) == [] and file.read_bytes() == plain
+    assert seal("NEW.result = 'ok'", 1) == [begun] and file.read_bytes() != plain
+    file.write_bytes(plain)
+    assert seal("0", 0) == [begun, begun, done] and file.read_bytes() != plain
+    assert seal("0", 0) == [begun, begun, done]
+    database.close()
+    run("audit", "verify", "--dir", folder)
 
 
 if __name__ == "__main__":

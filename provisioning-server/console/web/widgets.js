@@ -46,7 +46,7 @@ const kShapes = { good: "●", bad: "■", warn: "▲", quiet: "○" };
 const kTones = {
   status: { issued: "good", revoked: "bad", suspended: "warn" },
   state: { open: "good", done: "good", aborted: "bad", expired: "warn" },
-  result: { ok: "good" },
+  result: { ok: "good", begun: "quiet" },
   account_state: { "in-force": "good", disabled: "bad", expired: "warn" },
 };
 
@@ -61,10 +61,10 @@ export function badge(group, value, unknownTone = "quiet") {
   );
 }
 
-/// "ok", or why not.
+/// How far something came, or why not.
 export function resultBadge(value) {
   if (!value) return none();
-  return value === "ok" ? badge("result", value) : badge("reason", value, "bad");
+  return Object.hasOwn(kTones.result, value) ? badge("result", value) : badge("reason", value, "bad");
 }
 
 /// Pairs of a label and a value; a value that is undefined, false, null or empty is left out.

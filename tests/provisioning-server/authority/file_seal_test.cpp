@@ -59,7 +59,8 @@ TEST_CASE("read_key_file: takes a key of OpenSSL as it is, and the same key afte
   REQUIRE(chmod(file.c_str(), 0600) == 0);
   const auto plain = read_key_file(file, seal);
   REQUIRE(plain);
-  CHECK(seal_file(file, seal).value());
+  CHECK(is_plain_file(file).value());
+  REQUIRE(seal_file(file, seal));
   CHECK(test::read_file(file).find("PRIVATE KEY") == std::string::npos);
   struct stat status {};
   REQUIRE(stat(file.c_str(), &status) == 0);
@@ -67,8 +68,11 @@ TEST_CASE("read_key_file: takes a key of OpenSSL as it is, and the same key afte
   const auto sealed = read_key_file(file, seal);
   REQUIRE(sealed);
   CHECK(sealed->public_key().spki() == plain->public_key().spki());
-  CHECK_FALSE(seal_file(file, seal).value());
-  CHECK_FALSE(seal_file(folder.file("absent"), seal).value());
+  CHECK_FALSE(is_plain_file(file).value());
+  CHECK_FALSE(is_plain_file(folder.file("absent")).value());
+  const std::string before = test::read_file(file);
+  REQUIRE(seal_file(file, seal));
+  CHECK(test::read_file(file) == before);
 }
 
 TEST_CASE("read_key_file: names the file that is open to others, sealed elsewhere, or no key") {
@@ -82,6 +86,7 @@ TEST_CASE("read_key_file: names the file that is open to others, sealed elsewher
   REQUIRE(chmod(folder.file("b").c_str(), 0640) == 0);
   CHECK(read_key_file(folder.file("b"), seal).error().status == Status::not_allowed);
   CHECK(seal_file(folder.file("b"), seal).error().status == Status::not_allowed);
+  CHECK(is_plain_file(folder.file("b")).error().status == Status::not_allowed);
 }
 
 }  // namespace
