@@ -42,7 +42,7 @@ Result<SoftwareIdentity> SoftwareIdentity::from_parts(std::vector<Bytes> certifi
   if (certified.kind() != KeyKind::rsa && certified.kind() != KeyKind::ec) {
     return Error{Status::option, "an attestation key is an RSA or EC key"};
   }
-  SKS_TRY(crypto::check_signs(key));
+  SKS_TRY(crypto::check_halves(key));
   return SoftwareIdentity(std::move(certificate_path), std::move(key));
 }
 

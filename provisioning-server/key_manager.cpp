@@ -11,7 +11,7 @@ Result<KeyManager> KeyManager::from_keys(std::vector<crypto::PrivateKey> keys) {
   SKS_CHECK(!keys.empty());
   KeyManager manager;
   for (crypto::PrivateKey& key : keys) {
-    SKS_TRY(crypto::check_signs(key));
+    SKS_TRY(crypto::check_halves(key));
     const Bytes& public_key = key.public_key().spki();
     for (const Entry& older : manager.keys_)
       if (older.public_key == public_key)

@@ -13,7 +13,7 @@ namespace sks::issuer {
 /// what they find under an older one to it. Spec: keygen2.md 5.5, 7.7, 7.10
 class KeyManager {
  public:
-  /// RSA or P-256 keys, the oldest first, at least one. Fails as crypto::check_signs(), with option when two are the
+  /// RSA or P-256 keys, the oldest first, at least one. Fails as crypto::check_halves(), with option when two are the
   /// same, or with crypto.
   static Result<KeyManager> from_keys(std::vector<crypto::PrivateKey> keys);
 

@@ -12,10 +12,13 @@ namespace sks::issuer {
 namespace {
 
 /// Whether a token has the private key of the certificate: by what its object says, and by one signature, since two
-/// keys on one curve may look the same. Once, when the key is taken up, as for a key in a file.
+/// keys on one curve may look the same. Once, when the key is taken up. Nobody chooses what is signed, and it begins as
+/// nothing that a CA signs: certificates, lists and OCSP answers are SEQUENCEs of DER.
 Result<void> prove(const crypto::Signer& signer) {
+  constexpr std::size_t kRandom = 32;
   SKS_TRY(signer.check());
-  SKS_TRY(signer.sign(as_bytes("Do both halves belong together?")));
+  const Bytes once = system_random().bytes(kRandom);
+  SKS_TRY(signer.sign(concat({as_bytes("sks-issuer: proof that a token has the key of the CA "), once})));
   return {};
 }
 
@@ -55,7 +58,7 @@ Result<std::shared_ptr<const crypto::Signer>> open_authority_key(const Authority
     return open_token_key(config, std::move(pin), key);
   }
   SKS_LET(crypto::PrivateKey own, read_paired_key(paths.credential_ca_key, key, seal));
-  SKS_TRY(crypto::check_signs(own));
+  SKS_TRY(crypto::check_halves(own));
   return std::shared_ptr<const crypto::Signer>(std::make_shared<const crypto::KeySigner>(std::move(own)));
 }
 

@@ -62,7 +62,7 @@ Result<KeyManager> read_key_generations(const IssuerPaths& paths, const FileSeal
   std::vector<crypto::PrivateKey> keys;
   for (const std::string& file : files) {
     SKS_LET(crypto::PrivateKey key, read_key_file(file, seal));
-    if (const Result<void> usable = crypto::check_signs(key); !usable)
+    if (const Result<void> usable = crypto::check_halves(key); !usable)
       return Error{usable.error().status, file + ": " + usable.error().detail};
     keys.push_back(std::move(key));
   }

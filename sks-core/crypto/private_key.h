@@ -65,8 +65,9 @@ class PrivateKey {
   ossl::PkeyCtx ecdsa_;  // EC keys that were decoded: ready to sign, copied for every signature and never changed
 };
 
-/// Whether a signature of the key verifies with its public half. Decoding takes both halves as they stand, so this is
-/// for keys from files, before they sign for others. Fails with option. RSA and EC keys only, else crypto.
-Result<void> check_signs(const PrivateKey& key);
+/// Whether both halves of a key belong together. Decoding takes them as they stand, so this is for keys from files,
+/// before they work for others. Signs nothing: what a CA's key signs are certificates and what tells about them. Fails
+/// with option. RSA and EC keys only, else crypto.
+Result<void> check_halves(const PrivateKey& key);
 
 }  // namespace sks::crypto

@@ -59,6 +59,24 @@ TEST_CASE("Enrolment: with the CA key in a token") {
   CHECK(module->token().signatures > 0);
 }
 
+TEST_CASE("LiveAuthority: what a token signs to prove that it has the key is another text each time") {
+  IssuerLab lab;
+  const auto module = move_key_into_token(lab);
+  static std::vector<Bytes> digests;
+  static decltype(test::FakeToken::sign) right;
+  digests.clear();
+  right = module->token().sign;
+  module->token().sign = [](const std::uint8_t* digest, unsigned long size, std::uint8_t* out,
+                            unsigned long* out_size) {
+    digests.emplace_back(digest, digest + size);
+    return right(digest, size, out, out_size);
+  };
+  REQUIRE(lab.issuer->authority().prove_key());
+  REQUIRE(lab.issuer->authority().prove_key());
+  REQUIRE(digests.size() == 2);
+  CHECK(digests[0] != digests[1]);
+}
+
 TEST_CASE("Enrolment: a token that fails or hangs costs the client a repetition, not the session") {
   IssuerLab lab;
   const auto module = move_key_into_token(lab);

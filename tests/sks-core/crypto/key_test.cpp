@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "sks-core/base/encoding.h"
@@ -215,18 +216,35 @@ TEST_CASE("PrivateKey::from_pkcs8: an EC key has its public point uncompressed, 
   CHECK(read.error().status == Status::crypto);
 }
 
-TEST_CASE("check_signs: both halves of a key belong together") {
+TEST_CASE("check_halves: both halves of a key belong together") {
+  for (const char* const name : {"ec.nist.p256", "ec.nist.p384", "ec.nist.p521", "rsa1024", "rsa3072"}) {
+    CAPTURE(name);
+    CHECK(check_halves(*PrivateKey::generate(*find_algorithm(prefix() + name))));
+  }
+  CHECK(check_halves(*PrivateKey::generate(*find_algorithm(prefix() + "ed25519"))).error().status == Status::crypto);
   const auto key = PrivateKey::generate(*find_algorithm(prefix() + "ec.nist.p256"));
   REQUIRE(key);
-  CHECK(check_signs(*key));
   Bytes foreign = to_bytes(key->to_pkcs8()->view());
   const std::size_t last_of_scalar = foreign.size() - 65 - 5 - 1;  // behind it A1 44 03 42 00 and the point
   foreign[last_of_scalar] ^= 1U;
   const Result<PrivateKey> mixed = PrivateKey::from_pkcs8(foreign);
   REQUIRE(mixed);
-  const Result<void> checked = check_signs(*mixed);
+  const Result<void> checked = check_halves(*mixed);
   REQUIRE_FALSE(checked);
   CHECK(checked.error().status == Status::option);
+}
+
+TEST_CASE("check_halves: an RSA key with the exponent of another one") {
+  const auto key = PrivateKey::generate(*find_algorithm(prefix() + "rsa2048"));
+  REQUIRE(key);
+  Bytes foreign = to_bytes(key->to_pkcs8()->view());
+  const Bytes exponent = from_hex("0203010001").value();  // 65537, behind it the private one
+  const auto at = std::search(foreign.begin(), foreign.end(), exponent.begin(), exponent.end());
+  REQUIRE(at != foreign.end());
+  at[2] = 0x03;
+  const Result<PrivateKey> mixed = PrivateKey::from_pkcs8(foreign);
+  REQUIRE(mixed);
+  CHECK(check_halves(*mixed).error().status == Status::option);
 }
 
 TEST_CASE("PrivateKey::from_pkcs8: a key of another type is refused before anything is computed with it") {
