@@ -51,6 +51,8 @@ class SqlTransaction {
   /// Likewise an INSERT, UPDATE or DELETE, without RETURNING, that the transaction is worth nothing without: when it
   /// changes no row, the transaction fails with not_available.
   virtual Result<void> require(std::string_view statement, SqlValues parameters) = 0;
+  /// Whether it has changed rows so far, or sent statements that may have.
+  bool has_changes() const { return has_changes_; }
   /// Which of the chains of this process the transaction extends: transactions with one lane never overlap.
   virtual std::size_t lane() const = 0;
 
@@ -68,9 +70,11 @@ class SqlTransaction {
     for (auto note = notes_.rbegin(); note != notes_.rend(); ++note) (*note)(how);
     notes_.clear();
   }
+  void note_change() { has_changes_ = true; }
 
  private:
   std::vector<UndoneNote> notes_;
+  bool has_changes_ = false;
 };
 
 /// Errors: storage (the database cannot be reached, is full, or is damaged; the sentence says which), not_allowed (a

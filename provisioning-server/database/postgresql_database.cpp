@@ -87,10 +87,12 @@ class PostgresqlTransaction : public SqlTransaction {
   }
   Result<std::int64_t> run(std::string_view statement, const SqlValues& parameters) override {
     SKS_LET(const PostgresqlConnection::Answer answer, ask(statement, parameters));
+    if (answer.changed != 0) note_change();
     return answer.changed;
   }
   Result<void> enqueue(std::string_view statement, SqlValues parameters) override {
     SKS_TRY(send(statement, parameters));
+    note_change();
     if (queued_ < kLongestPipeline) return {};
     SKS_TRY(receive());
     return {};

@@ -30,7 +30,9 @@ class SqliteTransaction final : public SqlTransaction {
   }
   Result<std::int64_t> run(std::string_view statement, const SqlValues& parameters) override {
     if (failure_) return *failure_;
-    return keep(connection_.run(statement, parameters));
+    const Result<std::int64_t> changed = keep(connection_.run(statement, parameters));
+    if (changed && *changed != 0) note_change();
+    return changed;
   }
   Result<void> enqueue(std::string_view statement, SqlValues parameters) override {
     SKS_TRY(run(statement, parameters));

@@ -20,6 +20,10 @@ double seconds_since(SteadyClock::time_point start) {
 /// The words of metric database_errors_total. A row that is there already is an answer, not a failure.
 std::string_view reason_of(Status status) { return status == Status::storage ? "unavailable" : "statement"; }
 
+/// What may fail while the others work, so that it alone shows that it works again: a database whose disk is full, or
+/// that somebody else holds, can be read, and a transaction that changes nothing needs no disk.
+enum Part : unsigned { kRead = 1, kBegin = 2, kChange = 4 };
+
 class WatchedDatabase final : public Database {
  public:
   explicit WatchedDatabase(std::unique_ptr<Database> inner) : inner_(std::move(inner)) {}
@@ -27,15 +31,21 @@ class WatchedDatabase final : public Database {
   Result<void> write(const Work& work) override { return commit(work, &Database::write); }
   Result<void> swap(const Work& work) override { return commit(work, &Database::swap); }
   Result<void> read(const Work& work) override {
-    Watch watch{*this, work};
-    return watch.settle(inner_->read(watch.work()));
+    Watch watch{work};
+    Result<void> outcome = inner_->read(watch.work());
+    if (outcome || watch.has_refused(outcome)) {
+      note_success(kRead);
+    } else {
+      note_failure(outcome.error(), kRead);
+    }
+    return outcome;
   }
   Result<SqlRows> select(std::string_view statement, const SqlValues& parameters) override {
     Result<SqlRows> rows = inner_->select(statement, parameters);
     if (rows) {
-      note_success();
+      note_success(kRead);
     } else {
-      note_failure(rows.error());
+      note_failure(rows.error(), kRead);
     }
     return rows;
   }
@@ -43,61 +53,69 @@ class WatchedDatabase final : public Database {
   std::string_view dialect() const override { return inner_->dialect(); }
 
  private:
-  /// One transaction: what its work refuses by itself says nothing about the database.
+  /// One transaction.
   class Watch {
    public:
-    Watch(WatchedDatabase& database, const Work& given) : database_(database), given_(given) {}
+    explicit Watch(const Work& given) : given_(given) {}
     Work work() {
       return [this](SqlTransaction& transaction) -> Result<void> {
         Result<void> outcome = given_(transaction);
         reached_ = true;
+        has_changes_ = transaction.has_changes();
         return outcome;
       };
     }
-    Result<void> settle(Result<void> outcome) {
-      if (outcome || (reached_ && outcome.error().status != Status::storage)) {
-        database_.note_success();
-      } else {
-        database_.note_failure(outcome.error());
-      }
-      return outcome;
+    bool reached() const { return reached_; }
+    bool has_changes() const { return has_changes_; }
+    /// What the work refuses by itself says nothing about what the database would have made of it.
+    bool has_refused(const Result<void>& outcome) const {
+      return reached_ && !outcome && outcome.error().status != Status::storage;
     }
 
    private:
-    WatchedDatabase& database_;
     const Work& given_;
     bool reached_ = false;
+    bool has_changes_ = false;
   };
 
   Result<void> commit(const Work& work, Result<void> (Database::*how)(const Work&)) {
     const SteadyClock::time_point start = SteadyClock::now();
-    Watch watch{*this, work};
-    Result<void> outcome = watch.settle(((*inner_).*how)(watch.work()));
-    if (outcome) Metrics::instance().observe("database_commit_seconds", seconds_since(start));
+    Watch watch{work};
+    Result<void> outcome = ((*inner_).*how)(watch.work());
+    if (outcome) {
+      note_success(watch.has_changes() ? kBegin | kChange : kBegin);
+      Metrics::instance().observe("database_commit_seconds", seconds_since(start));
+    } else if (watch.has_refused(outcome)) {
+      note_success(kBegin);
+    } else {
+      note_failure(outcome.error(), watch.reached() ? kChange : kBegin);
+    }
     return outcome;
   }
 
-  void note_failure(const Error& error) {
+  void note_failure(const Error& error, Part part) {
     Metrics::instance().counter("database_errors_total", {{"reason", reason_of(error.status)}}).add();
     if (error.status != Status::storage) return;
     const std::lock_guard lock(mutex_);
     ++failures_;
-    if (is_out_.exchange(true)) return;
+    if (out_.fetch_or(part) != 0) return;
     since_ = SteadyClock::now();
     log_error("outage", {{"what", "database"}, {"reason", error.detail}});
   }
 
-  void note_success() {
-    if (!is_out_.load(std::memory_order_relaxed)) return;
+  /// Of these parts.
+  void note_success(unsigned parts) {
+    if ((out_.load(std::memory_order_relaxed) & parts) == 0) return;
     const std::lock_guard lock(mutex_);
-    if (!is_out_.exchange(false)) return;
+    const unsigned before = out_.fetch_and(~parts);
+    if (before == 0 || (before & ~parts) != 0) return;
     log_info("outage-over", {{"what", "database"},
                              {"seconds", std::to_string(static_cast<std::int64_t>(seconds_since(since_)))},
                              {"failures", std::to_string(std::exchange(failures_, 0))}});
   }
 
   std::unique_ptr<Database> inner_;
-  std::atomic<bool> is_out_{false};
+  std::atomic<unsigned> out_{0};  ///< parts that have failed and not worked since
   std::mutex mutex_;
   SteadyClock::time_point since_;
   std::uint64_t failures_ = 0;

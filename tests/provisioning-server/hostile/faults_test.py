@@ -71,6 +71,10 @@ class FaultsTest(unittest.TestCase):
             lambda: (lambda answer: answer if answer[0] == 503 else None)(issuer.get(unused)), "an answer of 503")
         self.assertEqual(headers["Retry-After"], "1")
         wait_for(lambda: issuer.events("outage"), "a line about the outage")
+        # What can still be read does not end it.
+        for _ in range(2):
+            issuer.ask("/readyz")
+            self.assertEqual(issuer.get(unused)[0], 503)
         while time.monotonic() - began < seconds:
             self.assertEqual(issuer.ask("/livez")[0], 200)
             time.sleep(1)
