@@ -41,7 +41,7 @@ Result<Response> verify_audit(ApiCall& call) {
   if (!lock.owns_lock()) return Error{Status::not_allowed, "The audit log is being verified already."};
   SKS_LET(std::vector<crypto::PublicKey> keys, read_audit_keys(call.issuer.paths().audit_public_keys));
   SKS_LET(const AuditReport report,
-          verify_database(call.issuer.database(), std::move(keys), {}, call.issuer.long_work()));
+          verify_database(call.issuer.database(), std::move(keys), {}, call.now(), call.issuer.long_work()));
   const bool ok = report.findings.empty();
   AuditEntry entry = call.audit(std::to_string(report.entries) + " entries");
   if (!ok) entry.result = "broken";
@@ -51,7 +51,8 @@ Result<Response> verify_audit(ApiCall& call) {
                              {"entries", report.entries},
                              {"checkpoints", report.checkpoints},
                              {"uncovered", report.uncovered},
-                             {"findings", report.findings}});
+                             {"findings", report.findings},
+                             {"notes", report.notes}});
 }
 
 }  // namespace

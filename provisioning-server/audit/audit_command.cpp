@@ -52,18 +52,19 @@ Result<void> export_entries(const AuditArguments& arguments, std::ostream& out) 
 Result<AuditReport> verify_what(const AuditArguments& arguments) {
   const std::string key = arguments.key.empty() ? IssuerPaths(arguments.folder).audit_public_keys : arguments.key;
   SKS_LET(std::vector<crypto::PublicKey> keys, read_audit_keys(key));
-  if (!arguments.file.empty()) return verify_file(arguments.file, std::move(keys));
+  if (!arguments.file.empty()) return verify_file(arguments.file, std::move(keys), system_clock().now());
   std::vector<Checkpoint> checkpoints;
   if (!arguments.checkpoints.empty()) {
     SKS_LET(checkpoints, read_checkpoints(arguments.checkpoints));
   }
   SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
-  return verify_database(issuer->database(), std::move(keys), checkpoints);
+  return verify_database(issuer->database(), std::move(keys), checkpoints, issuer->clock().now());
 }
 
 Result<void> verify(const AuditArguments& arguments, std::ostream& out) {
   SKS_LET(const AuditReport report, verify_what(arguments));
   for (const std::string& finding : report.findings) out << printable(finding) << '\n';
+  for (const std::string& note : report.notes) out << "note: " << printable(note) << '\n';
   out << report.entries << " entries in " << report.chains << " chains, " << report.checkpoints << " checkpoints; "
       << report.uncovered << " entries behind the last checkpoint";
   if (report.uncovered != 0) out << ", the earliest of " << keygen2::format_utc_time(report.uncovered_since);

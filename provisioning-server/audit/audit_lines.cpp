@@ -198,7 +198,7 @@ AuditVisitor verify_with(AuditVerifier& verifier, const std::stop_token& stop) {
 /// Hands the lines of an export to a verifier, in the order that it needs.
 class FileReader {
  public:
-  explicit FileReader(std::vector<crypto::PublicKey> keys) : keys_(std::move(keys)) {}
+  FileReader(std::vector<crypto::PublicKey> keys, std::int64_t now) : keys_(std::move(keys)), now_(now) {}
 
   Result<void> take(AuditLine& line) {
     if (const auto* const header = std::get_if<ExportHeader>(&line)) return begin(*header);
@@ -226,11 +226,12 @@ class FileReader {
   Result<void> begin(const ExportHeader& header) {
     if (verifier_) return Error{Status::option, "a second export begins here"};
     const bool whole = header.period.is_everything();
-    verifier_.emplace(std::move(keys_), whole ? AuditVerifier::Extent::whole : AuditVerifier::Extent::part);
+    verifier_.emplace(std::move(keys_), whole ? AuditVerifier::Extent::whole : AuditVerifier::Extent::part, now_);
     return {};
   }
 
   std::vector<crypto::PublicKey> keys_;
+  std::int64_t now_;
   std::optional<AuditVerifier> verifier_;
   std::string chain_;
 };
@@ -272,15 +273,16 @@ Result<void> export_audit(Database& database, const AuditPeriod& period, std::os
   return read_audit(database, period, visitor, [](const std::string&, std::int64_t) {});
 }
 
-Result<AuditReport> verify_file(const std::string& file, std::vector<crypto::PublicKey> keys) {
-  FileReader reader(std::move(keys));
+Result<AuditReport> verify_file(const std::string& file, std::vector<crypto::PublicKey> keys, std::int64_t now) {
+  FileReader reader(std::move(keys), now);
   SKS_TRY(for_each_line(file, [&](AuditLine& line) { return reader.take(line); }));
   return reader.finish(file);
 }
 
 Result<AuditReport> verify_database(Database& database, std::vector<crypto::PublicKey> keys,
-                                    const std::vector<Checkpoint>& checkpoints, const std::stop_token& stop) {
-  AuditVerifier verifier(std::move(keys), AuditVerifier::Extent::whole);
+                                    const std::vector<Checkpoint>& checkpoints, std::int64_t now,
+                                    const std::stop_token& stop) {
+  AuditVerifier verifier(std::move(keys), AuditVerifier::Extent::whole, now);
   for (const Checkpoint& checkpoint : checkpoints) verifier.outside_checkpoint(checkpoint);
   std::vector<std::string> unreadable;
   SKS_TRY(read_audit(database, {}, verify_with(verifier, stop), [&](const std::string& node, std::int64_t number) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "keygen2/time.h"
+
 namespace sks::issuer {
 namespace {
 
@@ -10,8 +12,13 @@ constexpr std::int64_t kPlaces = 10000;
 /// How far the time of an entry, which is that of its request, may be before a checkpoint that came first.
 constexpr std::int64_t kLate = 3600;
 
-std::string name_of(const Checkpoint& checkpoint) {
-  return "checkpoint " + std::to_string(checkpoint.number) + " of node " + checkpoint.node;
+std::string name_of(std::int64_t number, const std::string& node) {
+  return "checkpoint " + std::to_string(number) + " of node " + node;
+}
+std::string name_of(const Checkpoint& checkpoint) { return name_of(checkpoint.number, checkpoint.node); }
+
+std::string of_time(std::int64_t number, std::int64_t time) {
+  return "checkpoint " + std::to_string(number) + " (" + keygen2::format_utc_time(time) + ')';
 }
 
 std::string range(std::int64_t first, std::int64_t last) {
@@ -29,6 +36,10 @@ std::string uncounted(std::int64_t first, std::int64_t last) {
 void AuditVerifier::report(const std::string& sentence) {
   if (report_.findings.size() + 1 < kMaxFindings) report_.findings.push_back(sentence);
   if (report_.findings.size() + 1 == kMaxFindings) report_.findings.emplace_back("there is more");
+}
+
+void AuditVerifier::note(const std::string& sentence) {
+  if (report_.notes.size() < kMaxFindings) report_.notes.push_back(sentence);
 }
 
 bool AuditVerifier::is_signed(const Checkpoint& checkpoint) const {
@@ -52,6 +63,16 @@ void AuditVerifier::outside_checkpoint(const Checkpoint& checkpoint) {
   expect(checkpoint);
 }
 
+void AuditVerifier::take_good(const Checkpoint& checkpoint) {
+  expect(checkpoint);
+  NodeCheckpoints& node = nodes_[checkpoint.node];
+  if (node.last.number != 0 && checkpoint.time < node.last.time - kClockCorrection)
+    note("the clock of node " + checkpoint.node + " went back between " + of_time(node.last.number, node.last.time) +
+         " and " + of_time(checkpoint.number, checkpoint.time));
+  node.last = {checkpoint.number, checkpoint.time};
+  if (checkpoint.time <= now_) node.last_until_now = node.last;
+}
+
 void AuditVerifier::checkpoint(const Checkpoint& checkpoint) {
   ++report_.checkpoints;
   const std::string name = name_of(checkpoint);
@@ -70,10 +91,7 @@ void AuditVerifier::checkpoint(const Checkpoint& checkpoint) {
     if (!equal(outside->second, hash_of(checkpoint))) report(name + " is not the one that was kept elsewhere");
     outside_.erase(outside);
   }
-  if (good) {
-    expect(checkpoint);
-    last_of_node_[checkpoint.node] = {checkpoint.number, checkpoint.time};
-  }
+  if (good) take_good(checkpoint);
   last_checkpoint_ = checkpoint;
   has_checkpoint_ = true;
 }
@@ -91,7 +109,9 @@ void AuditVerifier::begin_chain(const std::string& id, const AuditChain* chain) 
   const auto expected = expected_.find(id);
   covered_ = expected == expected_.end() ? 0 : expected->second.rbegin()->first;
   passed_over_ = {};
-  node_ = chain == nullptr ? last_of_node_.end() : last_of_node_.find(chain->node);
+  node_ = chain == nullptr ? nodes_.end() : nodes_.find(chain->node);
+  is_in_last_ = node_ != nodes_.end() && expected != expected_.end() &&
+                expected->second.rbegin()->second.by == name_of(node_->second.last.number, node_->first);
   if (chain == nullptr) report("chain " + id + ": its start was removed");
 }
 
@@ -123,10 +143,18 @@ void AuditVerifier::check_link(const ChainedEntry& entry) {
 }
 
 /// A node's checkpoint names every chain of the node that has grown: an entry that was there long before and that none
-/// counts was hidden from it.
+/// counts was hidden from it. Whether it was there before is told by its time, as far as the clock did not go back.
 void AuditVerifier::check_passed_over(const ChainedEntry& entry) {
-  if (extent_ == Extent::part || node_ == last_of_node_.end()) return;
-  if (node_->second.time - kLate <= entry.entry.time) return;
+  if (extent_ == Extent::part || node_ == nodes_.end()) return;
+  NodeCheckpoints& node = node_->second;
+  if (node.last.time - kLate <= entry.entry.time) return;
+  // The checkpoint counts what is before it in its chain, so it came later, whatever its time is.
+  if (is_in_last_) {
+    node.has_set_back = true;
+    return;
+  }
+  // A checkpoint of a time that is still to come says that the clock stood ahead, and nothing about the age of entries.
+  if (node.last_until_now.number == 0 || node.last_until_now.time - kLate <= entry.entry.time) return;
   if (passed_over_.first == 0) passed_over_.first = entry.number;
   passed_over_.second = entry.number;
 }
@@ -160,12 +188,22 @@ void AuditVerifier::end_chain() {
            expected_.at(chain_).rbegin()->second.by + " counts");
   if (passed_over_.first != 0)
     report("chain " + chain_ + ": " + uncounted(passed_over_.first, passed_over_.second) +
-           " in no checkpoint, though older than checkpoint " + std::to_string(node_->second.number) + " of node " +
-           node_->first + ": somebody has kept it from counting them");
+           " in no checkpoint, though older than " + name_of(node_->second.last_until_now.number, node_->first) +
+           ": somebody has kept it from counting them, or the clock went back just before the process was killed");
+}
+
+void AuditVerifier::note_clocks() {
+  for (const auto& [name, node] : nodes_) {
+    const std::string last = of_time(node.last.number, node.last.time);
+    if (node.last.time > now_ + kClockCorrection)
+      note("the clock of node " + name + " stood ahead in " + last + ", or the clock here is behind");
+    if (node.has_set_back) note("the clock of node " + name + " went back behind " + last);
+  }
 }
 
 AuditReport AuditVerifier::finish() {
   end_chain();
+  note_clocks();
   if (extent_ == Extent::whole) {
     for (const auto& [name, hash] : outside_)
       report("checkpoint " + std::to_string(name.second) + " of node " + name.first +

@@ -11,6 +11,9 @@ namespace sks::issuer {
 
 using AuditHash = crypto::Sha256Digest;
 
+/// A clock that goes back by so many seconds at most was corrected, as clocks are.
+inline constexpr std::int64_t kClockCorrection = 60;
+
 /// A chain of entries: those of one lane of one process, from its start on.
 struct AuditChain {
   std::string id;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
+#include "keygen2/time.h"
 #include "provisioning-server/log.h"
 
 namespace sks::issuer {
@@ -60,8 +62,7 @@ Result<Checkpoint> checkpoint_of(const SqlRow& row) {
   return Checkpoint{row.text(0), row.integer(1), row.integer(2), row.blob(3), std::move(heads), row.blob(5)};
 }
 
-CheckpointKeeper::CheckpointKeeper(Database& database, const ChainedAuditLog& log, crypto::PrivateKey key,
-                                   const Clock& clock)
+CheckpointKeeper::CheckpointKeeper(Database& database, ChainedAuditLog& log, crypto::PrivateKey key, const Clock& clock)
     : database_(database), log_(log), key_(std::move(key)), clock_(clock) {}
 
 CheckpointKeeper::~CheckpointKeeper() {
@@ -86,18 +87,41 @@ void CheckpointKeeper::configure(const AuditConfig& config) {
   config_ = config;
 }
 
+/// Of the node's last checkpoint, also from before this process; now where there is none, or none can be read.
+std::int64_t CheckpointKeeper::last_time() const {
+  const Result<SqlRows> rows = database_.select(
+      "SELECT time FROM audit_checkpoints WHERE node = $1 ORDER BY number DESC LIMIT 1", {log_.node()});
+  return rows && !rows->empty() ? rows->front().integer(0) : clock_.now();
+}
+
+/// Entries of a time that comes again seem to be older than the checkpoints before them. The next checkpoint counts
+/// them, and this entry tells whoever reads the log.
+Result<void> CheckpointKeeper::note_set_back(std::int64_t from, std::int64_t to) {
+  const std::string old_time = keygen2::format_utc_time(from);
+  const std::string new_time = keygen2::format_utc_time(to);
+  log_warning("clock-set-back", {{"from", old_time}, {"to", new_time}});
+  return database_.write([&](SqlTransaction& transaction) {
+    return log_.append(transaction, {to, "issuer", "clock-set-back", "", "", "ok",
+                                     "the clock went back from " + old_time + " to " + new_time});
+  });
+}
+
 void CheckpointKeeper::keep() {
   std::uint64_t covered = 0;
   auto last = std::chrono::steady_clock::now();
+  std::int64_t time = last_time();
   std::unique_lock lock(mutex_);
   while (!stops_.wait_for(lock, kLookAgain, [this] { return stopping_; })) {
     const std::uint64_t entries = log_.appended();
     const auto now = std::chrono::steady_clock::now();
-    const bool is_due = entries - covered >= static_cast<std::uint64_t>(config_.checkpoint_entries) ||
+    const std::int64_t time_before = std::exchange(time, clock_.now());
+    const bool is_set_back = time + kClockCorrection < time_before;
+    const bool is_due = is_set_back || entries - covered >= static_cast<std::uint64_t>(config_.checkpoint_entries) ||
                         now - last >= std::chrono::seconds(config_.checkpoint_seconds);
     if (!is_due) continue;
     lock.unlock();
-    const Result<void> written = write();
+    Result<void> written = is_set_back ? note_set_back(time_before, time) : Result<void>();
+    if (written) written = write();
     if (!written) log_error("checkpoint-not-written", {{"reason", written.error().detail}});
     lock.lock();
     // After a failure it is tried again when the next one is due, not every second.

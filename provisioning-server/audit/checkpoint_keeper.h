@@ -17,13 +17,14 @@ namespace sks::issuer {
 class CheckpointKeeper {
  public:
   /// `database` and `log` must outlive it.
-  CheckpointKeeper(Database& database, const ChainedAuditLog& log, crypto::PrivateKey key, const Clock& clock);
+  CheckpointKeeper(Database& database, ChainedAuditLog& log, crypto::PrivateKey key, const Clock& clock);
   /// Ends the process's chains with a last checkpoint, if it has any; a failure reaches the log only.
   ~CheckpointKeeper();
   CheckpointKeeper(const CheckpointKeeper&) = delete;
   CheckpointKeeper& operator=(const CheckpointKeeper&) = delete;
 
-  /// From here on a thread writes one when there are so many new entries, or some after so many seconds.
+  /// From here on a thread writes one when there are so many new entries, or some after so many seconds; and when the
+  /// clock has gone back, with an entry that says so.
   void start(const AuditConfig& config);
   /// The same thread by other numbers from here on.
   void configure(const AuditConfig& config);
@@ -40,9 +41,11 @@ class CheckpointKeeper {
   Result<ChainHead> own_head(SqlTransaction& transaction, const std::string& chain) const;
   std::int64_t covered(const std::string& chain) const;
   void keep();
+  std::int64_t last_time() const;
+  Result<void> note_set_back(std::int64_t from, std::int64_t to);
 
   Database& database_;
-  const ChainedAuditLog& log_;
+  ChainedAuditLog& log_;
   const crypto::PrivateKey key_;
   const Clock& clock_;
   mutable std::mutex covered_mutex_;

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Result<AuditLine> again = parse_line(written);
   fuzz::require(again && to_line(*again) == written, "what was read can be written and read again");
   // A verifier takes whatever can be read.
-  AuditVerifier verifier({}, AuditVerifier::Extent::whole);
+  AuditVerifier verifier({}, AuditVerifier::Extent::whole, 0);
   if (const auto* const checkpoint = std::get_if<Checkpoint>(&*line)) {
     verifier.outside_checkpoint(*checkpoint);
     verifier.checkpoint(*checkpoint);

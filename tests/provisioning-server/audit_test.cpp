@@ -31,6 +31,28 @@ crypto::PrivateKey copy_of(const crypto::PrivateKey& key) {
   return std::move(copy).value();
 }
 
+constexpr std::int64_t kHour = 3600;
+constexpr std::int64_t kDay = 86400;
+
+/// May be set while the thread of a keeper looks at it.
+class SetClock final : public Clock {
+ public:
+  std::int64_t now() const override { return now_; }
+  void sleep_seconds(unsigned) const override {}
+  void set(std::int64_t now) { now_ = now; }
+
+ private:
+  std::atomic<std::int64_t> now_{kNow};
+};
+
+/// Long after everything, unless it is said otherwise.
+AuditReport verify(const test::TestDatabase& database, const crypto::PrivateKey& key, std::int64_t now = kNow + kDay,
+                   const std::vector<Checkpoint>& outside = {}) {
+  auto report = verify_database(*database, {key.public_key()}, outside, now);
+  REQUIRE(report);
+  return std::move(report).value();
+}
+
 /// An audit log and what one process does to it.
 struct Process {
   Process(const test::TestDatabase& database, const crypto::PrivateKey& key, const std::string& node = "n")
@@ -46,7 +68,7 @@ struct Process {
   }
   std::string chain() const { return log.chains().at(0); }
 
-  test::FakeClock clock{kNow};
+  SetClock clock;
   Database& target;
   ChainedAuditLog log;
   CheckpointKeeper keeper;
@@ -77,9 +99,7 @@ struct Fixture {
     database.execute(sql);
   }
   AuditReport verified(const std::vector<Checkpoint>& outside = {}) const {
-    auto report = verify_database(*database, {key.public_key()}, outside);
-    REQUIRE(report);
-    return std::move(report).value();
+    return verify(database, key, kNow + kDay, outside);
   }
   /// With the names of the chains in place of their ids.
   std::vector<std::string> findings(const std::vector<Checkpoint>& outside = {}) const {
@@ -140,9 +160,19 @@ struct Fixture {
 using Findings = std::vector<std::string>;
 
 /// From the thread of a keeper, however slow the machine is.
-void wait_for_checkpoint(const test::TestDatabase& database) {
-  for (int wait = 0; wait < 12000 && database.count("SELECT count(*) FROM audit_checkpoints") == 0; ++wait)
+void wait_for_checkpoints(const test::TestDatabase& database, std::int64_t count) {
+  for (int wait = 0; wait < 12000 && database.count("SELECT count(*) FROM audit_checkpoints") < count; ++wait)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == count);
+}
+
+/// An entry of a process of node n that is killed then.
+std::string append_and_die(const test::TestDatabase& database, std::int64_t now) {
+  ChainedAuditLog killed(*database, "n", system_clock(), system_random());
+  REQUIRE(database->write([&](SqlTransaction& transaction) {
+    return killed.append(transaction, {now, "peer", "step", "", "", "ok", ""});
+  }));
+  return killed.chains().at(0);
 }
 
 }  // namespace
@@ -332,11 +362,10 @@ SKS_CONTRACT_TEST("audit: a chain goes on behind transactions that were undone")
   process.append(2);
   CHECK(process.log.chains().size() == 1);
   REQUIRE(process.keeper.write());
-  const auto report = verify_database(*database, {key.public_key()}, {});
-  REQUIRE(report);
-  CHECK(report->findings.empty());
-  CHECK(report->entries == 4);
-  CHECK(report->uncovered == 0);
+  const AuditReport report = verify(database, key);
+  CHECK(report.findings.empty());
+  CHECK(report.entries == 4);
+  CHECK(report.uncovered == 0);
   CHECK(database.count("SELECT count(*) FROM audit WHERE action = 'never'") == 0);
 }
 
@@ -364,11 +393,10 @@ SKS_CONTRACT_TEST("audit: many threads of several processes keep every chain who
       });
   }
   CHECK(failed == 6 * 4);
-  const auto report = verify_database(*database, {key.public_key()}, {});
-  REQUIRE(report);
-  CHECK(report->findings.empty());
-  CHECK(report->entries == 6 * (kEach - 4));
-  CHECK(report->uncovered == 0);
+  const AuditReport report = verify(database, key);
+  CHECK(report.findings.empty());
+  CHECK(report.entries == 6 * (kEach - 4));
+  CHECK(report.uncovered == 0);
 }
 
 SKS_CONTRACT_TEST("audit: the next process of a node covers what one that was killed has left") {
@@ -379,15 +407,15 @@ SKS_CONTRACT_TEST("audit: the next process of a node covers what one that was ki
   REQUIRE(database->write([&](SqlTransaction& transaction) {
     return killed.append(transaction, {kNow, "peer", "step", "", "", "ok", ""});
   }));
-  const auto before = verify_database(*database, {key.public_key()}, {});
-  CHECK(before->uncovered == 1);
-  CHECK(before->uncovered_since == kNow);
+  const AuditReport before = verify(database, key);
+  CHECK(before.uncovered == 1);
+  CHECK(before.uncovered_since == kNow);
   Process next(database, key);
   REQUIRE(next.keeper.write());
-  const auto report = verify_database(*database, {key.public_key()}, {});
-  CHECK(report->findings.empty());
-  CHECK(report->uncovered == 0);
-  CHECK(report->checkpoints == 1);
+  const AuditReport report = verify(database, key);
+  CHECK(report.findings.empty());
+  CHECK(report.uncovered == 0);
+  CHECK(report.checkpoints == 1);
   // Nothing has happened since.
   REQUIRE(next.keeper.write());
   CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 1);
@@ -407,7 +435,7 @@ SKS_CONTRACT_TEST("audit: what the database says about its chains keeps no proce
     REQUIRE(process.keeper.write());
     REQUIRE(process.keeper.write());
     CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 2);
-    CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 0);
+    CHECK(verify(database, key).uncovered == 0);
   }
 }
 
@@ -441,7 +469,7 @@ SKS_CONTRACT_TEST("audit: a checkpoint signs what the process has written, not w
       return insert_entry(transaction, forged);
     }));
     REQUIRE(process.keeper.write());
-    Findings findings = verify_database(*database, {key.public_key()}, {})->findings;
+    Findings findings = verify(database, key).findings;
     for (std::string& finding : findings) finding.erase(0, ("chain " + chain + ": ").size());
     CHECK(findings == c.findings);
     CHECK(database.count("SELECT count(*) FROM audit_checkpoints WHERE heads LIKE '" + chain + " " +
@@ -473,12 +501,122 @@ SKS_CONTRACT_TEST("audit: entries of a killed process that were hidden from late
     next.clock.set(kNow + c.later);
     next.append(1);
     REQUIRE(next.keeper.write());
-    const auto report = verify_database(*database, {key.public_key()}, {});
-    REQUIRE(report);
-    CHECK(report->findings == (c.is_found ? Findings{"chain " + killed.chains().at(0) +
-                                                     ": entries 1 to 2 are in no checkpoint, though older than"
-                                                     " checkpoint 1 of node n: somebody has kept it from counting them"}
-                                          : Findings{}));
+    const AuditReport report = verify(database, key);
+    CHECK(report.findings ==
+          (c.is_found ? Findings{"chain " + killed.chains().at(0) +
+                                 ": entries 1 to 2 are in no checkpoint, though older than"
+                                 " checkpoint 1 of node n: somebody has kept it from counting them, or the clock"
+                                 " went back just before the process was killed"}
+                      : Findings{}));
+  }
+}
+
+SKS_CONTRACT_TEST("audit: a clock that stood ahead and was set right is told as that") {
+  const std::string ahead = "checkpoint 1 (2027-01-15T10:00:00Z)";  // kNow is 08:00:00
+  struct Case {
+    const char* name;
+    bool same_process;   ///< writes the entry behind the jump
+    std::int64_t later;  ///< seconds from kNow to the verification
+    Findings notes;
+  };
+  const Case cases[] = {
+      {"at once",
+       true,
+       60,
+       {"the clock of node n stood ahead in " + ahead + ", or the clock here is behind",
+        "the clock of node n went back behind " + ahead}},
+      {"after hours", true, 5 * kHour, {"the clock of node n went back behind " + ahead}},
+      {"at once, from another process",
+       false,
+       60,
+       {"the clock of node n stood ahead in " + ahead + ", or the clock here is behind"}},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const crypto::PrivateKey key = new_key();
+    const test::TestDatabase database(kind);
+    REQUIRE(bring_schema_forward(*database));
+    Process process(database, key);
+    process.clock.set(kNow + 2 * kHour);
+    process.append(2);
+    REQUIRE(process.keeper.write());
+    process.clock.set(kNow + 10);
+    if (c.same_process) process.append(1);
+    if (!c.same_process) append_and_die(database, kNow + 10);
+    AuditReport report = verify(database, key, kNow + c.later);
+    CHECK(report.findings.empty());
+    CHECK(report.notes == c.notes);
+    CHECK(report.uncovered == 1);
+
+    REQUIRE(process.keeper.write());
+    report = verify(database, key, kNow + c.later);
+    CHECK(report.findings.empty());
+    CHECK(report.notes ==
+          Findings{"the clock of node n went back between " + ahead + " and checkpoint 2 (2027-01-15T08:00:10Z)"});
+    CHECK(report.uncovered == 0);
+  }
+}
+
+SKS_CONTRACT_TEST("audit: a clock that goes back hides nothing from those who verify") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  const std::string hidden = append_and_die(database, kNow);
+  database.execute("UPDATE audit_chains SET closed = 1");
+  Process process(database, key);
+  process.clock.set(kNow + 2 * kHour);
+  process.append(4);
+  REQUIRE(process.keeper.write());
+  process.clock.set(kNow + 9 * kHour);
+  process.append(1);
+  REQUIRE(process.keeper.write());
+  process.clock.set(kNow + 3 * kHour);
+  process.append(2);
+  const std::string chain = process.chain();
+  const std::string finding = "chain " + hidden +
+                              ": entry 1 is in no checkpoint, though older than checkpoint 1 of node n: somebody has"
+                              " kept it from counting them, or the clock went back just before the process was killed";
+  CHECK(verify(database, key, kNow + 3 * kHour).findings == Findings{finding});
+
+  database.execute("DELETE FROM audit_chains WHERE chain = '" + hidden + "'; DELETE FROM audit WHERE chain = '" +
+                   hidden + "'; UPDATE audit SET detail = 'x' WHERE chain = '" + chain + "' AND number = 7");
+  CHECK(verify(database, key, kNow + 3 * kHour).findings == Findings{"chain " + chain + ": entry 7 was changed"});
+  database.execute("DELETE FROM audit WHERE chain = '" + chain + "' AND number >= 5");
+  CHECK(verify(database, key, kNow + 3 * kHour).findings ==
+        Findings{"chain " + chain + ": entry 5 was removed, which checkpoint 2 of node n counts"});
+}
+
+SKS_CONTRACT_TEST("audit: a clock that goes back is put on record and counted, also where it went back in between") {
+  for (const bool is_running : {true, false}) {
+    CAPTURE(is_running);
+    const crypto::PrivateKey key = new_key();
+    const test::TestDatabase database(kind);
+    REQUIRE(bring_schema_forward(*database));
+    {
+      Process before(database, key);
+      before.clock.set(kNow + 2 * kHour);
+      before.append(1);
+    }
+    AuditConfig config;
+    config.checkpoint_entries = 1000;
+    config.checkpoint_seconds = 86400;
+    Process process(database, key);
+    if (is_running) {
+      process.clock.set(kNow + 2 * kHour);
+      process.keeper.start(config);
+      process.append(3);
+      REQUIRE(process.keeper.write());
+      process.clock.set(kNow);
+    } else {
+      process.keeper.start(config);
+    }
+    wait_for_checkpoints(database, is_running ? 3 : 2);
+    CHECK(database.count("SELECT count(*) FROM audit WHERE actor = 'issuer' AND action = 'clock-set-back' AND detail ="
+                         " 'the clock went back from 2027-01-15T10:00:00Z to 2027-01-15T08:00:00Z' AND time = " +
+                         std::to_string(kNow)) == 1);
+    append_and_die(database, kNow + 1);
+    CHECK(verify(database, key).findings.empty());
+    CHECK(verify(database, key).notes.size() == 1);
   }
 }
 
@@ -492,9 +630,8 @@ SKS_CONTRACT_TEST("audit: checkpoints come by themselves after so many entries")
   config.checkpoint_seconds = 86400;
   process.keeper.start(config);
   process.append(3);
-  wait_for_checkpoint(database);
-  CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 1);
-  CHECK(verify_database(*database, {key.public_key()}, {})->uncovered == 0);
+  wait_for_checkpoints(database, 1);
+  CHECK(verify(database, key).uncovered == 0);
 }
 
 SKS_CONTRACT_TEST("audit: checkpoints come by the numbers that were set last") {
@@ -509,17 +646,16 @@ SKS_CONTRACT_TEST("audit: checkpoints come by the numbers that were set last") {
   process.append(3);
   config.checkpoint_entries = 3;
   process.keeper.configure(config);
-  wait_for_checkpoint(database);
-  CHECK(database.count("SELECT count(*) FROM audit_checkpoints") == 1);
+  wait_for_checkpoints(database, 1);
 }
 
 SKS_CONTRACT_TEST("audit: a verification ends when it is asked to stop") {
   const Fixture fixture(kind);
   std::stop_source stop;
   const std::vector<crypto::PublicKey> keys{fixture.key.public_key()};
-  CHECK(verify_database(*fixture.database, keys, {}, stop.get_token()));
+  CHECK(verify_database(*fixture.database, keys, {}, kNow, stop.get_token()));
   stop.request_stop();
-  const auto report = verify_database(*fixture.database, keys, {}, stop.get_token());
+  const auto report = verify_database(*fixture.database, keys, {}, kNow, stop.get_token());
   REQUIRE_FALSE(report);
   CHECK(report.error().status == Status::storage);
 }
@@ -530,7 +666,7 @@ SKS_CONTRACT_TEST("audit: texts that are no texts are kept as far as a database 
   REQUIRE(bring_schema_forward(*database));
   Process process(database, key);
   process.append(std::string("zero \0 and \xff\xfe", 13));
-  CHECK(verify_database(*database, {key.public_key()}, {})->findings.empty());
+  CHECK(verify(database, key).findings.empty());
   CHECK(database.count("SELECT count(*) FROM audit WHERE detail LIKE 'zero ? and %'") == 1);
 }
 
@@ -544,7 +680,7 @@ SKS_CONTRACT_TEST("audit: an export verifies without the database, as a whole an
   const test::TempDir folder;
   const auto findings = [&](const std::string& content) {
     test::write_file(folder.file("export"), content);
-    const auto report = verify_file(folder.file("export"), {fixture.key.public_key()});
+    const auto report = verify_file(folder.file("export"), {fixture.key.public_key()}, kNow);
     REQUIRE(report);
     return report->findings;
   };
@@ -570,7 +706,7 @@ SKS_CONTRACT_TEST("audit: an export verifies without the database, as a whole an
 
 TEST_CASE("audit: the places of moved entries are looked for in the first changed ones of a log only") {
   const auto finding_behind = [](int changed) {
-    AuditVerifier verifier({}, AuditVerifier::Extent::part);
+    AuditVerifier verifier({}, AuditVerifier::Extent::part, kNow);
     const AuditChain start{"c", "n", kNow};
     verifier.begin_chain("c", &start);
     ChainedEntry entry{"c", 20'001, {kNow, "a", "b", "", "", "ok", ""}, Bytes(32), Bytes(32)};
@@ -620,10 +756,10 @@ TEST_CASE("audit: a file that is no export is refused with its line") {
     CAPTURE(c.name);
     const std::string file = folder.file("export");
     test::write_file(file, c.content);
-    const auto report = verify_file(file, {});
+    const auto report = verify_file(file, {}, kNow);
     REQUIRE_FALSE(report);
     CHECK(report.error().status == Status::option);
     CHECK(report.error().detail == file + c.sentence);
   }
-  CHECK(verify_file(folder.file("absent"), {}).error().status == Status::not_available);
+  CHECK(verify_file(folder.file("absent"), {}, kNow).error().status == Status::not_available);
 }

@@ -34,6 +34,14 @@ export function auditColumns({ may, inSession = false }) {
   ].filter(Boolean);
 }
 
+function sentences(list) {
+  return el(
+    "ul",
+    {},
+    list.map((sentence) => el("li", {}, data(sentence))),
+  );
+}
+
 function verifier() {
   const result = el("div", { "aria-live": "polite" });
   const start = button(
@@ -54,11 +62,8 @@ function verifier() {
             [t("audit.checkpoints"), number(report.checkpoints)],
             [t("audit.uncovered"), number(report.uncovered)],
           ),
-          el(
-            "ul",
-            {},
-            report.findings.map((finding) => el("li", {}, data(finding))),
-          ),
+          sentences(report.findings),
+          el("div", {}, report.notes.length > 0 && el("p", {}, t("audit.notes")), sentences(report.notes)),
         );
       } catch (problem) {
         result.replaceChildren(alertBox(problem.message));

@@ -367,6 +367,7 @@ TEST_CASE("API: the audit log is filtered and verified") {
   const auto report = lab.json(lab.as("auditor", "POST", "/audit/verify"));
   CHECK(report.at("ok") == true);
   CHECK(report.at("findings").empty());
+  CHECK(report.at("notes").empty());
   lab.issuer.execute("UPDATE audit SET detail = 'nothing' WHERE action = 'account-add'");
   const auto broken = lab.json(lab.as("auditor", "POST", "/audit/verify"));
   CHECK(broken.at("ok") == false);
