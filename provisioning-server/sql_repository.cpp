@@ -478,12 +478,14 @@ Result<std::vector<KeyOperation>> SqlRepository::find_operations(const std::stri
 
 Result<std::vector<Credential>> SqlRepository::find_targets(const ManagementOrder& order, const std::string& subject,
                                                             const std::string& profile) {
-  // The limit is far above what a device has.
+  // Those that were revoked before they were ever in force, too: that takes no key off a device. The limit is far above
+  // what a device has.
   const auto with_successors = [](const char* condition) {
     return "WITH RECURSIVE targets (fingerprint) AS (SELECT fingerprint FROM credentials WHERE " +
            Statement(condition) +
            " UNION SELECT later.fingerprint FROM targets JOIN credentials AS later ON later.replaces ="
-           " targets.fingerprint WHERE later.status IN ('pending', 'abandoned')) " +
+           " targets.fingerprint WHERE later.status IN ('pending', 'abandoned')"
+           " OR (later.status = 'revoked' AND later.issued = 0)) " +
            select_credential("fingerprint IN (SELECT fingerprint FROM targets) ORDER BY fingerprint LIMIT 1000");
   };
   static const Statement kOne = with_successors("fingerprint = $1");

@@ -12,8 +12,12 @@ namespace {
 
 using Kind = KeyOperation::Kind;
 
+/// Whether the device may have its key or that whose place it was to take. Revoked before its session ended, its
+/// certificate is out of use for good, but the place is that of the other one all the same.
 bool is_in_doubt(const Credential& credential) {
-  return credential.status == Credential::Status::pending || credential.status == Credential::Status::abandoned;
+  const bool was_in_force = credential.issued != 0;
+  return credential.status == Credential::Status::pending || credential.status == Credential::Status::abandoned ||
+         (credential.status == Credential::Status::revoked && !was_in_force);
 }
 
 bool needs_profile(const ManagementOrder& order) { return !order.kind || makes_key(*order.kind); }

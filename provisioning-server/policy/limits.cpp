@@ -24,11 +24,14 @@ std::string counted(const std::string& statuses) {
          ")) AND not_after > $2 AND ";
 }
 
-/// Of the profile of the step's session; those that this session deletes or replaces make room.
+/// Of the profile of the step's session; those that this session deletes or replaces make room, and those whose places
+/// they were to take: the device has the later ones, so it has the earlier ones no more.
 std::string counted_by(const std::string& column) {
   return counted("'pending', 'issued', 'suspended'") +
-         "fingerprint NOT IN (SELECT fingerprint FROM operations WHERE session = $3 AND operation IN ('remove',"
-         " 'update')) AND " +
+         "fingerprint NOT IN (WITH RECURSIVE going (fingerprint) AS (SELECT fingerprint FROM operations"
+         " WHERE session = $3 AND operation IN ('remove', 'update') UNION SELECT later.replaces FROM going"
+         " JOIN credentials AS later ON later.fingerprint = going.fingerprint WHERE later.replaces <> '')"
+         " SELECT fingerprint FROM going) AND " +
          column + " = $4";
 }
 

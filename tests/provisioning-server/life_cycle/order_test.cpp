@@ -290,6 +290,58 @@ TEST_CASE("Orders: an update whose last message was lost is found out by the nex
   }
 }
 
+TEST_CASE("Orders: a certificate that was revoked before its session ended does not hide the key that the device has") {
+  struct Case {
+    Kind kind;
+    Credentials last;  ///< what becomes of the second certificate where that was not revoked
+  };
+  for (const Case& row : {Case{Kind::unlock, Credentials::issued}, Case{Kind::update, Credentials::replaced},
+                          Case{Kind::suspend, Credentials::issued}, Case{Kind::remove, Credentials::removed}})
+    for (const bool for_all : {false, true})
+      for (const bool is_revoked : {false, true}) {
+        const Kind kind = row.kind;
+        CAPTURE(to_string(kind));
+        CAPTURE(for_all);
+        CAPTURE(is_revoked);
+        IssuerLab lab;
+        lab.edit_profile("default", "\n[[pin_policy]]", "\n[limits]\ncredentials_per_device = 1\n\n[[pin_policy]]");
+        Device device(lab);
+        CHECK(outcome(device.enrol(lab.new_ticket())) == "complete");
+        const std::string first = print_of(device.certificate(0));
+        run_and_lose_the_end(lab, device, order(lab, Kind::update, first));
+        const std::string second = print_of(device.certificate(0));
+        REQUIRE(record(lab, second).status == Credentials::abandoned);
+        const AuditEntry note{lab.clock.now(), "operator", "revoke", "", "", "ok", ""};
+        if (is_revoked) REQUIRE(lab.issuer->revocations().revoke(second, RevocationReason::key_compromise, note));
+
+        const ManagementRequest all{kind, "", print_of(device.device_certificate()), kSubject, "default"};
+        CHECK(outcome(device.enrol_again(for_all ? order(lab, all) : order(lab, kind, first))) == "complete");
+        CHECK(device.key_count() == (kind == Kind::remove ? 0 : 1));
+        // The device has the second key, so the first one is gone; and nothing puts a revoked one in force.
+        CHECK(record(lab, first).status == Credentials::replaced);
+        CHECK(record(lab, second).status == (is_revoked ? Credentials::revoked : row.last));
+        if (kind != Kind::update) continue;
+        const Credential third = record(lab, print_of(device.certificate(0)));
+        CHECK(third.status == Credentials::issued);
+        CHECK(third.replaces == second);
+      }
+}
+
+TEST_CASE("Orders: a revoked certificate has no say about the key whose place it took for good") {
+  IssuerLab lab;
+  Device device(lab);
+  CHECK(outcome(device.enrol(lab.new_ticket())) == "complete");
+  const std::string first = print_of(device.certificate(0));
+  CHECK(outcome(device.enrol_again(order(lab, Kind::update, first))) == "complete");
+  const std::string second = print_of(device.certificate(0));
+  const AuditEntry note{lab.clock.now(), "operator", "revoke", "", "", "ok", ""};
+  REQUIRE(lab.issuer->revocations().revoke(second, RevocationReason::key_compromise, note));
+  CHECK(make_order(lab, {Kind::unlock, first}).error().status == Status::not_allowed);
+  CHECK(make_order(lab, {Kind::unlock, second}).error().status == Status::not_allowed);
+  CHECK(outcome(device.enrol_again(order(lab, Kind::remove, second))) == "complete");
+  CHECK(device.key_count() == 0);
+}
+
 TEST_CASE("Orders: an update that the device has not closed leaves everything as it was") {
   IssuerLab lab;
   Device device(lab);

@@ -180,6 +180,14 @@ SKS_CONTRACT_TEST("Settlement: what a device has tells how sessions ended that w
   CHECK(records.repository.find_targets({Kind::unlock, "", "device"}, "CN=y", "")->empty());
   CHECK(records.repository.find_targets({Kind::unlock, "", "device"}, "CN=x", "pair")->empty());
 
+  // Revoked before it was ever in force: the device may have it, and what was to take its place, all the same.
+  records.database.execute("UPDATE credentials SET status = 'revoked' WHERE fingerprint = 'two'");
+  CHECK(names({Kind::unlock, "one"}) == std::vector<std::string>{"one", "three", "two"});
+  CHECK(names({Kind::unlock, "", "device"}) == std::vector<std::string>{"one", "three", "two"});
+  records.database.execute("UPDATE credentials SET issued = 5 WHERE fingerprint = 'two'");
+  CHECK(names({Kind::unlock, "one"}) == std::vector<std::string>{"one"});
+  records.database.execute("UPDATE credentials SET status = 'abandoned', issued = 0 WHERE fingerprint = 'two'");
+
   records.run("d", SessionPhase::done, {}, {operation("three", Kind::unlock, "c")});
   CHECK(records.status("one") == "replaced");
   // The one in between never was in force, and is not there any more.
