@@ -35,6 +35,7 @@ constexpr auto kMetrics = std::to_array<Row>({
     {"authority_sign_seconds", Type::histogram, "Time to a signature of the CA key, with the queue.", {}},
     {"build_info", Type::gauge, "Always 1; the label tells the version.", {"version"}},
     {"certificate_not_after_seconds", Type::gauge, "When a certificate of the issuer ends, in Unix time.", {"which"}},
+    {"certificate_renewals_total", Type::counter, "Renewals of the TLS certificate by the server itself.", {"result"}},
     {"connections_closed_total", Type::counter, "Connections that the server ended because of a limit.", {"limit"}},
     {"connections_full_total", Type::counter, "Times that no connection could be accepted: all places were taken.", {}},
     {"connections_open", Type::gauge, "Connections over TLS that are open.", {}},

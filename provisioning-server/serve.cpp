@@ -16,6 +16,7 @@
 #include "provisioning-server/metrics.h"
 #include "provisioning-server/operations/check_issuer.h"
 #include "provisioning-server/operations/operations_routes.h"
+#include "provisioning-server/operations/rate_limit.h"
 #include "provisioning-server/operations/service_manager.h"
 #include "sks-core/base/encoding.h"
 #include "sks-core/crypto/hash.h"
@@ -25,6 +26,8 @@ namespace {
 
 constexpr std::int64_t kDay = 86400;
 constexpr std::int64_t kExpiryWarningDays = 30;
+/// A renewal that fails is tried again each minute; so often the audit log says so.
+constexpr double kFailuresPerSecond = 1.0 / 3600;
 constexpr std::uint16_t kOperationsPort = 9443;
 constexpr std::uint16_t kHttpPort = 80;
 
@@ -145,6 +148,8 @@ class Server {
  private:
   Result<std::shared_ptr<Snapshot>> read_again();
   void refuse_reload(const Error& reason);
+  void renew_when_due(Issuer& issuer);
+  void note_failed_renewal(Issuer& issuer, const Error& error);
 
   SnapshotEnd end_;
   KeyCheck authority_key_;
@@ -153,6 +158,7 @@ class Server {
   std::vector<Bytes> shown_;  ///< certificates of the last service()
   std::string refused_;       ///< why the reload before was refused, when it is on record; else empty
   std::atomic<bool> draining_{false};
+  RateLimit failed_renewals_on_record_{kFailuresPerSecond, 1, 1};
 };
 
 /// Of the server first, then of its authorities.
@@ -262,15 +268,32 @@ std::optional<Service> Server::reload_as_asked() {
   return reload();
 }
 
+void Server::note_failed_renewal(Issuer& issuer, const Error& error) {
+  log_error("tls-certificate-not-renewed", {{"reason", error.detail}});
+  if (!failed_renewals_on_record_.has("", steady_seconds())) return;
+  const Result<void> noted = issuer.repository().add_audit(
+      {issuer.clock().now(), "issuer", "renew", "", "", "failed", "tls certificate: " + error.detail});
+  if (!noted) return log_error("audit-not-written", {{"reason", noted.error().detail}});
+  failed_renewals_on_record_.take("", steady_seconds());
+}
+
+void Server::renew_when_due(Issuer& issuer) {
+  if (!issuer.config().renewal.automatic) return;
+  const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place("issuer"));
+  if (renewed && !*renewed) return;
+  if (renewed) {
+    log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
+  } else {
+    note_failed_renewal(issuer, renewed.error());
+  }
+  Metrics::instance().counter("certificate_renewals_total", {{"result", renewed ? "ok" : "failed"}}).add();
+}
+
 /// Sessions that have expired; a new TLS certificate when it is time, and whatever was renewed by other processes.
 std::optional<Service> Server::every_minute() {
   Issuer& issuer = *current()->issuer;
   expire_sessions(issuer.repository());
-  if (issuer.config().renewal.automatic) {
-    const Result<std::optional<crypto::Certificate>> renewed = renew_tls_when_due(issuer.renewal_place("issuer"));
-    if (!renewed) log_error("tls-certificate-not-renewed", {{"reason", renewed.error().detail}});
-    if (renewed && *renewed) log_info("tls-certificate-renewed", {{"fingerprint", to_hex((*renewed)->fingerprint())}});
-  }
+  renew_when_due(issuer);
   if (issuer.has_newer_key()) return reload();
   const Result<bool> changed = issuer.reload_certificates();
   if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});

@@ -58,6 +58,13 @@ Result<void> replace_certificates(const std::string& file, const Certificates& c
   return replace_file(file, certificates_to_pem(certificates), kPublicFile);
 }
 
+/// Writes a file as it is: whether it can be replaced nothing else tells, and what cannot be must not be on record as
+/// renewed.
+Result<void> check_replaceable(const std::string& file) {
+  SKS_LET(const std::string content, read_file(file));
+  return replace_file(file, content, kPublicFile);
+}
+
 /// `list` with `fresh` in front of `old`, or in its place when both have one key; without what has expired.
 Certificates with_successor(const Certificates& list, const crypto::Certificate& old, const crypto::Certificate& fresh,
                             std::int64_t now) {
@@ -93,6 +100,18 @@ Result<TlsAuthority> read_tls_authority(const RenewalPlace& place) {
   return Error{Status::option, place.paths.trust_anchors + " does not hold the certificate of " + file};
 }
 
+/// What sessions may still refer to is kept before it is replaced.
+Result<void> keep_previous(const std::string& file, const crypto::Certificate& certificate) {
+  Certificates previous{certificate};
+  std::error_code failure;
+  if (fs::exists(file, failure)) {
+    SKS_LET(const Certificates older, read_certificates(file));
+    for (const crypto::Certificate& one : older)
+      if (previous.size() < kPreviousKept && one.der() != previous.back().der()) previous.push_back(one);
+  }
+  return replace_certificates(file, previous);
+}
+
 Result<crypto::Certificate> renew_tls_locked(const RenewalPlace& place, RenewalKey kind) {
   SKS_LET(const TlsAuthority authority, read_tls_authority(place));
   SKS_LET(const Certificates own, read_certificates(place.paths.tls_certificate));
@@ -106,17 +125,9 @@ Result<crypto::Certificate> renew_tls_locked(const RenewalPlace& place, RenewalK
   const crypto::KeySigner signer = crypto::KeySigner::borrow(authority.key);
   SKS_LET(crypto::Certificate made, make_server_certificate(place.url, key, authority.certificate, signer,
                                                             place.clock.now(), place.renewal.tls_days));
+  SKS_TRY(keep_previous(place.paths.tls_previous, own.front()));
+  SKS_TRY(check_replaceable(place.paths.tls_certificate));
   SKS_TRY(place.note(renewal_text("tls", made, kind)));
-  // What sessions may still refer to is kept before it is replaced.
-  Certificates previous{own.front()};
-  std::error_code failure;
-  if (fs::exists(place.paths.tls_previous, failure)) {
-    SKS_LET(const Certificates older, read_certificates(place.paths.tls_previous));
-    for (const crypto::Certificate& certificate : older)
-      if (previous.size() < kPreviousKept && certificate.der() != previous.back().der())
-        previous.push_back(certificate);
-  }
-  SKS_TRY(replace_certificates(place.paths.tls_previous, previous));
   SKS_TRY(replace_certificates(place.paths.tls_certificate, {made}));
   SKS_TRY(settle_key(place.paths.tls_key, {made}, place.seal));
   return made;
@@ -199,6 +210,8 @@ Result<crypto::Certificate> renew_credential_authority(const RenewalPlace& place
   SKS_LET(const std::shared_ptr<const crypto::Signer> signer, credential_signer(place, old, kind));
   const std::int64_t now = place.clock.now();
   SKS_LET(crypto::Certificate made, make_authority_certificate(old.subject_der(), *signer, now));
+  for (const std::string& file : {place.paths.trust_anchors, place.paths.credential_ca})
+    SKS_TRY(check_replaceable(file));
   SKS_TRY(place.note(renewal_text("credential-ca", made, kind)));
   // Trusted before it is used.
   SKS_TRY(replace_certificates(place.paths.trust_anchors, with_successor(anchors, old, made, now)));
@@ -220,6 +233,7 @@ Result<crypto::Certificate> renew_tls_authority(const RenewalPlace& place, Renew
   const std::int64_t now = place.clock.now();
   const crypto::KeySigner signer = crypto::KeySigner::borrow(key);
   SKS_LET(crypto::Certificate made, make_authority_certificate(old.certificate.subject_der(), signer, now));
+  SKS_TRY(check_replaceable(place.paths.trust_anchors));
   SKS_TRY(place.note(renewal_text("tls-ca", made, kind)));
   SKS_TRY(replace_certificates(place.paths.trust_anchors, with_successor(anchors, old.certificate, made, now)));
   SKS_TRY(settle_key(place.paths.tls_ca_key, {made}, place.seal));

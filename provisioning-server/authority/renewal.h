@@ -23,8 +23,8 @@ struct RenewalPlace {
   const RenewalConfig& renewal;
   const FileSeal& seal;
   const Clock& clock;
-  /// Puts on record what is about to take the place of the old certificate, see renewal_text(). When it fails, the
-  /// old one stays.
+  /// Puts on record what is about to take the place of the old certificate, see renewal_text(): once all that may fail
+  /// has been tried. When it fails, the old one stays.
   std::function<Result<void>(const std::string&)> note;
 };
 
@@ -35,7 +35,7 @@ enum class RenewalKey : std::uint8_t { keep, fresh };
 std::string renewal_text(std::string_view what, const crypto::Certificate& made, RenewalKey key);
 
 /// Clients notice nothing: they trust the authority. Fails with not_available when the key of the TLS CA is not there,
-/// otherwise as reading of the files, RenewalPlace::note and writing of the files do.
+/// otherwise as reading of the files, writing of the files and RenewalPlace::note do.
 Result<crypto::Certificate> renew_tls(const RenewalPlace& place, RenewalKey key);
 
 /// Renews when two thirds of its life are over. None: not yet, or another process is at it. Fails as renew_tls().

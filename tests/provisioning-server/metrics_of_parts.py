@@ -19,6 +19,8 @@ OF_PARTS = {
     # a client of KeyGen2
     "credentials_issued_total",
     "sessions_finished_total",
+    # a certificate that is due
+    "certificate_renewals_total",
     # a quarter of an hour
     "sessions_expired_total",
 }

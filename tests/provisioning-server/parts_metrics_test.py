@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = pathlib.Path(HERE).parents[1]
@@ -38,6 +39,7 @@ issuer_process.PROGRAM = os.path.abspath(sys.argv.pop(1))
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "12345678"
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 
 
 def openssl(*arguments, **options):
@@ -201,6 +203,37 @@ class PartsTest(unittest.TestCase):
         seconds = subprocess.run(["date", "-u", "-d", due, "+%s"], capture_output=True, text=True, check=True).stdout
         self.drive(issuer, "device_crl_next_update_seconds", int(seconds), ca="good")
         self.drive(issuer, "device_crl_refused_total", 1, reason="device-crl-not-read")
+
+    def test_a_certificate_that_is_due(self):
+        # The sanitizer wants to be the first library, and does not have to be.
+        past = {"LD_PRELOAD": FAKETIME[0], "FAKETIME": "-600d", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+        with unittest.mock.patch.dict(os.environ, past):
+            issuer = self.issuer()  # two thirds of 825 days are over by now
+
+        def on_record():
+            export = run("audit", "export", "--dir", issuer.folder, "--json").stdout
+            rows = [entry for entry in map(json.loads, export.splitlines()) if entry.get("action") == "renew"]
+            return sorted((row["actor"], row["result"], row["detail"].split(" ")[0]) for row in rows)
+
+        def failures(count):
+            self.drive(issuer, "certificate_renewals_total", lambda value: value >= count, result="failed")
+            self.assertGreaterEqual(len(issuer.events("tls-certificate-not-renewed")), count)
+            self.assertEqual(on_record(), [("issuer", "failed", "tls")])
+
+        key, away = issuer.folder / "keys" / "tls-ca.key", issuer.folder / "away"
+        key.rename(away)
+        issuer.start()
+        failures(1)
+        # Then the certificate cannot be written, which is where the new file would be.
+        in_the_way = issuer.folder / f"tls.pem.new-{issuer.process.pid}"
+        in_the_way.mkdir()
+        away.rename(key)
+        failures(2)
+        self.assertIn("tls.pem", issuer.events("tls-certificate-not-renewed")[-1]["reason"])
+        in_the_way.rmdir()
+        self.drive(issuer, "certificate_renewals_total", 1, result="ok")
+        self.assertEqual(on_record(), [("issuer", "failed", "tls"), ("issuer", "ok", "tls")])
 
     def test_zz_none_was_forgotten(self):
         """Runs behind the others: they are in the order of their names."""

@@ -126,6 +126,43 @@ TEST_CASE("Renewal: what cannot be put on record does not happen") {
     }
 }
 
+TEST_CASE("Renewal: of what cannot be written nothing is on record, however often it is tried, and what is done once") {
+  struct Case {
+    const char* name;
+    Result<crypto::Certificate> (*renew)(const RenewalPlace&, RenewalKey);
+    std::string IssuerPaths::*file;
+  };
+  for (const Case& c : {Case{"tls.pem", renew_tls, &IssuerPaths::tls_certificate},
+                        Case{"the earlier tls.pem", renew_tls, &IssuerPaths::tls_previous},
+                        Case{"credential-ca.pem", renew_credential_authority, &IssuerPaths::credential_ca},
+                        Case{"ca.pem for the CA", renew_credential_authority, &IssuerPaths::trust_anchors},
+                        Case{"ca.pem", renew_tls_authority, &IssuerPaths::trust_anchors}})
+    for (const RenewalKey key : {RenewalKey::keep, RenewalKey::fresh}) {
+      CAPTURE(c.name);
+      Lab lab;
+      const auto on_record = [&] {
+        const auto rows = lab.issuer->database().select("SELECT count(*) FROM audit WHERE action = 'renew'", {});
+        REQUIRE(rows);
+        return rows->front().integer(0);
+      };
+      // In the way of the file that is to be moved to its name.
+      const std::string in_the_way = lab.paths().*c.file + ".new-" + std::to_string(getpid());
+      std::filesystem::create_directory(in_the_way);
+      for (int minute = 0; minute < 3; ++minute) {
+        const auto refused = c.renew(lab.place(), key);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().status == Status::storage);
+        CHECK(lab.open()->tls_identity());
+      }
+      CHECK(on_record() == 0);
+      CHECK(lab.issues_what_relying_parties_accept());
+      std::filesystem::remove(in_the_way);
+      REQUIRE(c.renew(lab.place(), key));
+      CHECK(on_record() == 1);
+      CHECK(lab.open()->tls_identity());
+    }
+}
+
 TEST_CASE("renew_tls_when_due: waits for a process that is at it, and needs the key of the TLS CA") {
   Lab lab;
   lab.advance(800 * kDay);
