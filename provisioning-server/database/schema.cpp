@@ -15,6 +15,7 @@
 #include "provisioning-server/database/schema_revocation.h"
 #include "provisioning-server/database/schema_signature_profiles.h"
 #include "provisioning-server/database/schema_ticket_sessions.h"
+#include "provisioning-server/database/schema_unlisted.h"
 
 namespace sks::issuer {
 namespace {
@@ -33,6 +34,7 @@ constexpr auto kSteps = std::to_array<SchemaStep>({
     {"cancelled tickets", kCancelledTicketsSchema},
     {"open sessions", kOpenSessionsSchema},
     {"ticket sessions", kTicketSessionsSchema},
+    {"unlisted credentials", kUnlistedSchema},
 });
 
 /// SQLite files of programs before schema_version count the steps they have taken in PRAGMA user_version. This number

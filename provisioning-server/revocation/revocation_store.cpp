@@ -27,10 +27,26 @@ constexpr const char* kPut =
 /// Rows that one statement changes or reads: a list may have more than a database takes in one answer's time.
 constexpr std::int64_t kTogether = 5000;
 
+// The condition is that of the index. Both databases would rather read the whole table, which they think has many such
+// rows, if they had not to give them in the order of the index. Programs that do not know the column may have made an
+// entry all the same, with a reason that somebody has given.
+constexpr const char* kUnlisted =
+    "SELECT fingerprint, certificate, status, revoked, not_after, COALESCE((SELECT reason FROM revocations"
+    " WHERE revocations.fingerprint = credentials.fingerprint AND in_force = 1), -1) FROM credentials"
+    " WHERE on_list < 2 AND ((status IN ('revoked', 'removed', 'replaced') AND on_list < 2)"
+    " OR (status = 'abandoned' AND on_list < 1)) ORDER BY on_list LIMIT $1";
+
 Result<Bytes> find_certificate(SqlTransaction& transaction, const std::string& fingerprint) {
   SKS_LET(const SqlRows rows,
           transaction.query("SELECT certificate FROM credentials WHERE fingerprint = $1", {fingerprint}));
   return rows.empty() ? Bytes() : rows.front().blob(0);
+}
+
+/// Until its status changes, what has an entry with this reason need not be looked at again.
+Result<void> mark_listed(SqlTransaction& transaction, const std::string& fingerprint, RevocationReason reason) {
+  SKS_TRY(transaction.run("UPDATE credentials SET on_list = $1 WHERE fingerprint = $2",
+                          {std::int64_t{reason == RevocationReason::certificate_hold ? 1 : 2}, fingerprint}));
+  return {};
 }
 
 Result<void> put_entry(SqlTransaction& transaction, const std::string& fingerprint, ByteView der, std::int64_t time,
@@ -39,7 +55,7 @@ Result<void> put_entry(SqlTransaction& transaction, const std::string& fingerpri
   SKS_TRY(transaction.run(kPut, {fingerprint, authority_id_of_issuer(certificate),
                                  encode_crl_entry(certificate.serial_number_der(), time, reason),
                                  static_cast<std::int64_t>(reason), time, certificate.not_after()}));
-  return {};
+  return mark_listed(transaction, fingerprint, reason);
 }
 
 Result<void> change_some(Database& database, std::string_view statement, const SqlValues& values,
@@ -79,6 +95,16 @@ RevocationReason reason_of_status(std::string_view status) {
 /// A hold says nothing any more about a credential that has been revoked, deleted or replaced since.
 bool is_outdated(RevocationReason entry, RevocationReason by_status) {
   return entry == RevocationReason::certificate_hold && by_status != RevocationReason::certificate_hold;
+}
+
+/// Gives a row of kUnlisted the entry that its status asks for.
+Result<void> adopt_one(SqlTransaction& transaction, const SqlRow& row, std::int64_t now) {
+  const RevocationReason reason = reason_of_status(row.text(2));
+  const bool has_entry = row.integer(5) >= 0 && !is_outdated(reason_of(row.integer(5)), reason);
+  // What was never in force and has expired stands in no list.
+  const bool needs_none = reason == RevocationReason::certificate_hold && row.integer(4) <= now;
+  if (has_entry || needs_none) return mark_listed(transaction, row.text(0), reason);
+  return put_entry(transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3), reason);
 }
 
 }  // namespace
@@ -158,26 +184,17 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
 }
 
 Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now) {
-  // Reason 6 is certificateHold, which is the right one for those that were abandoned alone. Of these there are more
-  // than need an entry: the ones that have expired since.
-  constexpr const char* kOrphans =
-      "SELECT fingerprint, certificate, status, revoked FROM credentials WHERE status <> 'issued'"
-      " AND status IN ('revoked', 'removed', 'replaced', 'abandoned') AND (status <> 'abandoned' OR not_after > $2)"
-      " AND NOT EXISTS (SELECT 1 FROM revocations WHERE revocations.fingerprint = credentials.fingerprint"
-      " AND in_force = 1 AND (reason <> 6 OR credentials.status = 'abandoned')) LIMIT $1";
   std::size_t count = 0;
   SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {std::int64_t{1}, now}));
+    SKS_LET(const SqlRows rows, transaction.query(kUnlisted, {std::int64_t{1}}));
     count = rows.size();
     return {};
   }));
   if (count == 0) return count;
   const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const SqlRows rows, transaction.query(kOrphans, {limit, now}));
+    SKS_LET(const SqlRows rows, transaction.query(kUnlisted, {limit}));
     count = rows.size();
-    for (const SqlRow& row : rows)
-      SKS_TRY(put_entry(transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3),
-                        reason_of_status(row.text(2))));
+    for (const SqlRow& row : rows) SKS_TRY(adopt_one(transaction, row, now));
     return {};
   });
   if (!done) return done.error();

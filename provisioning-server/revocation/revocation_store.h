@@ -25,7 +25,8 @@ struct StoredCrl {
 ///
 /// A revoked certificate has its entry of the list in table revocations, encoded once. `listed` tells which list holds
 /// the latest state of a row: the number of that list, 0 for none yet, or a negative number while a process puts
-/// together a list with it.
+/// together a list with it. `on_list` of a credential tells which entry it was given: 0 for none, 1 for a hold, 2 for
+/// one for good.
 class RevocationStore {
  public:
   /// Both must outlive it.
@@ -43,7 +44,7 @@ class RevocationStore {
   Result<CertificateStatus> find_status(const std::string& serial, const std::string& authority, std::int64_t now);
 
   /// Gives entries to credentials that were abandoned, or were revoked, deleted or replaced without one or with that of
-  /// a suspension, at most `limit`; returns how many.
+  /// a suspension. Looks at no more than `limit`, and at none that has its entry; returns at how many.
   Result<std::size_t> adopt(std::int64_t limit, std::int64_t now);
 
   /// The latest list of an authority, with or without its bytes.

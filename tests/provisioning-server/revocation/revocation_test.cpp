@@ -153,6 +153,37 @@ SKS_CONTRACT_TEST("Revocation: what was suspended and is deleted, replaced or re
   CHECK(list.find("Certificate Hold") == std::string::npos);
 }
 
+SKS_CONTRACT_TEST("Revocation: what has its entry is not looked at again, and the reason that was given stays") {
+  RevocationLab lab(kind);
+  const auto abandoned = lab.issue("abandoned");
+  const auto expired = lab.issue("abandoned", -1);
+  const auto removed = lab.issue("removed");
+  const auto revoked = lab.issue();
+  REQUIRE(lab.store.revoke(revoked.fingerprint, RevocationReason::key_compromise, lab.audit("revoke")));
+  CHECK(lab.store.adopt(2, lab.clock.now()).value() == 2);
+  CHECK(lab.store.adopt(2, lab.clock.now()).value() == 1);
+  CHECK(lab.store.adopt(2, lab.clock.now()).value() == 0);
+  CHECK(lab.database.count("SELECT count(*) FROM revocations") == 3);
+  const auto reason_of = [&](const RevocationLab::Issued& one) {
+    return lab.database.count("SELECT reason FROM revocations WHERE fingerprint = '" + one.fingerprint + "'");
+  };
+  // The database of an earlier program, or one that such a program uses at the same time.
+  lab.database.execute(
+      "DROP INDEX credentials_unlisted; ALTER TABLE credentials DROP COLUMN on_list;"
+      "DELETE FROM schema_version WHERE step = 'unlisted credentials';");
+  REQUIRE(bring_schema_forward(*lab.database));
+  CHECK(lab.store.adopt(100, lab.clock.now()).value() == 1);  // the one that has expired
+  lab.database.execute("UPDATE credentials SET on_list = 0");
+  CHECK(lab.store.adopt(100, lab.clock.now()).value() == 4);
+  CHECK(reason_of(abandoned) == 6);
+  CHECK(reason_of(removed) == 5);
+  CHECK(reason_of(revoked) == 1);
+  CHECK(lab.database.count("SELECT count(*) FROM revocations WHERE fingerprint = '" + expired.fingerprint + "'") == 0);
+  // Nobody does this; it tells what is looked at.
+  lab.database.execute("DELETE FROM revocations");
+  CHECK(lab.store.adopt(100, lab.clock.now()).value() == 0);
+}
+
 SKS_CONTRACT_TEST("CrlPublisher: many revocations within an interval come with one list, none with no list") {
   RevocationLab lab(kind);
   std::vector<RevocationLab::Issued> all;
