@@ -44,7 +44,9 @@ constexpr std::string_view kByLogin =
 Result<void> expect_operator(SqlTransaction& transaction, std::int64_t now) {
   SKS_LET(const SqlRows rows,
           transaction.query("SELECT name, roles, token_digest, fingerprint, created, expires, disabled FROM accounts"
-                            " WHERE disabled = 0 AND expires > $1",
+                            " WHERE disabled = 0 AND expires > $1 AND (token_digest <> '' OR EXISTS"
+                            " (SELECT 1 FROM credentials WHERE credentials.fingerprint = accounts.fingerprint"
+                            " AND status = 'issued' AND not_after > $1))",
                             {now}));
   for (const SqlRow& row : rows) {
     SKS_LET(const Account account, account_of(row));

@@ -30,7 +30,7 @@ inline constexpr std::int64_t kMaxAccountDays = 730;
 bool is_account_name(std::string_view name);
 
 /// Whether a change may leave nobody who can manage accounts: whoever opens the folder of the issuer can add somebody
-/// again, and nobody else.
+/// again, and nobody else. An account whose certificate is not in force does not help, unless it has a token.
 enum class Keep : std::uint8_t { nothing, an_operator };
 
 /// The accounts of an issuer, the same for every process. Changes write their audit entry in the same transaction.

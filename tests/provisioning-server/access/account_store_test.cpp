@@ -173,6 +173,47 @@ SKS_CONTRACT_TEST("AccountStore: whoever keeps an operator cannot take the last 
   CHECK(*fixture.store.remove("last", audit("remove"), Keep::an_operator));
 }
 
+SKS_CONTRACT_TEST(
+    "AccountStore: an operator whose certificate is not in force, and who has no token, counts for none") {
+  Fixture fixture(kind);
+  fixture.database.execute(
+      "INSERT INTO tickets (digest, profile, subject, cookie_digest, created, expires, used)"
+      " VALUES ('t', 'p', '', '', 1, 2, 1);"
+      "INSERT INTO sessions (id, cookie_digest, ticket_digest, profile, profile_digest, subject, phase, version,"
+      " sealed_state, sealed_puk, last_request, reply_kind, reply_text, created, expires, client_session_id,"
+      " device_fingerprint) SELECT 's', 'c', 't', 'p', '', '', 'done', 1, hash, hash, '', 0, '', 1, 2, '', '' FROM"
+      " (SELECT CAST('' AS " +
+      std::string(kind == "sqlite" ? "BLOB" : "BYTEA") +
+      ") AS hash) AS empty;"
+      "INSERT INTO credentials (fingerprint, certificate, subject, profile, app_usage, friendly_name,"
+      " public_key_digest, server_session_id, client_session_id, device_fingerprint, key_management_key,"
+      " privacy_enabled, status, issued, revoked, not_after) SELECT 'print', sealed_state, '', 'p', 'signature', '', "
+      "'k',"
+      " 's', '', '', sealed_state, 0, 'issued', 1, 0, " +
+      std::to_string(kNow + 10) + " FROM sessions");
+  REQUIRE(fixture.store.add({"last", {Role::system_operator}, "digest", "", kNow, kNow + 100, false}, audit("add")));
+  REQUIRE(fixture.store.add({"by-card", {Role::system_operator}, "", "print", kNow, kNow + 100, false}, audit("add")));
+  const auto take_last = [&](std::int64_t now = kNow) {
+    return fixture.store.set_disabled("last", true, audit("try", now), Keep::an_operator);
+  };
+  for (const char* const status : {"pending", "revoked", "suspended", "removed", "replaced", "abandoned"}) {
+    CAPTURE(status);
+    fixture.database.execute("UPDATE credentials SET status = '" + std::string(status) + "'");
+    const auto refused = take_last();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().status == Status::not_allowed);
+  }
+  fixture.database.execute("UPDATE credentials SET status = 'issued'");
+  CHECK_FALSE(take_last(kNow + 10));
+  CHECK_FALSE((*fixture.store.find_by_name("last"))->disabled);
+  CHECK(*take_last());
+  CHECK(*fixture.store.set_disabled("last", false, audit("enable")));
+  // With a token it does not matter what the certificate is worth.
+  fixture.database.execute("UPDATE credentials SET status = 'revoked'");
+  CHECK(*fixture.store.set_token("by-card", "digest-2", kNow + 100, audit("token")));
+  CHECK(*take_last());
+}
+
 SKS_CONTRACT_TEST("AccountStore: of two operators who remove each other at the same time one stays") {
   for (int round = 0; round < 5; ++round) {
     Fixture fixture(kind);
