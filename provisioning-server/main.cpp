@@ -315,7 +315,7 @@ const std::vector<Command>& commands() {
        {"action"},
        {"--dir", "--file", "--key", "--checkpoints", "--from", "--to", "--json"}},
       {"account",
-       "Say who may administer the issuer: add, list, disable, enable, remove",
+       "Say who may administer the issuer: add, list, certificate, disable, enable, remove",
        account,
        {"what", "--dir"},
        {"--name", "--roles", "--certificate", "--fingerprint", "--days", "--token"},
@@ -349,7 +349,7 @@ struct AccountText {
 constexpr auto kAccountTexts = std::to_array<AccountText>({
     {"--name", &AccountArguments::name, "Name of the account"},
     {"--roles", &AccountArguments::roles, "add: operator, officer, auditor, helpdesk, or several with commas between"},
-    {"--days", &AccountArguments::days, "add: how long the account counts, 365 if not given"},
+    {"--days", &AccountArguments::days, "add, certificate: how long the account counts; add: 365 if not given"},
 });
 
 void add_option(CLI::App& app, Arguments& arguments, std::string_view name, bool required) {

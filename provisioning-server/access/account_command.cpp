@@ -17,11 +17,12 @@ AuditEntry audit(std::string action, std::string detail) {
   return {system_clock().now(), Caller::command_line().name, std::move(action), "", "", "ok", std::move(detail)};
 }
 
-Result<std::int64_t> parse_days(const std::string& text) {
-  if (text.empty()) return kUsualAccountDays;
+Result<std::int64_t> parse_days(const std::string& text, std::int64_t absent) {
+  if (text.empty()) return absent;
   std::int64_t days = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), days);
   if (failure != std::errc() || end != text.data() + text.size()) return Error{Status::option, "--days is a number"};
+  SKS_TRY(seconds_of_days(days));
   return days;
 }
 
@@ -42,7 +43,7 @@ Result<void> add(Issuer& issuer, const AccountArguments& arguments, std::ostream
   AccountOrder order;
   order.name = arguments.name;
   SKS_LET(order.roles, parse_roles(arguments.roles));
-  SKS_LET(order.days, parse_days(arguments.days));
+  SKS_LET(order.days, parse_days(arguments.days, kUsualAccountDays));
   SKS_LET(order.fingerprint, named_certificate(arguments));
   order.token = arguments.token;
   SKS_LET(const NewAccount made, make_account(order, issuer.repository(), system_clock().now(), system_random()));
@@ -72,6 +73,19 @@ Result<void> say(const Result<bool>& done, const std::string& name, const char* 
   return {};
 }
 
+Result<void> change_certificate_of(Issuer& issuer, const AccountArguments& arguments, std::ostream& out) {
+  CertificateOrder order;
+  SKS_LET(order.days, parse_days(arguments.days, 0));
+  SKS_LET(order.fingerprint, named_certificate(arguments));
+  if (order.fingerprint.empty()) return Error{Status::option, "--certificate or --fingerprint is missing"};
+  SKS_LET(std::optional<Account> account, issuer.accounts().find_by_name(arguments.name));
+  if (!account) return say(false, arguments.name, "", out);
+  SKS_LET(const std::string detail, change_certificate(*account, order, issuer.repository(), system_clock().now()));
+  return say(issuer.accounts().set_certificate(account->name, account->fingerprint, account->expires,
+                                               audit("account-certificate", detail)),
+             arguments.name, "has another certificate", out);
+}
+
 Result<void> disable(Issuer& issuer, const AccountArguments& arguments, std::ostream& out) {
   return say(
       issuer.accounts().set_disabled(arguments.name, true, audit("account-disable", "account " + arguments.name)),
@@ -96,6 +110,7 @@ struct Action {
 constexpr auto kActions = std::to_array<Action>({
     {"add", add},
     {"list", list},
+    {"certificate", change_certificate_of},
     {"disable", disable},
     {"enable", enable},
     {"remove", remove},
@@ -110,7 +125,8 @@ Result<void> run_account_command(const AccountArguments& arguments, std::ostream
     SKS_LET(const std::unique_ptr<Issuer> issuer, Issuer::open(arguments.folder));
     return action.run(*issuer, arguments, out);
   }
-  return Error{Status::option, "account takes \"add\", \"list\", \"disable\", \"enable\" or \"remove\""};
+  return Error{Status::option,
+               "account takes \"add\", \"list\", \"certificate\", \"disable\", \"enable\" or \"remove\""};
 }
 
 }  // namespace sks::issuer

@@ -9,13 +9,13 @@ namespace sks::issuer {
 
 /// What somebody has written behind `sks-issuer account`. Empty: not given.
 struct AccountArguments {
-  std::string action;  ///< "add", "list", "disable", "enable" or "remove"
+  std::string action;  ///< "add", "list", "certificate", "disable", "enable" or "remove"
   std::string folder;
   std::string name;
   std::string roles;        ///< add: "operator,officer"
-  std::string certificate;  ///< add: PEM file of a certificate that this issuer has issued
-  std::string fingerprint;  ///< add: the same by its fingerprint
-  std::string days;         ///< add: how long the account counts
+  std::string certificate;  ///< add, certificate: PEM file of a certificate that this issuer has issued
+  std::string fingerprint;  ///< add, certificate: the same by its fingerprint
+  std::string days;         ///< add, certificate: how long the account counts
   bool token = false;       ///< add: make a token
 };
 

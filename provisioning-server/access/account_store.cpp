@@ -124,6 +124,16 @@ Result<bool> AccountStore::set_token(const std::string& name, const std::string&
                 audit);
 }
 
+Result<bool> AccountStore::set_certificate(const std::string& name, const std::string& fingerprint,
+                                           std::int64_t expires, const AuditEntry& audit) {
+  const Result<bool> done =
+      change({{"DELETE FROM logins WHERE account = $1", {name}},
+              {"UPDATE accounts SET fingerprint = $1, expires = $2 WHERE name = $3", {fingerprint, expires, name}}},
+             audit);
+  if (done || done.error().status != Status::not_allowed) return done;
+  return Error{Status::not_allowed, "there is an account with this certificate"};
+}
+
 Result<bool> AccountStore::remove(const std::string& name, const AuditEntry& audit, Keep keep) {
   return change({{"DELETE FROM logins WHERE account = $1", {name}}, {"DELETE FROM accounts WHERE name = $1", {name}}},
                 audit, keep);

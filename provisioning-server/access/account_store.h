@@ -50,6 +50,10 @@ class AccountStore {
   /// Ends the logins of the account: whoever has the token before may have made them.
   Result<bool> set_token(const std::string& name, const std::string& digest, std::int64_t expires,
                          const AuditEntry& audit);
+  /// Likewise ends them, as whatever else the certificate before has opened. Fails with not_allowed, too: another
+  /// account has this one.
+  Result<bool> set_certificate(const std::string& name, const std::string& fingerprint, std::int64_t expires,
+                               const AuditEntry& audit);
   /// With its logins.
   Result<bool> remove(const std::string& name, const AuditEntry& audit, Keep keep = Keep::nothing);
 

@@ -12,6 +12,13 @@ constexpr std::size_t kTokenBytes = 32;
 // Tells programs that look for secrets in the wrong places what they have found.
 constexpr const char* kTokenPrefix = "sks-token-";
 
+/// Only those that are in the database can ever be in force.
+Result<void> check_in_force(const std::string& fingerprint, Repository& repository) {
+  SKS_LET(const std::optional<Credential> credential, repository.find_credential(fingerprint));
+  if (credential && credential->status == Credential::Status::issued) return {};
+  return Error{Status::not_available, "No certificate " + fingerprint + " of this issuer is in force."};
+}
+
 }  // namespace
 
 Result<std::int64_t> seconds_of_days(std::int64_t days) {
@@ -35,12 +42,7 @@ Result<NewAccount> make_account(const AccountOrder& order, Repository& repositor
   SKS_LET(const std::int64_t seconds, seconds_of_days(order.days));
   if (order.fingerprint.empty() && !order.token)
     return Error{Status::option, "An account needs a token, a certificate, or both."};
-  if (!order.fingerprint.empty()) {
-    // Only those that are in the database can ever be in force.
-    SKS_LET(const std::optional<Credential> credential, repository.find_credential(order.fingerprint));
-    if (!credential || credential->status != Credential::Status::issued)
-      return Error{Status::not_available, "No certificate " + order.fingerprint + " of this issuer is in force."};
-  }
+  if (!order.fingerprint.empty()) SKS_TRY(check_in_force(order.fingerprint, repository));
   NewAccount made;
   made.account = {order.name, order.roles, "", order.fingerprint, now, now + seconds, false};
   if (order.token) {
@@ -52,6 +54,25 @@ Result<NewAccount> make_account(const AccountOrder& order, Repository& repositor
                 time_text(made.account.expires) + (order.token ? ", token" : "");
   if (!order.fingerprint.empty()) made.detail += ", certificate " + order.fingerprint;
   return made;
+}
+
+Result<void> prolong(Account& account, std::int64_t days, std::int64_t now) {
+  if (days != 0) {
+    SKS_LET(const std::int64_t seconds, seconds_of_days(days));
+    account.expires = now + seconds;
+  }
+  if (account.expires > now) return {};
+  return Error{Status::not_allowed, "The account has expired: say for how many days it counts from now on."};
+}
+
+Result<std::string> change_certificate(Account& account, const CertificateOrder& order, Repository& repository,
+                                       std::int64_t now) {
+  SKS_TRY(prolong(account, order.days, now));
+  SKS_TRY(check_in_force(order.fingerprint, repository));
+  const std::string before = account.fingerprint.empty() ? "no certificate" : "certificate " + account.fingerprint;
+  account.fingerprint = order.fingerprint;
+  return "account " + account.name + " from " + before + " to certificate " + account.fingerprint + " until " +
+         time_text(account.expires);
 }
 
 }  // namespace sks::issuer

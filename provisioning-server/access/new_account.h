@@ -40,4 +40,20 @@ struct NewAccount {
 Result<NewAccount> make_account(const AccountOrder& order, Repository& repository, std::int64_t now,
                                 const Random& random);
 
+/// What an account gets in the place of the certificate that it has, if any.
+struct CertificateOrder {
+  std::string fingerprint;  ///< of a certificate of this issuer
+  std::int64_t days = 0;    ///< how long the account counts from now; 0: as long as before
+};
+
+/// Changes `account` as AccountStore::set_certificate() takes it; returns what to write into the audit log. Fails with
+/// option (the days), not_allowed (the account has expired, and there are no days), not_available (no such certificate
+/// in force) or storage.
+Result<std::string> change_certificate(Account& account, const CertificateOrder& order, Repository& repository,
+                                       std::int64_t now);
+
+/// Lets the account count for so many days from now; 0: as long as before. Fails with option (the days) or not_allowed
+/// (it has expired).
+Result<void> prolong(Account& account, std::int64_t days, std::int64_t now);
+
 }  // namespace sks::issuer

@@ -130,12 +130,7 @@ Result<Response> new_token(ApiCall& call) {
   const std::int64_t days = read_days(body, 0);
   SKS_TRY(call.finish_body());
   SKS_LET(Account account, find_account(call));
-  if (days != 0) {
-    SKS_LET(const std::int64_t seconds, seconds_of_days(days));
-    account.expires = call.now() + seconds;
-  }
-  if (account.expires <= call.now())
-    return Error{Status::not_allowed, "The account has expired: say for how many days it counts with the new token."};
+  SKS_TRY(prolong(account, days, call.now()));
   const NewToken drawn = draw_token(call.issuer.random());
   account.token_digest = drawn.digest;
   SKS_LET(const bool found, call.issuer.accounts().set_token(
@@ -145,6 +140,21 @@ Result<Response> new_token(ApiCall& call) {
   Json json = account_json(account, call.now());
   json["token"] = drawn.token;
   return json_response(201, json);
+}
+
+/// Also to one's own account: who is let in by a certificate needs the next one before it expires.
+Result<Response> new_certificate(ApiCall& call) {
+  keygen2::JsonReader body = call.body();
+  CertificateOrder order;
+  order.days = read_days(body, 0);
+  const NamedCertificate named = read_named_certificate(body);
+  SKS_TRY(call.finish_body());
+  SKS_LET(order.fingerprint, fingerprint_of(named));
+  SKS_LET(Account account, find_account(call));
+  SKS_LET(const std::string detail, change_certificate(account, order, call.issuer.repository(), call.now()));
+  SKS_LET(const bool found, call.issuer.accounts().set_certificate(account.name, account.fingerprint, account.expires,
+                                                                   call.audit(detail)));
+  return changed(call, found);
 }
 
 Result<Response> remove_account(ApiCall& call) {
@@ -168,6 +178,7 @@ std::vector<ApiRoute> account_api() {
       {"POST", "/accounts/{name}/disable", kManage, ApiBody::none, "account-disable", disable},
       {"POST", "/accounts/{name}/enable", kManage, ApiBody::none, "account-enable", enable},
       {"POST", "/accounts/{name}/token", kManage, ApiBody::json, "account-token", new_token},
+      {"POST", "/accounts/{name}/certificate", kManage, ApiBody::json, "account-certificate", new_certificate},
   };
 }
 

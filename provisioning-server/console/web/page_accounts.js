@@ -62,15 +62,30 @@ function showToken({ name, token }) {
   });
 }
 
+/// As the API names a certificate: what people paste is either the fingerprint or the PEM.
+function namedCertificate(text) {
+  const certificate = text.trim();
+  return certificate === "" ? {} : { [certificate.includes("BEGIN") ? "certificate" : "fingerprint"]: certificate };
+}
+
+const certificateField = (hint, required) => ({
+  name: "certificate",
+  type: "textarea",
+  label: t("accounts.certificate"),
+  hint,
+  rows: 3,
+  required,
+  spellcheck: "false",
+});
+
 function request(form) {
   const values = new FormData(form);
   const body = {
     name: values.get("name").trim(),
     roles: values.getAll("roles"),
     token: values.has("token"),
+    ...namedCertificate(values.get("certificate")),
   };
-  const certificate = values.get("certificate").trim();
-  if (certificate !== "") body[certificate.includes("BEGIN") ? "certificate" : "fingerprint"] = certificate;
   if (values.get("days") !== "") body.days = Number(values.get("days"));
   if (body.roles.length === 0) throw new Error(t("accounts.no_role"));
   return body;
@@ -103,14 +118,7 @@ export async function newAccountPage() {
         options: [["yes", t("accounts.make_token"), t("accounts.make_token_hint")]],
         value: ["yes"],
       },
-      {
-        name: "certificate",
-        type: "textarea",
-        label: t("accounts.certificate"),
-        hint: t("accounts.certificate_hint"),
-        rows: 3,
-        spellcheck: "false",
-      },
+      certificateField(t("accounts.certificate_hint"), false),
       days(t("accounts.days_hint"), kUsualDays),
     ].map(field),
   });
@@ -155,6 +163,23 @@ const kChanges = [
       return post(at`/accounts/${account.name}/token`, wanted === "" ? {} : { days: Number(wanted) });
     },
     show: showToken,
+  },
+  {
+    label: "accounts.new_certificate",
+    from: ["in-force", "disabled", "expired"],
+    own: true,
+    text: "accounts.new_certificate_text",
+    done: "accounts.certificate_changed",
+    fields: ({ state }) => [
+      certificateField(t("accounts.new_certificate_hint"), true),
+      days(t("accounts.token_days_hint"), state === "expired" ? kUsualDays : ""),
+    ],
+    run: (account, values) => {
+      const wanted = values.get("days");
+      const body = namedCertificate(values.get("certificate"));
+      if (wanted !== "") body.days = Number(wanted);
+      return post(at`/accounts/${account.name}/certificate`, body);
+    },
   },
   {
     label: "accounts.disable",

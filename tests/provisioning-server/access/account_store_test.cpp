@@ -101,6 +101,25 @@ SKS_CONTRACT_TEST("AccountStore: other roles and a new token replace those befor
   CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action IN ('account-roles', 'account-token')") == 2);
 }
 
+SKS_CONTRACT_TEST("AccountStore: another certificate replaces the one before, and the logins of the account end") {
+  Fixture fixture(kind);
+  REQUIRE(fixture.store.add(account("Jo", "digest-1", "print-1"), audit("account-add")));
+  REQUIRE(fixture.store.add(account("Al", "", "print-2"), audit("account-add")));
+  CHECK(*fixture.store.add_login("cookie-1", account("Jo", "digest-1"), kNow + 50, audit("login")));
+  const auto taken = fixture.store.set_certificate("Jo", "print-2", kNow + 500, audit("account-certificate"));
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().status == Status::not_allowed);
+  CHECK(taken.error().detail == "there is an account with this certificate");
+  CHECK(*fixture.store.find_by_login("cookie-1", kNow));
+  CHECK(*fixture.store.set_certificate("Jo", "print-3", kNow + 500, audit("account-certificate")));
+  CHECK_FALSE(*fixture.store.find_by_certificate("print-1"));
+  CHECK((*fixture.store.find_by_certificate("print-3"))->expires == kNow + 500);
+  CHECK_FALSE(*fixture.store.find_by_login("cookie-1", kNow));
+  CHECK((*fixture.store.find_by_token("digest-1"))->name == "Jo");
+  CHECK_FALSE(*fixture.store.set_certificate("Bo", "print-4", kNow + 500, audit("account-certificate")));
+  CHECK(fixture.database.count("SELECT count(*) FROM audit WHERE action = 'account-certificate'") == 1);
+}
+
 SKS_CONTRACT_TEST("AccountStore: a login is made of the token that the account has, and of no earlier one") {
   Fixture fixture(kind);
   REQUIRE(fixture.store.add(account("Jo", "digest-1"), audit("account-add")));

@@ -168,6 +168,76 @@ TEST_CASE("Accounts API: a new token ends the one before and its logins, and can
   CHECK(me(lab, own.at("token")).at("name") == "operator-2");
 }
 
+TEST_CASE("Accounts API: another certificate in force takes the place of the one before, which lets in no more") {
+  ApiLab lab;
+  const std::string first = lab.fingerprint();
+  CHECK(outcome(lab.device.enrol_again(lab.issuer.new_ticket())) == "complete");
+  const Bytes second = lab.device.certificate(1);
+  const std::string print = to_hex(crypto::sha256(second));
+  lab.json(lab.as("operator", "POST", "/accounts",
+                  nlohmann::json{{"name", "Al"}, {"roles", {"helpdesk"}}, {"days", 7}, {"fingerprint", first}}.dump()),
+           201);
+  const auto by = [&](const Bytes& certificate) {
+    ApiRequest request{"GET", "/me"};
+    request.certificate = certificate;
+    return lab.send(request);
+  };
+  const auto change = [&](const std::string& name, const nlohmann::json& body) {
+    return lab.as("operator", "POST", "/accounts/" + name + "/certificate", body.dump());
+  };
+  ApiRequest login{"GET", "/me"};
+  login.cookie = lab.log_in("officer-1");
+  // As for a new account: one certificate, of this issuer, in force, and nobody else's.
+  lab.json(change("Al", nlohmann::json::object()), 400);
+  lab.json(change("Al", {{"fingerprint", print}, {"certificate", to_pem(second, "CERTIFICATE")}}), 400);
+  lab.json(change("Al", {{"fingerprint", print}, {"days", 731}}), 400);
+  lab.json(change("Al", {{"fingerprint", print}, {"roles", {"operator"}}}), 400);
+  lab.json(change("Al", {{"fingerprint", std::string(64, '0')}}), 404);
+  lab.json(change("nobody", {{"fingerprint", print}}), 404);
+  lab.json(change("officer-1", {{"fingerprint", first}}), 409);
+  for (const char* const status : {"suspended", "abandoned"}) {
+    lab.issuer.execute("UPDATE credentials SET status = '" + std::string(status) + "' WHERE fingerprint = '" + print +
+                       "'");
+    lab.json(change("Al", {{"fingerprint", print}}), 404);
+  }
+  lab.issuer.execute("UPDATE credentials SET status = 'issued'");
+  CHECK(on_record(lab, "account-certificate", "refused") == 9);
+  CHECK(lab.json(by(lab.device.certificate(0))).at("name") == "Al");
+  lab.json(lab.send(login));
+
+  const auto changed = lab.json(change("Al", {{"certificate", to_pem(second, "CERTIFICATE")}}));
+  CHECK(changed.at("certificate") == print);
+  CHECK(changed.at("expires") == kStart + 7 * kDay);
+  lab.json(by(lab.device.certificate(0)), 401);
+  CHECK(lab.json(by(second)).at("name") == "Al");
+  CHECK(
+      lab.issuer.count("SELECT count(*) FROM audit WHERE action = 'account-certificate' AND result = 'ok' AND actor = "
+                       "'operator-1' AND detail LIKE 'account Al from certificate " +
+                       first + " to certificate " + print + " until 20%'") == 1);
+  // The first one is free; an account that has only a token gets it, and logs in again.
+  CHECK(lab.json(change("officer-1", {{"fingerprint", first}})).at("has_token") == true);
+  lab.json(lab.send(login), 401);
+  me(lab, lab.token_of("officer-1"));
+  CHECK(lab.json(by(lab.device.certificate(0))).at("name") == "officer-1");
+}
+
+TEST_CASE(
+    "Accounts API: another certificate can prolong the account, and has to when that has expired; also one's own") {
+  ApiLab lab;
+  lab.add_account("operator-2", {Role::system_operator}, {}, 10 * kDay);
+  const nlohmann::json body{{"fingerprint", lab.fingerprint()}};
+  nlohmann::json longer = body;
+  longer["days"] = 2;
+  lab.issuer.clock.set(kStart + kDay);
+  lab.json(lab.as_account("operator-2", "POST", "/accounts/officer-1/certificate", body.dump()), 409);
+  const auto changed = lab.json(lab.as_account("operator-2", "POST", "/accounts/officer-1/certificate", longer.dump()));
+  CHECK(changed.at("state") == "in-force");
+  CHECK(changed.at("expires") == kStart + 3 * kDay);
+  CHECK(lab.as_account("operator-2", "DELETE", "/accounts/officer-1").status == 204);
+  const auto own = lab.json(lab.as_account("operator-2", "POST", "/accounts/operator-2/certificate", body.dump()));
+  CHECK(own.at("certificate") == lab.fingerprint());
+}
+
 TEST_CASE(
     "Accounts API: nobody removes, disables or changes the roles of their own account, nor takes the last operator") {
   ApiLab lab;
@@ -198,6 +268,9 @@ TEST_CASE("Accounts API: a change and its audit entry come together or not at al
   lab.json(lab.as("operator", "POST", "/accounts/officer-1/roles", R"({"roles":["auditor"]})"), 503);
   lab.json(lab.as("operator", "POST", "/accounts/officer-1/disable"), 503);
   lab.json(lab.as("operator", "POST", "/accounts/officer-1/token", "{}"), 503);
+  lab.json(lab.as("operator", "POST", "/accounts/officer-1/certificate",
+                  nlohmann::json{{"fingerprint", lab.fingerprint()}}.dump()),
+           503);
   lab.json(lab.as("operator", "DELETE", "/accounts/officer-1"), 503);
   lab.issuer.execute("DROP TRIGGER broken");
   CHECK(lab.json(lab.as("operator", "GET", "/accounts")).at("rows").size() == 4);

@@ -53,6 +53,7 @@ constexpr auto kPlan = std::to_array<Row>({
     {"POST", "/accounts/{name}/disable", "", "p"},
     {"POST", "/accounts/{name}/enable", "", "p"},
     {"POST", "/accounts/{name}/token", "{}", "p"},
+    {"POST", "/accounts/{name}/certificate", "{}", "p"},
 });
 
 std::string filled(const std::string& path) {

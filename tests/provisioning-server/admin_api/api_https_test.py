@@ -228,7 +228,8 @@ class ApiTest(unittest.TestCase):
             ("GET", "/accounts", None), ("GET", "/accounts/guest", None),
             ("POST", "/accounts/guest/roles", {"roles": ["officer"]}),
             ("POST", "/accounts/guest/disable", None), ("POST", "/accounts/guest/enable", None),
-            ("POST", "/accounts/guest/token", {"days": 5}), ("DELETE", "/accounts/guest", None),
+            ("POST", "/accounts/guest/token", {"days": 5}),
+            ("POST", "/accounts/guest/certificate", {"fingerprint": self.victim}), ("DELETE", "/accounts/guest", None),
         ]
 
     def test_1_every_row_by_every_role_in_every_way(self):
@@ -318,6 +319,15 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(self.send("GET", "/me", certificate=self.certificates["helpdesk"]).status, 200)
         self.assertEqual(self.send("POST", at, {"reason": "superseded"}, token=self.tokens["officer"]).status, 200)
         self.assertEqual(self.send("GET", "/me", certificate=self.certificates["helpdesk"]).status, 401)
+        # Until the account has another one.
+        pem, key, _ = self.server.certificate("successor")
+        change = [ISSUER, "account", "certificate", "--dir", self.server.folder, "--name", "helpdesk-1"]
+        refused = subprocess.run([*map(str, change), "--fingerprint", self.prints["helpdesk"]], capture_output=True,
+                                 text=True, timeout=PATIENCE)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("No certificate " + self.prints["helpdesk"] + " of this issuer is in force.", refused.stderr)
+        self.assertEqual(run(*change, "--certificate", pem), "account helpdesk-1 has another certificate\n")
+        self.assertEqual(self.send("GET", "/me", certificate=(pem, key)).json()["name"], "helpdesk-1")
         # Names that are no TLS client's business: one that the CA has issued and nobody has an account for.
         attempts = [self.send("POST", "/login", {"token": "guess"}).status for _ in range(60)]
         self.assertIn(401, attempts)

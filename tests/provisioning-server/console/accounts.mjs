@@ -50,6 +50,26 @@ test("a client certificate of this issuer signs in without a token, as long as i
   await olga.page.reload();
   await olga.page.getByRole("button", { name: "Sign in with a certificate" }).click();
   await olga.page.getByText("Your certificate is not in force.").waitFor();
+  // Until another certificate takes its place.
+  await as("operator", async (person, page) => {
+    await person.go("accounts/olga");
+    await person.button("Change certificate").click();
+    const dialog = page.getByRole("dialog", { name: "Change certificate" });
+    await dialog.getByLabel("Client certificate").fill(certificate.fingerprint);
+    await dialog.getByRole("button", { name: "Change certificate" }).click();
+    await dialog.getByText("of this issuer is in force").waitFor();
+    const next = await issuer.clientCertificate("CN=Olga Officer,O=Example Bank", "next");
+    await dialog.getByLabel("Client certificate").fill(next.fingerprint);
+    await dialog.getByRole("button", { name: "Change certificate" }).click();
+    await page.getByText("The account has another certificate.").waitFor();
+    const after = await Person.at(browser, issuer, { clientCertificates: [next.use], ignoreHTTPSErrors: true });
+    await after.page.goto(`${issuer.origin}/console`);
+    await after.page.getByRole("heading", { name: "Overview" }).waitFor();
+    await after.done();
+  });
+  await olga.page.reload();
+  await olga.page.getByRole("button", { name: "Sign in with a certificate" }).click();
+  await olga.page.getByText("No account has your certificate.").waitFor();
   // A token does all the same.
   await olga.signIn("auditor");
   await olga.go("audit?actor=olga&action=login");
@@ -157,7 +177,7 @@ test("nobody is offered to lock themselves out, and the server says so, too", ()
     await person.go("accounts/operator.one");
     await page.getByText("This is your own account.").waitFor();
     for (const name of ["Change roles", "Disable", "Remove"]) assert.equal(await person.button(name).count(), 0, name);
-    assert.equal(await person.button("New token").count(), 1);
+    for (const name of ["New token", "Change certificate"]) assert.equal(await person.button(name).count(), 1, name);
     const sentence = await page.evaluate(async () => {
       const answer = await fetch("/api/v1/accounts/operator.one", {
         method: "DELETE",

@@ -139,21 +139,21 @@ export class Issuer {
     );
   }
   /// A certificate of this issuer with its key, as a file that a browser can import: how to use it, and its fingerprint.
-  async clientCertificate(subject) {
+  async clientCertificate(subject, device = "desk") {
     const file = (name) => join(this.scratch, name);
     const passphrase = "for the way to the browser";
     writeFileSync(file("passphrase"), passphrase, { mode: 0o600 });
-    const store = ["--store", file("desk")];
-    await this.device("desk");
-    await this.command("register", "--certificate", this.certificate("desk"));
-    await this.issue("desk", "portable", subject);
+    const store = ["--store", file(device)];
+    await this.device(device);
+    await this.command("register", "--certificate", this.certificate(device));
+    await this.issue(device, "portable", subject);
     const { stdout } = await run(this.client, [...store, "list", "--json"]);
     const [{ handle }] = JSON.parse(stdout);
-    const parameters = ["--pkcs12", "--export-passphrase-file", file("passphrase"), "--out", file("desk.p12")];
+    const parameters = ["--pkcs12", "--export-passphrase-file", file("passphrase"), "--out", file(`${device}.p12`)];
     await run(this.client, [...store, "export", String(handle), ...parameters]);
     const { stdout: pem } = await run(this.client, [...store, "export", String(handle)]);
     const fingerprint = new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase();
-    return { fingerprint, use: { origin: this.origin, pfxPath: file("desk.p12"), passphrase } };
+    return { fingerprint, use: { origin: this.origin, pfxPath: file(`${device}.p12`), passphrase } };
   }
   async issue(device, profile, subject) {
     await this.enroll(device, await this.command("ticket", "--profile", profile, "--subject", subject));
