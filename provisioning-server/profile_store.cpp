@@ -13,6 +13,10 @@ namespace {
 constexpr const char* kProbeUri = "https://issuer.example/keygen2";
 /// Old versions that sessions under way go on with: few at one time.
 constexpr std::size_t kVersionsInMemory = 64;
+/// What sentences call the folder: people who administer the issuer read them, and need not know where it is.
+constexpr const char* kFolderInSentences = "profiles";
+
+std::string shown(const std::string& name) { return std::string(kFolderInSentences) + '/' + name + ".toml"; }
 
 }  // namespace
 
@@ -32,7 +36,9 @@ Result<std::vector<std::string>> ProfileStore::names() const {
     const std::filesystem::path& path = entry->path();
     if (path.extension() == ".toml" && is_profile_name(path.stem().string())) names.push_back(path.stem().string());
   }
-  if (failure) return Error{Status::not_available, "cannot read " + folder_ + ": " + failure.message()};
+  if (failure)
+    return Error{Status::not_available,
+                 std::string("cannot read the folder of the ") + kFolderInSentences + ": " + failure.message()};
   std::ranges::sort(names);
   return names;
 }
@@ -42,12 +48,21 @@ Error ProfileStore::unknown(const std::string& name) const {
   if (!known) return known.error();
   std::string list;
   for (const std::string& other : *known) list += (list.empty() ? "; there are: " : ", ") + other;
-  return {Status::not_available,
-          "there is no profile \"" + name + '"' + (list.empty() ? "; there are none in " + folder_ : list)};
+  return {Status::not_available, "there is no profile \"" + name + '"' +
+                                     (list.empty() ? std::string("; there are none in ") + kFolderInSentences : list)};
+}
+
+Result<std::string> ProfileStore::read(const std::string& name) const {
+  Result<std::string> content = read_file(folder_ + '/' + name);
+  if (content) return content;
+  Error error = content.error();
+  if (const std::size_t at = error.detail.find(folder_); at != std::string::npos)
+    error.detail.replace(at, folder_.size(), kFolderInSentences);
+  return error;
 }
 
 Result<Bytes> ProfileStore::read_beside(const std::string& name) const {
-  SKS_LET(const std::string content, read_file(folder_ + '/' + name));
+  SKS_LET(const std::string content, read(name));
   return to_bytes(as_bytes(content));
 }
 
@@ -70,13 +85,13 @@ Result<ProfileStore::Found> ProfileStore::parse(const std::string& name, const s
   return std::make_shared<const Profile>(std::move(profile));
 }
 
-Result<ProfileStore::Found> ProfileStore::load(const std::string& name, const std::string& file) const {
-  SKS_LET(const std::string content, read_file(file));
-  return parse(name, content, file, [this](const std::string& beside) { return read_beside(beside); });
+Result<ProfileStore::Found> ProfileStore::load(const std::string& name) const {
+  SKS_LET(const std::string content, read(name + ".toml"));
+  return check(name, content);
 }
 
 Result<ProfileStore::Found> ProfileStore::check(const std::string& name, const std::string& content) const {
-  return parse(name, content, file_of(name), [this](const std::string& beside) { return read_beside(beside); });
+  return parse(name, content, shown(name), [this](const std::string& beside) { return read_beside(beside); });
 }
 
 std::string ProfileStore::stamp_of(const std::string& file, const Profile* profile) const {
@@ -95,7 +110,7 @@ Result<ProfileStore::Found> ProfileStore::find(const std::string& name) {
   std::string stamp = stamp_of(file, entry.profile.get());
   if (stamp.empty()) return unknown(name);
   if (entry.profile != nullptr && entry.stamp == stamp) return entry.profile;
-  Result<Found> loaded = load(name, file);
+  Result<Found> loaded = load(name);
   if (!loaded && entry.profile == nullptr) return loaded;
   if (loaded) {
     entry.profile = *loaded;

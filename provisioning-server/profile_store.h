@@ -55,9 +55,11 @@ class ProfileStore {
   std::string file_of(const std::string& name) const { return folder_ + '/' + name + ".toml"; }
   /// Changes whenever one of the files changes that the profile was made of.
   std::string stamp_of(const std::string& file, const Profile* profile) const;
+  /// A file below the folder. Fails as read_file(), without saying where the folder is.
+  Result<std::string> read(const std::string& name) const;
   Result<Bytes> read_beside(const std::string& name) const;
   Result<void> check_trust(const Profile& profile, const std::string& file) const;
-  Result<Found> load(const std::string& name, const std::string& file) const;
+  Result<Found> load(const std::string& name) const;
   Result<Found> parse(const std::string& name, const std::string& content, const std::string& file,
                       const ReadProfileFile& read) const;
   Result<Found> find_in_archive(const std::string& digest) const;

@@ -98,9 +98,9 @@ check "a ticket that cannot be printed: exit code" $? 1
 check "a ticket that cannot be printed: says so" "$(cat "$W/err")" \
   "sks-issuer: the ticket was made but could not be printed, so it is of no use: make another one"
 mv "$W/issuer/profiles" "$W/profiles"
-refused "no folder of profiles" 1 "cannot read $W/issuer/profiles: No such file" ticket --dir "$W/issuer" --profile default
+refused "no folder of profiles" 1 "cannot read the folder of the profiles: No such file" ticket --dir "$W/issuer" --profile default
 mkdir "$W/issuer/profiles"
-refused "no profiles" 1 "there are none in $W/issuer/profiles" ticket --dir "$W/issuer" --profile default
+refused "no profiles" 1 "there are none in profiles" ticket --dir "$W/issuer" --profile default
 rmdir "$W/issuer/profiles"
 mv "$W/profiles" "$W/issuer/profiles"
 chmod 640 "$W/issuer/keys/kek"

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <filesystem>
 
 #include "sks-core/base/encoding.h"
 #include "tests/provisioning-server/admin_api/api_lab.h"
@@ -379,6 +380,30 @@ TEST_CASE("API: the audit log is filtered and verified") {
   lab.json(lab.as("auditor", "POST", "/audit/verify"), 503);
 }
 
+TEST_CASE("API: sentences about profiles do not say where the folder of the issuer is") {
+  ApiLab lab;
+  write_file(lab.issuer.path + "/profiles/broken.toml", "surprise = 1\n");
+  const std::string logo = read_file(lab.issuer.path + "/profiles/default.toml") +
+                           "\n[[key]]\napp_usage = \"signature\"\nalgorithm = \"ec.nist.p256\"\n"
+                           "[[key.logotype]]\nfile = \"absent.png\"\nmedia_type = \"image/png\"\n";
+  const Response list = lab.as("operator", "GET", "/profiles");
+  const Response broken = lab.as("operator", "GET", "/profiles/broken");
+  const Response checked =
+      lab.as("operator", "POST", "/profiles/check", nlohmann::json{{"name", "new"}, {"content", logo}}.dump());
+  std::filesystem::remove_all(lab.issuer.path + "/profiles");
+  const Response nowhere = lab.as("operator", "GET", "/profiles");
+  for (const Response* const response : {&list, &broken, &checked, &nowhere}) {
+    INFO(response->body);
+    CHECK(response->body.find(lab.issuer.path) == std::string::npos);
+    CHECK(response->body.find("profiles") != std::string::npos);
+  }
+  CHECK(detail_of(broken).starts_with("profiles/broken.toml:1: "));
+  CHECK(lab.json(checked)
+            .at("sentence")
+            .get<std::string>()
+            .ends_with("cannot read profiles/absent.png: No such file or directory"));
+}
+
 TEST_CASE("API: profiles are listed, shown and tried out") {
   ApiLab lab;
   const auto rows = lab.json(lab.as("operator", "GET", "/profiles")).at("rows");
@@ -397,7 +422,7 @@ TEST_CASE("API: profiles are listed, shown and tried out") {
   CHECK(check(content).at("ok") == true);
   const auto wrong = check(content + "\nsurprise = 1\n");
   CHECK(wrong.at("ok") == false);
-  CHECK(wrong.at("sentence").get<std::string>().find("new.toml:") != std::string::npos);
+  CHECK(wrong.at("sentence").get<std::string>().starts_with("profiles/new.toml:"));
   CHECK(check("").at("ok") == false);
 }
 
