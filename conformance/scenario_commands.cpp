@@ -180,6 +180,10 @@ void add_issuer(CLI::App& command, ScenarioArguments& arguments) {
       .add_option("--ticket-command", arguments.ticket_command,
                   "A command of the shell that writes an invocation (keygen2://...), run for each scenario")
       ->type_name("CMD");
+  command
+      .add_option("--order-command", arguments.order_command,
+                  "The same for one that does {action} to the key of the certificate {fingerprint}")
+      ->type_name("CMD");
   command.add_option("--ca", arguments.ca, "PEM file of the CAs to trust, instead of the system's")->type_name("FILE");
   command.add_option("--device-ca", arguments.device_ca, "The device CA of the kit, made if it is not there")
       ->type_name("FILE");
@@ -203,9 +207,10 @@ int run_issuer(const ScenarioArguments& arguments) {
   if (arguments.list) return play(arguments, Side::issuer, "", [](const Scenario&) { return ScenarioResult(); });
   const Devices devices =
       value_or_throw(make_devices({arguments.device_ca, arguments.device_certificate, arguments.device_key}));
-  IssuerExaminer examiner = value_or_throw(IssuerExaminer::create(
-      {arguments.init, arguments.url, arguments.ticket_command, arguments.ca, std::chrono::seconds(arguments.timeout)},
-      devices));
+  IssuerExaminer examiner = value_or_throw(
+      IssuerExaminer::create({arguments.init, arguments.url, arguments.ticket_command, arguments.order_command,
+                              arguments.ca, std::chrono::seconds(arguments.timeout)},
+                             devices));
   // What a good end looks like is known before the scenarios that must not end so.
   Scenario good{"issuer/good-session", "", "", ""};
   good.runs.emplace_back();

@@ -23,6 +23,7 @@ struct ScenarioArguments {
   std::string init;
   std::string url;
   std::string ticket_command;
+  std::string order_command;
   std::string ca;
   std::string device_ca;
   std::string device_certificate;

@@ -208,6 +208,24 @@ bool ClientRole::answer_initialization(const Node& request, Json& response) {
   return true;
 }
 
+namespace {
+
+/// What a lookup finds. The store of a kit holds what this issuer has issued. A filter selects by the finger print of
+/// the certificate or nothing: which keys other filters select is not judged here.
+Json matching(const Node& filter, Json credentials) {
+  if (!filter.exists()) return credentials;
+  Json found = Json::array();
+  const Bytes wanted = filter["fingerPrint"].optional_base64url();
+  if (filter.json().size() != 1) return found;
+  for (Json& credential : credentials) {
+    const auto certificate = from_base64url(credential.at("certificatePath").at(0).get<std::string>());
+    if (certificate && equal(crypto::sha256(*certificate), wanted)) found.push_back(std::move(credential));
+  }
+  return found;
+}
+
+}  // namespace
+
 bool ClientRole::answer_discovery(const Node& request, Json& response) {
   Findings& findings = request.findings();
   const Json ids{{"clientSessionId", client_session_id_}, {"serverSessionId", server_session_id_}};
@@ -231,9 +249,8 @@ bool ClientRole::answer_discovery(const Node& request, Json& response) {
     findings.count();
     if (!key || !crypto::verify_signature(*key, as_bytes(text), lookup["signature"]["value"].base64url()))
       lookup["signature"].fail("does not verify");
-    // The store of a kit holds what this issuer has issued. Which of them a filter selects is not judged here.
-    const Json found = lookup["searchFilter"].exists() ? Json::array() : find_credentials(spki);
-    response["lookupResults"].push_back({{"id", id}, {"matchingCredentials", found}});
+    response["lookupResults"].push_back(
+        {{"id", id}, {"matchingCredentials", matching(lookup["searchFilter"], find_credentials(spki))}});
   }
   return true;
 }

@@ -7,6 +7,7 @@
 #include "conformance/kit/conditions.h"
 #include "conformance/kit/http.h"
 #include "conformance/kit/issuer_session.h"
+#include "conformance/kit/key_order.h"
 #include "conformance/kit/temporary_folder.h"
 #include "sks-core/base/encoding.h"
 
@@ -14,12 +15,6 @@ namespace sks::conformance {
 namespace {
 
 constexpr std::string_view kFinal = "ProvisioningFinalizationResponse";
-
-struct Invocation {
-  std::string init;
-  std::string url;
-  std::string cookie;
-};
 
 /// Spec: keygen2.md 2.1, E no. 1.
 Result<Invocation> parse_invocation(const std::string& text) {
@@ -44,11 +39,11 @@ Result<Invocation> parse_invocation(const std::string& text) {
   return invocation;
 }
 
-Result<Invocation> draw_ticket(const IssuerAddress& address) {
+Result<Invocation> draw_ticket(const std::string& command, std::chrono::seconds patience) {
   SKS_LET(const TemporaryFolder folder, TemporaryFolder::create());
   const std::filesystem::path output = folder.path() / "ticket";
-  SKS_LET(ChildProcess process, ChildProcess::start(address.ticket_command, {}, output));
-  const auto ending = process.wait(address.patience);
+  SKS_LET(ChildProcess process, ChildProcess::start(command, {}, output));
+  const auto ending = process.wait(patience);
   SKS_LET(const std::string text, read_file(output));
   if (!ending || ending->by_signal || ending->code != 0)
     return Error{Status::external, "the ticket command failed: " + text};
@@ -380,7 +375,14 @@ Result<IssuerExaminer::Played> IssuerExaminer::play(const Scenario& scenario, Sc
   if (played.device == nullptr) return played;
   SKS_LET(const Invocation invocation, address_.ticket_command.empty()
                                            ? Result<Invocation>(Invocation{address_.init, address_.url, ""})
-                                           : draw_ticket(address_));
+                                           : draw_ticket(address_.ticket_command, address_.patience));
+  return play_with(std::move(played.device), invocation, scenario, result);
+}
+
+Result<IssuerExaminer::Played> IssuerExaminer::play_with(std::unique_ptr<Device> device, const Invocation& invocation,
+                                                         const Scenario& scenario, ScenarioResult& result) {
+  Played played;
+  played.device = std::move(device);
   SKS_LET(IssuerSession session,
           IssuerSession::create(invocation.init, invocation.url, invocation.cookie, context_.get()));
   SessionExaminer examiner(scenario, session, *played.device, {endings_, earlier_}, result);
@@ -392,6 +394,31 @@ Result<IssuerExaminer::Played> IssuerExaminer::play(const Scenario& scenario, Sc
   played.seen.keys = played.device->keys().take_made();
   played.seen.credentials = examiner.role().issued();
   return played;
+}
+
+/// A session in which the device gets its keys, then one of an order for the first of them.
+Result<void> IssuerExaminer::play_order(const Scenario& scenario, ScenarioResult& result) {
+  if (address_.order_command.empty()) {
+    result.skipped = "no command is given that orders something for a key";
+    return {};
+  }
+  const KeyOrder* const order = find_key_order(scenario.order);
+  SKS_CHECK(order != nullptr);
+  Scenario enrolment{scenario.name, "", "", ""};
+  enrolment.runs.emplace_back();
+  SKS_LET(Played played, play(enrolment, result));
+  if (!played.good) return {};
+  Result<OrderedKey> key = OrderedKey::choose(*order, *played.device);
+  if (!key) {
+    result.skipped = "for another issuer: " + key.error().detail;
+    return {};
+  }
+  const std::string command =
+      substitute(address_.order_command, {{"action", scenario.order}, {"fingerprint", key->fingerprint()}});
+  SKS_LET(const Invocation invocation, draw_ticket(command, address_.patience));
+  SKS_LET(played, play_with(std::move(played.device), invocation, scenario, result));
+  if (played.good) key->check(result.findings);
+  return {};
 }
 
 /// Two good sessions and a refused one, for scenarios that compare with them.
@@ -432,6 +459,7 @@ Result<void> IssuerExaminer::examine(const Scenario& scenario, ScenarioResult& r
     result.skipped = unready_;
     if (!unready_.empty()) return {};
   }
+  if (!scenario.order.empty()) return play_order(scenario, result);
   SKS_LET(const Played played, play(scenario, result));
   return {};
 }

@@ -13,8 +13,16 @@ struct IssuerAddress {
   std::string init;            ///< https URL of the first message, used again for each scenario
   std::string url;             ///< main URL
   std::string ticket_command;  ///< of the shell: writes an invocation URI, or an https URL, for one scenario
+  std::string order_command;   ///< the same for an order, see KeyOrder: {action} and {fingerprint} stand in it
   std::string ca;              ///< PEM file of the CAs that are trusted; empty: those of the system
   std::chrono::seconds patience;
+};
+
+/// What starts a session. Spec: keygen2.md 2.1
+struct Invocation {
+  std::string init;
+  std::string url;
+  std::string cookie;
 };
 
 /// Takes an issuer through scenarios, as a client with a device of the kit.
@@ -37,6 +45,9 @@ class IssuerExaminer {
   Result<void> examine(const Scenario& scenario, ScenarioResult& result);
   Result<void> rehearse();
   Result<Played> play(const Scenario& scenario, ScenarioResult& result);
+  Result<Played> play_with(std::unique_ptr<Device> device, const Invocation& invocation, const Scenario& scenario,
+                           ScenarioResult& result);
+  Result<void> play_order(const Scenario& scenario, ScenarioResult& result);
   Result<std::unique_ptr<Device>> prepare_device(const Json& otherwise, ScenarioResult& result) const;
 
   IssuerAddress address_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "conformance/kit/key_order.h"
 #include "conformance/kit/toml_document.h"
 
 namespace sks::conformance {
@@ -162,6 +163,13 @@ void read_keys(const Node& keys, Scenario& scenario) {
   for (const auto& item : keys.json().items()) scenario.keys[item.key()] = keys[item.key()].text();
 }
 
+void read_order(const Node& node, Scenario& scenario) {
+  if (!node.exists()) return;
+  scenario.order = node.text();
+  if (scenario.side == Side::client) node.fail("is for issuers");
+  if (find_key_order(scenario.order) == nullptr) node.fail("is an unknown value: \"" + scenario.order + '"');
+}
+
 /// Changes the step of the last run that sends the message.
 void change_step(Scenario& scenario, const Node& node) {
   std::vector<Step>& steps = scenario.runs.back().steps;
@@ -180,7 +188,7 @@ void vary(Scenario& scenario, const Node& node) {
   constexpr auto kThen =
       std::to_array<std::string_view>({"at", "message", "edit", "tamper", "http", "session", "resend", "repeat",
                                        "expect", "answer", "finds", "request", "response", "needs", "optional"});
-  constexpr auto kOwn = std::to_array<std::string_view>({"name", "proves", "spec", "keys", "pins", "then"});
+  constexpr auto kOwn = std::to_array<std::string_view>({"name", "proves", "spec", "keys", "order", "pins", "then"});
   std::vector<std::string_view> known(kThen.begin(), kThen.end());
   known.insert(known.end(), kOwn.begin(), kOwn.end());
   refuse_unknown(node, known);
@@ -189,7 +197,9 @@ void vary(Scenario& scenario, const Node& node) {
   if (node["spec"].exists()) scenario.spec = node["spec"].text();
   if (node["pins"].exists()) scenario.runs.back().pins = texts(node["pins"]);
   read_keys(node["keys"], scenario);
-  change_step(scenario, node);
+  read_order(node["order"], scenario);
+  // An order is a point in which a scenario differs.
+  if (node["at"].exists() || !node["order"].exists()) change_step(scenario, node);
   for (const Node& more : node["then"].optional_elements()) {
     refuse_unknown(more, kThen);
     change_step(scenario, more);
@@ -203,12 +213,13 @@ void vary(Scenario& scenario, const Node& node) {
 
 Scenario read_base(const Node& root, std::string name) {
   constexpr auto kSides = std::to_array<std::string_view>({"client", "issuer"});
-  constexpr auto kKnown =
-      std::to_array<std::string_view>({"title", "proves", "spec", "side", "keys", "pins", "run", "step", "variant"});
+  constexpr auto kKnown = std::to_array<std::string_view>(
+      {"title", "proves", "spec", "side", "keys", "order", "pins", "run", "step", "variant"});
   refuse_unknown(root, kKnown);
   Scenario scenario{std::move(name), root["title"].text(), root["proves"].optional_text(), root["spec"].text()};
   scenario.side = one_of(root["side"], kSides, "") == "issuer" ? Side::issuer : Side::client;
   read_keys(root["keys"], scenario);
+  read_order(root["order"], scenario);
   for (const Node& run : root["run"].optional_elements()) scenario.runs.push_back(read_run(run));
   if (scenario.runs.empty()) {
     scenario.runs.push_back({{}, texts(root["pins"])});

@@ -71,6 +71,9 @@ struct Scenario {
   std::string proves;
   std::string spec;  ///< chapters of spec/keygen2.md
   Side side = Side::client;
+  /// What an issuer is told to do to a key that it has issued in a session before; empty: nothing, there is one
+  /// session.
+  std::string order = {};
   std::map<std::string, std::string> keys = {};  ///< of the kit, with the last part of their algorithms' URIs
   std::vector<Run> runs = {};
 };

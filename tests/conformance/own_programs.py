@@ -44,13 +44,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def play(work, *arguments):
-    """Runs the kit, and shows its table unless everything passed. Gives the results by name."""
+def play(work, *arguments, code=0):
+    """Runs the kit, and shows its table unless it ends with this code. Gives the results by name."""
     report = work / "report.json"
     done = subprocess.run([*map(str, arguments), "--json", str(report), "--timeout", "600"], capture_output=True, encoding="utf-8", check=False)
     assert report.exists(), done.stderr
     results = {scenario["name"]: scenario for scenario in json.loads(report.read_text("utf-8"))["scenarios"]}
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == code, done.stdout
     assert not done.stderr, done.stderr
     print(done.stdout)
     return results
@@ -101,15 +101,31 @@ class Issuer:
         self.server.wait()
 
 
+def listed_issuer_scenarios(kit):
+    table = subprocess.run([kit, "issuer", "--list"], capture_output=True, check=True, encoding="utf-8").stdout
+    return [line for line in table.splitlines() if line.startswith("issuer/")]
+
+
 def examine_issuer(work, kit, program):
     with Issuer(work, kit, program) as issuer:
-        def play_profile(name, *only):
-            ticket = f"{shlex.quote(program)} ticket --dir {shlex.quote(str(issuer.folder))} --profile {name}"
-            results = play(work, kit, "issuer", "--ticket-command", ticket, "--ca", issuer.folder / "ca.pem",
-                           "--device-ca", work / "device-ca.pem", *only)
+        def play_profile(name, *only, action="{action}", code=0):
+            ticket, order = (f"{shlex.quote(program)} {command} --dir {shlex.quote(str(issuer.folder))} {what}"
+                             for command, what in (("ticket", f"--profile {name}"),
+                                                   ("manage", f"--action {action} --fingerprint {{fingerprint}}")))
+            results = play(work, kit, "issuer", "--ticket-command", ticket, "--order-command", order, "--ca", issuer.folder / "ca.pem",
+                           "--device-ca", work / "device-ca.pem", *only, code=code)
             return {name: result["result"] for name, result in results.items()}
 
-        results = play_profile("everything")
+        # A clone takes a PIN that keys may share, which those of this profile do.
+        results = play_profile("default", "--only", "issuer/orders")
+        # Who does something else than was ordered is found out.
+        for ordered, done in (("unlock", "delete"), ("delete", "unlock"), ("update", "clone"), ("clone", "update"),
+                              ("unlock", "suspend")):
+            name = f"issuer/orders/{ordered}"
+            wrong = play_profile("default", "--only", name, action=done, code=1)
+            assert wrong == {name: "failed"}, (wrong, done)
+        others = [name for name in listed_issuer_scenarios(kit) if name not in results]
+        results |= play_profile("everything", *(word for name in others for word in ("--only", name)))
         for name in ("two-keys-that-are-the-same", "key-on-another-curve", "key-not-on-its-curve"):
             results |= play_profile("two", "--only", f"issuer/i4-key-creation/{name}")
         results |= {f"{name} with a PUK": result for name, result in play_profile("two", "--only", "issuer/session").items()}

@@ -105,6 +105,20 @@ TEST_CASE("Scenarios: a mistake in a file is named with its place") {
         "x.toml /step stands beside [[run]]: a step belongs to a run");
 }
 
+TEST_CASE("Scenarios: an order is for issuers, and needs no message that differs") {
+  const std::string head = "title = \"t\"\nside = \"issuer\"\nspec = \"1\"\nproves = \"p\"\n";
+  const std::vector<Scenario> scenarios =
+      read(head + "order = \"unlock\"\n[[variant]]\nname = \"same\"\nat = \"InvocationResponse\"\n" +
+           "[[variant]]\nname = \"other\"\norder = \"delete\"\n");
+  REQUIRE(scenarios.size() == 2);
+  CHECK(scenarios[0].order == "unlock");
+  CHECK(scenarios[0].runs.front().steps.size() == 1);
+  CHECK(scenarios[1].order == "delete");
+  CHECK(scenarios[1].runs.front().steps.empty());
+  CHECK(problem(head + "order = \"rename\"\n").starts_with("x.toml /order is an unknown value"));
+  CHECK(problem(kHead + "order = \"unlock\"\n" + kStep) == "x.toml /order is for issuers");
+}
+
 TEST_CASE("Scenarios: a variant changes the last run, and what can no longer follow is left out") {
   const std::vector<Scenario> scenarios =
       read(kHead + kStep + "[[step]]\nsend = \"KeyCreationRequest\"\n[[step]]\nsend = \"termination\"\n" +
