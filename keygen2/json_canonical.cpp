@@ -35,7 +35,7 @@ void append_object(std::string& out, const Value& object, std::optional<std::str
   for (const Member* const member : members) {
     out += separator;
     separator = ',';
-    out += quoted(member->name) + ':';
+    out += string_literal(member->name) + ':';
     if (inner != nullptr && member->name == inner->object && member->value.type == Type::object)
       append_object(out, member->value, inner->member, nullptr);
     else
@@ -59,7 +59,7 @@ void append(std::string& out, const Value& value) {
       return;
     }
     case Type::string:
-      out += quoted(value.string);
+      out += string_literal(value.string);
       return;
     case Type::number:
       // A number beyond 32 bits is no value of KeyGen2: whatever stands here, the message is refused.
@@ -73,7 +73,7 @@ void append(std::string& out, const Value& value) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string string_literal(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     const auto* const escape = std::ranges::find(kEscapes, c, &Escape::plain);

@@ -8,7 +8,7 @@
 namespace sks::keygen2::json {
 
 /// `"..."` with the shortest escapes. Spec: keygen2.md 3.7.
-std::string quoted(std::string_view text);
+std::string string_literal(std::string_view text);
 
 /// A member of a member of the outermost object.
 struct Omitted {

@@ -8,19 +8,19 @@ namespace {
 
 std::string indent(std::size_t level) { return std::string(2 * level, ' '); }
 
-using json::quoted;
+using json::string_literal;
 
 }  // namespace
 
 std::string& JsonWriter::property(std::string_view name) {
   out_ += out_.empty() ? "{\n" : ",\n";
-  return out_ += indent(level_ + 1) + quoted(name) + ": ";
+  return out_ += indent(level_ + 1) + string_literal(name) + ": ";
 }
 
 std::string JsonWriter::end() { return out_.empty() ? "{}" : out_ + '\n' + indent(level_) + '}'; }
 
 JsonWriter& JsonWriter::text(std::string_view name, std::string_view value) {
-  property(name) += quoted(value);
+  property(name) += string_literal(value);
   return *this;
 }
 
@@ -38,13 +38,13 @@ JsonWriter& JsonWriter::bytes(std::string_view name, ByteView value) { return te
 
 JsonWriter& JsonWriter::texts(std::string_view name, const std::vector<std::string>& values) {
   std::vector<std::string> elements;
-  for (const std::string& value : values) elements.push_back(quoted(value));
+  for (const std::string& value : values) elements.push_back(string_literal(value));
   return array(name, elements);
 }
 
 JsonWriter& JsonWriter::byte_arrays(std::string_view name, const std::vector<Bytes>& values) {
   std::vector<std::string> elements;
-  for (const Bytes& value : values) elements.push_back(quoted(to_base64url(value)));
+  for (const Bytes& value : values) elements.push_back(string_literal(to_base64url(value)));
   return array(name, elements);
 }
 

@@ -21,13 +21,13 @@ constexpr const char* kP384 = "https://webpki.github.io/sks/algorithm#ec.nist.p3
 constexpr const char* kOsVendor = "https://webpki.github.io/keygen2/clientattr#os-vendor";
 constexpr const char* kCard = "https://webpki.github.io/keygen2/logotype#card";
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string text_json(const std::string& text) { return "\"" + text + "\""; }
 
 /// The value at a place with its first character changed, still base64url.
 std::string flipped(const std::string& message, const std::string& pointer) {
   std::string value = edit::get(message, pointer);
   value.front() = value.front() == 'A' ? 'B' : 'A';
-  return edit::with(message, pointer, quoted(value));
+  return edit::with(message, pointer, text_json(value));
 }
 
 crypto::PrivateKey new_key(const char* algorithm, ByteView parameters = {}) {
@@ -45,7 +45,7 @@ std::string fresh_key(const char* algorithm, const std::string& curve) {
 
 std::string fresh_certificate() {
   const Enrolment stranger(plan_with_key());
-  return quoted(to_base64url(stranger.identity.certificate_path().front()));
+  return text_json(to_base64url(stranger.identity.certificate_path().front()));
 }
 
 std::string other_server(const std::string& m) { return edit::with(m, "/serverSessionId", R"("other")"); }
@@ -55,7 +55,7 @@ std::string other_client(const std::string& m) { return edit::with(m, "/clientSe
 std::string other_case(const std::string& m, const std::string& pointer) {
   std::string value = edit::get(m, pointer);
   for (char& c : value) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  return edit::with(m, pointer, quoted(value));
+  return edit::with(m, pointer, text_json(value));
 }
 
 /// What is running when a response is manipulated.
@@ -108,7 +108,9 @@ const std::vector<Manipulation> kManipulations{
      },
      ErrorClass::value},
     {"[keygen2.md I-1.3] one query is answered twice, one not at all", Scene::queries, 1,
-     [](const std::string& m) { return edit::with(m, "/clientCapabilities/1/type", quoted(kBiometricFeature.data())); },
+     [](const std::string& m) {
+       return edit::with(m, "/clientCapabilities/1/type", text_json(kBiometricFeature.data()));
+     },
      ErrorClass::value},
     {"[keygen2.md I-1.3] an answer to something else", Scene::queries, 1,
      [](const std::string& m) { return edit::with(m, "/clientCapabilities/1/type", R"("urn:x")"); }, ErrorClass::value},
@@ -201,7 +203,7 @@ const std::vector<Manipulation> kManipulations{
      [](const std::string& m) { return flipped(m, "/generatedKeys/1/attestation"); }, ErrorClass::crypto},
     {"[keygen2.md I-4.5] attestation of the other key", Scene::two_keys, 5,
      [](const std::string& m) {
-       return edit::with(m, "/generatedKeys/0/attestation", quoted(edit::get(m, "/generatedKeys/1/attestation")));
+       return edit::with(m, "/generatedKeys/0/attestation", text_json(edit::get(m, "/generatedKeys/1/attestation")));
      },
      ErrorClass::crypto},
 
@@ -284,7 +286,7 @@ TEST_CASE("IssuerSession: an answer has the form that its query asks for [keygen
     Enrolment run(std::move(plan));
     run.start();
     const auto result = run.to_issuer(
-        edit::with(run.pass(1), "/clientCapabilities", "[{\"type\":" + quoted(c.query) + "," + c.answer + "}]"));
+        edit::with(run.pass(1), "/clientCapabilities", "[{\"type\":" + text_json(c.query) + "," + c.answer + "}]"));
     CHECK(class_of(result) == c.expected);
     if (result) CHECK(run.issuer->capabilities().size() == 1);
   }
@@ -299,7 +301,7 @@ TEST_CASE("IssuerSession: answers that are too large to be remembered are refuse
   };
   const auto values = [](std::size_t count, std::size_t size) {
     std::string list;
-    for (std::size_t i = 0; i < count; ++i) list += (i == 0 ? "" : ",") + quoted(std::string(size, 'x'));
+    for (std::size_t i = 0; i < count; ++i) list += (i == 0 ? "" : ",") + text_json(std::string(size, 'x'));
     return R"("values":[)" + list + "]";
   };
   const auto image = [](std::size_t size) {
@@ -323,7 +325,7 @@ TEST_CASE("IssuerSession: answers that are too large to be remembered are refuse
     Enrolment run(std::move(plan));
     run.start();
     const auto result = run.to_issuer(
-        edit::with(run.pass(1), "/clientCapabilities", "[{\"type\":" + quoted(c.query) + "," + c.answer + "}]"));
+        edit::with(run.pass(1), "/clientCapabilities", "[{\"type\":" + text_json(c.query) + "," + c.answer + "}]"));
     CHECK(class_of(result) == c.expected);
     CHECK(IssuerSession::restore(run.issuer->save()));
   }
@@ -389,7 +391,7 @@ TEST_CASE("IssuerSession: the mode of an attestation is the saved one [keygen2.m
   REQUIRE(initialization);
   const auto response = run.to_client(*initialization);
   REQUIRE(response);
-  const std::string device = quoted(to_base64url(run.identity.certificate_path().front()));
+  const std::string device = text_json(to_base64url(run.identity.certificate_path().front()));
   CHECK(class_of(run.to_issuer(edit::with(*response, "/deviceId/certificatePath", "[" + device + "]"))) == "CRYPTO");
 }
 

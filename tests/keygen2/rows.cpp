@@ -132,7 +132,7 @@ void check(const Rule& rule) {
   if (!rule.refused) CHECK(find_schema_violation(message, {std::string(kKeySuspension)}) == "");
 }
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string text_json(const std::string& text) { return "\"" + text + "\""; }
 
 std::string repeated(std::size_t count, const std::string& text) {
   std::string all;
@@ -140,7 +140,7 @@ std::string repeated(std::size_t count, const std::string& text) {
   return all;
 }
 
-std::string bytes_json(std::size_t count, std::uint8_t byte) { return quoted(to_base64url(Bytes(count, byte))); }
+std::string bytes_json(std::size_t count, std::uint8_t byte) { return text_json(to_base64url(Bytes(count, byte))); }
 
 Type boolean() { return {{{"true", "true"}, {"false", "false"}}, other_types(JsonType::boolean)}; }
 
@@ -154,30 +154,30 @@ Type number(std::int64_t min, std::int64_t max) {
 }
 
 Type id() {
-  const std::string longest = quoted(repeated(32, "~"));
+  const std::string longest = text_json(repeated(32, "~"));
   return of_string({{R"("!")", R"("!")"}, {longest, longest}},
-                   {R"("")", R"("a b")", R"("a\t")", R"("\u00e5")", R"("\u007f")", quoted(repeated(33, "x"))});
+                   {R"("")", R"("a b")", R"("a\t")", R"("\u00e5")", R"("\u007f")", text_json(repeated(33, "x"))});
 }
 
 Type uri() {
-  const std::string longest = quoted("a:" + repeated(998, "b"));
+  const std::string longest = text_json("a:" + repeated(998, "b"));
   return of_string({{R"("urn:a")", R"("urn:a")"},
                     {R"("https://x.example:1/a?b=%20#c")", R"("https://x.example:1/a?b=%20#c")"},
                     {longest, longest}},
                    {R"("")", R"("a")", R"("/a")", R"(":a")", R"("1a:b")", R"("a:b c")", R"("a:\u00e5")", R"("a:%2")",
-                    R"("a:%2g")", quoted("a:" + repeated(999, "b"))});
+                    R"("a:%2g")", text_json("a:" + repeated(999, "b"))});
 }
 
 Type constant_uri(const std::string& value) {
-  return of_string({{quoted(value), quoted(value)}},
-                   {R"("")", quoted(value + "x"), quoted(value.substr(0, value.size() - 1)), R"("urn:a")"});
+  return of_string({{text_json(value), text_json(value)}},
+                   {R"("")", text_json(value + "x"), text_json(value.substr(0, value.size() - 1)), R"("urn:a")"});
 }
 
 Type text(std::size_t min, std::size_t max) {
-  std::vector<std::string> outside{quoted(repeated(max + 1, "x"))};
-  if (min > 0) outside.push_back(quoted(repeated(min - 1, "x")));
-  const std::string shortest = quoted(repeated(min, "x"));
-  const std::string longest = quoted(repeated(max, "x"));
+  std::vector<std::string> outside{text_json(repeated(max + 1, "x"))};
+  if (min > 0) outside.push_back(text_json(repeated(min - 1, "x")));
+  const std::string shortest = text_json(repeated(min, "x"));
+  const std::string longest = text_json(repeated(max, "x"));
   return of_string({{shortest, shortest}, {longest, longest}}, outside);
 }
 
@@ -189,11 +189,11 @@ Type byte_array(std::size_t min, std::size_t max) {
   // Of a right length, and no strict base64url: padding, the other alphabet, white space, unused bits that are not
   // zero.
   const std::string valid = to_base64url(Bytes(max, 0));
-  outside.push_back(quoted(valid + "="));
-  outside.push_back(quoted("+" + valid.substr(1)));
-  outside.push_back(quoted("/" + valid.substr(1)));
-  outside.push_back(quoted(valid.substr(1) + " "));
-  if (max % 3 != 0) outside.push_back(quoted(valid.substr(0, valid.size() - 1) + "B"));
+  outside.push_back(text_json(valid + "="));
+  outside.push_back(text_json("+" + valid.substr(1)));
+  outside.push_back(text_json("/" + valid.substr(1)));
+  outside.push_back(text_json(valid.substr(1) + " "));
+  if (max % 3 != 0) outside.push_back(text_json(valid.substr(0, valid.size() - 1) + "B"));
   for (const std::string& json : outside) type.refused.push_back({json, ErrorClass::value});
   return type;
 }
@@ -208,10 +208,10 @@ Type utc_time() {
 
 Type choice(const std::vector<std::string>& names) {
   std::vector<Accepted> accepted;
-  for (std::size_t i = 0; i < names.size(); ++i) accepted.push_back({quoted(names[i]), std::to_string(i)});
+  for (std::size_t i = 0; i < names.size(); ++i) accepted.push_back({text_json(names[i]), std::to_string(i)});
   std::string capital = names.front();
   capital.front() = static_cast<char>(capital.front() - 'a' + 'A');
-  return of_string(std::move(accepted), {R"("")", quoted(capital), quoted(names.front() + " "), R"("other")"});
+  return of_string(std::move(accepted), {R"("")", text_json(capital), text_json(names.front() + " "), R"("other")"});
 }
 
 Type array(const Type& element) {
@@ -264,8 +264,8 @@ Type public_key(bool rsa, bool okp, ErrorClass otherwise) {
 }
 
 std::string show(bool value) { return value ? "true" : "false"; }
-std::string show(const std::string& value) { return quoted(value); }
-std::string show(const Bytes& value) { return quoted(to_base64url(value)); }
+std::string show(const std::string& value) { return text_json(value); }
+std::string show(const Bytes& value) { return text_json(to_base64url(value)); }
 
 std::string show(const crypto::PublicKey& value) {
   if (value.kind() == KeyKind::rsa) return show(Bytes(value.rsa_modulus()));

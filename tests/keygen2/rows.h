@@ -72,7 +72,7 @@ struct Rule {
 };
 void check(const Rule& rule);
 
-std::string quoted(const std::string& text);
+std::string text_json(const std::string& text);
 std::string repeated(std::size_t count, const std::string& text);
 /// A byte array of so many bytes, as JSON.
 std::string bytes_json(std::size_t count, std::uint8_t byte = 0);

@@ -278,24 +278,24 @@ TEST_CASE("Rows of 4.12 and 4.14: objects of the four kinds, whose position is t
 
 TEST_CASE("Rows of 4.12: logotype and propertyBag") {
   // Limits count bytes: 64 characters of two bytes each.
-  const std::string long_type = quoted(repeated(64, "\xC3\x85"));
-  const std::string long_name = quoted(repeated(127, "\xC3\x85") + "x");
+  const std::string long_type = text_json(repeated(64, "\xC3\x85"));
+  const std::string long_name = text_json(repeated(127, "\xC3\x85") + "x");
   const std::string bag = kFirst + "propertyBags/0/";
   const std::string property = bag + "properties/0/";
   const std::vector<Row> table{
       {"[keygen2.md 4.12 logotype.mimeType]", request(), kFirst + "logotypes/0/mimeType",
-       text(1, 128).with({{long_type, long_type}}, {{quoted(repeated(65, "\xC3\x85")), ErrorClass::value}}), kMandatory,
-       of_extension(3, &Extension::mime_type)},
+       text(1, 128).with({{long_type, long_type}}, {{text_json(repeated(65, "\xC3\x85")), ErrorClass::value}}),
+       kMandatory, of_extension(3, &Extension::mime_type)},
       {"[keygen2.md 4.12 propertyBag.properties]", request(), bag + "properties",
        object_array().with({{R"([{"name":"a","value":""}])", "[object]"},
                             {R"([{"name":"b","value":"1"},{"name":"a","value":"1"}])", "[object,object]"}},
                            {{R"([{"name":"a","value":"1"},{"name":"a","value":"2"}])", ErrorClass::value}}),
        kMandatory, of_extension(2, &Extension::properties)},
       {"[keygen2.md 4.12 property.name]", request(), property + "name",
-       text(1, 255).with({{long_name, long_name}}, {{quoted(repeated(128, "\xC3\x85")), ErrorClass::value}}),
+       text(1, 255).with({{long_name, long_name}}, {{text_json(repeated(128, "\xC3\x85")), ErrorClass::value}}),
        kMandatory, of_property(&Property::name)},
       {"[keygen2.md 4.12 property.value]", request(), property + "value",
-       text(0, 65535).with({}, {{quoted(repeated(32768, "\xC3\x85")), ErrorClass::value}}), kMandatory,
+       text(0, 65535).with({}, {{text_json(repeated(32768, "\xC3\x85")), ErrorClass::value}}), kMandatory,
        of_property(&Property::value)},
       {"[keygen2.md 4.12 property.writable]", request(), property + "writable", boolean(), optional("false", "false"),
        of_property(&Property::writable)},

@@ -60,7 +60,7 @@ std::string trusted_gui() { return edit::with(request(), kPin + "inputMethod", R
 /// The PIN policy's only key carries its PIN.
 std::string preset_request() { return edit::with(request(), kPinKey + "encryptedPin", bytes_json(32)); }
 std::string exponent() {
-  return with(request(), {{kTopKey + "keyAlgorithm", quoted(kAlgorithm + "rsa2048.exp")},
+  return with(request(), {{kTopKey + "keyAlgorithm", text_json(kAlgorithm + "rsa2048.exp")},
                           {kTopKey + "keyParameters", R"("AQAB")"}});
 }
 
@@ -74,7 +74,7 @@ std::string top_keys(std::size_t count) {
   const std::string key = edit::value(request(), "/keyEntrySpecifiers/0");
   std::string all;
   for (std::size_t i = 0; i < count; ++i)
-    all += (i == 0 ? "" : ",") + edit::with(key, "/id", quoted("K" + std::to_string(i)));
+    all += (i == 0 ? "" : ",") + edit::with(key, "/id", text_json("K" + std::to_string(i)));
   return "[" + all + "]";
 }
 
@@ -202,20 +202,20 @@ TEST_CASE("Rows of 4.9: pinPolicySpecifier") {
 TEST_CASE("Rows of 4.9: keyEntrySpecifier") {
   using K = KeyEntrySpecifier;
   Type algorithm = constant_uri(kAlgorithm + "ec.nist.p256")
-                       .with({}, {{quoted(kAlgorithm + "rsa1024"), ErrorClass::value},
+                       .with({}, {{text_json(kAlgorithm + "rsa1024"), ErrorClass::value},
                                   {R"("P-256")", ErrorClass::value},
                                   {R"("ES256")", ErrorClass::value},
-                                  {quoted(kAlgorithm + "rsa2048.exp"), ErrorClass::value}});
+                                  {text_json(kAlgorithm + "rsa2048.exp"), ErrorClass::value}});
   for (const char* const name : {"rsa2048", "rsa3072", "rsa4096", "ec.nist.p384", "ec.nist.p521", "ec.secg.p256k1",
                                  "ec.brainpool.p256r1", "ed25519", "ed448", "x25519", "x448"})
-    algorithm.accepted.push_back({quoted(kAlgorithm + name), quoted(kAlgorithm + name)});
+    algorithm.accepted.push_back({text_json(kAlgorithm + name), text_json(kAlgorithm + name)});
   Type exponent_algorithm;
   for (const char* const name : {"rsa1024.exp", "rsa2048.exp", "rsa3072.exp", "rsa4096.exp"})
-    exponent_algorithm.accepted.push_back({quoted(kAlgorithm + name), quoted(kAlgorithm + name)});
-  exponent_algorithm.refused.push_back({quoted(kAlgorithm + "rsa2048"), ErrorClass::value});
+    exponent_algorithm.accepted.push_back({text_json(kAlgorithm + name), text_json(kAlgorithm + name)});
+  exponent_algorithm.refused.push_back({text_json(kAlgorithm + "rsa2048"), ErrorClass::value});
   std::string most;
-  for (int i = 0; i < 255; ++i) most += (i == 0 ? "" : ",") + quoted("urn:" + std::to_string(1000 + i));
-  const std::string none = quoted(kAlgorithm + "none");
+  for (int i = 0; i < 255; ++i) most += (i == 0 ? "" : ",") + text_json("urn:" + std::to_string(1000 + i));
+  const std::string none = text_json(kAlgorithm + "none");
   const Type endorsed =
       array(uri().with({{R"("urn:A","urn:a","urn:b")", R"("urn:A","urn:a","urn:b")"}, {most, most}, {none, none}},
                        {{R"("urn:b","urn:a")", ErrorClass::value},
@@ -224,7 +224,7 @@ TEST_CASE("Rows of 4.9: keyEntrySpecifier") {
                         {none + R"(,"urn:a")", ErrorClass::value},
                         {R"("a:a",)" + none, ErrorClass::value},
                         {most + R"(,"urn:2000")", ErrorClass::value}}));
-  const std::string long_name = quoted(repeated(100, "\xC3\x85"));
+  const std::string long_name = text_json(repeated(100, "\xC3\x85"));
   const std::vector<std::string> protections{"none", "pin", "puk"};
   const std::vector<Row> table{
       {"[keygen2.md 4.9 keyEntrySpecifier.id]", request(), kTopKey + "id", id(), kMandatory, of_top_key(&K::id)},

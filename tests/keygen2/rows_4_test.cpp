@@ -126,14 +126,15 @@ TEST_CASE("Rows of 4.1: context and qualifier name a message, and nothing else i
   for (const Common& common : common_rows()) {
     const std::string qualifier = edit::get(common.message, "/@qualifier");
     CAPTURE(qualifier);
-    for (const std::string& wrong : {quoted(""), quoted("https://webpki.github.io/keygen2"), quoted(kContext + "#"),
-                                     std::string("5"), std::string("null"), "[" + quoted(kContext) + "]"}) {
+    for (const std::string& wrong :
+         {text_json(""), text_json("https://webpki.github.io/keygen2"), text_json(kContext + "#"), std::string("5"),
+          std::string("null"), "[" + text_json(kContext) + "]"}) {
       CAPTURE(wrong);
       check(Rule{"[keygen2.md 4.1 @context]", "wrong", common.message, {{"/@context", wrong}}, ErrorClass::json});
     }
     check(Rule{"[keygen2.md 4.1 @context]", "left out", common.message, {{"/@context", ""}}, ErrorClass::json});
     check(Rule{"[keygen2.md 4.1 @context]", "as it is", common.message, {}, std::nullopt});
-    for (const std::string& wrong : {quoted(""), quoted(qualifier + "s"), quoted("i" + qualifier.substr(1)),
+    for (const std::string& wrong : {text_json(""), text_json(qualifier + "s"), text_json("i" + qualifier.substr(1)),
                                      std::string("5"), std::string("null")}) {
       CAPTURE(wrong);
       check(Rule{"[keygen2.md 4.1 @qualifier]", "wrong", common.message, {{"/@qualifier", wrong}}, ErrorClass::json});
@@ -172,7 +173,11 @@ TEST_CASE("Rows of 4.1: a request may carry a signature, which then verifies") {
       {"", "as it is", signed_request, {}, std::nullopt},
       {"", "another value of the message", signed_request, {{"/action", R"("unlock")"}}, ErrorClass::crypto},
       {"", "another default", signed_request, {{"/privacyEnabled", ""}}, ErrorClass::crypto},
-      {"", "another value", signed_request, {{"/signature/value", quoted("AA" + value.substr(2))}}, ErrorClass::crypto},
+      {"",
+       "another value",
+       signed_request,
+       {{"/signature/value", text_json("AA" + value.substr(2))}},
+       ErrorClass::crypto},
       {"", "a value of one byte", signed_request, {{"/signature/value", R"("AA")"}}, ErrorClass::crypto},
       {"", "empty value", signed_request, {{"/signature/value", R"("")"}}, ErrorClass::value},
       {"", "another key", signed_request, {{"/signature/publicKey", key}}, ErrorClass::crypto},
@@ -402,7 +407,7 @@ TEST_CASE("Rows of 4.4: the tree of updatable key management keys") {
   REQUIRE(decoded);
   REQUIRE(decoded->updatable_keys.at(0).older.size() == 2);
   CHECK(show(decoded->updatable_keys[0].older[1].authorization) ==
-        quoted(edit::get(base, "/updatableKeyManagementKeys/0/authorization")));
+        text_json(edit::get(base, "/updatableKeyManagementKeys/0/authorization")));
 }
 
 TEST_CASE("Rows of 4.5: ProvisioningInitializationResponse") {
@@ -539,7 +544,7 @@ TEST_CASE("Rows of 4.6 and 4.7: ids are unique in their message") {
   const auto lookups = [&](std::size_t count) {
     std::string all;
     for (std::size_t i = 0; i < count; ++i)
-      all += (i == 0 ? "" : ",") + edit::with(lookup, "/id", quoted("L" + std::to_string(i)));
+      all += (i == 0 ? "" : ",") + edit::with(lookup, "/id", text_json("L" + std::to_string(i)));
     return "[" + all + "]";
   };
   const std::vector<Rule> rules{

@@ -52,9 +52,9 @@ Type string_of(const std::vector<std::string>& accepted, const std::vector<std::
 
 /// Java's dialect, 6.3: what does not compile is an error, what is longer than Appendix B allows is refused.
 Type pattern() {
-  return string_of({R"("CN=old[0-9]")", R"("")", R"("(?:a|b)*+c{1,2}?")", quoted(repeated(1000, "a"))},
+  return string_of({R"("CN=old[0-9]")", R"("")", R"("(?:a|b)*+c{1,2}?")", text_json(repeated(1000, "a"))},
                    {R"x("(")x", R"("[")", R"("*")", R"("a{2,1}")", R"("\\")"})
-      .with({{R"("\\Qa.b\\E|x")", R"("\Qa.b\E|x")"}}, {{quoted(repeated(1001, "a")), ErrorClass::policy}});
+      .with({{R"("\\Qa.b\\E|x")", R"("\Qa.b\E|x")"}}, {{text_json(repeated(1001, "a")), ErrorClass::policy}});
 }
 
 /// 6.5: an OID without zero arcs, or a forbidden one.
@@ -74,9 +74,9 @@ Type usage_rules() {
                              R"("1.2")", R"("cRLSign","cRLSign")", R"("cRLSign","-cRLSign")"});
   std::string all;
   for (const std::string& name : names) {
-    type.accepted.push_back({quoted(name), quoted(name)});
-    type.accepted.push_back({quoted("-" + name), quoted("-" + name)});
-    all += (all.empty() ? "" : ",") + quoted(name);
+    type.accepted.push_back({text_json(name), text_json(name)});
+    type.accepted.push_back({text_json("-" + name), text_json("-" + name)});
+    all += (all.empty() ? "" : ",") + text_json(name);
   }
   return array(type.with({{all, all}}, {}));
 }
@@ -91,7 +91,7 @@ Type time_limit() {
 }  // namespace
 
 TEST_CASE("Rows of 6.2: the members of a searchFilter") {
-  const std::string digits = quoted("1" + repeated(60, "0"));
+  const std::string digits = text_json("1" + repeated(60, "0"));
   const std::vector<FilterRow> table{
       {"[keygen2.md 6.2 fingerPrint]", "fingerPrint", byte_array(32, 32), optional("absent"),
        member(&SearchFilter::finger_print)},

@@ -69,15 +69,15 @@ void check_member(const std::string& name, const std::vector<Case>& cases, const
   }
 }
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string text_json(const std::string& text) { return "\"" + text + "\""; }
 
 std::string finger_print(const std::string& name) {
-  return quoted(to_base64url(crypto::sha256(test::search_certificate(name))));
+  return text_json(to_base64url(crypto::sha256(test::search_certificate(name))));
 }
 
 std::string not_before(const std::string& name, int seconds) {
   const auto certificate = crypto::Certificate::from_der(test::search_certificate(name));
-  return quoted(format_utc_time(certificate->not_before() + seconds));
+  return text_json(format_utc_time(certificate->not_before() + seconds));
 }
 
 }  // namespace
@@ -89,12 +89,12 @@ TEST_CASE("searchFilter: [keygen2.md 6.2 fingerPrint], of any certificate of the
                                   {finger_print("intermediate"), "match"},
                                   {finger_print("root"), "match"},
                                   {finger_print("paired"), "no match"},
-                                  {quoted(digest), "no match"},
-                                  {quoted(digest.substr(1)), "VALUE"},        // 31 bytes
-                                  {quoted(digest.substr(1) + "B"), "VALUE"},  // unused bits
-                                  {quoted(std::string(44, 'A')), "VALUE"},    // 33 bytes
-                                  {quoted(""), "VALUE"},
-                                  {quoted(digest + "="), "VALUE"},
+                                  {text_json(digest), "no match"},
+                                  {text_json(digest.substr(1)), "VALUE"},        // 31 bytes
+                                  {text_json(digest.substr(1) + "B"), "VALUE"},  // unused bits
+                                  {text_json(std::string(44, 'A')), "VALUE"},    // 33 bytes
+                                  {text_json(""), "VALUE"},
+                                  {text_json(digest + "="), "VALUE"},
                                   {"1", "JSON"},
                                   {"null", "JSON"},
                               });
@@ -111,7 +111,7 @@ TEST_CASE("searchFilter: [keygen2.md 6.2 issuerRegEx], against the issuer of any
                                   {R"("")", "no match"},
                                   {R"("(")", "VALUE"},
                                   {R"("(?i)cn=root.*")", "VALUE"},
-                                  {quoted(std::string(1001, 'a')), "POLICY"},
+                                  {text_json(std::string(1001, 'a')), "POLICY"},
                                   {R"(["CN=Root"])", "JSON"},
                               });
   check_member("issuerRegEx", {{R"("CN=CA 1,.*")", "no match"}, {R"("CN=Root,.*")", "match"}}, kBare);
@@ -150,7 +150,7 @@ TEST_CASE("searchFilter: [keygen2.md 6.2 subjectRegEx], against the subject of t
                    {R"("UID=jo")", "no match"},
                    {R"("[")", "VALUE"},
                    {R"("\\C")", "VALUE"},
-                   {quoted(std::string(1001, 'a')), "POLICY"},
+                   {text_json(std::string(1001, 'a')), "POLICY"},
                    {"5", "JSON"},
                });
   check_member("subjectRegEx", {{R"("")", "match"}, {R"(".+")", "no match"}}, {{"nameless"}, std::nullopt});
@@ -165,7 +165,7 @@ TEST_CASE("searchFilter: [keygen2.md 6.2 emailRegEx], against any address of the
                                  {R"(".*no@example\\.org")", "no match"},  // a URI
                                  {R"("ca@example\\.org")", "no match"},    // of its issuer
                                  {R"("*@example.org")", "VALUE"},
-                                 {quoted(std::string(1001, 'a')), "POLICY"},
+                                 {text_json(std::string(1001, 'a')), "POLICY"},
                                  {"{}", "JSON"},
                              });
   check_member("emailRegEx", {{R"("second@.*")", "match"}, {R"("first@.*")", "no match"}}, kBare);
@@ -284,7 +284,7 @@ TEST_CASE("searchFilter: [keygen2.md 6.2 issuedAfter], inclusive") {
 TEST_CASE("searchFilter: [keygen2.md 6.2 grouping]") {
   constexpr std::array<const char*, 4> kNames{"none", "shared", "signature+standard", "unique"};
   for (std::uint8_t asked = 0; asked < kNames.size(); ++asked) {
-    const std::string filter = quoted(kNames.at(asked));
+    const std::string filter = text_json(kNames.at(asked));
     for (std::uint8_t actual = 0; actual < kNames.size(); ++actual)
       check_member("grouping", {{filter, asked == actual ? "match" : "no match"}}, {{"person"}, actual});
     check_member("grouping", {{filter, "no match"}}, {{"person"}, std::nullopt});  // also "none"
@@ -297,7 +297,7 @@ TEST_CASE("searchFilter: [keygen2.md 6.2 appUsage]") {
   for (std::uint8_t asked = 0; asked < kNames.size(); ++asked) {
     for (std::uint8_t actual = 0; actual < kNames.size(); ++actual) {
       const char* const expected = asked == actual ? "match" : "no match";
-      check_member("appUsage", {{quoted(kNames.at(asked)), expected}}, {{"person"}, std::nullopt, actual});
+      check_member("appUsage", {{text_json(kNames.at(asked)), expected}}, {{"person"}, std::nullopt, actual});
     }
   }
   check_member("appUsage", {{R"("any")", "VALUE"}, {R"("")", "VALUE"}, {"0", "JSON"}, {"{}", "JSON"}});
