@@ -13,6 +13,8 @@ target_compile_options(sks_options INTERFACE
 
 if(SKS_SANITIZE)
   target_compile_options(sks_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+    # Libraries in which the tests spend their time.
+    $<$<BOOL:$<TARGET_PROPERTY:SKS_OPTIMISED>>:-O1>
     # Their run time is in none of the shared libraries of clang++, and programs of others load ours.
     $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function,vptr>)
   target_link_options(sks_options INTERFACE -fsanitize=address,undefined)
