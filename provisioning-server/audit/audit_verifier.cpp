@@ -43,12 +43,7 @@ void AuditVerifier::note(const std::string& sentence) {
 }
 
 bool AuditVerifier::is_signed(const Checkpoint& checkpoint) const {
-  const Result<Bytes> raw = crypto::ecdsa_der_to_raw(Curve::p256, checkpoint.signature);
-  if (!raw) return false;
-  const Bytes bytes = bytes_of(checkpoint);
-  return std::ranges::any_of(keys_, [&](const crypto::PublicKey& key) {
-    return static_cast<bool>(crypto::verify_signature(key, bytes, *raw));
-  });
+  return std::ranges::any_of(keys_, [&](const crypto::PublicKey& key) { return is_signed_by(checkpoint, key); });
 }
 
 void AuditVerifier::expect(const Checkpoint& checkpoint) {
@@ -109,6 +104,7 @@ void AuditVerifier::begin_chain(const std::string& id, const AuditChain* chain) 
   const auto expected = expected_.find(id);
   covered_ = expected == expected_.end() ? 0 : expected->second.rbegin()->first;
   passed_over_ = {};
+  counted_until_ = 0;
   node_ = chain == nullptr ? nodes_.end() : nodes_.find(chain->node);
   is_in_last_ = node_ != nodes_.end() && expected != expected_.end() &&
                 expected->second.rbegin()->second.by == name_of(node_->second.last.number, node_->first);
@@ -148,8 +144,9 @@ void AuditVerifier::check_passed_over(const ChainedEntry& entry) {
   if (extent_ == Extent::part || node_ == nodes_.end()) return;
   NodeCheckpoints& node = node_->second;
   if (node.last.time - kLate <= entry.entry.time) return;
-  // The checkpoint counts what is before it in its chain, so it came later, whatever its time is.
-  if (is_in_last_) {
+  // The last entry that the checkpoint counts in this chain is of a later time, though it came before: so the clock
+  // went back. An entry that was put aside until the checkpoint was there is not excused by that.
+  if (is_in_last_ && entry.entry.time < counted_until_ - kClockCorrection) {
     node.has_set_back = true;
     return;
   }
@@ -166,6 +163,7 @@ void AuditVerifier::entry(const ChainedEntry& entry) {
   has_entry_ = true;
   number_ = entry.number;
   head_ = entry.hash;
+  if (entry.number <= covered_) counted_until_ = entry.entry.time;
   if (entry.number > covered_) {
     report_.uncovered_since =
         report_.uncovered == 0 ? entry.entry.time : std::min(report_.uncovered_since, entry.entry.time);

@@ -98,7 +98,8 @@ class AuditVerifier {
   std::int64_t covered_ = 0;                           ///< by a checkpoint, of the chain at hand
   std::pair<std::int64_t, std::int64_t> passed_over_;  ///< first and last entry; 0: none
   std::map<std::string, NodeCheckpoints>::iterator node_;
-  bool is_in_last_ = false;  ///< whether the node's last checkpoint names the chain at hand
+  bool is_in_last_ = false;         ///< whether the node's last checkpoint names the chain at hand
+  std::int64_t counted_until_ = 0;  ///< time of the last entry of the chain at hand that a checkpoint counts
   Bytes head_;
 };
 

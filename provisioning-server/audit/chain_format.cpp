@@ -86,6 +86,11 @@ Bytes bytes_of(const Checkpoint& checkpoint) {
 
 AuditHash hash_of(const Checkpoint& checkpoint) { return crypto::sha256(bytes_of(checkpoint)); }
 
+bool is_signed_by(const Checkpoint& checkpoint, const crypto::PublicKey& key) {
+  const Result<Bytes> raw = crypto::ecdsa_der_to_raw(Curve::p256, checkpoint.signature);
+  return raw && crypto::verify_signature(key, bytes_of(checkpoint), *raw);
+}
+
 std::string heads_text(const std::vector<ChainHead>& heads) {
   std::string text;
   for (const ChainHead& head : heads)

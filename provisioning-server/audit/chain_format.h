@@ -5,6 +5,7 @@
 
 #include "provisioning-server/audit/audit_log.h"
 #include "sks-core/crypto/hash.h"
+#include "sks-core/crypto/public_key.h"
 
 /// What is hashed and signed. Spec: spec/issuer-audit.md
 namespace sks::issuer {
@@ -53,6 +54,8 @@ AuditHash hash_of(const ChainedEntry& entry);
 /// What a checkpoint signs.
 Bytes bytes_of(const Checkpoint& checkpoint);
 AuditHash hash_of(const Checkpoint& checkpoint);
+
+bool is_signed_by(const Checkpoint& checkpoint, const crypto::PublicKey& key);
 
 /// The heads as one text, one line each: chain, number and hash in hexadecimal with a space in between.
 std::string heads_text(const std::vector<ChainHead>& heads);

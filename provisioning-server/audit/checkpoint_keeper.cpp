@@ -40,11 +40,15 @@ Result<std::vector<ChainHead>> grown_chains(SqlTransaction& transaction, const s
   return heads;
 }
 
-/// Number and `previous` of the node's next checkpoint.
-Result<void> follow_last(SqlTransaction& transaction, Checkpoint& next) {
+const std::string& last_of_node() {
   static const std::string kLast = "SELECT " + std::string(kCheckpointColumns) +
                                    " FROM audit_checkpoints WHERE node = $1 ORDER BY number DESC LIMIT 1";
-  SKS_LET(const SqlRows rows, transaction.query(kLast, {next.node}));
+  return kLast;
+}
+
+/// Number and `previous` of the node's next checkpoint.
+Result<void> follow_last(SqlTransaction& transaction, Checkpoint& next) {
+  SKS_LET(const SqlRows rows, transaction.query(last_of_node(), {next.node}));
   next.number = 1;
   next.previous = Bytes(crypto::kSha256Size);
   if (rows.empty()) return {};
@@ -87,11 +91,13 @@ void CheckpointKeeper::configure(const AuditConfig& config) {
   config_ = config;
 }
 
-/// Of the node's last checkpoint, also from before this process; now where there is none, or none can be read.
+/// Of the node's last checkpoint, also from before this process; now where there is none, or none that this key has
+/// signed: what somebody has changed must not put words into the log.
 std::int64_t CheckpointKeeper::last_time() const {
-  const Result<SqlRows> rows = database_.select(
-      "SELECT time FROM audit_checkpoints WHERE node = $1 ORDER BY number DESC LIMIT 1", {log_.node()});
-  return rows && !rows->empty() ? rows->front().integer(0) : clock_.now();
+  const Result<SqlRows> rows = database_.select(last_of_node(), {log_.node()});
+  if (!rows || rows->empty()) return clock_.now();
+  const Result<Checkpoint> last = checkpoint_of(rows->front());
+  return last && is_signed_by(*last, key_.public_key()) ? last->time : clock_.now();
 }
 
 /// Entries of a time that comes again seem to be older than the checkpoints before them. The next checkpoint counts
@@ -99,32 +105,40 @@ std::int64_t CheckpointKeeper::last_time() const {
 Result<void> CheckpointKeeper::note_set_back(std::int64_t from, std::int64_t to) {
   const std::string old_time = keygen2::format_utc_time(from);
   const std::string new_time = keygen2::format_utc_time(to);
-  log_warning("clock-set-back", {{"from", old_time}, {"to", new_time}});
-  return database_.write([&](SqlTransaction& transaction) {
+  SKS_TRY(database_.write([&](SqlTransaction& transaction) {
     return log_.append(transaction, {to, "issuer", "clock-set-back", "", "", "ok",
                                      "the clock went back from " + old_time + " to " + new_time});
-  });
+  }));
+  log_warning("clock-set-back", {{"from", old_time}, {"to", new_time}});
+  return {};
 }
 
 void CheckpointKeeper::keep() {
   std::uint64_t covered = 0;
   auto last = std::chrono::steady_clock::now();
   std::int64_t time = last_time();
+  bool has_failed = false;
   std::unique_lock lock(mutex_);
   while (!stops_.wait_for(lock, kLookAgain, [this] { return stopping_; })) {
     const std::uint64_t entries = log_.appended();
     const auto now = std::chrono::steady_clock::now();
-    const std::int64_t time_before = std::exchange(time, clock_.now());
-    const bool is_set_back = time + kClockCorrection < time_before;
+    const std::int64_t time_now = clock_.now();
+    const bool is_set_back = time_now + kClockCorrection < time;
+    if (!is_set_back) time = time_now;
+    // A clock that went back is put on record as soon as the database takes it.
     const bool is_due = is_set_back || entries - covered >= static_cast<std::uint64_t>(config_.checkpoint_entries) ||
                         now - last >= std::chrono::seconds(config_.checkpoint_seconds);
     if (!is_due) continue;
     lock.unlock();
-    Result<void> written = is_set_back ? note_set_back(time_before, time) : Result<void>();
-    if (written) written = write();
-    if (!written) log_error("checkpoint-not-written", {{"reason", written.error().detail}});
+    Result<void> written = is_set_back ? note_set_back(time, time_now) : Result<void>();
+    if (written) {
+      time = time_now;
+      written = write();
+    }
+    if (!written && !has_failed) log_error("checkpoint-not-written", {{"reason", written.error().detail}});
+    has_failed = !written;
     lock.lock();
-    // After a failure it is tried again when the next one is due, not every second.
+    // After a failure it is tried again when the next one is due.
     last = now;
     covered = entries;
   }

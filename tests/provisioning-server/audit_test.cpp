@@ -586,6 +586,28 @@ SKS_CONTRACT_TEST("audit: a clock that goes back hides nothing from those who ve
         Findings{"chain " + chain + ": entry 5 was removed, which checkpoint 2 of node n counts"});
 }
 
+SKS_CONTRACT_TEST("audit: entries that were put aside while a checkpoint was written are no work of a clock") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database(kind);
+  REQUIRE(bring_schema_forward(*database));
+  ChainedAuditLog killed(*database, "n", system_clock(), system_random());
+  for (int i = 0; i < 4; ++i)
+    REQUIRE(database->write([&](SqlTransaction& transaction) {
+      return killed.append(transaction, {kNow + i, "peer", "step", "", "", "ok", ""});
+    }));
+  database.execute("CREATE TABLE aside AS SELECT * FROM audit WHERE number > 2; DELETE FROM audit WHERE number > 2");
+  Process next(database, key);
+  next.clock.set(kNow + 2 * kHour);
+  REQUIRE(next.keeper.write());
+  database.execute("UPDATE audit_chains SET closed = 1; INSERT INTO audit SELECT * FROM aside");
+  const AuditReport report = verify(database, key, kNow + 3 * kHour);
+  CHECK(report.findings == Findings{"chain " + killed.chains().at(0) +
+                                    ": entries 3 to 4 are in no checkpoint, though older than checkpoint 1 of node n:"
+                                    " somebody has kept it from counting them, or the clock went back just before the"
+                                    " process was killed"});
+  CHECK(report.notes.empty());
+}
+
 SKS_CONTRACT_TEST("audit: a clock that goes back is put on record and counted, also where it went back in between") {
   for (const bool is_running : {true, false}) {
     CAPTURE(is_running);
@@ -618,6 +640,35 @@ SKS_CONTRACT_TEST("audit: a clock that goes back is put on record and counted, a
     CHECK(verify(database, key).findings.empty());
     CHECK(verify(database, key).notes.size() == 1);
   }
+}
+
+TEST_CASE("audit: that the clock went back is put on record once the database takes it, and on no other's word") {
+  const crypto::PrivateKey key = new_key();
+  const test::TestDatabase database;
+  REQUIRE(bring_schema_forward(*database));
+  {
+    Process before(database, key);
+    before.append(1);
+  }
+  AuditConfig config;
+  config.checkpoint_entries = 1000;
+  config.checkpoint_seconds = 86400;
+  const char* const entries = "SELECT count(*) FROM audit WHERE action = 'clock-set-back'";
+  // What somebody has written there is not signed.
+  database.execute("UPDATE audit_checkpoints SET time = time + 86400");
+  Process process(database, key);
+  process.keeper.start(config);
+  process.append(1);
+  process.clock.set(kNow + 2 * kHour);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));  // two looks at the clock
+  CHECK(database.count(entries) == 0);
+
+  database.execute("ALTER TABLE audit RENAME TO away");
+  process.clock.set(kNow);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  database.execute("ALTER TABLE away RENAME TO audit");
+  wait_for_checkpoints(database, 2);
+  CHECK(database.count(entries) == 1);
 }
 
 SKS_CONTRACT_TEST("audit: checkpoints come by themselves after so many entries") {
