@@ -11,7 +11,7 @@ UPDATE credentials SET on_list = 2 WHERE status IN ('revoked', 'removed', 'repla
   (SELECT 1 FROM revocations WHERE revocations.fingerprint = credentials.fingerprint AND in_force = 1 AND reason <> 6);
 UPDATE credentials SET on_list = 1 WHERE status = 'abandoned' AND EXISTS
   (SELECT 1 FROM revocations WHERE revocations.fingerprint = credentials.fingerprint AND in_force = 1);
-CREATE INDEX credentials_unlisted ON credentials (on_list) WHERE
+CREATE INDEX credentials_unlisted ON credentials (not_after) WHERE
   (status IN ('revoked', 'removed', 'replaced') AND on_list < 2) OR (status = 'abandoned' AND on_list < 1);
 )sql";
 

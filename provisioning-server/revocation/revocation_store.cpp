@@ -29,12 +29,13 @@ constexpr std::int64_t kTogether = 5000;
 
 // The condition is that of the index. Both databases would rather read the whole table, which they think has many such
 // rows, if they had not to give them in the order of the index. Programs that do not know the column may have made an
-// entry all the same, with a reason that somebody has given.
+// entry all the same, with a reason that somebody has given. What has expired stands in no list; it is not marked, so
+// that it is found when it was a wrong clock that said so.
 constexpr const char* kUnlisted =
-    "SELECT fingerprint, certificate, status, revoked, not_after, COALESCE((SELECT reason FROM revocations"
+    "SELECT fingerprint, certificate, status, revoked, COALESCE((SELECT reason FROM revocations"
     " WHERE revocations.fingerprint = credentials.fingerprint AND in_force = 1), -1) FROM credentials"
     " WHERE on_list < 2 AND ((status IN ('revoked', 'removed', 'replaced') AND on_list < 2)"
-    " OR (status = 'abandoned' AND on_list < 1)) ORDER BY on_list LIMIT $1";
+    " OR (status = 'abandoned' AND on_list < 1)) AND not_after > $2 ORDER BY not_after LIMIT $1";
 
 Result<Bytes> find_certificate(SqlTransaction& transaction, const std::string& fingerprint) {
   SKS_LET(const SqlRows rows,
@@ -100,10 +101,8 @@ bool is_outdated(RevocationReason entry, RevocationReason by_status) {
 /// Gives a row of kUnlisted the entry that its status asks for.
 Result<void> adopt_one(SqlTransaction& transaction, const SqlRow& row, std::int64_t now) {
   const RevocationReason reason = reason_of_status(row.text(2));
-  const bool has_entry = row.integer(5) >= 0 && !is_outdated(reason_of(row.integer(5)), reason);
-  // What was never in force and has expired stands in no list.
-  const bool needs_none = reason == RevocationReason::certificate_hold && row.integer(4) <= now;
-  if (has_entry || needs_none) return mark_listed(transaction, row.text(0), reason);
+  const bool has_entry = row.integer(4) >= 0 && !is_outdated(reason_of(row.integer(4)), reason);
+  if (has_entry) return mark_listed(transaction, row.text(0), reason);
   return put_entry(transaction, row.text(0), row.blob(1), row.integer(3) == 0 ? now : row.integer(3), reason);
 }
 
@@ -186,13 +185,13 @@ Result<CertificateStatus> RevocationStore::find_status(const std::string& serial
 Result<std::size_t> RevocationStore::adopt(std::int64_t limit, std::int64_t now) {
   std::size_t count = 0;
   SKS_TRY(database_.read([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const SqlRows rows, transaction.query(kUnlisted, {std::int64_t{1}}));
+    SKS_LET(const SqlRows rows, transaction.query(kUnlisted, {std::int64_t{1}, now}));
     count = rows.size();
     return {};
   }));
   if (count == 0) return count;
   const Result<void> done = database_.write([&](SqlTransaction& transaction) -> Result<void> {
-    SKS_LET(const SqlRows rows, transaction.query(kUnlisted, {limit}));
+    SKS_LET(const SqlRows rows, transaction.query(kUnlisted, {limit, now}));
     count = rows.size();
     for (const SqlRow& row : rows) SKS_TRY(adopt_one(transaction, row, now));
     return {};

@@ -44,7 +44,8 @@ class RevocationStore {
   Result<CertificateStatus> find_status(const std::string& serial, const std::string& authority, std::int64_t now);
 
   /// Gives entries to credentials that were abandoned, or were revoked, deleted or replaced without one or with that of
-  /// a suspension. Looks at no more than `limit`, and at none that has its entry; returns at how many.
+  /// a suspension, unless they have expired. Looks at no more than `limit`, and at none that has its entry; returns at
+  /// how many.
   Result<std::size_t> adopt(std::int64_t limit, std::int64_t now);
 
   /// The latest list of an authority, with or without its bytes.
