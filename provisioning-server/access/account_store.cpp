@@ -125,12 +125,14 @@ Result<bool> AccountStore::set_token(const std::string& name, const std::string&
 }
 
 Result<bool> AccountStore::set_certificate(const std::string& name, const std::string& fingerprint,
-                                           std::int64_t expires, const AuditEntry& audit) {
+                                           std::int64_t expires, const AuditEntry& audit, Keep keep) {
   const Result<bool> done =
       change({{"DELETE FROM logins WHERE account = $1", {name}},
               {"UPDATE accounts SET fingerprint = $1, expires = $2 WHERE name = $3", {fingerprint, expires, name}}},
-             audit);
+             audit, keep);
   if (done || done.error().status != Status::not_allowed) return done;
+  SKS_LET(const std::optional<Account> other, find_by_certificate(fingerprint));
+  if (!other || other->name == name) return done;
   return Error{Status::not_allowed, "there is an account with this certificate"};
 }
 

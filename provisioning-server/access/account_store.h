@@ -53,7 +53,7 @@ class AccountStore {
   /// Likewise ends them, as whatever else the certificate before has opened. Fails with not_allowed, too: another
   /// account has this one.
   Result<bool> set_certificate(const std::string& name, const std::string& fingerprint, std::int64_t expires,
-                               const AuditEntry& audit);
+                               const AuditEntry& audit, Keep keep = Keep::nothing);
   /// With its logins.
   Result<bool> remove(const std::string& name, const AuditEntry& audit, Keep keep = Keep::nothing);
 

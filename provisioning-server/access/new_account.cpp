@@ -13,9 +13,9 @@ constexpr std::size_t kTokenBytes = 32;
 constexpr const char* kTokenPrefix = "sks-token-";
 
 /// Only those that are in the database can ever be in force.
-Result<void> check_in_force(const std::string& fingerprint, Repository& repository) {
+Result<void> check_in_force(const std::string& fingerprint, Repository& repository, std::int64_t now) {
   SKS_LET(const std::optional<Credential> credential, repository.find_credential(fingerprint));
-  if (credential && credential->status == Credential::Status::issued) return {};
+  if (credential && credential->status == Credential::Status::issued && credential->not_after > now) return {};
   return Error{Status::not_available, "No certificate " + fingerprint + " of this issuer is in force."};
 }
 
@@ -42,7 +42,7 @@ Result<NewAccount> make_account(const AccountOrder& order, Repository& repositor
   SKS_LET(const std::int64_t seconds, seconds_of_days(order.days));
   if (order.fingerprint.empty() && !order.token)
     return Error{Status::option, "An account needs a token, a certificate, or both."};
-  if (!order.fingerprint.empty()) SKS_TRY(check_in_force(order.fingerprint, repository));
+  if (!order.fingerprint.empty()) SKS_TRY(check_in_force(order.fingerprint, repository, now));
   NewAccount made;
   made.account = {order.name, order.roles, "", order.fingerprint, now, now + seconds, false};
   if (order.token) {
@@ -68,7 +68,7 @@ Result<void> prolong(Account& account, std::int64_t days, std::int64_t now) {
 Result<std::string> change_certificate(Account& account, const CertificateOrder& order, Repository& repository,
                                        std::int64_t now) {
   SKS_TRY(prolong(account, order.days, now));
-  SKS_TRY(check_in_force(order.fingerprint, repository));
+  SKS_TRY(check_in_force(order.fingerprint, repository, now));
   const std::string before = account.fingerprint.empty() ? "no certificate" : "certificate " + account.fingerprint;
   account.fingerprint = order.fingerprint;
   return "account " + account.name + " from " + before + " to certificate " + account.fingerprint + " until " +

@@ -153,7 +153,7 @@ Result<Response> new_certificate(ApiCall& call) {
   SKS_LET(Account account, find_account(call));
   SKS_LET(const std::string detail, change_certificate(account, order, call.issuer.repository(), call.now()));
   SKS_LET(const bool found, call.issuer.accounts().set_certificate(account.name, account.fingerprint, account.expires,
-                                                                   call.audit(detail)));
+                                                                   call.audit(detail), Keep::an_operator));
   return changed(call, found);
 }
 

@@ -201,7 +201,12 @@ TEST_CASE("Accounts API: another certificate in force takes the place of the one
     lab.json(change("Al", {{"fingerprint", print}}), 404);
   }
   lab.issuer.execute("UPDATE credentials SET status = 'issued'");
-  CHECK(on_record(lab, "account-certificate", "refused") == 9);
+  const std::string this_one = " WHERE fingerprint = '" + print + "'";
+  const std::int64_t until = lab.issuer.count("SELECT not_after FROM credentials" + this_one);
+  lab.issuer.execute("UPDATE credentials SET not_after = " + std::to_string(kStart) + this_one);
+  lab.json(change("Al", {{"fingerprint", print}}), 404);
+  lab.issuer.execute("UPDATE credentials SET not_after = " + std::to_string(until) + this_one);
+  CHECK(on_record(lab, "account-certificate", "refused") == 10);
   CHECK(lab.json(by(lab.device.certificate(0))).at("name") == "Al");
   lab.json(lab.send(login));
 
@@ -255,6 +260,12 @@ TEST_CASE(
   const auto last = lab.issuer.issuer->accounts().remove("operator-2", entry, Keep::an_operator);
   REQUIRE_FALSE(last);
   CHECK(last.error().detail.find("last operator") != std::string::npos);
+  // One who has no token, by a certificate that lets in nobody.
+  lab.issuer.execute("UPDATE accounts SET token_digest = '' WHERE name = 'operator-2'");
+  const auto useless = lab.issuer.issuer->accounts().set_certificate("operator-2", lab.fingerprint() + "0",
+                                                                     kStart + kDay, entry, Keep::an_operator);
+  REQUIRE_FALSE(useless);
+  CHECK(useless.error().detail.find("last operator") != std::string::npos);
   CHECK(on_record(lab, "account-remove", "refused") == 1);
   CHECK(on_record(lab, "account-disable", "refused") == 1);
   CHECK(on_record(lab, "account-roles", "refused") == 1);
