@@ -78,10 +78,12 @@ Result<void> note_reload(Issuer& issuer) {
   return issuer.repository().add_audit({issuer.clock().now(), "issuer", "reload", "", "", "ok", std::move(detail)});
 }
 
-/// A refusal is a decision, too: by which issuer.toml the server does not go.
+/// A refusal is a decision, too: by which issuer.toml the server does not go, unless it is something else that was
+/// refused.
 Result<void> note_refused_reload(Issuer& running, const Error& reason) {
   const Result<std::string> config = read_file(running.paths().config);
-  const std::string refused = config ? "issuer.toml " + to_hex(crypto::sha256(as_bytes(*config))) + ": " : "";
+  const std::string digest = config ? to_hex(crypto::sha256(as_bytes(*config))) : running.config_digest();
+  const std::string refused = digest == running.config_digest() ? "" : "issuer.toml " + digest + ": ";
   return running.repository().add_audit(
       {running.clock().now(), "issuer", "reload", "", "", "refused", refused + reason.detail});
 }
@@ -295,6 +297,7 @@ std::optional<Service> Server::every_minute() {
   expire_sessions(issuer.repository());
   renew_when_due(issuer);
   if (issuer.has_newer_key()) return reload();
+  refused_.clear();
   const Result<bool> changed = issuer.reload_certificates();
   if (!changed) log_error("certificates-not-read", {{"reason", changed.error().detail}});
   note_certificates();

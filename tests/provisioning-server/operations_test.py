@@ -113,23 +113,22 @@ class OperationsTest(unittest.TestCase):
         kept.getresponse().read()
         lines = len(issuer.config.read_text().splitlines())
         issuer.config.write_text(issuer.config.read_text() + "\n[nonsense]\n")
-        digests = [hashlib.sha256(issuer.config.read_bytes()).hexdigest()]
+        there = hashlib.sha256(issuer.config.read_bytes()).hexdigest()
         issuer.process.send_signal(signal.SIGHUP)
         refused = wait_for(lambda: issuer.events("reload-refused"), "a refused reload")
-        reasons = [refused[0]["reason"]]
+        refusals = [f"issuer.toml {there}: {refused[0]['reason']}"]
         self.assertIn(f"issuer.toml:{lines + 2}:", refused[0]["reason"])
         self.assertEqual(issuer.metric("reloads_total", result="refused"), 1)
         self.assertEqual(issuer.get("/result")[0], 200)
         issuer.set("\n[nonsense]\n", "")
-        digests += 2 * [hashlib.sha256(issuer.config.read_bytes()).hexdigest()]
         profile = issuer.folder / "profiles" / "gold.toml"
         profile.write_text("nonsense = 1\n")
-        # Somebody who asks again is refused again.
+        # Somebody who asks again is refused again; the settings are those in force.
         for number in (1, 2):
             issuer.process.send_signal(signal.SIGHUP)
             refused = wait_for(lambda: issuer.events("reload-refused")[number:], "another refused reload")
             self.assertIn("gold.toml:1:", refused[0]["reason"])
-            reasons.append(refused[0]["reason"])
+            refusals.append(refused[0]["reason"])
         profile.unlink()
         issuer.set("session_starts_per_second = 100", "session_starts_per_second = 1")
         issuer.process.send_signal(signal.SIGHUP)
@@ -138,7 +137,7 @@ class OperationsTest(unittest.TestCase):
         entries = [entry for entry in map(json.loads, export.splitlines()) if entry.get("action") == "reload"]
         digest = hashlib.sha256(issuer.config.read_bytes()).hexdigest()
         self.assertEqual([(entry["actor"], entry["result"], entry["detail"]) for entry in entries],
-                         [("issuer", "refused", f"issuer.toml {there}: {reason}") for there, reason in zip(digests, reasons)]
+                         [("issuer", "refused", detail) for detail in refusals]
                          + [("issuer", "ok", f"issuer.toml {digest}, device trust open")])
         statuses = {issuer.get("/keygen2?ticket=x")[0] for _ in range(20)}
         wait_for(lambda: issuer.get("/keygen2?ticket=x")[0] == 429 or 429 in statuses, "the new limit")
