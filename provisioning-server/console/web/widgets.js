@@ -46,7 +46,7 @@ const kShapes = { good: "●", bad: "■", warn: "▲", quiet: "○" };
 const kTones = {
   status: { issued: "good", revoked: "bad", suspended: "warn" },
   state: { open: "good", done: "good", aborted: "bad", expired: "warn" },
-  result: { ok: "good", begun: "quiet" },
+  result: { ok: "good", begun: "quiet", failed: "bad" },
   account_state: { "in-force": "good", disabled: "bad", expired: "warn" },
 };
 
